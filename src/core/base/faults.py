@@ -1,0 +1,109 @@
+"""Every failure this system names, by what the caller does next.
+
+Fault
+├── Rejected           the request is wrong: change it                      422
+│   ├── Unauthenticated  send a valid key                                   401
+│   ├── NotYours         use a key that may                                 403
+│   ├── Missing          name something that exists                         404
+│   ├── Conflict         look at what is there already                      409
+│   │   └── Superseded     a newer publication won; nothing was written     409
+│   └── TooLarge         send less                                          413
+├── QuotaExceeded      wait for the reset, or change the plan               429
+├── Throttled          slow down, retry after a while                       429
+├── Unavailable        retry: the other side did not answer                 503
+├── Misconfigured      an operator mends the settings and restarts          503
+├── Timeout            the step ran out of its time                         504
+└── Tampered           stored data fails its own seal: stop and look        500
+
+The HTTP edge renders all of them as problem+json; the step runner reads `.retry`; nobody else catches them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """One thing wrong with an input, and where."""
+
+    message: str
+    field: str | None = None
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = self.file or ""
+        if self.line is not None:
+            place = f"{place}:{self.line}"
+        spot = ": ".join(part for part in (place, self.field) if part)
+        return f"{spot}: {self.message}" if spot else self.message
+
+
+class Fault(Exception):
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "fault"
+    title: ClassVar[str] = "Something failed"
+    retry: ClassVar[bool] = False
+
+    def __init__(self, detail: str, *, flaws: Sequence[Flaw] = (), retry_after: float | None = None, **facts: str | int | None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.flaws = tuple(flaws)
+        self.retry_after = retry_after
+        self.facts = facts
+
+    def __str__(self) -> str:
+        return "\n".join([self.detail, *(f"  {flaw}" for flaw in self.flaws)])
+
+
+class Rejected(Fault):
+    status, code, title = 422, "rejected", "The request cannot be accepted as it is"
+
+
+class Unauthenticated(Rejected):
+    status, code, title = 401, "unauthenticated", "A valid key is needed"
+
+
+class NotYours(Rejected):
+    status, code, title = 403, "not-yours", "This key may not do that"
+
+
+class Missing(Rejected):
+    status, code, title = 404, "missing", "There is no such thing"
+
+
+class Conflict(Rejected):
+    status, code, title = 409, "conflict", "It is there already, or changed meanwhile"
+
+
+class Superseded(Conflict):
+    code, title = "superseded", "A newer publication took its place"
+
+
+class TooLarge(Rejected):
+    status, code, title = 413, "too-large", "The request is too large"
+
+
+class QuotaExceeded(Fault):
+    status, code, title = 429, "quota-exceeded", "The plan's limit is reached"
+
+
+class Throttled(Fault):
+    status, code, title, retry = 429, "throttled", "Too many requests", True
+
+
+class Unavailable(Fault):
+    status, code, title, retry = 503, "unavailable", "Something this needs did not answer", True
+
+
+class Misconfigured(Fault):
+    status, code, title = 503, "misconfigured", "The service needs an operator's attention"
+
+
+class Timeout(Fault):
+    status, code, title, retry = 504, "timeout", "It took longer than it may", True
+
+
+class Tampered(Fault):
+    status, code, title = 500, "tampered", "Stored data does not match its seal"

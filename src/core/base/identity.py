@@ -1,0 +1,29 @@
+"""Who acts, and for whom. Tenants are minted by authentication and by the queue's claim, nowhere else (a test holds that)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from src.core.base.names import Environment, OrgSlug
+
+ActorKind = Literal["root", "org", "system"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    org_slug: OrgSlug
+    environment: Environment
+
+    @property
+    def dataset(self) -> str:
+        return f"{self.org_slug}_{self.environment.suffix}"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who is answerable for a change. `user_id` is what the caller says; it is written down and never trusted."""
+
+    kind: ActorKind
+    org_slug: OrgSlug | None = None
+    user_id: str | None = None
+    key_fingerprint: str | None = None
+    request_id: str | None = None

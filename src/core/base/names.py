@@ -1,0 +1,68 @@
+"""Every name that reaches SQL, a path or a URL is made or checked here."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import NewType
+
+from src.core.base.faults import Rejected
+
+OrgSlug = NewType("OrgSlug", str)
+
+SLUG = re.compile(r"[a-z0-9_]{3,50}")
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,126}")
+STEP_ID = re.compile(r"(extract|transform|load|validate|notify|decrypt)_[a-z0-9_]{1,80}")
+PS_TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+DOCUMENT = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)*")
+API_KEY = re.compile(r"([a-z0-9_]{3,50})_api_([A-Za-z0-9]{16})")
+
+# A slug becomes a folder, a dataset and a key prefix; these would collide with the platform's own.
+RESERVED_SLUGS = frozenset({"organizations", "tenants", "information_schema", "convergence", "dryrun", "onboard"})
+
+
+class Environment(StrEnum):
+    DEVELOPMENT = "development"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+    @property
+    def suffix(self) -> str:
+        return {"development": "dev", "staging": "stage", "production": "prod"}[self.value]
+
+
+def org_slug(text: str) -> OrgSlug:
+    flaw = slug_flaw(text)
+    if flaw:
+        raise Rejected(flaw)
+    return OrgSlug(text)
+
+
+def slug_flaw(text: str) -> str | None:
+    if not SLUG.fullmatch(text):
+        return "org_slug takes 3 to 50 of a-z, 0-9 and _, for example acme_corp"
+    if text in RESERVED_SLUGS:
+        return f"org_slug {text!r} is reserved; choose another"
+    return None
+
+
+def identifier(text: str) -> str:
+    """A table, column or view name that may be put into SQL as it is (still quoted)."""
+    if not IDENTIFIER.fullmatch(text):
+        raise Rejected(f"{text[:60]!r} is not a name: letters, digits and _, not starting with a digit, 127 at most")
+    return text
+
+
+def fingerprint(api_key: str) -> str:
+    """Names a key without giving it away: its last four characters and the first eight of its SHA-256."""
+    return f"{api_key[-4:]}-{key_hash(api_key)[:8]}"
+
+
+def key_hash(api_key: str) -> str:
+    return hashlib.sha256(api_key.encode()).hexdigest()
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    close = get_close_matches(wrong, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""

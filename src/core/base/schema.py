@@ -1,0 +1,135 @@
+"""Table schemas as files: BigQuery's own JSON field list, with partition and cluster as facts beside it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from src.core.base.faults import Flaw, Misconfigured
+from src.core.base.names import IDENTIFIER, did_you_mean
+
+FieldType = Literal[
+    "STRING", "BYTES", "INT64", "FLOAT64", "NUMERIC", "BIGNUMERIC", "BOOL", "DATE", "TIME", "DATETIME", "TIMESTAMP", "JSON", "STRUCT"
+]
+Mode = Literal["REQUIRED", "NULLABLE", "REPEATED"]
+Granularity = Literal["hour", "day", "month", "year"]
+
+# BigQuery accepts both spellings in schema files; one of them is enough inside.
+SPELLINGS: dict[str, FieldType] = {
+    "STRING": "STRING",
+    "BYTES": "BYTES",
+    "INT64": "INT64",
+    "INTEGER": "INT64",
+    "FLOAT64": "FLOAT64",
+    "FLOAT": "FLOAT64",
+    "NUMERIC": "NUMERIC",
+    "BIGNUMERIC": "BIGNUMERIC",
+    "BOOL": "BOOL",
+    "BOOLEAN": "BOOL",
+    "DATE": "DATE",
+    "TIME": "TIME",
+    "DATETIME": "DATETIME",
+    "TIMESTAMP": "TIMESTAMP",
+    "JSON": "JSON",
+    "STRUCT": "STRUCT",
+    "RECORD": "STRUCT",
+}
+FIELD_KEYS = frozenset({"name", "type", "mode", "description", "fields"})
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    name: str
+    type: FieldType
+    mode: Mode = "NULLABLE"
+    description: str = ""
+    fields: tuple["Field", ...] = ()
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any], file: str) -> Self:
+        name = str(raw.get("name", ""))
+        flaw = _field_flaw(raw, name)
+        if flaw:
+            raise Misconfigured("a table schema file is wrong", flaws=[Flaw(flaw, field=name or None, file=file)])
+        return cls(
+            name=name,
+            type=SPELLINGS[str(raw["type"]).upper()],
+            mode=raw.get("mode", "NULLABLE").upper(),
+            description=raw.get("description", ""),
+            fields=tuple(cls.parse(child, file) for child in raw.get("fields", ())),
+        )
+
+
+def _field_flaw(raw: Mapping[str, Any], name: str) -> str | None:
+    unknown = sorted(set(raw) - FIELD_KEYS)
+    if unknown:
+        return f"unknown key {unknown[0]!r}{did_you_mean(unknown[0], FIELD_KEYS)}"
+    if not IDENTIFIER.fullmatch(name):
+        return f"{name!r} is not a column name"
+    kind = str(raw.get("type", "")).upper()
+    if kind not in SPELLINGS:
+        return f"unknown type {kind!r}{did_you_mean(kind, SPELLINGS)}"
+    if str(raw.get("mode", "NULLABLE")).upper() not in ("REQUIRED", "NULLABLE", "REPEATED"):
+        return f"unknown mode {raw['mode']!r}; REQUIRED, NULLABLE or REPEATED"
+    if (SPELLINGS[kind] == "STRUCT") != bool(raw.get("fields")):
+        return "a STRUCT needs `fields`, and nothing else has them"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    field: str
+    granularity: Granularity = "day"
+
+
+@dataclass(frozen=True, slots=True)
+class TableSchema:
+    name: str
+    fields: tuple[Field, ...]
+    description: str = ""
+    partition: Partition | None = None
+    cluster: tuple[str, ...] = field(default=())
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.fields)
+
+    @classmethod
+    def load(
+        cls,
+        path: Path,
+        *,
+        name: str | None = None,
+        description: str = "",
+        partition: Partition | None = None,
+        cluster: Sequence[str] = (),
+    ) -> Self:
+        try:
+            raw = json.loads(path.read_text())
+        except FileNotFoundError as missing:
+            raise Misconfigured("a table schema file is missing", flaws=[Flaw("not found", file=str(path))]) from missing
+        except json.JSONDecodeError as wrong:
+            raise Misconfigured("a table schema file is not JSON", flaws=[Flaw(wrong.msg, file=str(path), line=wrong.lineno)]) from wrong
+        schema = cls(
+            name=name or path.stem,
+            fields=tuple(Field.parse(column, str(path)) for column in raw),
+            description=description,
+            partition=partition,
+            cluster=tuple(cluster),
+        )
+        schema._check(str(path))
+        return schema
+
+    def _check(self, file: str) -> None:
+        names = [column.lower() for column in self.columns]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        named = [*([self.partition.field] if self.partition else []), *self.cluster]
+        unknown = [name for name in named if name not in self.columns]
+        flaws = [Flaw("this column stands twice", field=name, file=file) for name in doubled]
+        flaws += [
+            Flaw(f"partition or cluster column is not in the schema{did_you_mean(name, self.columns)}", field=name, file=file)
+            for name in unknown
+        ]
+        if flaws:
+            raise Misconfigured(f"the schema of {self.name} is wrong", flaws=flaws)

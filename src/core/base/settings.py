@@ -1,0 +1,232 @@
+"""All settings, typed, from the environment and `.env`. Nothing else in the system reads the environment."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from src.core.base.faults import Flaw, Misconfigured
+from src.core.base.names import Environment
+
+ROOT = Path(__file__).resolve().parents[3]
+CORS_EXAMPLE = 'CORS_ORIGINS=["http://localhost:3000"]'
+ROOT_KEY_MINIMUM = 32
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True, populate_by_name=True, frozen=True
+    )
+
+    environment: Environment = Field(default=Environment.DEVELOPMENT, description="development, staging or production")
+    ca_root_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("CA_ROOT_API_KEY", "ADMIN_API_KEY", "ca_root_api_key"),
+        description="The platform admin's key (also read from ADMIN_API_KEY). Sent as X-CA-Root-Key; stored nowhere",
+    )
+    disable_auth: bool = Field(default=False, description="Lets every request through. Development only")
+
+    gcp_project_id: str | None = Field(default=None, description="The Google Cloud project of the warehouse and of KMS")
+    google_application_credentials: Path | None = Field(
+        default=None, description="Service account file of the platform; unset on Cloud Run"
+    )
+    bigquery_location: str = Field(default="US", description="Where BigQuery datasets are created")
+    kms_key_name: str | None = Field(
+        default=None,
+        pattern=r"^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$",
+        description="Key-encryption key in Cloud KMS: projects/P/locations/L/keyRings/R/cryptoKeys/K",
+    )
+    local_keyring: Path | None = Field(
+        default=None, description="Key-encryption keys in a file, owner-only; in development made beside the data when unset"
+    )
+
+    ledger_url: str | None = Field(
+        default=None, description="Where the management tables live; in development a SQLite file in EMBEDDED_DATA_DIR"
+    )
+    warehouse: Literal["duckdb", "bigquery"] | None = Field(
+        default=None, description="Where cost data lives; duckdb in development, bigquery elsewhere"
+    )
+    embedded_data_dir: Path | None = Field(
+        default=None, description="Folder of the embedded stores; var/data in development, to be named elsewhere"
+    )
+    configs_dir: Path = Field(default=ROOT / "configs", description="Folder of pipelines, schemas, views and seeds")
+    sandbox: bool = Field(default=False, description="Uses the bundled provider sandbox instead of real providers; never in production")
+
+    duckdb_memory_limit: str = Field(
+        default="2GB", pattern=r"^\d+(\.\d+)?\s?(MB|GB|MiB|GiB)$", description="Memory each open dataset may use"
+    )
+    duckdb_threads: int = Field(default=2, ge=1, le=64, description="Threads each open dataset may use")
+    duckdb_max_open: int = Field(default=16, ge=1, le=512, description="Datasets kept open at once; the least used is closed")
+
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description=f"Browser origins that may call the API, a JSON array: {CORS_EXAMPLE}"
+    )
+    enable_api_docs: bool = Field(default=True, description="Serves /docs, /redoc and /openapi.json")
+    rate_limit_enabled: bool = Field(default=True, description="Limits requests per key and per address")
+    rate_limit_org_per_minute: int = Field(default=600, ge=1, description="Requests a minute for one organisation")
+    rate_limit_root_per_minute: int = Field(default=300, ge=1, description="Requests a minute with the root key")
+    rate_limit_anonymous_per_minute: int = Field(
+        default=60, ge=1, description="Requests a minute from one address without a valid key, refused keys included"
+    )
+    trusted_proxy_hops: int = Field(default=0, ge=0, le=8, description="Proxies in front that append to X-Forwarded-For; 1 on Cloud Run")
+    max_body_bytes: int = Field(default=1_048_576, ge=1024, description="Largest request body accepted")
+    auth_cache_seconds: float = Field(
+        default=10.0, ge=0, le=10, description="How long another process may accept a key after its revocation"
+    )
+    key_grace_hours: int = Field(
+        default=24, ge=0, le=720, description="How long an old key stays valid after a rotation that names no grace"
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least severe event written")
+    log_format: Literal["json", "console"] | None = Field(
+        default=None, description="json or console; console in development, json elsewhere"
+    )
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _origins(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            origins = json.loads(value)
+        except json.JSONDecodeError:
+            origins = None
+        if not isinstance(origins, list) or not all(isinstance(origin, str) for origin in origins):
+            raise ValueError(f"{value!r} is not a JSON array of origins; write it like {CORS_EXAMPLE}")
+        wrong = [origin for origin in origins if not _is_origin(origin)]
+        if wrong:
+            raise ValueError(f"{wrong[0]!r} is not an origin (scheme://host[:port], no path); write it like {CORS_EXAMPLE}")
+        return tuple(origins)
+
+    @property
+    def data_dir(self) -> Path:
+        return (self.embedded_data_dir or ROOT / "var" / "data").resolve()
+
+    @property
+    def ledger(self) -> str:
+        if self.ledger_url:
+            return self.ledger_url
+        return f"sqlite:///{self.data_dir / 'ledger.db'}" if self.embedded else "bigquery://organizations"
+
+    @property
+    def warehouse_engine(self) -> Literal["duckdb", "bigquery"]:
+        return self.warehouse or ("duckdb" if self.embedded else "bigquery")
+
+    @property
+    def embedded(self) -> bool:
+        return self.environment is Environment.DEVELOPMENT or self.embedded_data_dir is not None
+
+    @property
+    def keyring_path(self) -> Path:
+        return (self.local_keyring or self.data_dir / "keyring.json").resolve()
+
+    @property
+    def json_logs(self) -> bool:
+        return (self.log_format or ("console" if self.environment is Environment.DEVELOPMENT else "json")) == "json"
+
+    def flaws(self) -> list[Flaw]:
+        """What keeps this configuration from starting, all of it at once."""
+        found = self._flaws_everywhere()
+        if self.environment is not Environment.DEVELOPMENT:
+            found += self._flaws_outside_development()
+        if self.environment is Environment.PRODUCTION:
+            found += self._flaws_in_production()
+        return found
+
+    def _flaws_everywhere(self) -> list[Flaw]:
+        found = []
+        if self.ca_root_api_key is None and not self.disable_auth:
+            found.append(Flaw("is not set; run `python3 scripts/generate_admin_key.py` and export what it prints", "CA_ROOT_API_KEY"))
+        if self.warehouse_engine == "bigquery":
+            found.append(Flaw("bigquery is not served by this release; set WAREHOUSE=duckdb and name EMBEDDED_DATA_DIR", "WAREHOUSE"))
+        if not self.ledger.startswith("sqlite:"):
+            found.append(
+                Flaw("only sqlite:///path is served by this release; unset it, or name a SQLite file and EMBEDDED_DATA_DIR", "LEDGER_URL")
+            )
+        if self.kms_key_name and not self.local_keyring:
+            found.append(
+                Flaw("Cloud KMS is not served by this release; unset it and name LOCAL_KEYRING=/path/to/keyring.json", "KMS_KEY_NAME")
+            )
+        return found
+
+    def _flaws_outside_development(self) -> list[Flaw]:
+        found = []
+        if self.disable_auth:
+            found.append(Flaw("must be false outside development; unset it", "DISABLE_AUTH"))
+        if self.embedded_data_dir is None and (self.warehouse == "duckdb" or self.ledger.startswith("sqlite:")):
+            found.append(
+                Flaw("must name a folder on a disk that lasts: a container's own disk forgets what is stored on it", "EMBEDDED_DATA_DIR")
+            )
+        return found
+
+    def _flaws_in_production(self) -> list[Flaw]:
+        found = []
+        if self.ca_root_api_key and len(self.ca_root_api_key.get_secret_value()) < ROOT_KEY_MINIMUM:
+            found.append(
+                Flaw(
+                    f"must have {ROOT_KEY_MINIMUM} characters or more; `python3 scripts/generate_admin_key.py` makes one", "CA_ROOT_API_KEY"
+                )
+            )
+        if not self.rate_limit_enabled:
+            found.append(Flaw("must be true in production; unset it", "RATE_LIMIT_ENABLED"))
+        if not self.kms_key_name and not self.local_keyring:
+            found.append(Flaw("name a Cloud KMS key, or a file in LOCAL_KEYRING", "KMS_KEY_NAME"))
+        if not self.cors_origins:
+            found.append(Flaw(f"must name the browser origins that may call, like {CORS_EXAMPLE}", "CORS_ORIGINS"))
+        if "*" in self.cors_origins:
+            found.append(Flaw(f"must name each origin, not *; like {CORS_EXAMPLE}", "CORS_ORIGINS"))
+        if self.sandbox:
+            found.append(Flaw("must be false in production; unset it", "SANDBOX"))
+        return found
+
+    def warnings(self) -> list[Flaw]:
+        if self.environment is Environment.PRODUCTION and self.enable_api_docs:
+            return [Flaw("docs are open to anyone who reaches the service; ENABLE_API_DOCS=false closes them", "ENABLE_API_DOCS")]
+        return []
+
+    def checked(self) -> Self:
+        found = self.flaws()
+        if found:
+            raise Misconfigured(f"the service cannot start in {self.environment.value}: settings need mending", flaws=found)
+        return self
+
+
+def _is_origin(text: str) -> bool:
+    if text == "*":
+        return True
+    parts = urlsplit(text)
+    return parts.scheme in ("http", "https") and bool(parts.netloc) and parts.path in ("",) and not parts.query
+
+
+def load_settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as wrong:
+        flaws = [
+            Flaw(error["msg"].removeprefix("Value error, "), str(error["loc"][0]).upper()) for error in wrong.errors(include_url=False)
+        ]
+        raise Misconfigured("settings cannot be read", flaws=flaws) from None
+
+
+@dataclass(slots=True)
+class _Held:
+    settings: Settings | None = None
+
+
+_held = _Held()
+
+
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    if _held.settings is None:
+        _held.settings = load_settings()
+    return _held.settings
+
+
+def use_settings(settings: Settings | None) -> None:
+    """Puts other settings in their place (tests, command line); None reads the environment anew."""
+    _held.settings = settings

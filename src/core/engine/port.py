@@ -1,0 +1,149 @@
+"""The warehouse port: where an organisation's cost data lives.
+
+Every call is synchronous and may wait on disk or network; async callers go through `base.threads.blocking`.
+SQL is GoogleSQL with `@name` parameters; tables are named without their dataset.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+from src.core.base.identity import Tenant
+from src.core.base.schema import TableSchema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Scalar: TypeAlias = str | int | float | bool | Decimal | date | datetime | bytes | None
+Params: TypeAlias = Mapping[str, Scalar | list[str] | list[int] | list[date]]
+Row: TypeAlias = Mapping[str, object]
+ExportFormat = Literal["parquet", "csv"]
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """Facts about an engine that code written once over all engines needs."""
+
+    dialect: str
+    one_process: bool
+    transactional_ddl: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetFiles:
+    """Files in the dataset's own io folder, read by the engine itself."""
+
+    paths: tuple[Path, ...]
+
+
+Source: TypeAlias = "pa.Table | pa.RecordBatchReader | ParquetFiles | Iterable[Row]"
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The part of a table that a replacement stands for: the days of one column, both ends included, and equal columns."""
+
+    column: str | None = None
+    start: date | None = None
+    end: date | None = None
+    equal: Mapping[str, str | int | date] | None = None
+
+
+WHOLE_TABLE = Slice()
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Orders the publications of one scope (a pipeline): only a higher generation than the last published one may commit."""
+
+    scope: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class TableChange:
+    created: bool
+    columns_added: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TableSize:
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    existed: bool
+    tables: int = 0
+    views: int = 0
+    bytes: int = 0
+
+
+class Publication(Protocol):
+    """Everything one run makes visible, at once. Leaving the block commits; an exception leaves all as it was."""
+
+    def append(self, table: str, source: Source) -> int: ...
+
+    def replace(self, table: str, source: Source, part: Slice = WHOLE_TABLE) -> int: ...
+
+    def execute(self, sql: str, params: Params | None = None) -> int:
+        """INSERT, UPDATE, DELETE or MERGE in GoogleSQL; the number of rows it touched."""
+        ...
+
+    def query(self, sql: str, params: Params | None = None) -> "pa.Table":
+        """Sees what this publication has written so far."""
+        ...
+
+
+class Warehouse(Protocol):
+    @property
+    def traits(self) -> Traits: ...
+
+    def check(self) -> None:
+        """Raises the fault that keeps this warehouse from being used."""
+        ...
+
+    def ensure_dataset(self, tenant: Tenant) -> bool:
+        """Whether it was made now."""
+        ...
+
+    def has_dataset(self, tenant: Tenant) -> bool: ...
+
+    def drop_dataset(self, tenant: Tenant) -> Erased: ...
+
+    def io_folder(self, tenant: Tenant) -> Path:
+        """Where files are put for this dataset to load and where it exports to."""
+        ...
+
+    def tables(self, tenant: Tenant) -> tuple[str, ...]: ...
+
+    def columns(self, tenant: Tenant, table: str) -> tuple[str, ...]: ...
+
+    def ensure_table(self, tenant: Tenant, schema: TableSchema) -> TableChange:
+        """Creates the table or adds what it lacks (columns, fields inside structs); never drops or narrows."""
+        ...
+
+    def ensure_view(self, tenant: Tenant, name: str, sql: str) -> None: ...
+
+    def drop_table(self, tenant: Tenant, table: str) -> bool: ...
+
+    def measure(self, tenant: Tenant, table: str) -> TableSize: ...
+
+    def query(self, tenant: Tenant, sql: str, params: Params | None = None) -> "pa.Table": ...
+
+    def stream(self, tenant: Tenant, sql: str, params: Params | None = None) -> "Iterator[pa.RecordBatch]":
+        """Batches in bounded memory, off one snapshot."""
+        ...
+
+    def publication(self, tenant: Tenant, run_id: str, fence: Fence) -> AbstractContextManager[Publication]: ...
+
+    def export(self, tenant: Tenant, sql: str, to: str, file_format: ExportFormat, params: Params | None = None) -> Path:
+        """Writes a query's rows to a file named `to` in the dataset's io folder."""
+        ...
+
+    def close(self) -> None: ...
