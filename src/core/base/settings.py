@@ -122,7 +122,7 @@ class Settings(BaseSettings):
 
     @property
     def keyring_path(self) -> Path:
-        return (self.local_keyring or self.data_dir / "keyring.json").resolve()
+        return (self.local_keyring or self.data_dir / "keyring.json").absolute()
 
     @property
     def json_logs(self) -> bool:

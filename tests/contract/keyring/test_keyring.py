@@ -1,0 +1,84 @@
+"""What every keyring keeps. A second one joins by adding its opener to OPENERS."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from src.core.base.faults import Misconfigured, Tampered
+from src.core.crypto.envelope import KEY_ID
+from src.core.crypto.keyring import Keyring, WrappedKey
+from src.core.crypto.local_keyring import LocalKeyring
+
+OPENERS: dict[str, Callable[[Path], Keyring]] = {
+    "local": lambda folder: LocalKeyring.open(folder / "keyring.json", create=True),
+}
+DATA_KEY = bytes(range(32))
+
+
+@pytest.fixture(params=sorted(OPENERS))
+def keyring(request: pytest.FixtureRequest, tmp_path: Path) -> Keyring:
+    return OPENERS[request.param](tmp_path)
+
+
+def test_what_was_wrapped_unwraps(keyring: Keyring) -> None:
+    assert keyring.unwrap(keyring.wrap(DATA_KEY, b"acme"), b"acme") == DATA_KEY
+
+
+def test_wraps_with_the_current_key_and_lists_it(keyring: Keyring) -> None:
+    assert keyring.wrap(DATA_KEY, b"").key_id == keyring.current
+    assert keyring.current in keyring.key_ids()
+
+
+def test_key_ids_fit_the_sealed_text(keyring: Keyring) -> None:
+    assert all(KEY_ID.fullmatch(key_id) for key_id in keyring.key_ids())
+
+
+def test_the_same_key_never_wraps_to_the_same_bytes(keyring: Keyring) -> None:
+    assert len({keyring.wrap(DATA_KEY, b"").blob for _ in range(50)}) == 50
+
+
+def test_the_data_key_does_not_show_in_the_blob(keyring: Keyring) -> None:
+    assert DATA_KEY[:8] not in keyring.wrap(DATA_KEY, b"").blob
+
+
+def test_another_bound_text_does_not_unwrap(keyring: Keyring) -> None:
+    wrapped = keyring.wrap(DATA_KEY, b"acme")
+    with pytest.raises(Tampered):
+        keyring.unwrap(wrapped, b"globex")
+
+
+@pytest.mark.parametrize("mangle", [lambda blob: blob[:-1], lambda blob: blob + b"\0", lambda blob: b"", lambda blob: blob[::-1]])
+def test_a_mangled_blob_does_not_unwrap(keyring: Keyring, mangle: Callable[[bytes], bytes]) -> None:
+    wrapped = keyring.wrap(DATA_KEY, b"acme")
+    with pytest.raises(Tampered):
+        keyring.unwrap(WrappedKey(wrapped.key_id, mangle(wrapped.blob)), b"acme")
+
+
+def test_a_missing_key_is_named(keyring: Keyring) -> None:
+    wrapped = keyring.wrap(DATA_KEY, b"")
+    with pytest.raises(Misconfigured, match="no-such-key"):
+        keyring.unwrap(WrappedKey("no-such-key", wrapped.blob), b"")
+
+
+def test_a_usable_keyring_passes_its_check(keyring: Keyring) -> None:
+    keyring.check()
+
+
+def test_many_threads_wrap_and_unwrap_at_once(keyring: Keyring) -> None:
+    wrong: list[bytes] = []
+
+    def work(number: int) -> None:
+        for turn in range(40):
+            bound = f"{number}-{turn}".encode()
+            opened = keyring.unwrap(keyring.wrap(DATA_KEY, bound), bound)
+            if opened != DATA_KEY:
+                wrong.append(opened)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
