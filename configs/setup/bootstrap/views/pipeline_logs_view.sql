@@ -1,0 +1,25 @@
+SELECT
+  r.pipeline_logging_id,
+  r.org_slug,
+  p.company_name,
+  r.pipeline_id,
+  r.document,
+  r.provider,
+  r.domain,
+  r.trigger_type,
+  r.user_id,
+  r.request_id,
+  r.window_start,
+  r.window_end,
+  r.status,
+  CASE WHEN r.status IN ('SUCCESS', 'FAILED', 'CANCELLED') THEN 'YES' ELSE 'NO' END AS is_over,
+  r.attempt,
+  r.accepted_at,
+  r.started_at,
+  r.ended_at,
+  r.duration_ms,
+  COALESCE(r.rows_processed, 0) AS rows_processed,
+  r.error_code,
+  r.error_message
+FROM org_meta_pipeline_runs AS r
+LEFT JOIN org_profiles AS p ON p.org_slug = r.org_slug AND p.status <> 'ERASED'

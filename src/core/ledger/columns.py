@@ -1,0 +1,102 @@
+"""How the types of schema files are kept by an engine. On SQLite instants, money and JSON are text, so that nothing is rounded."""
+
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Boolean, Date, DateTime, Numeric, Text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from src.core.base.faults import Flaw, Misconfigured
+from src.core.base.schema import Field
+
+SQLITE = "sqlite"
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware moment in UTC. As text always with six decimals and the offset, so that it sorts as it reads."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(Text() if dialect.name == SQLITE else DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("the ledger keeps aware datetimes only")
+        moment = value.astimezone(UTC)
+        return moment.isoformat(timespec="microseconds") if dialect.name == SQLITE else moment
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return datetime.fromisoformat(value) if dialect.name == SQLITE else value.astimezone(UTC)
+
+
+class Money(TypeDecorator[Decimal]):
+    impl = Numeric(38, 9)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(Text() if dialect.name == SQLITE else Numeric(38, 9))
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if not isinstance(value, Decimal) or not value.is_finite():
+            raise ValueError("money is a finite Decimal")
+        return format(value, "f") if dialect.name == SQLITE else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ARG002 the base class names it
+        return None if value is None else Decimal(value)
+
+
+class Json(TypeDecorator[Any]):
+    impl = JSON
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(Text() if dialect.name == SQLITE else JSON())
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        text = json.dumps(value, default=_plain, allow_nan=False, separators=(",", ":"))
+        return text if dialect.name == SQLITE else json.loads(text)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return json.loads(value) if isinstance(value, str) and dialect.name == SQLITE else value
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, Enum):
+        return str(value.value)
+    raise TypeError(f"a {type(value).__name__} cannot be kept as JSON")
+
+
+TYPES: dict[str, TypeEngine[Any]] = {
+    "STRING": Text(),
+    "INT64": BigInteger(),
+    "BOOL": Boolean(),
+    "DATE": Date(),
+    "TIMESTAMP": Instant(),
+    "NUMERIC": Money(),
+    "JSON": Json(),
+}
+
+
+def column_type(field: Field, file: str) -> TypeEngine[Any]:
+    if field.type not in TYPES or field.mode == "REPEATED":
+        flaw = Flaw(f"{field.type} {field.mode} is not kept by the ledger; use {', '.join(TYPES)}", field=field.name, file=file)
+        raise Misconfigured("the schema of a management table is wrong", flaws=[flaw])
+    return TYPES[field.type]

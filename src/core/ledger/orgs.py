@@ -1,0 +1,194 @@
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import Select, Update, bindparam, delete, func, select, update
+
+from src.core.ledger.plans import Plan
+from src.core.ledger.unit import Tables, Unit
+
+Status = Literal["ACTIVE", "OFFBOARDING", "ERASED"]
+
+# the audit trail outlives the organisation; its profile stays as the tombstone
+KEPT_BY_ERASURE = frozenset({"org_audit_logs", "org_profiles"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOrg:
+    org_slug: str
+    company_name: str
+    admin_email: str
+    plan: Plan
+    created_at: datetime
+    generation: int
+    timezone: str = "UTC"
+    dataset_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Org:
+    """`plan` and what follows from it are empty for an erased organisation."""
+
+    org_slug: str
+    generation: int
+    status: Status
+    company_name: str | None
+    admin_email: str | None
+    timezone: str
+    dataset_id: str | None
+    created_at: datetime
+    offboarding_at: datetime | None
+    erased_at: datetime | None
+    plan: str | None
+    subscription_status: str | None
+    trial_end_date: date | None
+    daily_run_limit: int | None
+    monthly_run_limit: int | None
+    concurrent_run_limit: int | None
+
+
+def taken(unit: Unit, slug: str) -> bool:
+    return unit.point(_live, {"org_slug": slug}) is not None
+
+
+def next_generation(unit: Unit, slug: str) -> int:
+    row = unit.first(unit.prepared(_last_generation), {"org_slug": slug})
+    return 1 + (row[0] if row and row[0] else 0)
+
+
+def create(unit: Unit, org: NewOrg) -> bool:
+    """Profile, subscription and zeroed quota; False when the slug is taken."""
+    if taken(unit, org.org_slug) or not unit.insert_once(unit.tables["org_profiles"], _profile(org)):
+        return False
+    stamps = {"created_at": org.created_at, "updated_at": org.created_at}
+    unit.insert_once(
+        unit.tables["org_subscriptions"],
+        {
+            "org_slug": org.org_slug,
+            "plan_name": org.plan.name,
+            "status": "ACTIVE",
+            "daily_run_limit": org.plan.daily_runs,
+            "monthly_run_limit": org.plan.monthly_runs,
+            "concurrent_run_limit": org.plan.concurrent_runs,
+            **stamps,
+        },
+    )
+    unit.insert_once(
+        unit.tables["org_usage_quotas"],
+        {
+            "org_slug": org.org_slug,
+            # the day before is never ahead of the organisation's own, so its first reservation rolls over
+            "usage_date": org.created_at.date() - timedelta(days=1),
+            "pipelines_run_today": 0,
+            "pipelines_run_month": 0,
+            "concurrent_pipelines_running": 0,
+            "updated_at": org.created_at,
+        },
+    )
+    return True
+
+
+def get(unit: Unit, slug: str) -> Org | None:
+    row = unit.point(_live, {"org_slug": slug})
+    return Org(*row) if row else None
+
+
+def page(unit: Unit, *, after: str | None, limit: int, status: Status | None = None) -> list[Org]:
+    """By slug. Without a status the living ones; of the erased, the last of each slug."""
+    profiles = unit.tables["org_profiles"]
+    query = _orgs(unit.tables).order_by(profiles.c.org_slug).limit(limit)
+    if after is not None:
+        query = query.where(profiles.c.org_slug > after)
+    query = query.where(profiles.c.status != "ERASED" if status is None else profiles.c.status == status)
+    if status == "ERASED":
+        later = profiles.alias()
+        last = select(func.max(later.c.generation)).where(later.c.org_slug == profiles.c.org_slug).scalar_subquery()
+        query = query.where(profiles.c.generation == last)
+    return [Org(*row) for row in unit.rows(query)]
+
+
+def begin_offboarding(unit: Unit, slug: str, at: datetime) -> bool:
+    """From here no run is admitted; False when there is no such organisation or it has begun."""
+    return unit.change(unit.prepared(_begin_offboarding), {"slug": slug, "at": at}) == 1
+
+
+def erase(unit: Unit, slug: str, at: datetime) -> dict[str, int]:
+    """Rows erased by table. Repeating it is harmless and answers noughts."""
+    erased = {
+        name: unit.change(delete(table).where(table.c.org_slug == slug))
+        for name, table in unit.tables.items()
+        if name not in KEPT_BY_ERASURE and "org_slug" in table.c
+    }
+    erased["org_profiles"] = unit.change(unit.prepared(_entomb), {"slug": slug, "at": at})
+    return erased
+
+
+def _profile(org: NewOrg) -> dict[str, Any]:
+    return {
+        "org_slug": org.org_slug,
+        "generation": org.generation,
+        "status": "ACTIVE",
+        "company_name": org.company_name,
+        "admin_email": org.admin_email,
+        "timezone": org.timezone,
+        "dataset_id": org.dataset_id,
+        "created_at": org.created_at,
+        "updated_at": org.created_at,
+    }
+
+
+def _orgs(tables: Tables) -> Select[Any]:
+    """Columns in the order of Org's fields."""
+    profile, subscription = tables["org_profiles"].c, tables["org_subscriptions"].c
+    return select(
+        profile.org_slug,
+        profile.generation,
+        profile.status,
+        profile.company_name,
+        profile.admin_email,
+        profile.timezone,
+        profile.dataset_id,
+        profile.created_at,
+        profile.offboarding_at,
+        profile.erased_at,
+        subscription.plan_name,
+        subscription.status,
+        subscription.trial_end_date,
+        subscription.daily_run_limit,
+        subscription.monthly_run_limit,
+        subscription.concurrent_run_limit,
+    ).select_from(
+        tables["org_profiles"].outerjoin(
+            tables["org_subscriptions"], (subscription.org_slug == profile.org_slug) & (profile.status != "ERASED")
+        )
+    )
+
+
+def _live(tables: Tables) -> Select[Any]:
+    profile = tables["org_profiles"].c
+    return _orgs(tables).where(profile.org_slug == bindparam("org_slug"), profile.status != "ERASED")
+
+
+def _last_generation(tables: Tables) -> Select[Any]:
+    profile = tables["org_profiles"].c
+    return select(func.max(profile.generation)).where(profile.org_slug == bindparam("org_slug"))
+
+
+def _begin_offboarding(tables: Tables) -> Update:
+    profiles = tables["org_profiles"]
+    at = bindparam("at", type_=profiles.c.updated_at.type)
+    return (
+        update(profiles)
+        .where(profiles.c.org_slug == bindparam("slug"), profiles.c.status == "ACTIVE")
+        .values(status="OFFBOARDING", offboarding_at=at, updated_at=at)
+    )
+
+
+def _entomb(tables: Tables) -> Update:
+    profiles = tables["org_profiles"]
+    at = bindparam("at", type_=profiles.c.updated_at.type)
+    return (
+        update(profiles)
+        .where(profiles.c.org_slug == bindparam("slug"), profiles.c.status != "ERASED")
+        .values(status="ERASED", erased_at=at, updated_at=at, company_name=None, admin_email=None)
+    )

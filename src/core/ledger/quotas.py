@@ -1,0 +1,144 @@
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Select, Update, bindparam, case, exists, literal, select, update
+
+from src.core.ledger.subscriptions import MAY_RUN
+from src.core.ledger.unit import Tables, Unit
+
+Reason = Literal["blocked", "monthly", "daily", "concurrent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What is used of each limit on `day`, the organisation's own."""
+
+    day: date
+    run_today: int
+    run_month: int
+    running: int
+    daily_limit: int
+    monthly_limit: int
+    concurrent_limit: int
+    may_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    admitted: bool
+    reason: Reason | None
+    used: Usage
+
+
+def reserve(unit: Unit, org_slug: str, *, day: date, at: datetime) -> Reservation:
+    """Takes one run of each limit, or says which limit refuses; of several, the one that lasts longest."""
+    admitted = unit.change(unit.prepared(_reserve), {"slug": org_slug, "day": day, "month": day.replace(day=1), "at": at}) == 1
+    used = usage(unit, org_slug, day)
+    return Reservation(admitted, None if admitted else _reason(used), used)
+
+
+def release(unit: Unit, org_slug: str, at: datetime) -> None:
+    """Frees one running slot. Whoever ended the run calls it, once: when `runs.finish` answered True."""
+    unit.change(unit.prepared(_release), {"slug": org_slug, "at": at})
+
+
+def usage(unit: Unit, org_slug: str, day: date) -> Usage:
+    row = unit.first(unit.prepared(_usage), {"org_slug": org_slug})
+    if row is None:
+        return Usage(day, 0, 0, 0, 0, 0, 0, may_run=False)
+    counted, today, month, running, daily, monthly, concurrent, status, org_status = row
+    return Usage(
+        # a day ahead of the caller's was counted by somebody past midnight: those counters hold
+        day=max(day, counted),
+        run_today=today if counted >= day else 0,
+        run_month=month if counted >= day.replace(day=1) else 0,
+        running=running,
+        daily_limit=daily,
+        monthly_limit=monthly,
+        concurrent_limit=concurrent,
+        may_run=status in MAY_RUN and org_status == "ACTIVE",
+    )
+
+
+def _reason(used: Usage) -> Reason:
+    if not used.may_run:
+        return "blocked"
+    if used.run_month >= used.monthly_limit:
+        return "monthly"
+    if used.run_today >= used.daily_limit:
+        return "daily"
+    return "concurrent"
+
+
+def _reserve(tables: Tables) -> Update:
+    """Rolls the day and the month over, checks and counts, all in one statement: its row count is the answer.
+
+    Time only moves forward here: a caller that still thinks it is yesterday counts on today's side and resets nothing.
+    """
+    quota = tables["org_usage_quotas"]
+    day = bindparam("day", type_=quota.c.usage_date.type)
+    month = bindparam("month", type_=quota.c.usage_date.type)
+    at = bindparam("at", type_=quota.c.updated_at.type)
+    today = case((quota.c.usage_date < day, literal(0)), else_=quota.c.pipelines_run_today)
+    this_month = case((quota.c.usage_date < month, literal(0)), else_=quota.c.pipelines_run_month)
+    return (
+        update(quota)
+        .where(
+            quota.c.org_slug == bindparam("slug"),
+            today < _limit(tables, "daily_run_limit"),
+            this_month < _limit(tables, "monthly_run_limit"),
+            quota.c.concurrent_pipelines_running < _limit(tables, "concurrent_run_limit"),
+        )
+        .values(
+            usage_date=case((quota.c.usage_date < day, day), else_=quota.c.usage_date),
+            pipelines_run_today=today + 1,
+            pipelines_run_month=this_month + 1,
+            concurrent_pipelines_running=quota.c.concurrent_pipelines_running + 1,
+            last_run_at=at,
+            updated_at=at,
+        )
+    )
+
+
+def _limit(tables: Tables, column: str) -> ColumnElement[int]:
+    """Nothing, and so no admission, unless the organisation and its subscription may run."""
+    subscription, profile = tables["org_subscriptions"].c, tables["org_profiles"].c
+    living = exists().where(profile.org_slug == bindparam("slug"), profile.status == "ACTIVE")
+    return (
+        select(subscription[column])
+        .where(subscription.org_slug == bindparam("slug"), subscription.status.in_(MAY_RUN), living)
+        .scalar_subquery()
+    )
+
+
+def _release(tables: Tables) -> Update:
+    quota = tables["org_usage_quotas"]
+    return (
+        update(quota)
+        .where(quota.c.org_slug == bindparam("slug"), quota.c.concurrent_pipelines_running > 0)
+        .values(concurrent_pipelines_running=quota.c.concurrent_pipelines_running - 1, updated_at=bindparam("at"))
+    )
+
+
+def _usage(tables: Tables) -> Select[Any]:
+    quota, subscription, profile = tables["org_usage_quotas"].c, tables["org_subscriptions"].c, tables["org_profiles"].c
+    return (
+        select(
+            quota.usage_date,
+            quota.pipelines_run_today,
+            quota.pipelines_run_month,
+            quota.concurrent_pipelines_running,
+            subscription.daily_run_limit,
+            subscription.monthly_run_limit,
+            subscription.concurrent_run_limit,
+            subscription.status,
+            profile.status,
+        )
+        .select_from(
+            tables["org_usage_quotas"]
+            .join(tables["org_subscriptions"], subscription.org_slug == quota.org_slug)
+            .join(tables["org_profiles"], (profile.org_slug == quota.org_slug) & (profile.status != "ERASED"))
+        )
+        .where(quota.org_slug == bindparam("org_slug"))
+    )

@@ -1,0 +1,225 @@
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import date, datetime
+from typing import Any, Literal
+
+from sqlalchemy import Select, Update, bindparam, or_, select, update
+
+from src.core.ledger.unit import Tables, Unit
+
+TriggerType = Literal["api", "schedule", "backfill", "system"]
+RunStatus = Literal["QUEUED", "RUNNING", "SUCCESS", "FAILED", "CANCELLED"]
+LastStatus = Literal["SUCCESS", "FAILED", "CANCELLED"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRun:
+    """`idempotency_key` and `active_key` make a second acceptance of the same work answer False."""
+
+    pipeline_logging_id: str
+    org_slug: str | None
+    pipeline_id: str
+    document: str
+    provider: str | None = None
+    domain: str | None = None
+    trigger_type: TriggerType
+    user_id: str | None = None
+    request_id: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    window_start: date | None = None
+    window_end: date | None = None
+    status: RunStatus
+    accepted_at: datetime
+    idempotency_key: str | None = None
+    active_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    pipeline_logging_id: str
+    org_slug: str | None
+    pipeline_id: str
+    document: str
+    provider: str | None
+    domain: str | None
+    trigger_type: TriggerType
+    user_id: str | None
+    request_id: str | None
+    parameters: dict[str, Any] | None
+    window_start: date | None
+    window_end: date | None
+    status: RunStatus
+    attempt: int
+    progress: dict[str, Any] | None
+    accepted_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    duration_ms: int | None
+    rows_processed: int | None
+    error_code: str | None
+    error_message: str | None
+    result: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepLog:
+    step_log_id: str
+    pipeline_logging_id: str
+    org_slug: str | None
+    step_id: str
+    ps_type: str
+    step_index: int
+    attempt: int
+    status: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    duration_ms: int | None = None
+    rows_processed: int | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    result: Mapping[str, Any] | None = None
+
+
+NEW_RUN_COLUMNS = tuple(column.name for column in fields(NewRun))
+RUN_COLUMNS = tuple(column.name for column in fields(Run))
+STEP_COLUMNS = tuple(column.name for column in fields(StepLog))
+
+
+def accept(unit: Unit, run: NewRun) -> bool:
+    """False when this run, or the same work under its idempotency or active key, is there already."""
+    values = {**_values(run, NEW_RUN_COLUMNS), "parameters": dict(run.parameters), "attempt": 0}
+    return unit.insert_once(unit.tables["org_meta_pipeline_runs"], values)
+
+
+def begin(unit: Unit, run_id: str, at: datetime) -> bool:
+    """False when the run has begun or is over."""
+    return unit.change(unit.prepared(_begin), {"id": run_id, "at": at}) == 1
+
+
+def finish(
+    unit: Unit,
+    run_id: str,
+    *,
+    status: LastStatus,
+    at: datetime,
+    error_code: str | None = None,
+    error_message: str | None = None,
+    result: Mapping[str, Any] | None = None,
+    rows_processed: int | None = None,
+) -> bool:
+    """Only the first to end a run is answered True; it is the one to free the slot and to tell others."""
+    began = unit.first(unit.prepared(_began), {"run_id": run_id})
+    changed = unit.change(
+        unit.prepared(_finish),
+        {
+            "id": run_id,
+            "word": status,
+            "at": at,
+            "took": _milliseconds(began[0] if began else None, at),
+            "code": error_code,
+            "message": error_message,
+            "answer": dict(result) if result is not None else None,
+            "rows": rows_processed,
+        },
+    )
+    return changed == 1
+
+
+def log_step(unit: Unit, step: StepLog) -> None:
+    """Repeating it with the same id is harmless."""
+    values = {**_values(step, STEP_COLUMNS), "result": dict(step.result) if step.result is not None else None}
+    unit.insert_once(unit.tables["org_meta_step_logs"], values)
+
+
+def get(unit: Unit, run_id: str) -> Run | None:
+    row = unit.point(_by_id, {"run_id": run_id})
+    return Run(*row) if row else None
+
+
+def steps(unit: Unit, run_id: str) -> list[StepLog]:
+    """In the order of the document, then of the attempts."""
+    return [StepLog(**dict(zip(STEP_COLUMNS, row, strict=True))) for row in unit.rows(unit.prepared(_steps), {"run_id": run_id})]
+
+
+def page(
+    unit: Unit,
+    org_slug: str | None,
+    *,
+    after: str | None = None,
+    limit: int = 50,
+    status: RunStatus | None = None,
+    pipeline_id: str | None = None,
+    provider: str | None = None,
+) -> list[Run]:
+    """Newest first, older than the run `after`; without a slug, the runs of all and of the platform."""
+    run = unit.tables["org_meta_pipeline_runs"].c
+    wanted = {"org_slug": org_slug, "status": status, "pipeline_id": pipeline_id, "provider": provider}
+    query = _runs(unit.tables).order_by(run.pipeline_logging_id.desc()).limit(limit)
+    for name, value in wanted.items():
+        if value is not None:
+            query = query.where(run[name] == value)
+    if after is not None:
+        query = query.where(run.pipeline_logging_id < after)
+    return [Run(*row) for row in unit.rows(query)]
+
+
+def _values(record: NewRun | StepLog, columns: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in columns}
+
+
+def _milliseconds(began: datetime | None, ended: datetime) -> int | None:
+    return None if began is None else max(0, round((ended - began).total_seconds() * 1000))
+
+
+def _runs(tables: Tables) -> Select[Any]:
+    run = tables["org_meta_pipeline_runs"].c
+    return select(*(run[name] for name in RUN_COLUMNS))
+
+
+def _by_id(tables: Tables) -> Select[Any]:
+    return _runs(tables).where(tables["org_meta_pipeline_runs"].c.pipeline_logging_id == bindparam("run_id"))
+
+
+def _began(tables: Tables) -> Select[Any]:
+    run = tables["org_meta_pipeline_runs"].c
+    return select(run.started_at).where(run.pipeline_logging_id == bindparam("run_id"))
+
+
+def _steps(tables: Tables) -> Select[Any]:
+    step = tables["org_meta_step_logs"].c
+    return (
+        select(*(step[name] for name in STEP_COLUMNS))
+        .where(step.pipeline_logging_id == bindparam("run_id"))
+        .order_by(step.step_index, step.attempt, step.step_log_id)
+    )
+
+
+def _begin(tables: Tables) -> Update:
+    runs = tables["org_meta_pipeline_runs"]
+    return (
+        update(runs)
+        .where(
+            runs.c.pipeline_logging_id == bindparam("id"),
+            # a run that is done where it is asked for is accepted as RUNNING and begins at once
+            or_(runs.c.status == "QUEUED", (runs.c.status == "RUNNING") & runs.c.started_at.is_(None)),
+        )
+        .values(status="RUNNING", started_at=bindparam("at"), attempt=runs.c.attempt + 1)
+    )
+
+
+def _finish(tables: Tables) -> Update:
+    runs = tables["org_meta_pipeline_runs"]
+    return (
+        update(runs)
+        .where(runs.c.pipeline_logging_id == bindparam("id"), runs.c.status.in_(("QUEUED", "RUNNING")))
+        .values(
+            status=bindparam("word"),
+            active_key=None,
+            ended_at=bindparam("at"),
+            duration_ms=bindparam("took"),
+            error_code=bindparam("code"),
+            error_message=bindparam("message"),
+            result=bindparam("answer"),
+            rows_processed=bindparam("rows"),
+        )
+    )

@@ -1,0 +1,63 @@
+"""What SQLite's errors mean to a caller, and what mends them."""
+
+import errno
+import sqlite3
+
+from sqlalchemy.exc import DBAPIError
+
+from src.core.base.faults import Conflict, Fault, Misconfigured, Throttled, Unavailable
+
+BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+PRIMARY = 0xFF  # an extended code carries its primary one in the low byte
+TAKEN = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY})
+NOT_THERE = ("no such table", "no such column", "has no column", "no such view")
+
+NOT_BOOTSTRAPPED = "the management tables are not there, or older than this release; create them: POST /api/v1/admin/bootstrap"
+NOT_WRITABLE = "the ledger cannot be written: give the service's account write access to EMBEDDED_DATA_DIR and the files in it"
+NOT_OPEN = "the ledger cannot be opened: EMBEDDED_DATA_DIR (or the path in LEDGER_URL) must be a folder the service may write to"
+DISK_FULL = "the disk of the ledger is full: free some space; nothing was lost"
+DAMAGED = "the ledger's file is damaged or is no ledger: restore it from a backup, or name another in LEDGER_URL"
+
+DISK_SILENT = "the disk of the ledger did not answer; look at the system's log, then retry"
+OTHERS_WRITE = "another process is writing to the ledger; retry in a moment"
+
+MEANINGS: dict[int, tuple[type[Fault], str, float | None]] = {
+    sqlite3.SQLITE_BUSY: (Throttled, OTHERS_WRITE, 1),
+    sqlite3.SQLITE_LOCKED: (Throttled, OTHERS_WRITE, 1),
+    sqlite3.SQLITE_FULL: (Unavailable, DISK_FULL, None),
+    sqlite3.SQLITE_IOERR: (Unavailable, DISK_SILENT, None),
+    sqlite3.SQLITE_READONLY: (Misconfigured, NOT_WRITABLE, None),
+    sqlite3.SQLITE_PERM: (Misconfigured, NOT_WRITABLE, None),
+    sqlite3.SQLITE_CANTOPEN: (Misconfigured, NOT_OPEN, None),
+    sqlite3.SQLITE_CORRUPT: (Misconfigured, DAMAGED, None),
+    sqlite3.SQLITE_NOTADB: (Misconfigured, DAMAGED, None),
+}
+
+
+def fault_of(wrong: Exception) -> Fault | None:
+    """None for what no caller can mend: a mistake in our own statements."""
+    cause = wrong.orig if isinstance(wrong, DBAPIError) else wrong
+    if not isinstance(cause, sqlite3.Error):
+        return None
+    code = _code(cause)
+    if code in TAKEN:
+        return Conflict("it is there already")
+    if code & PRIMARY == sqlite3.SQLITE_ERROR and any(sign in str(cause) for sign in NOT_THERE):
+        return Misconfigured(NOT_BOOTSTRAPPED)
+    meaning = MEANINGS.get(code & PRIMARY)
+    return meaning[0](meaning[1], retry_after=meaning[2]) if meaning else None
+
+
+def is_busy(wrong: sqlite3.Error) -> bool:
+    return _code(wrong) & PRIMARY in BUSY
+
+
+def _code(wrong: sqlite3.Error) -> int:
+    # errors of the Python layer itself carry no code
+    return getattr(wrong, "sqlite_errorcode", sqlite3.SQLITE_OK)
+
+
+def os_fault(wrong: OSError) -> Fault:
+    if wrong.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Unavailable(DISK_FULL)
+    return Misconfigured(NOT_OPEN)

@@ -1,0 +1,99 @@
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from src.core.base.faults import Misconfigured
+from src.core.base.settings import Settings
+from src.core.ledger.bootstrap import BootstrapResult, bootstrap, missing
+from src.core.ledger.model import LedgerModel, load_model
+from src.core.ledger.plans import Plans
+from src.core.ledger.sqlite import SqliteEngine
+from src.core.ledger.unit import LedgerEngine, LedgerTraits, Row, Unit
+
+__all__ = ["BootstrapResult", "Ledger", "LedgerTraits", "Row", "Unit", "open_ledger"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+EXAMPLE = "LEDGER_URL=sqlite:////var/lib/convergence/ledger.db"
+
+
+class Ledger:
+    """The management tables. An operation is a function of a unit of work: `ledger.write(orgs.create, org)`."""
+
+    def __init__(self, engine: LedgerEngine, model: LedgerModel, plans: Plans) -> None:
+        self._engine = engine
+        self._model = model
+        self.plans = plans
+
+    @property
+    def traits(self) -> LedgerTraits:
+        return self._engine.traits
+
+    @contextmanager
+    def reading(self) -> Iterator[Unit]:
+        """One snapshot for all that is read in it."""
+        with self._engine.reading() as unit:
+            yield unit
+
+    @contextmanager
+    def writing(self) -> Iterator[Unit]:
+        """One transaction: committed at the end, rolled back by an exception."""
+        with self._engine.writing() as unit:
+            yield unit
+
+    def read(self, op: Callable[Concatenate[Unit, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._engine.reading() as unit:
+            return op(unit, *args, **kwargs)
+
+    def write(self, op: Callable[Concatenate[Unit, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._engine.writing() as unit:
+            return op(unit, *args, **kwargs)
+
+    def bootstrap(self, *, force: bool = False) -> BootstrapResult:
+        """Creates the tables and views that lack, and columns that lack; `force` drops and makes all of them anew."""
+        with self._engine.restructuring() as connection:
+            return bootstrap(connection, self._model, force=force)
+
+    def missing(self) -> tuple[str, ...]:
+        """Tables and views that are not there; none means bootstrapped."""
+        with self._engine.inspecting() as connection:
+            return missing(connection, self._model)
+
+    def check(self) -> None:
+        """Raises the fault that keeps the ledger from being used."""
+        self._engine.check()
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+def open_ledger(settings: Settings) -> Ledger:
+    """Nothing is opened on disk before the first unit."""
+    model = load_model(settings.configs_dir / "setup" / "bootstrap")
+    plans = Plans.load(settings.configs_dir / "system" / "plans.yml")
+    return Ledger(_engine(settings.ledger, model), model, plans)
+
+
+def _engine(text: str, model: LedgerModel) -> LedgerEngine:
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise Misconfigured(f"LEDGER_URL is not a database URL; write it like {EXAMPLE}") from None
+    name = url.get_backend_name()
+    if name not in ENGINES:
+        raise Misconfigured(f"LEDGER_URL names the engine {name!r}; served are {', '.join(sorted(ENGINES))}: {EXAMPLE}")
+    return ENGINES[name](url, model)
+
+
+def _sqlite(url: URL, model: LedgerModel) -> LedgerEngine:
+    if not url.database or url.database == ":memory:" or url.query:
+        raise Misconfigured(f"LEDGER_URL must name a file and nothing else, for it outlives the process; write it like {EXAMPLE}")
+    return SqliteEngine(Path(url.database).absolute(), model)
+
+
+ENGINES: dict[str, Callable[[URL, LedgerModel], LedgerEngine]] = {"sqlite": _sqlite}

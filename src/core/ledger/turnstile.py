@@ -1,0 +1,43 @@
+import threading
+from collections import deque
+
+
+class Turnstile:
+    """Lets one thread through at a time, in the order they came: nobody starves, nobody spins."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._waiting: deque[threading.Lock] = deque()
+        self._taken = False
+        self._inside: int | None = None
+
+    def enter(self, timeout: float) -> bool:
+        me = threading.get_ident()
+        if self._inside == me:
+            raise RuntimeError("a writing unit is open in this thread already; pass it on instead of opening another")
+        with self._mutex:
+            if not self._taken:
+                self._taken, self._inside = True, me
+                return True
+            ticket = threading.Lock()
+            ticket.acquire()
+            self._waiting.append(ticket)
+        if not ticket.acquire(timeout=timeout) and self._withdrawn(ticket):
+            return False
+        self._inside = me
+        return True
+
+    def _withdrawn(self, ticket: threading.Lock) -> bool:
+        with self._mutex:
+            if ticket not in self._waiting:
+                return False  # the turn came between giving up and saying so
+            self._waiting.remove(ticket)
+            return True
+
+    def leave(self) -> None:
+        with self._mutex:
+            self._inside = None
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._taken = False

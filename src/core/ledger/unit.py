@@ -1,0 +1,86 @@
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from sqlalchemy import Row as SqlRow
+from sqlalchemy import Select, Table
+from sqlalchemy.engine import Connection
+from sqlalchemy.sql.base import Executable
+
+Row: TypeAlias = SqlRow[*tuple[Any, ...]]
+Tables: TypeAlias = Mapping[str, Table]
+Params: TypeAlias = Mapping[str, Any]
+Statement = TypeVar("Statement", bound=Executable)
+Build: TypeAlias = Callable[[Tables], Statement]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerTraits:
+    """Facts about an engine that its callers act on."""
+
+    inline_reads: bool
+    """A point read is cheap enough for the event loop."""
+    one_machine: bool
+
+
+class Unit(ABC):
+    """One unit of work on the ledger, handed to every operation.
+
+    Statements are built once per ledger by a function of the tables and kept: building one costs more than running it.
+    """
+
+    def __init__(self, connection: Connection, tables: Tables, kept: dict[Build[Any], Any], *, writes: bool) -> None:
+        self._connection = connection
+        self._kept = kept
+        self._writes = writes
+        self.tables = tables
+
+    @abstractmethod
+    def insert_once(self, table: Table, values: Params) -> bool:
+        """False when a row with that key, or another unique value of it, is there already."""
+
+    def prepared(self, build: Build[Statement]) -> Statement:
+        statement: Statement | None = self._kept.get(build)
+        if statement is None:
+            statement = self._kept[build] = build(self.tables)
+        return statement
+
+    def change(self, statement: Executable, params: Params | Sequence[Params] | None = None) -> int:
+        """The number of rows one INSERT, UPDATE or DELETE touched."""
+        if not self._writes:
+            raise RuntimeError("a reading unit does not write; open a writing one")
+        result: Any = self._connection.execute(statement, params, execution_options={"preserve_rowcount": True})
+        return int(result.rowcount)
+
+    def first(self, select: Executable, params: Params | None = None) -> Row | None:
+        return self._connection.execute(select, params).first()
+
+    def rows(self, select: Executable, params: Params | None = None) -> list[Row]:
+        return list(self._connection.execute(select, params).all())
+
+    def point(self, build: Build[Select[Any]], params: Params) -> Sequence[Any] | None:
+        """The first row of a kept select, by the engine's shortest way."""
+        return self.first(self.prepared(build), params)
+
+
+class LedgerEngine(Protocol):
+    """What an engine brings: how units are opened and what its errors mean."""
+
+    @property
+    def traits(self) -> LedgerTraits: ...
+
+    def reading(self) -> AbstractContextManager[Unit]: ...
+
+    def writing(self) -> AbstractContextManager[Unit]: ...
+
+    def restructuring(self) -> AbstractContextManager[Connection]:
+        """For changes of tables and views; one process at a time."""
+        ...
+
+    def inspecting(self) -> AbstractContextManager[Connection]: ...
+
+    def check(self) -> None: ...
+
+    def close(self) -> None: ...
