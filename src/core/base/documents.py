@@ -1,11 +1,13 @@
 """YAML documents checked against a model; what is wrong is said with file, line and, for a misspelt key, the right one."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from src.core.base.faults import Flaw, Misconfigured
 from src.core.base.names import did_you_mean
@@ -13,65 +15,165 @@ from src.core.base.names import did_you_mean
 Place = tuple[str | int, ...]
 M = TypeVar("M", bound="Document")
 
+# Far deeper than any document is; the loader recurses, and a hostile file must not reach its limit.
+MAX_DEPTH = 40
+TEXT_KEY = "tag:yaml.org,2002:str"
+
 
 class Document(BaseModel):
-    """The base of every model read from YAML: unknown keys are refused, values are not coerced silently."""
+    """The base of every model read from YAML: unknown keys are refused, and a text is never read as a number or a truth value."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_written(cls, value: object, info: ValidationInfo) -> object:
+        kinds = set(_members(cls.model_fields[str(info.field_name)].annotation))
+        if kinds and kinds <= {bool, int, float}:
+            for item in value if isinstance(value, list) else [value]:
+                if isinstance(item, str | bool | float | int) and type(item) not in kinds and not (type(item) is int and float in kinds):
+                    mend = "; write it without quotes" if isinstance(item, str) else ""
+                    raise ValueError(f"{item!r} is not {_kind(kinds)}{mend}")
+        return value
+
+
+def _kind(kinds: set[object]) -> str:
+    return "true or false" if kinds == {bool} else "a whole number" if kinds == {int} else "a number"
+
+
+@dataclass(frozen=True, slots=True)
+class Located(Generic[M]):
+    """A document together with where each of its parts stands."""
+
+    document: M
+    shown: str
+    lines: Mapping[Place, int]
+
+    def flaw(self, message: str, *at: str | int) -> Flaw:
+        return Flaw(message, _dotted(at) or None, self.shown, _line(at, self.lines))
+
 
 def read_document(path: Path, model: type[M], shown_as: str | None = None) -> M:
+    return read_located(path, model, shown_as).document
+
+
+def read_located(path: Path, model: type[M], shown_as: str | None = None) -> Located[M]:
     shown = shown_as or str(path)
-    try:
-        text = path.read_text()
-    except FileNotFoundError as missing:
-        raise Misconfigured("a configuration file is missing", flaws=[Flaw("not found", file=shown)]) from missing
-    return parse_document(text, model, shown)
+    return locate_document(read_text(path, shown), model, shown)
 
 
 def parse_document(text: str, model: type[M], shown: str) -> M:
+    return locate_document(text, model, shown).document
+
+
+def read_text(path: Path, shown: str) -> str:
     try:
-        root = yaml.compose(text, Loader=yaml.CSafeLoader)
-        data = yaml.load(text, Loader=yaml.CSafeLoader)  # CSafeLoader builds plain values only
-    except yaml.MarkedYAMLError as wrong:
-        line = wrong.problem_mark.line + 1 if wrong.problem_mark else None
-        raise Misconfigured("a document is not YAML", flaws=[Flaw(wrong.problem or "unreadable", file=shown, line=line)]) from wrong
-    except yaml.YAMLError as wrong:
-        raise Misconfigured("a document is not YAML", flaws=[Flaw(str(wrong), file=shown)]) from wrong
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as missing:
+        raise Misconfigured("a configuration file is missing", flaws=[Flaw("not found", file=shown)]) from missing
+    except UnicodeDecodeError as wrong:
+        raise Misconfigured("a configuration file is not text", flaws=[Flaw("not UTF-8", file=shown)]) from wrong
+    except OSError as wrong:
+        reason = wrong.strerror or type(wrong).__name__
+        raise Misconfigured("a configuration file cannot be read", flaws=[Flaw(reason, file=shown)]) from wrong
+
+
+def locate_document(text: str, model: type[M], shown: str) -> Located[M]:
+    root, data = _load(text, shown)
     lines: dict[Place, int] = {}
-    doubled = _walk(root, (), lines) if root is not None else []
-    if doubled:
-        raise Misconfigured(
-            "a document says a thing twice", flaws=[Flaw("this key stands twice", _dotted(at), shown, line) for at, line in doubled]
-        )
+    flaws = [Flaw(message, _dotted(at), shown, line) for message, at, line in _walk(root, (), lines)] if root is not None else []
+    if flaws:
+        raise Misconfigured("a document is wrong", flaws=flaws)
     try:
-        return model.model_validate(data if data is not None else {})
+        return Located(model.model_validate(data if data is not None else {}), shown, lines)
     except ValidationError as wrong:
         flaws = [_flaw(dict(error), lines, model, shown) for error in wrong.errors(include_url=False)]
         raise Misconfigured("a document is wrong", flaws=flaws) from None
 
 
-def _walk(node: yaml.Node, at: Place, lines: dict[Place, int]) -> list[tuple[Place, int]]:
+def _load(text: str, shown: str) -> tuple[yaml.Node | None, object]:
+    """The tree and its plain values. Aliases and tags are refused: a few bytes of them can stand for gigabytes, or for other types."""
+    try:
+        found = _unserved(text)
+        if found:
+            raise Misconfigured("a document is not plain YAML", flaws=[Flaw(found[0], file=shown, line=found[1])])
+        loader = yaml.CSafeLoader(text)
+        try:
+            root = loader.get_single_node()
+            return root, _values(loader, root, shown)
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as wrong:
+        mark = wrong.problem_mark or wrong.context_mark
+        flaw = Flaw(wrong.problem or "unreadable", file=shown, line=mark.line + 1 if mark else None)
+        raise Misconfigured("a document is not YAML", flaws=[flaw]) from wrong
+    except (yaml.YAMLError, UnicodeEncodeError) as wrong:
+        reason = wrong.reason if isinstance(wrong, UnicodeEncodeError) else str(wrong).splitlines()[0]
+        raise Misconfigured("a document is not YAML", flaws=[Flaw(reason, file=shown)]) from wrong
+
+
+def _unserved(text: str) -> tuple[str, int] | None:
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        line = event.start_mark.line + 1 if event.start_mark else 1
+        if isinstance(event, yaml.AliasEvent):
+            return f"aliases are not read here; write out what *{event.anchor} stands for", line
+        if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag:
+            return f"tags are not read here; leave out {event.tag!r}", line
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            return f"nested deeper than {MAX_DEPTH}", line
+    return None
+
+
+def _values(loader: yaml.CSafeLoader, root: yaml.Node | None, shown: str) -> object:
+    if root is None:
+        return None
+    for scalar in _scalars(root):
+        try:
+            loader.construct_object(scalar)
+        except (ValueError, OverflowError) as wrong:
+            flaw = Flaw(f"{scalar.value[:60]!r} is not a value; put it in quotes", file=shown, line=scalar.start_mark.line + 1)
+            raise Misconfigured("a document is not YAML", flaws=[flaw]) from wrong
+    value: object = loader.construct_document(root)
+    return value
+
+
+def _scalars(node: yaml.Node) -> Sequence[yaml.ScalarNode]:
+    if isinstance(node, yaml.ScalarNode):
+        return [node]
+    if isinstance(node, yaml.MappingNode):
+        return [scalar for pair in node.value for part in pair for scalar in _scalars(part)]
+    return [scalar for part in node.value for scalar in _scalars(part)]
+
+
+def _walk(node: yaml.Node, at: Place, lines: dict[Place, int]) -> list[tuple[str, Place, int]]:
     lines.setdefault(at, node.start_mark.line + 1)
-    doubled: list[tuple[Place, int]] = []
+    wrong: list[tuple[str, Place, int]] = []
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
-            here = (*at, str(key.value))
+            line = key.start_mark.line + 1
+            if key.tag != TEXT_KEY:
+                wrong.append(("a key that YAML does not read as text; put it in quotes", (*at, str(key.value)[:60]), line))
+                continue
+            here = (*at, key.value)
             if key.value in seen:
-                doubled.append((here, key.start_mark.line + 1))
+                wrong.append(("this key stands twice", here, line))
             seen.add(key.value)
-            lines[here] = key.start_mark.line + 1
-            doubled += _walk(value, here, lines)
+            lines[here] = line
+            wrong += _walk(value, here, lines)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
-            doubled += _walk(value, (*at, index), lines)
-    return doubled
+            wrong += _walk(value, (*at, index), lines)
+    return wrong
 
 
-def _flaw(error: dict[str, Any], lines: dict[Place, int], model: type[BaseModel], shown: str) -> Flaw:
+def _flaw(error: dict[str, Any], lines: Mapping[Place, int], model: type[BaseModel], shown: str) -> Flaw:
     at: Place = tuple(error["loc"])
-    line = next((lines[at[:depth]] for depth in range(len(at), -1, -1) if at[:depth] in lines), None)
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         known = _keys_at(model, at[:-1])
@@ -80,7 +182,13 @@ def _flaw(error: dict[str, Any], lines: dict[Place, int], model: type[BaseModel]
             message += f"; known here: {', '.join(sorted(known))}"
     elif error["type"] == "missing":
         message = f"the key {at[-1]!r} is needed here"
-    return Flaw(message, _dotted(at) or None, shown, line)
+    elif error["type"] in ("model_type", "dict_type", "model_attributes_type"):
+        message = "a mapping (key: value) is needed here"
+    return Flaw(message, _dotted(at) or None, shown, _line(at, lines))
+
+
+def _line(at: Place, lines: Mapping[Place, int]) -> int | None:
+    return next((lines[at[:depth]] for depth in range(len(at), -1, -1) if at[:depth] in lines), None)
 
 
 def _keys_at(model: type[BaseModel], at: Place) -> list[str]:

@@ -1,6 +1,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from structlog.typing import FilteringBoundLogger
 
@@ -46,6 +46,7 @@ class StepContext:
     results: Mapping[str, StepResult] = field(default_factory=dict)
 
 
+@runtime_checkable
 class Processor(Protocol):
     """A step's work. Built without arguments by its module's `get_engine()`."""
 

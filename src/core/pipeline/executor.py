@@ -1,0 +1,106 @@
+import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from src.core.base.faults import NotYours, Rejected
+from src.core.base.identity import Actor, Tenant
+from src.core.base.window import Window
+from src.core.ledger.runs import NewRun, TriggerType
+from src.core.pipeline.catalog import Catalog, Entry
+from src.core.pipeline.inputs import accept
+from src.core.pipeline.journal import DeferredJournal, Journal
+from src.core.pipeline.mask import Mask
+from src.core.pipeline.outcome import Outcome
+from src.core.pipeline.run import Run
+from src.core.pipeline.step_run import Sleep
+from src.core.pipeline.variables import filled, settle
+from src.core.step.context import Services
+from src.core.step.variables import Variables
+
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class AsyncPipelineExecutor:
+    def __init__(self, services: Services, catalog: Catalog, journal: Journal, *, sleep: Sleep = asyncio.sleep) -> None:
+        self._services = services
+        self._catalog = catalog
+        self._journal = journal
+        self._sleep = sleep
+
+    async def run(
+        self,
+        document_id: str,
+        *,
+        actor: Actor,
+        tenant: Tenant | None = None,
+        inputs: Mapping[str, Any] = NOTHING,
+        window: Window | None = None,
+        trigger: TriggerType = "api",
+        run_id: str | None = None,
+    ) -> Outcome:
+        """What cannot begin (no such pipeline, unfit inputs) is raised; what fails after that is in the outcome."""
+        entry = self._catalog.get(document_id)
+        taken = accept(entry.document.inputs, inputs)
+        _check_tenant(entry, tenant, taken)
+        run_id = run_id or self._services.ids.new()
+        mask = Mask()
+        mask.learn(taken)
+        variables = settle(
+            entry.document,
+            run_id=run_id,
+            environment=self._services.settings.environment,
+            today=self._services.clock.now().date(),
+            tenant=tenant,
+            window=window,
+            inputs=taken,
+        )
+        _check_configs(entry, variables)
+        org_slug = tenant.org_slug if tenant else None
+        log: FilteringBoundLogger = structlog.get_logger("pipeline").bind(run_id=run_id, org=org_slug)
+        run = Run(
+            record=NewRun(
+                pipeline_logging_id=run_id,
+                org_slug=org_slug,
+                pipeline_id=entry.document.pipeline_id(org_slug),
+                document=entry.document_id,
+                provider=entry.document.provider,
+                domain=entry.document.domain,
+                trigger_type=trigger,
+                user_id=actor.user_id,
+                request_id=actor.request_id,
+                parameters=mask.plain(taken),
+                window_start=window.start if window else None,
+                window_end=window.end if window else None,
+                status="QUEUED",
+                accepted_at=self._services.clock.now(),
+            ),
+            entry=entry,
+            registry=self._catalog.registry,
+            services=self._services,
+            journal=DeferredJournal(self._journal, log) if entry.document.journal == "deferred" else self._journal,
+            log=log,
+            sleep=self._sleep,
+            mask=mask,
+            actor=actor,
+            tenant=tenant,
+            inputs=taken,
+            variables=variables,
+        )
+        return await run.carry_out()
+
+
+def _check_tenant(entry: Entry, tenant: Tenant | None, inputs: Mapping[str, Any]) -> None:
+    if entry.document.scope == "organisation" and tenant is None:
+        raise Rejected(f"the pipeline {entry.document_id} runs for an organisation; name one")
+    if tenant is not None and inputs.get("org_slug") not in (None, tenant.org_slug):
+        raise NotYours(f"this run is for {tenant.org_slug}, and its input org_slug names another organisation")
+
+
+def _check_configs(entry: Entry, variables: Variables) -> None:
+    """A variable that this run lacks is told before anything has begun."""
+    for step in entry.document.steps:
+        filled(step.config, variables)

@@ -1,0 +1,191 @@
+"""One run of one pipeline, and what is written down about it."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from structlog.typing import FilteringBoundLogger
+
+from src.core.base.faults import Fault
+from src.core.base.identity import Actor, Tenant
+from src.core.ledger.runs import NewRun, StepLog
+from src.core.pipeline.catalog import Entry
+from src.core.pipeline.document import Step
+from src.core.pipeline.graph import walk
+from src.core.pipeline.journal import Journal, RunEnd, RunStatus, written
+from src.core.pipeline.mask import Mask
+from src.core.pipeline.outcome import Outcome, StepOutcome, may_run, without_result
+from src.core.pipeline.registry import Registry
+from src.core.pipeline.step_run import Sleep, StepFailed, StepRun
+from src.core.pipeline.variables import filled
+from src.core.step.context import Services, StepContext
+from src.core.step.variables import Variables
+
+
+@dataclass
+class Run:
+    record: NewRun
+    entry: Entry
+    registry: Registry
+    services: Services
+    journal: Journal
+    log: FilteringBoundLogger
+    sleep: Sleep
+    mask: Mask
+    actor: Actor
+    tenant: Tenant | None
+    inputs: Mapping[str, Any]
+    variables: Variables
+    began: float = 0.0
+    outcomes: dict[str, StepOutcome] = field(default_factory=dict)
+    first_fault: Fault | None = None
+
+    @property
+    def run_id(self) -> str:
+        return self.record.pipeline_logging_id
+
+    async def carry_out(self) -> Outcome:
+        self.began = self.services.clock.monotonic()
+        self.log.info("run.started", document=self.entry.document_id, pipeline_id=self.record.pipeline_id)
+        try:
+            await written(self.journal.run_started(self.record, self.services.clock.now()))
+            await walk(self.entry.graph, self._visit)
+        except asyncio.CancelledError:
+            await self._end("CANCELLED", None)
+            raise
+        except Fault as unrecorded:
+            return self._outcome(unrecorded)
+        except ExceptionGroup as group:
+            faults, rest = group.split(Fault)
+            if faults is None or rest is not None:
+                await self._end("FAILED", StepFailed(f"the run broke ({type(group.exceptions[0]).__name__})"))
+                raise
+            self.first_fault = self.first_fault or _first(faults)
+        fault = self.first_fault
+        return self._outcome(await self._end("FAILED" if fault else "SUCCESS", fault) or fault)
+
+    async def _visit(self, step_id: str) -> None:
+        step = self.entry.document.step(step_id)
+        if not self._may_run(step):
+            await self._settle(without_result(step, "SKIPPED", self.services.clock.now()))
+            return
+        running = self._step_run(step)
+        try:
+            outcome = await running.carry_out()
+        except asyncio.CancelledError:
+            await self._settle_cancelled(without_result(step, "CANCELLED", self.services.clock.now(), running.attempt))
+            raise
+        await self._settle(outcome)
+
+    def _may_run(self, step: Step) -> bool:
+        graph = self.entry.graph
+        needed = {name: self.outcomes[name].status for name in step.depends_on}
+        above = {name: self.outcomes[name].status for name in graph.ancestors[step.id]}
+        return may_run(step.when, needed, above)
+
+    def _step_run(self, step: Step) -> StepRun:
+        earlier = {name: self.outcomes[name].result for name in self.entry.graph.order if name in self.entry.graph.ancestors[step.id]}
+        context = StepContext(
+            run_id=self.run_id,
+            step_id=step.id,
+            actor=self.actor,
+            services=self.services,
+            log=self.log.bind(step=step.id),
+            tenant=self.tenant,
+            inputs=MappingProxyType(dict(self.inputs)),
+            variables=MappingProxyType(dict(self.variables)),
+            results=MappingProxyType(earlier),
+        )
+        return StepRun(
+            step=step,
+            context=context,
+            config=filled(step.config, self.variables),
+            registry=self.registry,
+            mask=self.mask,
+            sleep=self.sleep,
+            deadline=self.began + self.entry.document.timeout.total_seconds(),
+            note=self._record,
+        )
+
+    async def _settle(self, outcome: StepOutcome) -> None:
+        self.outcomes[outcome.step_id] = outcome
+        self.first_fault = self.first_fault or outcome.fault
+        fault = outcome.fault
+        self.log.info(
+            "step.finished",
+            step=outcome.step_id,
+            ps_type=outcome.ps_type,
+            status=outcome.status,
+            rows=outcome.rows,
+            ms=outcome.duration_ms,
+            **({"code": fault.code, "error": str(fault)} if fault else {}),
+        )
+        await self._record(outcome)
+
+    async def _settle_cancelled(self, outcome: StepOutcome) -> None:
+        try:
+            await self._settle(outcome)
+        except Fault as unrecorded:
+            # the cancellation is what has to go on
+            self.log.error("journal.failed", code=unrecorded.code, error=self.mask.text(str(unrecorded)))  # noqa: TRY400  # a fault says it all
+
+    async def _record(self, outcome: StepOutcome) -> None:
+        fault = outcome.fault
+        await written(
+            self.journal.step_finished(
+                StepLog(
+                    # the same attempt written twice is one row
+                    step_log_id=f"{self.run_id}-{outcome.step_id}-{outcome.attempts}",
+                    pipeline_logging_id=self.run_id,
+                    org_slug=self.record.org_slug,
+                    step_id=outcome.step_id,
+                    ps_type=outcome.ps_type,
+                    step_index=self.entry.document.position(outcome.step_id),
+                    attempt=outcome.attempts,
+                    status=outcome.status,
+                    started_at=outcome.started_at,
+                    ended_at=outcome.ended_at,
+                    duration_ms=outcome.duration_ms,
+                    rows_processed=outcome.rows,
+                    error_code=fault.code if fault else None,
+                    error_message=self.mask.text(str(fault)) if fault else None,
+                    result=self.mask.plain(outcome.result),
+                )
+            )
+        )
+
+    async def _end(self, status: RunStatus, fault: Fault | None) -> Fault | None:
+        """Writes the end down; what kept it from being written, if anything did."""
+        steps = {name: one.status for name, one in self.outcomes.items()}
+        rows = [one.rows for one in self.outcomes.values() if one.rows is not None]
+        end = RunEnd(
+            run_id=self.run_id,
+            status=status,
+            at=self.services.clock.now(),
+            error_code=fault.code if fault else None,
+            error_message=self.mask.text(str(fault)) if fault else None,
+            result={"steps": steps},
+            rows_processed=sum(rows) if rows else None,
+        )
+        ms = round((self.services.clock.monotonic() - self.began) * 1000)
+        self.log.info("run.finished", status=status, ms=ms, steps=len(steps), code=end.error_code, error=end.error_message)
+        try:
+            await written(self.journal.run_finished(end))
+        except Fault as unrecorded:
+            self.log.error("journal.failed", code=unrecorded.code, error=self.mask.text(str(unrecorded)))  # noqa: TRY400  # a fault says it all
+            return unrecorded
+        return None
+
+    def _outcome(self, fault: Fault | None) -> Outcome:
+        steps = [
+            self.outcomes.get(step.id) or without_result(step, "SKIPPED", self.services.clock.now()) for step in self.entry.document.steps
+        ]
+        results = {one.step_id: one.result for one in steps}
+        return Outcome(self.run_id, "FAILED" if fault else "SUCCESS", results, tuple(steps), fault)
+
+
+def _first(group: BaseExceptionGroup[Fault]) -> Fault:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
