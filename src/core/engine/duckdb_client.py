@@ -1,0 +1,242 @@
+# ruff: noqa: S608 - identifiers are validated and quoted, values are always bound
+"""The warehouse port on DuckDB: one file per dataset, one process."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from src.core.base.clock import Clock
+from src.core.base.faults import Conflict, Misconfigured, Missing, Rejected
+from src.core.base.identity import Tenant
+from src.core.base.names import identifier
+from src.core.base.schema import TableSchema
+from src.core.base.settings import Settings
+from src.core.engine.dialect import Catalogue
+from src.core.engine.duckdb_instance import FACTS, HOUSEKEEPING, OWNER_FILE, OWNER_ONLY, Instance, Instances, database_file
+from src.core.engine.duckdb_publication import publishing, table_scope
+from src.core.engine.duckdb_types import check_names, creation, evolution, quoted
+from src.core.engine.duckdb_values import bound, plain_batch, plain_table
+from src.core.engine.port import Erased, ExportFormat, Fence, Params, Publication, TableChange, TableSize, Traits
+from src.core.engine.process_lock import ProcessLock
+
+TRAITS = Traits(dialect="duckdb", one_process=True, transactional_ddl=True)
+DATASET = re.compile(r"[a-z0-9_]{3,60}")
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
+LOCK, ERASED = ".lock", ".erased-"
+WAIT_SECONDS = 10.0
+STREAM_ROWS = 65_536
+BLOCK_BYTES = 262_144  # DuckDB's default block, the unit in which a table takes room on disk
+COPY_OPTIONS: dict[ExportFormat, str] = {"parquet": "FORMAT parquet, COMPRESSION zstd", "csv": "FORMAT csv, HEADER true"}
+TABLES = "SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY table_name"
+VIEWS = "SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY view_name"
+REQUIRED = "SELECT column_name FROM duckdb_columns() WHERE NOT internal AND table_name = $table AND NOT is_nullable"
+FORGET_FACTS = f"DELETE FROM {FACTS} WHERE table_name = $table"
+KEEP_FACTS = f"INSERT INTO {FACTS} VALUES ($table, $field, $granularity, $cluster, $description)"
+BLOCKS = (
+    "SELECT count(DISTINCT block) FROM (SELECT unnest(list_append(additional_block_ids, block_id)) AS block "
+    "FROM pragma_storage_info($table)) WHERE block >= 0"
+)
+
+
+def open_warehouse(settings: Settings, clock: Clock) -> "DuckDBWarehouse":
+    return DuckDBWarehouse(settings, clock)
+
+
+class DuckDBWarehouse:
+    def __init__(self, settings: Settings, clock: Clock, *, wait_seconds: float = WAIT_SECONDS) -> None:
+        home = settings.data_dir / "warehouse"
+        try:
+            home.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+            home.chmod(OWNER_ONLY)
+            self._lock = ProcessLock(home / LOCK)
+        except OSError as refused:
+            raise Misconfigured(
+                f"the warehouse folder cannot be used ({refused.strerror}); let EMBEDDED_DATA_DIR name a folder this user may write to"
+            ) from refused
+        self._home, self._clock = home, clock
+        self._instances = Instances(home, settings, wait_seconds)
+        for left in home.glob(f"{ERASED}*"):
+            shutil.rmtree(left)  # a process died while it erased this
+
+    @property
+    def traits(self) -> Traits:
+        return TRAITS
+
+    def check(self) -> None:
+        probe = self._home / ".probe"
+        try:
+            probe.write_text("")
+            probe.unlink()
+        except OSError as refused:
+            raise Misconfigured(
+                f"the warehouse folder cannot be written ({refused.strerror}); look at EMBEDDED_DATA_DIR and its disk"
+            ) from refused
+
+    def ensure_dataset(self, tenant: Tenant) -> bool:
+        made = not self.has_dataset(tenant)
+        with self._instances.lease(_dataset(tenant)):
+            return made
+
+    def has_dataset(self, tenant: Tenant) -> bool:
+        return database_file(self._instances.folder(_dataset(tenant))).exists()
+
+    def drop_dataset(self, tenant: Tenant) -> Erased:
+        if not self.has_dataset(tenant):
+            return Erased(existed=False)
+        with self._open(tenant) as instance, instance.cursor() as cursor:
+            tables, views = len(_names(cursor, TABLES)), len(_names(cursor, VIEWS))
+        dataset = _dataset(tenant)
+        with self._instances.alone(dataset) as folder:
+            size = sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file())
+            # renamed first: a crash leaves a dataset or none, never half of one
+            gone = folder.rename(self._home / f"{ERASED}{dataset}")
+            shutil.rmtree(gone)
+        return Erased(existed=True, tables=tables, views=views, bytes=size)
+
+    def io_folder(self, tenant: Tenant) -> Path:
+        with self._open(tenant) as instance:
+            return instance.io
+
+    def tables(self, tenant: Tenant) -> tuple[str, ...]:
+        with self._open(tenant) as instance, instance.cursor() as cursor:
+            return _names(cursor, TABLES)
+
+    def columns(self, tenant: Tenant, table: str) -> tuple[str, ...]:
+        with self._open(tenant) as instance:
+            return tuple(instance.catalogue().need(table))
+
+    def ensure_table(self, tenant: Tenant, schema: TableSchema) -> TableChange:
+        name = identifier(schema.name)
+        check_names(schema)
+        if name in HOUSEKEEPING:
+            raise Rejected(f"{name} is kept by the warehouse itself")
+        with self._open(tenant) as instance, instance.schema_lock:
+            _check_free(name, instance.catalogue())
+            if name not in instance.catalogue().columns:
+                _apply(instance, schema, (creation(schema),))
+                return TableChange(created=True, columns_added=schema.columns)
+            with instance.cursor() as cursor:
+                if name in _names(cursor, VIEWS):
+                    raise Conflict(f"{name} is a view already; a table needs another name")
+                required = frozenset(column for (column,) in cursor.execute(REQUIRED, {"table": name}).fetchall())
+                change = evolution(schema, cursor.sql(f"SELECT * FROM {quoted(name)} LIMIT 0"), required)
+            _apply(instance, schema, change.statements)
+            return TableChange(created=False, columns_added=change.added)
+
+    def ensure_view(self, tenant: Tenant, name: str, sql: str) -> None:
+        identifier(name)
+        with self._open(tenant) as instance, instance.schema_lock:
+            _check_free(name, instance.catalogue())
+            rendered = instance.catalogue().render(sql, "view")
+            with instance.cursor() as cursor:
+                if name in (*_names(cursor, TABLES), *HOUSEKEEPING):
+                    raise Conflict(f"{name} is a table already; a view needs another name")
+                cursor.execute(f"CREATE OR REPLACE VIEW {quoted(name)} AS {rendered.sql}")
+            instance.forget_catalogue()
+
+    def drop_table(self, tenant: Tenant, table: str) -> bool:
+        with self._open(tenant) as instance, instance.schema_lock, instance.cursor() as cursor:
+            if table not in _names(cursor, TABLES):
+                return False
+            cursor.execute(f"DROP TABLE {quoted(table)}")
+            cursor.execute(FORGET_FACTS, {"table": table})
+            instance.forget_catalogue()
+            return True
+
+    def measure(self, tenant: Tenant, table: str) -> TableSize:
+        with self._open(tenant) as instance, instance.cursor() as cursor:
+            if table not in _names(cursor, TABLES):
+                raise Missing(f"there is no table {table[:80]!r} in this dataset")
+            [(rows,)] = cursor.execute(f"SELECT count(*) FROM {quoted(table)}").fetchall()
+            [(blocks,)] = cursor.execute(BLOCKS, {"table": table}).fetchall()
+            return TableSize(rows=rows, bytes=blocks * BLOCK_BYTES)
+
+    def query(self, tenant: Tenant, sql: str, params: Params | None = None) -> pa.Table:
+        with self._open(tenant) as instance, instance.cursor() as cursor:
+            rendered = instance.catalogue().render(sql)
+            return plain_table(cursor.sql(rendered.sql, params=bound(params, rendered.parameters)).to_arrow_table())
+
+    def stream(self, tenant: Tenant, sql: str, params: Params | None = None) -> Iterator[pa.RecordBatch]:
+        with self._open(tenant) as instance, instance.cursor() as cursor:
+            rendered = instance.catalogue().render(sql)
+            reader = cursor.sql(rendered.sql, params=bound(params, rendered.parameters)).to_arrow_reader(STREAM_ROWS)
+            try:
+                for batch in reader:
+                    yield plain_batch(batch)
+            finally:
+                reader.close()
+
+    def publication(self, tenant: Tenant, run_id: str, fence: Fence) -> AbstractContextManager[Publication]:
+        return self._publication(tenant, run_id, fence)
+
+    def export(self, tenant: Tenant, sql: str, to: str, file_format: ExportFormat, params: Params | None = None) -> Path:
+        if not FILE_NAME.fullmatch(to):
+            raise Rejected(f"{to[:80]!r} is not a file name: letters, digits, . _ and -, starting with a letter or digit")
+        with self._open(tenant) as instance, instance.cursor() as cursor:
+            rendered = instance.catalogue().render(sql)
+            target = instance.io / to
+            part = instance.io / f".{to}.part"
+            values = {**bound(params, rendered.parameters), "x_target": str(part)}
+            try:
+                cursor.execute(f"COPY ({rendered.sql}) TO $x_target ({COPY_OPTIONS[file_format]})", values).fetchall()
+                part.chmod(OWNER_FILE)
+                return part.replace(target)
+            finally:
+                part.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        self._instances.close()
+        self._lock.release()
+
+    @contextmanager
+    def _publication(self, tenant: Tenant, run_id: str, fence: Fence) -> Iterator[Publication]:
+        with self._open(tenant) as instance, publishing(instance, run_id, fence, self._clock) as publication:
+            yield publication
+
+    @contextmanager
+    def _open(self, tenant: Tenant) -> Iterator[Instance]:
+        if not self.has_dataset(tenant):
+            raise Missing(f"there is no dataset {tenant.dataset} yet; onboard the organisation first")
+        with self._instances.lease(_dataset(tenant)) as instance:
+            yield instance
+
+
+def _dataset(tenant: Tenant) -> str:
+    if not DATASET.fullmatch(tenant.dataset):
+        raise Rejected(f"{tenant.dataset[:80]!r} is not a dataset name")
+    return tenant.dataset
+
+
+def _names(cursor: duckdb.DuckDBPyConnection, listing: str) -> tuple[str, ...]:
+    return tuple(name for (name,) in cursor.execute(listing).fetchall() if name not in HOUSEKEEPING)
+
+
+def _check_free(name: str, catalogue: Catalogue) -> None:
+    other = next((held for held in catalogue.columns if held.lower() == name.lower() and held != name), None)
+    if other:
+        raise Conflict(f"{name} differs from {other} by case alone; one of them needs another name")
+
+
+def _apply(instance: Instance, schema: TableSchema, statements: tuple[str, ...]) -> None:
+    partition = schema.partition
+    facts = {
+        "table": schema.name,
+        "field": partition.field if partition else None,
+        "granularity": partition.granularity if partition else None,
+        "cluster": list(schema.cluster),
+        "description": schema.description,
+    }
+    instance.seed(table_scope(schema.name))
+    with instance.cursor() as cursor:
+        cursor.begin()
+        for statement in statements:
+            cursor.execute(statement)
+        cursor.execute(FORGET_FACTS, {"table": schema.name})
+        cursor.execute(KEEP_FACTS, facts)
+        cursor.commit()
+    instance.forget_catalogue()

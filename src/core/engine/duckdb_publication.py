@@ -1,0 +1,177 @@
+# ruff: noqa: S608 - identifiers are validated and quoted, values are always bound
+"""One DuckDB transaction that holds everything a run publishes.
+
+Fences. The first statement advances the row of the publication's scope. No row means that this generation, or a newer one,
+was published already; a conflict means that another publication of the scope is open or came between. Both are `Superseded`,
+except when the one that is open is older: then the caller is the newer and may try again (`Throttled`). `replace`, UPDATE,
+DELETE and MERGE also advance a row of their table, so that two scopes cannot both replace rows that neither of them sees:
+the second is `Throttled` and runs again on what the first left. Appends of different scopes to one table both commit.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from types import TracebackType
+
+import duckdb
+import pyarrow as pa
+
+from src.core.base.clock import Clock
+from src.core.base.faults import Conflict, Fault, Missing, Rejected, Superseded, Throttled
+from src.core.engine.duckdb_faults import BROKEN, RETRY_SECONDS, fault_of
+from src.core.engine.duckdb_instance import FENCES, HOUSEKEEPING, Instance
+from src.core.engine.duckdb_slices import conditions, guarded
+from src.core.engine.duckdb_sources import Incoming, incoming
+from src.core.engine.duckdb_types import quoted
+from src.core.engine.duckdb_values import bound, plain_table
+from src.core.engine.port import WHOLE_TABLE, Fence, Params, Slice, Source
+
+TABLE_SCOPE = "table:"
+STAMP = "run_id = $run_id, published_at = $at WHERE scope = $scope"
+ADVANCE = f"UPDATE {FENCES} SET generation = $generation, {STAMP} AND (generation IS NULL OR generation < $generation)"
+ADVANCE_TABLE = f"UPDATE {FENCES} SET generation = coalesce(generation, 0) + 1, {STAMP}"
+PUBLISHED = f"SELECT generation FROM {FENCES} WHERE scope = $scope"
+
+
+def table_scope(table: str) -> str:
+    return TABLE_SCOPE + table
+
+
+@contextmanager
+def publishing(instance: Instance, run_id: str, fence: Fence, clock: Clock) -> Iterator["DuckDBPublication"]:
+    if fence.scope.startswith(TABLE_SCOPE):
+        raise Rejected(f"a fence's scope does not start with {TABLE_SCOPE!r}; that is how tables are fenced")
+    instance.seed(fence.scope)
+    with instance.cursor() as cursor:
+        publication = DuckDBPublication(instance, cursor, run_id, clock.now())
+        cursor.begin()
+        committed = False
+        try:
+            _claim(instance, cursor, run_id, fence, clock.now())
+            instance.claims[fence.scope] = fence.generation
+            yield publication
+            publication.check()
+            cursor.commit()
+            committed = True
+        finally:
+            if not committed:
+                # a failed commit has rolled back by itself
+                with suppress(duckdb.Error):
+                    cursor.rollback()
+            if instance.claims.get(fence.scope) == fence.generation:
+                del instance.claims[fence.scope]
+
+
+def _claim(instance: Instance, cursor: duckdb.DuckDBPyConnection, run_id: str, fence: Fence, at: datetime) -> None:
+    values = {"scope": fence.scope, "generation": fence.generation, "run_id": run_id, "at": at}
+    try:
+        advanced = _count(cursor.execute(ADVANCE, values))
+    except duckdb.TransactionException as conflict:
+        with instance.cursor() as other:
+            [(published,)] = other.execute(PUBLISHED, {"scope": fence.scope}).fetchall()
+        if (
+            max(published or 0, instance.claims.get(fence.scope, 0)) < fence.generation
+            and instance.claims.get(fence.scope) != fence.generation
+        ):
+            raise Throttled(f"an older publication of {fence.scope} is still open; run this again", retry_after=RETRY_SECONDS) from conflict
+        raise _superseded(fence) from conflict
+    if not advanced:
+        raise _superseded(fence)
+
+
+def _superseded(fence: Fence) -> Superseded:
+    return Superseded(f"a publication of {fence.scope} as new as generation {fence.generation} came first; nothing was written")
+
+
+def _count(done: duckdb.DuckDBPyConnection) -> int:
+    [(count,)] = done.fetchall()
+    return int(count)
+
+
+class DuckDBPublication:
+    def __init__(self, instance: Instance, cursor: duckdb.DuckDBPyConnection, run_id: str, at: datetime) -> None:
+        self._instance, self._cursor, self._run_id, self._at = instance, cursor, run_id, at
+        self._fenced: set[str] = set()
+        self._failure: Fault | None = None
+
+    def append(self, table: str, source: Source) -> int:
+        with self._statement():
+            self._check_target(table)
+            with incoming(self._cursor, self._instance, table, source) as rows:
+                return self._insert(table, rows, WHOLE_TABLE)
+
+    def replace(self, table: str, source: Source, part: Slice = WHOLE_TABLE) -> int:
+        with self._statement():
+            self._check_target(table)
+            where = conditions(part, self._instance.catalogue().need(table))
+            self._fence_table(table)
+            self._cursor.execute(f"DELETE FROM {quoted(table)}{where.clause}", where.values).fetchall()
+            with incoming(self._cursor, self._instance, table, source) as rows:
+                return self._insert(table, rows, part)
+
+    def execute(self, sql: str, params: Params | None = None) -> int:
+        with self._statement():
+            rendered = self._instance.catalogue().render(sql, "change")
+            if rendered.changed and not rendered.appends:
+                self._fence_table(rendered.changed)
+            return _count(self._cursor.execute(rendered.sql, bound(params, rendered.parameters)))
+
+    def query(self, sql: str, params: Params | None = None) -> pa.Table:
+        with self._statement():
+            rendered = self._instance.catalogue().render(sql)
+            return plain_table(self._cursor.sql(rendered.sql, params=bound(params, rendered.parameters)).to_arrow_table())
+
+    def check(self) -> None:
+        """DuckDB would commit what preceded a failed statement; a publication is whole or not at all."""
+        if self._failure:
+            raise Conflict(f"a statement of this publication failed, so nothing of it is published: {self._failure.detail}")
+
+    def _insert(self, table: str, rows: Incoming, part: Slice) -> int:
+        if rows.empty:
+            return 0
+        guard = guarded(part, self._instance.catalogue().need(table), rows.columns)
+        names = ", ".join(quoted(name) for name in rows.columns.values())
+        given = ", ".join(quoted(name) for name in rows.columns)
+        sql = f"INSERT INTO {quoted(table)} ({names}) SELECT {given} FROM {rows.relation}{guard.clause}"
+        return _count(self._cursor.execute(sql, {**rows.values, **guard.values}))
+
+    def _check_target(self, table: str) -> None:
+        self._instance.catalogue().need(table)
+        if table in HOUSEKEEPING:
+            raise Rejected(f"{table} is kept by the warehouse itself")
+
+    def _fence_table(self, table: str) -> None:
+        if table in self._fenced:
+            return
+        values = {"scope": table_scope(table), "run_id": self._run_id, "at": self._at}
+        if not _count(self._cursor.execute(ADVANCE_TABLE, values)):
+            raise Missing(f"{table} is not a table of this dataset's schemas")
+        self._fenced.add(table)
+
+    def _statement(self) -> "_Statement":
+        if self._failure:
+            raise Conflict(f"an earlier statement of this publication failed: {self._failure.detail}")
+        return _Statement(self)
+
+    def fail(self, error: BaseException) -> Fault | None:
+        """Whatever leaves a statement half done ends the publication; what DuckDB says leaves as a fault."""
+        if isinstance(error, BROKEN):
+            self._instance.broken = True
+        fault = fault_of(error) if isinstance(error, duckdb.Error) else None
+        named = fault or (error if isinstance(error, Fault) else Conflict(f"a statement was broken off by {type(error).__name__}"))
+        self._failure = named
+        return fault
+
+
+class _Statement:
+    def __init__(self, publication: DuckDBPublication) -> None:
+        self._publication = publication
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is None:
+            return
+        fault = self._publication.fail(error)
+        if fault:
+            raise fault from error

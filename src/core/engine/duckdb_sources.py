@@ -1,0 +1,123 @@
+# ruff: noqa: S608 - identifiers are validated and quoted, values are always bound
+"""What a publication loads, as something DuckDB can select from."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from src.core.base.faults import Missing, Rejected
+from src.core.base.names import did_you_mean
+from src.core.engine.duckdb_instance import Instance
+from src.core.engine.duckdb_types import quoted
+from src.core.engine.duckdb_values import reader_of
+from src.core.engine.port import ParquetFiles, Source
+
+VIEW = "x_incoming_rows"
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """`columns` leads from each name in the source to the table's spelling of it."""
+
+    relation: str
+    columns: Mapping[str, str]
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def empty(self) -> bool:
+        return not self.columns
+
+
+@dataclass(slots=True)
+class _SourceWatch:
+    """Keeps what a source raised while DuckDB was reading it, for DuckDB passes on only its text."""
+
+    error: BaseException | None = None
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is not None and not isinstance(error, GeneratorExit):
+            self.error = error
+
+
+@contextmanager
+def incoming(cursor: duckdb.DuckDBPyConnection, instance: Instance, table: str, source: Source) -> Iterator[Incoming]:
+    columns = instance.catalogue().need(table)
+    if isinstance(source, ParquetFiles):
+        yield _parquet(cursor, instance.io, source, columns)
+        return
+    watch = _SourceWatch()
+    arrow = source if isinstance(source, pa.Table) else _watched(_reader(cursor, table, source, columns), watch)
+    cursor.register(VIEW, arrow)
+    try:
+        yield Incoming(VIEW, matched(arrow.schema.names, columns))
+    except duckdb.Error:
+        if watch.error is not None:
+            raise watch.error from None
+        raise
+    finally:
+        # an aborted transaction refuses even this; the view dies with the cursor
+        with suppress(duckdb.Error):
+            cursor.unregister(VIEW)
+
+
+def matched(given: Iterable[str], columns: Mapping[str, str]) -> dict[str, str]:
+    """By name whatever its case, never by position."""
+    spelling = {name.lower(): name for name in columns}
+    found: dict[str, str] = {}
+    for name in given:
+        if name.lower() not in spelling:
+            raise Rejected(f"the rows have a column {name[:80]!r} that the table has not{did_you_mean(name, columns)}")
+        if spelling[name.lower()] in found.values():
+            raise Rejected(f"the rows have the column {name[:80]!r} twice")
+        found[name] = spelling[name.lower()]
+    return found
+
+
+def _reader(
+    cursor: duckdb.DuckDBPyConnection,
+    table: str,
+    source: "pa.RecordBatchReader | Iterable[Mapping[str, object]]",
+    columns: Mapping[str, str],
+) -> pa.RecordBatchReader:
+    if isinstance(source, pa.RecordBatchReader):
+        return source
+    schema = cursor.sql(f"SELECT * FROM {quoted(table)} LIMIT 0").to_arrow_table().schema
+    return reader_of(source, schema, frozenset(name for name, kind in columns.items() if kind == "JSON"))
+
+
+def _watched(reader: pa.RecordBatchReader, watch: _SourceWatch) -> pa.RecordBatchReader:
+    def batches() -> Iterator[pa.RecordBatch]:
+        with watch:
+            yield from reader
+
+    return pa.RecordBatchReader.from_batches(reader.schema, batches())
+
+
+def _parquet(cursor: duckdb.DuckDBPyConnection, io: Path, files: ParquetFiles, columns: Mapping[str, str]) -> Incoming:
+    if not files.paths:
+        return Incoming("", {})
+    paths = [str(inside(io, path)) for path in files.paths]
+    # later files may have columns that the first has not; finding out costs reading every footer first
+    relation = "read_parquet($x_files)" if len(paths) == 1 else "read_parquet($x_files, union_by_name = true)"
+    values = {"x_files": paths}
+    given = cursor.sql(f"SELECT * FROM {relation} LIMIT 0", params=values).columns
+    return Incoming(relation, matched(given, columns), values)
+
+
+def inside(io: Path, path: Path) -> Path:
+    real = (io / path).resolve()
+    if not real.is_relative_to(io.resolve()):
+        raise Rejected(f"{path.name[:80]!r} lies outside the dataset's io folder")
+    if any(sign in real.name for sign in "*?["):
+        raise Rejected(f"{path.name[:80]!r} is a pattern; name each file")
+    if not real.is_file():
+        raise Missing(f"there is no file {path.name[:80]!r} in the dataset's io folder")
+    return real

@@ -1,0 +1,139 @@
+"""Table schemas as DuckDB types, and what it takes to bring an existing table to a schema."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from src.core.base.faults import Flaw, Rejected
+from src.core.base.schema import Field, FieldType, TableSchema
+
+# BIGNUMERIC has 38 decimals in BigQuery; 20 digits before and 18 after the point are what 38 digits leave.
+SCALARS: dict[FieldType, str] = {
+    "STRING": "VARCHAR",
+    "BYTES": "BLOB",
+    "INT64": "BIGINT",
+    "FLOAT64": "DOUBLE",
+    "NUMERIC": "DECIMAL(38,9)",
+    "BIGNUMERIC": "DECIMAL(38,18)",
+    "BOOL": "BOOLEAN",
+    "DATE": "DATE",
+    "TIME": "TIME",
+    "DATETIME": "TIMESTAMP",
+    "TIMESTAMP": "TIMESTAMP WITH TIME ZONE",
+    "JSON": "JSON",
+}
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A type as DuckDB holds it, taken apart so that two of them compare by structure and not by spelling."""
+
+    scalar: str | None
+    repeated: bool = False
+    fields: tuple[tuple[str, "Column"], ...] = ()
+
+    @property
+    def sql(self) -> str:
+        inner = self.scalar or "STRUCT(" + ", ".join(f"{quoted(name)} {kind.sql}" for name, kind in self.fields) + ")"
+        return f"{inner}[]" if self.repeated else inner
+
+    def with_added(self, wanted: "Column") -> "Column | None":
+        """This type with the fields that `wanted` adds, or None where the two cannot be one."""
+        if self.scalar != wanted.scalar or self.repeated != wanted.repeated:
+            return None
+        merged = dict(self.fields)
+        spelling = {name.lower(): name for name in merged}
+        for name, kind in wanted.fields:
+            held = spelling.get(name.lower())
+            both = merged[held].with_added(kind) if held else kind
+            if both is None:
+                return None
+            merged[held or name] = both
+        return Column(self.scalar, self.repeated, tuple(merged.items()))
+
+
+def column_of(field: Field) -> Column:
+    scalar = None if field.type == "STRUCT" else SCALARS[field.type]
+    return Column(scalar, field.mode == "REPEATED", tuple((child.name, column_of(child)) for child in field.fields))
+
+
+def column_in(kind: Any) -> Column:
+    """From a type DuckDB answers with; arrays of arrays do not exist in a schema file."""
+    if kind.id == "list":
+        inner = column_in(kind.children[0][1])
+        return Column(inner.scalar, repeated=True, fields=inner.fields)
+    if kind.id == "struct":
+        return Column(None, fields=tuple((name, column_in(child)) for name, child in kind.children))
+    return Column(str(kind))
+
+
+def check_names(schema: TableSchema) -> None:
+    flaws = [Flaw(f"{name!r} stands twice; names differ by more than case", field=schema.name) for name in _doubled(schema.fields)]
+    if flaws:
+        raise Rejected(f"the schema of {schema.name} cannot become a table", flaws=flaws)
+
+
+def _doubled(fields: Iterable[Field]) -> list[str]:
+    seen: set[str] = set()
+    doubled = []
+    for field in fields:
+        if field.name.lower() in seen:
+            doubled.append(field.name)
+        seen.add(field.name.lower())
+        doubled += _doubled(field.fields)
+    return doubled
+
+
+def creation(schema: TableSchema) -> str:
+    columns = ", ".join(
+        f"{quoted(field.name)} {column_of(field).sql}{' NOT NULL' if field.mode == 'REQUIRED' else ''}" for field in schema.fields
+    )
+    return f"CREATE TABLE {quoted(schema.name)} ({columns})"
+
+
+@dataclass(frozen=True, slots=True)
+class Evolution:
+    statements: tuple[str, ...]
+    added: tuple[str, ...]
+
+
+def evolution(schema: TableSchema, existing: duckdb.DuckDBPyRelation, required: frozenset[str]) -> Evolution:
+    """The statements that add what is missing. Added columns are nullable: rows that are there have no value for them."""
+    held = {name.lower(): (name, column_in(kind)) for name, kind in zip(existing.columns, existing.types, strict=True)}
+    table = f"ALTER TABLE {quoted(schema.name)}"
+    statements, added, flaws = [], [], []
+    for field in schema.fields:
+        wanted = column_of(field)
+        if field.name.lower() not in held:
+            statements.append(f"{table} ADD COLUMN {quoted(field.name)} {wanted.sql}")
+            added.append(field.name)
+            continue
+        name, kind = held[field.name.lower()]
+        merged = kind.with_added(wanted)
+        if merged is None:
+            flaws.append(Flaw(f"is {kind.sql} and would become {wanted.sql}; add a column instead", field=f"{schema.name}.{name}"))
+        elif merged != kind:
+            statements.append(f"{table} ALTER COLUMN {quoted(name)} TYPE {merged.sql}")
+            added += _paths(name, kind, merged)
+        if name in required and field.mode != "REQUIRED":
+            statements.append(f"{table} ALTER COLUMN {quoted(name)} DROP NOT NULL")
+    if flaws:
+        raise Rejected(f"the table {schema.name} holds other types than its schema; a type is never changed in place", flaws=flaws)
+    return Evolution(tuple(statements), tuple(added))
+
+
+def _paths(at: str, before: Column, after: Column) -> list[str]:
+    held = dict(before.fields)
+    paths = []
+    for name, kind in after.fields:
+        if name in held:
+            paths += _paths(f"{at}.{name}", held[name], kind)
+        else:
+            paths.append(f"{at}.{name}")
+    return paths
