@@ -1,5 +1,6 @@
 """The management tables as their schema files and `config.yml` describe them."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from src.core.base.schema import Granularity, Partition, TableSchema
 from src.core.ledger.columns import column_type
 
 Columns = tuple[str, ...]
+
+NAME_LIMIT = 63  # PostgreSQL cuts longer names, and then two may be one
 
 
 class PartitionFacts(Document):
@@ -122,4 +125,7 @@ def _table(metadata: MetaData, schema: TableSchema, facts: TableFacts, folder: P
 
 
 def _index_name(kind: str, table: str, columns: Columns) -> str:
-    return f"{kind}_{table}__{'_'.join(columns)}"
+    name = f"{kind}_{table}__{'_'.join(columns)}"
+    if len(name) <= NAME_LIMIT:
+        return name
+    return f"{name[: NAME_LIMIT - 9]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -1,0 +1,92 @@
+"""Another process at the same ledger: `python -m tests.contract.ledger.rivals ACT URL CONFIGS COUNT`.
+
+It says `ready`, waits for a line, then lets COUNT threads do ACT at once and prints what they were answered as JSON.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+from src.core.base.settings import ROOT, Settings
+from src.core.ledger import quotas
+from src.core.ledger.store import open_ledger
+from tests.contract.ledger.samples import AT, TODAY, org
+
+
+def say(line):
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def reserve(ledger):
+    return ledger.write(quotas.reserve, "acme", day=TODAY, at=AT).admitted
+
+
+def create(ledger):
+    return ledger.write(org, "acme")
+
+
+def bootstrap(ledger):
+    return list(ledger.bootstrap().tables_created)
+
+
+def stall(ledger):
+    """Stays inside a unit until it is killed."""
+    with ledger.writing() as unit:
+        org(unit, "acme")
+        say("inside")
+        sys.stdin.readline()
+
+
+ACTS = {act.__name__: act for act in (reserve, create, bootstrap, stall)}
+
+
+def at_once(count, act):
+    """What `count` threads are answered by `act`; the barrier has them start together."""
+    barrier = threading.Barrier(count)
+    answers = []
+
+    def one():
+        barrier.wait()
+        answers.append(act())
+
+    threads = [threading.Thread(target=one) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def spawn(act, settings, count=1):
+    command = [sys.executable, "-m", "tests.contract.ledger.rivals", act, settings.ledger, str(settings.configs_dir), str(count)]
+    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def race(act, settings, *, processes, threads):
+    """The answers of all threads of all processes, let go together."""
+    with ExitStack() as stack:
+        rivals = [stack.enter_context(spawn(act, settings, threads)) for _ in range(processes)]
+        for rival in rivals:
+            assert rival.stdout.readline() == "ready\n"
+        for rival in rivals:
+            rival.stdin.write("go\n")
+            rival.stdin.flush()
+        return [answer for rival in rivals for answer in json.loads(rival.stdout.readline())]
+
+
+def main(act, url, configs, count):
+    settings = Settings(_env_file=None, ledger_url=url, configs_dir=Path(configs))
+    ledger = open_ledger(settings)
+    say("ready")
+    sys.stdin.readline()
+    answers = at_once(int(count), lambda: ACTS[act](ledger))
+    say(json.dumps(answers))
+    ledger.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

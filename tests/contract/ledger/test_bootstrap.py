@@ -1,0 +1,128 @@
+import json
+import shutil
+from collections import Counter
+
+import pytest
+from sqlalchemy import select, text
+
+from src.core.base.faults import Misconfigured
+from src.core.base.settings import Settings
+from src.core.ledger import orgs, runs
+from src.core.ledger.store import open_ledger
+from tests.contract.ledger.rivals import race
+from tests.contract.ledger.samples import AT, org, run, step
+
+VIEWS = ("org_consolidated_view", "pipeline_logs_view", "step_logs_view")
+
+
+def test_nothing_is_there_before_and_everything_after(empty):
+    assert len(empty.missing()) == 17
+    result = empty.bootstrap()
+    assert (len(result.tables_created), result.views_created) == (14, VIEWS)
+    assert (result.tables_existing, result.columns_added, result.views_existing) == ((), (), ())
+    assert empty.missing() == ()
+
+
+def test_again_it_changes_nothing(ledger, acme):
+    result = ledger.bootstrap()
+    assert (len(result.tables_existing), result.views_existing) == (14, VIEWS)
+    assert (result.tables_created, result.columns_added, result.views_created) == ((), (), ())
+    assert ledger.read(orgs.get, acme) is not None
+
+
+def test_force_begins_anew(ledger, acme):
+    result = ledger.bootstrap(force=True)
+    assert (len(result.tables_created), len(result.views_created), result.tables_existing) == (14, 3, ())
+    assert ledger.missing() == ()
+    assert ledger.read(orgs.get, acme) is None
+
+
+def test_a_table_or_view_that_went_missing_comes_back(ledger, acme):
+    with ledger.writing() as unit:
+        for statement in ("DROP VIEW step_logs_view", "DROP TABLE org_meta_step_logs"):
+            unit.change(text(statement))
+    assert ledger.missing() == ("org_meta_step_logs", "step_logs_view")
+    result = ledger.bootstrap()
+    assert (result.tables_created, result.views_created) == (("org_meta_step_logs",), ("step_logs_view",))
+    assert ledger.read(orgs.get, acme) is not None
+
+
+def test_before_bootstrap_every_use_says_to_bootstrap(empty):
+    with pytest.raises(Misconfigured, match="POST /api/v1/admin/bootstrap"):
+        empty.read(orgs.get, "acme")
+    with pytest.raises(Misconfigured, match="POST /api/v1/admin/bootstrap"):
+        empty.write(org, "acme")
+
+
+def test_two_processes_at_once_make_each_table_once(empty, settings):
+    created = race("bootstrap", settings, processes=2, threads=2)
+    assert Counter(name for names in created for name in names) == Counter(empty.bootstrap().tables_existing)
+    assert empty.missing() == ()
+
+
+@pytest.fixture
+def older(settings, tmp_path):
+    """The configuration of an earlier release: two columns, an index and a view's line fewer."""
+    configs = tmp_path / "older"
+    shutil.copytree(settings.configs_dir / "setup" / "bootstrap", configs / "setup" / "bootstrap")
+    shutil.copytree(settings.configs_dir / "system", configs / "system")
+    folder = configs / "setup" / "bootstrap"
+    for table, column in (("org_profiles", "timezone"), ("org_meta_pipeline_runs", "attempt")):
+        file = folder / "schemas" / f"{table}.json"
+        file.write_text(json.dumps([field for field in json.loads(file.read_text()) if field["name"] != column]))
+    config = folder / "config.yml"
+    config.write_text(config.read_text().replace("    unique: [[active_key], [org_slug, idempotency_key]]\n", ""))
+    for view, column in (("org_consolidated_view", "p.timezone"), ("pipeline_logs_view", "r.attempt")):
+        file = folder / "views" / f"{view}.sql"
+        file.write_text("".join(line for line in file.read_text().splitlines(keepends=True) if column not in line))
+    return Settings(_env_file=None, ledger_url=settings.ledger, configs_dir=configs)
+
+
+def test_what_a_newer_release_adds_is_added_and_what_is_there_stays(older, settings):
+    earlier = open_ledger(older)
+    earlier.bootstrap()
+    with earlier.writing() as unit:
+        profiles = unit.tables["org_profiles"]
+        stamps = {"created_at": AT, "updated_at": AT}
+        assert unit.insert_once(profiles, {"org_slug": "acme", "generation": 1, "status": "ACTIVE", **stamps})
+    now = open_ledger(settings)
+    with pytest.raises(Misconfigured, match="bootstrap"):
+        now.read(orgs.get, "acme")
+    result = now.bootstrap()
+    assert result.columns_added == ("org_profiles.timezone", "org_meta_pipeline_runs.attempt")
+    assert (result.tables_created, result.views_created) == ((), ())
+    with now.reading() as unit:
+        profile = unit.tables["org_profiles"].c
+        assert unit.rows(select(profile.org_slug, profile.created_at, profile.timezone)) == [("acme", AT, None)]
+    assert now.write(runs.accept, run("r1", active_key="x"))
+    assert not now.write(runs.accept, run("r2", active_key="x"))
+    with now.reading() as unit:
+        assert unit.rows(text("SELECT timezone FROM org_consolidated_view")) == [(None,)]
+    assert now.bootstrap().columns_added == ()
+    # the earlier release goes on working beside it
+    with earlier.reading() as unit:
+        assert unit.first(select(unit.tables["org_profiles"].c.org_slug)) == ("acme",)
+    earlier.close()
+    now.close()
+
+
+def test_views_answer(ledger, acme):
+    with ledger.writing() as unit:
+        org(unit, "gone")
+        orgs.erase(unit, "gone", AT)
+        org(unit, "gone", generation=2)
+        runs.accept(unit, run("r1"))
+        runs.accept(unit, run("r2", None))
+        runs.begin(unit, "r1", AT)
+        runs.finish(unit, "r1", status="SUCCESS", at=AT, rows_processed=5)
+        runs.log_step(unit, step("s1", "r1"))
+        runs.log_step(unit, step("s2", "lost"))
+    with ledger.reading() as unit:
+        consolidated = text(
+            "SELECT org_slug, plan_name, may_run, daily_run_limit, pipelines_run_today FROM org_consolidated_view ORDER BY 1"
+        )
+        assert unit.rows(consolidated) == [("acme", "SCALE", "YES", 100, 0), ("gone", "SCALE", "YES", 100, 0)]
+        logs = text("SELECT pipeline_logging_id, company_name, is_over, rows_processed FROM pipeline_logs_view ORDER BY 1")
+        assert unit.rows(logs) == [("r1", "acme Inc", "YES", 5), ("r2", None, "NO", 0)]
+        steps = text("SELECT step_log_id, run_status, rows_processed FROM step_logs_view ORDER BY 1")
+        assert unit.rows(steps) == [("s1", "SUCCESS", 3), ("s2", None, 3)]

@@ -1,0 +1,159 @@
+import threading
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from sqlalchemy import delete, select
+
+from src.core.ledger import keys, orgs
+from src.core.ledger.model import load_model
+from src.core.ledger.store import open_ledger
+from tests.contract.ledger.rivals import at_once, spawn
+from tests.contract.ledger.samples import AT, key, org, put, row_of
+
+
+def test_an_exception_leaves_all_as_it_was(ledger):
+    def fail_after_writing():
+        with ledger.writing() as unit:
+            org(unit, "acme")
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        fail_after_writing()
+    assert ledger.read(orgs.get, "acme") is None
+    assert ledger.write(org, "acme")
+
+
+def test_a_process_killed_inside_a_unit_leaves_nothing_and_blocks_nobody(ledger, settings):
+    with spawn("stall", settings) as rival:
+        rival.stdin.write("go\n")
+        rival.stdin.flush()
+        assert [rival.stdout.readline() for _ in range(2)] == ["ready\n", "inside\n"]
+        rival.kill()
+        rival.wait()
+    assert ledger.read(orgs.get, "acme") is None
+    assert ledger.write(org, "acme")
+
+
+def test_what_is_committed_is_seen_by_others_and_what_is_not_is_not(ledger, settings):
+    other = open_ledger(settings)
+    with ledger.writing() as unit:
+        org(unit, "acme")
+        assert orgs.get(unit, "acme") is not None
+        assert other.read(orgs.get, "acme") is None
+    assert other.read(orgs.get, "acme") is not None
+    other.close()
+
+
+def test_a_reading_unit_sees_one_moment(ledger, acme):
+    with ledger.reading() as unit:
+        assert keys.find(unit, "hash of k1") is None
+        ledger.write(key, acme, "k1")
+        assert keys.find(unit, "hash of k1") is None
+    assert ledger.read(keys.find, "hash of k1") is not None
+
+
+def test_readers_do_not_wait_for_a_writer(ledger, acme):
+    with ledger.writing() as unit:
+        org(unit, "other")
+        assert len(at_once(20, lambda: ledger.read(orgs.get, acme))) == 20
+
+
+def test_a_reading_unit_does_not_write(ledger, acme):
+    with ledger.reading() as unit, pytest.raises(RuntimeError, match="reading"):
+        unit.change(delete(unit.tables["org_profiles"]))
+    assert ledger.read(orgs.get, acme) is not None
+
+
+def test_a_unit_inside_a_unit_of_the_same_thread_is_a_mistake_said_at_once(ledger):
+    with ledger.writing(), pytest.raises(RuntimeError, match="open in this thread"):
+        ledger.write(org, "acme")
+
+
+def test_a_hundred_threads_all_get_their_turn(ledger):
+    turns = iter(range(1000))
+    lock = threading.Lock()
+
+    def one():
+        with lock:
+            at = next(turns)
+        return ledger.write(org, f"org_{at}")
+
+    assert at_once(100, one) == [True] * 100
+
+
+def test_every_column_gives_back_what_was_put_in(ledger, settings):
+    schemas = load_model(settings.configs_dir / "setup" / "bootstrap").schemas
+    for name, schema in schemas.items():
+        with ledger.writing() as unit:
+            values = row_of(unit.tables[name], schema.fields, "acme", "one")
+            put(unit, unit.tables[name], values)
+            assert unit.first(select(unit.tables[name]))._asdict() == values
+
+
+@examples(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(amount=st.decimals(allow_nan=False, allow_infinity=False, places=9, min_value=-(10**28), max_value=10**28))
+def test_money_is_kept_to_the_last_digit(ledger, settings, amount):
+    fields = load_model(settings.configs_dir / "setup" / "bootstrap").schemas["org_cost_tracking"].fields
+    with ledger.writing() as unit:
+        table = unit.tables["org_cost_tracking"]
+        unit.change(delete(table))
+        put(unit, table, {**row_of(table, fields, "acme", "one"), "net_cost": amount})
+        (kept,) = unit.first(select(table.c.net_cost))
+    assert isinstance(kept, Decimal)
+    assert kept == amount
+
+
+@examples(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(moments=st.lists(st.datetimes(timezones=st.timezones(), min_value=datetime(1970, 1, 2)), min_size=1, max_size=20))  # noqa: DTZ001 hypothesis adds the zone
+def test_moments_of_any_zone_come_back_in_their_true_order(ledger, moments):
+    with ledger.writing() as unit:
+        table = unit.tables["org_api_keys"]
+        unit.change(delete(table))
+        for at, moment in enumerate(moments):
+            key(unit, "acme", f"k{at}", created_at=moment)
+        kept = [row[0] for row in unit.rows(select(table.c.created_at).order_by(table.c.created_at))]
+    assert kept == sorted(moments)
+    assert all(moment.tzinfo is UTC for moment in kept)
+
+
+@examples(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    details=st.dictionaries(
+        st.text(), st.recursive(st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(), st.lists, max_leaves=5), max_size=5
+    )
+)
+def test_json_of_any_text_comes_back(ledger, settings, details):
+    fields = load_model(settings.configs_dir / "setup" / "bootstrap").schemas["org_audit_logs"].fields
+    with ledger.writing() as unit:
+        table = unit.tables["org_audit_logs"]
+        unit.change(delete(table))
+        put(unit, table, {**row_of(table, fields, "acme", "one"), "details": details})
+        assert unit.first(select(table.c.details))[0] == details
+
+
+def test_a_naive_moment_and_a_float_are_refused(ledger, settings):
+    fields = load_model(settings.configs_dir / "setup" / "bootstrap").schemas["org_cost_tracking"].fields
+
+    def put_wrong(column, value):
+        with ledger.writing() as unit:
+            table = unit.tables["org_cost_tracking"]
+            put(unit, table, {**row_of(table, fields, "acme", "one"), column: value})
+
+    for column, value in (("updated_at", AT.replace(tzinfo=None)), ("net_cost", 1.5), ("net_cost", Decimal("NaN"))):
+        with pytest.raises(Exception, match=r"aware|Decimal"):
+            put_wrong(column, value)
+
+
+def test_a_check_of_a_sound_ledger_is_silent_before_and_after_bootstrap(empty):
+    empty.check()
+    empty.bootstrap()
+    empty.check()
+
+
+def test_a_check_is_silent_while_another_writes(ledger):
+    with ledger.writing():
+        ledger.check()

@@ -1,0 +1,185 @@
+import gc
+import sqlite3
+import stat
+import sys
+import threading
+from contextlib import closing
+from subprocess import run
+
+import pytest
+from sqlalchemy import text
+
+from src.core.base.faults import Conflict, Misconfigured, Throttled, Unavailable
+from src.core.base.settings import ROOT, Settings
+from src.core.ledger import orgs, sqlite
+from src.core.ledger.store import open_ledger
+from tests.contract.ledger.samples import org
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "data" / "ledger.db"
+
+
+@pytest.fixture
+def ledger(file):
+    ledger = open_ledger(Settings(_env_file=None, ledger_url=f"sqlite:///{file}"))
+    yield ledger
+    ledger.close()
+
+
+def pragma(ledger, name):
+    with ledger.writing() as unit:
+        return unit.first(text(f"PRAGMA {name}"))[0]
+
+
+def test_files_belong_to_their_owner_alone(ledger, file):
+    ledger.bootstrap()
+    ledger.write(org, "acme")
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in file.parent.iterdir()}
+    assert modes == {"ledger.db": 0o600, "ledger.db-wal": 0o600, "ledger.db-shm": 0o600}
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+def test_every_commit_is_on_disk_and_readers_do_not_wait(ledger):
+    assert (pragma(ledger, "journal_mode"), pragma(ledger, "synchronous")) == ("wal", 2)
+    assert (ledger.traits.inline_reads, ledger.traits.one_machine) == (True, True)
+
+
+def test_opening_touches_nothing_before_the_first_unit(ledger, file):
+    assert not file.parent.exists()
+    assert len(ledger.missing()) == 17
+    assert file.exists()
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:secret@h/db", "mysql://h/db", "sqlite://", "sqlite:///:memory:", "no url", "sqlite:///a?b=c"]
+)
+def test_a_ledger_that_is_not_served_is_refused_with_an_example(url):
+    with pytest.raises(Misconfigured, match=r"LEDGER_URL.*sqlite:///") as caught:
+        open_ledger(Settings(_env_file=None, ledger_url=url))
+    assert "secret" not in str(caught.value)
+
+
+def test_a_full_disk_is_said_and_leaves_what_was_there(ledger):
+    ledger.bootstrap()
+    ledger.write(org, "acme")
+
+    def fill():
+        with ledger.writing() as unit:
+            unit.change(text(f"PRAGMA max_page_count={unit.first(text('PRAGMA page_count'))[0]}"))
+            for at in range(2000):
+                org(unit, f"org_{at}")
+
+    with pytest.raises(Unavailable, match="disk of the ledger is full"):
+        fill()
+    assert [found.org_slug for found in ledger.read(orgs.page, after=None, limit=9)] == ["acme"]
+    assert ledger.write(org, "other")
+
+
+def test_a_ledger_that_cannot_be_written_is_said(ledger):
+    ledger.bootstrap()
+
+    def write():
+        with ledger.writing() as unit:
+            unit.change(text("PRAGMA query_only=ON"))
+            org(unit, "acme")
+
+    with pytest.raises(Misconfigured, match="write access to EMBEDDED_DATA_DIR"):
+        write()
+
+
+def test_a_file_that_is_no_ledger_is_said(ledger, file):
+    file.parent.mkdir()
+    file.write_bytes(b"something else entirely, longer than a header" * 100)
+    for use in (ledger.check, ledger.bootstrap, ledger.missing):
+        with pytest.raises(Misconfigured, match="is no ledger"):
+            use()
+
+
+def test_a_folder_in_the_place_of_the_file_is_said(ledger, file):
+    file.mkdir(parents=True)
+    for use in (ledger.check, ledger.bootstrap, ledger.missing):
+        with pytest.raises(Misconfigured, match="cannot be opened"):
+            use()
+
+
+def test_a_file_in_the_place_of_the_folder_is_said(ledger, file):
+    file.parent.write_text("")
+    for use in (ledger.check, ledger.bootstrap, ledger.missing):
+        with pytest.raises(Misconfigured, match="cannot be opened"):
+            use()
+
+
+def test_a_writer_that_waits_too_long_is_told_to_retry(ledger, file, monkeypatch):
+    ledger.bootstrap()
+    ledger.close()
+    monkeypatch.setattr(sqlite, "TURN_SECONDS", 0.05)
+    here = open_ledger(Settings(_env_file=None, ledger_url=f"sqlite:///{file}"))
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold():
+        with here.writing():
+            inside.set()
+            leave.wait(5)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    inside.wait(5)
+    with pytest.raises(Throttled) as caught:
+        here.write(org, "acme")
+    leave.set()
+    holder.join()
+    assert caught.value.retry_after == 1
+    assert here.write(org, "acme")
+    here.close()
+
+
+def test_another_process_that_keeps_writing_is_said(ledger, file):
+    ledger.bootstrap()
+    with ledger.writing() as unit:
+        unit.change(text("PRAGMA busy_timeout=20"))
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Throttled, match="another process") as caught:
+            ledger.write(org, "acme")
+        ledger.check()
+    assert caught.value.retry_after == 1
+    assert ledger.write(org, "acme")
+
+
+def test_breaking_a_key_is_a_conflict(ledger):
+    ledger.bootstrap()
+    ledger.write(org, "acme")
+
+    def twice():
+        with ledger.writing() as unit:
+            unit.change(text("INSERT INTO org_profiles SELECT * FROM org_profiles"))
+
+    with pytest.raises(Conflict):
+        twice()
+    assert ledger.read(orgs.get, "acme") is not None
+
+
+def test_our_own_mistakes_are_not_dressed_up_as_faults(ledger):
+    ledger.bootstrap()
+    with pytest.raises(Exception, match="syntax error"), ledger.reading() as unit:
+        unit.rows(text("SELEKT 1"))
+
+
+def test_a_closed_ledger_keeps_no_file_open(file):
+    ledger = open_ledger(Settings(_env_file=None, ledger_url=f"sqlite:///{file}"))
+    ledger.bootstrap()
+    with ledger.reading():
+        pass
+    ledger.close()
+    gc.collect()
+    assert {path.name for path in file.parent.iterdir()} == {"ledger.db"}
+    with pytest.raises(RuntimeError, match="closed"):
+        ledger.missing()
+
+
+def test_importing_the_ledger_brings_no_other_engine():
+    unwanted = ("psycopg", "google", "duckdb", "pyarrow", "sqlalchemy.orm", "sqlalchemy.dialects.postgresql", "fastapi")
+    program = f"import sys, src.core.ledger.store; print([name for name in sys.modules if name.startswith({unwanted!r})])"
+    assert run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True).stdout == "[]\n"
