@@ -1,0 +1,59 @@
+PYTHON ?= python3
+PORT ?= 8000
+BIN := .venv/bin
+TESTS ?= tests
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format proof lock clean bench-start bench-api bench-warehouse bench-vault
+
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/run.stamp: requirements.txt
+	@sh scripts/venv.sh "$(PYTHON)" requirements.txt
+	@touch $@
+
+.venv/dev.stamp: requirements-dev.txt .venv/run.stamp
+	@sh scripts/venv.sh "$(PYTHON)" requirements-dev.txt
+	@touch $@
+
+demo: .venv/run.stamp ## Start the service embedded, bootstrap, onboard an organisation, keep serving (PORT=8000, EXIT=1 stops after the work)
+	@$(BIN)/python -m src.cli.main demo --port $(PORT) $(if $(filter 1,$(EXIT)),--exit)
+
+test: .venv/dev.stamp ## Run the tests
+	$(BIN)/python -m pytest -m "not proof" -n $(WORKERS) --dist worksteal $(TESTS)
+
+check: .venv/dev.stamp ## Format, lint, types, import contracts, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory test
+
+format: .venv/dev.stamp ## Rewrite files in the house format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+proof: .venv/dev.stamp ## Run the long proofs too (50 kills of onboarding)
+	$(BIN)/python -m pytest -m proof -p no:randomly -s $(TESTS)
+
+bench-start: .venv/dev.stamp ## Start-up time and idle memory beside a bare uvicorn hello
+	$(BIN)/python -m bench.bench_start
+
+bench-api: .venv/dev.stamp ## Requests through the whole stack beside a bare FastAPI route
+	$(BIN)/python -m bench.bench_api
+
+bench-warehouse: .venv/dev.stamp ## A publication of 2 million wide rows beside the same statements in bare DuckDB
+	$(BIN)/python -m bench.bench_warehouse
+
+bench-vault: .venv/dev.stamp ## Sealing a credential beside bare AES-GCM
+	$(BIN)/python -m bench.bench_vault
+
+lock: .venv/dev.stamp ## Resolve requirements*.in anew into locked files with hashes
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" requirements.in -o requirements.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" requirements-dev.in -o requirements-dev.txt
+
+clean: ## Remove the virtual environment and caches (var/ with the demo's data stays)
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

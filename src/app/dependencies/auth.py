@@ -1,0 +1,211 @@
+"""Who calls. This is where tenants are minted; every route names one of these dependencies and says so in `x-access`."""
+
+import hashlib
+import hmac
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, NoReturn
+
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader
+
+from src.app.dependencies.limits import Limiter
+from src.app.wiring import Parts
+from src.core.base.faults import NotYours, Unauthenticated
+from src.core.base.identity import Actor, ActorKind, Tenant
+from src.core.base.names import API_KEY, OrgSlug, key_hash, org_slug
+from src.core.base.threads import blocking
+from src.core.ledger import keys
+from src.core.ledger.keys import KeyRecord
+
+Access = Literal["anyone", "root", "org", "root_or_org"]
+
+USER_ID_LENGTH = 128
+CACHED_KEYS = 10_000
+TOUCH_EVERY_SECONDS = 3600.0  # last_used_at is a hint for people; one write an hour and key is enough
+
+root_header = APIKeyHeader(name="X-CA-Root-Key", scheme_name="RootKey", auto_error=False, description="The platform admin's key")
+old_root_header = APIKeyHeader(
+    name="X-Admin-Key", scheme_name="AdminKey", auto_error=False, description="The same key under its older header"
+)
+org_header = APIKeyHeader(name="X-API-Key", scheme_name="OrgKey", auto_error=False, description="An organisation's key")
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """The platform admin, known by the root key."""
+
+    actor: Actor
+    parts: Parts
+
+    def tenant(self, slug: str) -> Tenant:
+        return Tenant(org_slug(slug), self.parts.settings.environment)
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentOrg:
+    """An organisation, known by its key."""
+
+    actor: Actor
+    tenant: Tenant
+    key: KeyRecord | None
+
+
+@dataclass(slots=True)
+class _Held:
+    record: KeyRecord
+    read_at: float
+
+
+@dataclass(slots=True)
+class KeyCache:
+    """Keys seen within the last seconds, so that a request costs no ledger read. Revoking here forgets at once."""
+
+    parts: Parts
+    _held: OrderedDict[str, _Held] = field(default_factory=OrderedDict)
+
+    async def find(self, hashed: str) -> KeyRecord | None:
+        held = self._held.get(hashed)
+        now = self.parts.clock.monotonic()
+        if held is not None and now - held.read_at < self.parts.settings.auth_cache_seconds:
+            return held.record
+        record = await self._read(hashed)
+        if record is None:
+            self._held.pop(hashed, None)
+            return None
+        self._held[hashed] = _Held(record, now)
+        self._held.move_to_end(hashed)
+        while len(self._held) > CACHED_KEYS:
+            self._held.popitem(last=False)
+        await self._touch(record)
+        return record
+
+    async def _read(self, hashed: str) -> KeyRecord | None:
+        ledger = self.parts.ledger
+        if ledger.traits.inline_reads:
+            return ledger.read(keys.find, hashed)
+        return await blocking(ledger.read, keys.find, hashed)
+
+    async def _touch(self, record: KeyRecord) -> None:
+        now = self.parts.clock.now()
+        if record.last_used_at is None or (now - record.last_used_at).total_seconds() > TOUCH_EVERY_SECONDS:
+            await blocking(self.parts.ledger.write, keys.touch, record.key_hash, now)
+
+    def forget(self, slug: str | None = None) -> None:
+        """One organisation's keys, or all."""
+        for hashed in [hashed for hashed, held in self._held.items() if slug is None or held.record.org_slug == slug]:
+            del self._held[hashed]
+
+
+def parts_of(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+def key_cache_of(request: Request) -> KeyCache:
+    cache: KeyCache = request.app.state.keys
+    return cache
+
+
+async def verify_admin_key(
+    request: Request,
+    root_key: Annotated[str | None, Security(root_header)] = None,
+    old_root_key: Annotated[str | None, Security(old_root_header)] = None,
+) -> Admin:
+    parts = parts_of(request)
+    if parts.settings.disable_auth:
+        return Admin(_actor(request, "root"), parts)
+    given = root_key or old_root_key
+    if not given:
+        await _refuse(request, "this call needs the root key in the header X-CA-Root-Key")
+    if not _is_root_key(parts, given):
+        await _refuse(request, "the root key is not the one this service was started with (CA_ROOT_API_KEY)")
+    await _admit(request, "root", "root")
+    return Admin(_actor(request, "root"), parts)
+
+
+async def get_current_org(request: Request, api_key: Annotated[str | None, Security(org_header)] = None) -> CurrentOrg:
+    """The organisation of the key; a path that names another one is refused."""
+    parts = parts_of(request)
+    named: str | None = request.path_params.get("org_slug")
+    if parts.settings.disable_auth:
+        tenant = Tenant(org_slug(named or "anyone"), parts.settings.environment)
+        return CurrentOrg(_actor(request, "org", tenant.org_slug), tenant, None)
+    if not api_key:
+        await _refuse(request, "this call needs an organisation's key in the header X-API-Key")
+    record = await _living_key(request, api_key)
+    await _admit(request, "org", record.org_slug)
+    if named is not None and named != record.org_slug:
+        raise NotYours("this key belongs to another organisation than the path names; use that organisation's own key")
+    tenant = Tenant(OrgSlug(record.org_slug), parts.settings.environment)
+    return CurrentOrg(_actor(request, "org", tenant.org_slug, record.fingerprint), tenant, record)
+
+
+async def get_admin_or_current_org(
+    request: Request,
+    root_key: Annotated[str | None, Security(root_header)] = None,
+    old_root_key: Annotated[str | None, Security(old_root_header)] = None,
+    api_key: Annotated[str | None, Security(org_header)] = None,
+) -> Admin | CurrentOrg:
+    if root_key or old_root_key or parts_of(request).settings.disable_auth:
+        return await verify_admin_key(request, root_key, old_root_key)
+    if not api_key:
+        await _refuse(request, "this call needs the organisation's key in X-API-Key, or the root key in X-CA-Root-Key")
+    return await get_current_org(request, api_key)
+
+
+RootOnly = Annotated[Admin, Depends(verify_admin_key)]
+OrgOnly = Annotated[CurrentOrg, Depends(get_current_org)]
+RootOrOrg = Annotated[Admin | CurrentOrg, Depends(get_admin_or_current_org)]
+
+
+def access(who: Access) -> dict[str, Any]:
+    """What a route declares beside its dependency; a test holds the two together."""
+    return {"openapi_extra": {"x-access": who}}
+
+
+def _is_root_key(parts: Parts, given: str) -> bool:
+    root = parts.settings.ca_root_api_key
+    expected = root.get_secret_value() if root else ""
+    same = hmac.compare_digest(hashlib.sha256(given.encode()).digest(), hashlib.sha256(expected.encode()).digest())
+    return same and bool(expected)
+
+
+async def _living_key(request: Request, api_key: str) -> KeyRecord:
+    refused = "this key is unknown, expired or revoked; ask the platform admin for a new one"
+    if not API_KEY.fullmatch(api_key):
+        await _refuse(request, "an organisation's key looks like {org_slug}_api_ and 16 letters and digits; this one does not")
+    hashed = key_hash(api_key)
+    record = await key_cache_of(request).find(hashed)
+    if record is None or not hmac.compare_digest(record.key_hash, hashed):
+        await _refuse(request, refused)
+    now = parts_of(request).clock.now()
+    dead = record.revoked_at is not None or (record.expires_at is not None and record.expires_at <= now)
+    if dead or record.org_status != "ACTIVE":
+        await _refuse(request, refused)
+    return record
+
+
+async def _refuse(request: Request, why: str) -> NoReturn:
+    """Refused keys count against the address, so that keys cannot be guessed."""
+    limiter: Limiter = request.app.state.limiter
+    await limiter.admit_anonymous(request.scope)
+    raise Unauthenticated(why)
+
+
+async def _admit(request: Request, kind: Literal["root", "org"], bucket: str) -> None:
+    limiter: Limiter = request.app.state.limiter
+    await limiter.admit(request.scope, kind, bucket)
+
+
+def _actor(request: Request, kind: ActorKind, slug: OrgSlug | None = None, key_fingerprint: str | None = None) -> Actor:
+    state = request.scope.setdefault("state", {})
+    actor = Actor(
+        kind=kind,
+        org_slug=slug,
+        user_id=(request.headers.get("X-User-ID") or "")[:USER_ID_LENGTH] or None,
+        key_fingerprint=key_fingerprint,
+        request_id=state.get("request_id"),
+    )
+    state["actor"] = actor
+    return actor

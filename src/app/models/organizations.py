@@ -1,0 +1,157 @@
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BootstrapRequest(Request):
+    force_recreate_dataset: bool = Field(
+        default=False, description="Drops and rebuilds the management tables and views; no organisation's dataset is touched"
+    )
+    confirm: Annotated[str, Field(max_length=50)] | None = Field(default=None, description='"organizations", needed to force in production')
+
+
+class BootstrapAnswer(Answer):
+    status: Literal["SUCCESS"]
+    dataset: str
+    tables_created: list[str]
+    tables_existing: list[str]
+    columns_added: list[str]
+    views_created: list[str]
+    views_existing: list[str]
+
+
+class OrganizationRequest(Request):
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {"org_slug": "acmecorp", "company_name": "Acme Corp", "admin_email": "admin@acme.com", "subscription_plan": "STARTER"}
+            ]
+        },
+    )
+
+    org_slug: str = Field(max_length=200, description="3 to 50 of a-z, 0-9 and _; the name in keys, paths and datasets")
+    company_name: str = Field(max_length=200, description="Name for people to read")
+    admin_email: str = Field(max_length=320, description="Who answers for the organisation")
+    subscription_plan: Annotated[str, Field(max_length=50)] | None = Field(
+        default=None, description="STARTER, PROFESSIONAL or SCALE; STARTER when left out"
+    )
+    timezone: str = Field(default="UTC", max_length=64, description="IANA zone whose days the quota counts")
+
+
+class CheckAnswer(Answer):
+    name: str
+    result: Literal["passed", "failed", "skipped"]
+    detail: str
+
+
+class DryRunAnswer(Answer):
+    status: Literal["SUCCESS"]
+    org_slug: str
+    subscription_plan: str
+    ready_for_onboarding: bool
+    checks: list[CheckAnswer]
+
+
+class OnboardAnswer(Answer):
+    status: Literal["SUCCESS"]
+    org_slug: str
+    api_key: str = Field(description="Shown only here, ever")
+    api_key_fingerprint: str = Field(description="The key's last four characters and the first eight of its SHA-256")
+    subscription_plan: str
+    dataset_id: str
+    dataset_created: bool
+    tables_created: list[str]
+    views_created: list[str]
+    pipeline_logging_id: str
+
+
+class OrganizationAnswer(Answer):
+    org_slug: str
+    company_name: str
+    admin_email: str
+    status: str
+    subscription_plan: str
+    subscription_status: str
+    timezone: str
+    dataset_id: str
+    created_at: datetime
+
+
+class OrganizationPage(Answer):
+    organizations: list[OrganizationAnswer]
+    next_cursor: str | None = Field(description="Given back as `cursor` for the next page; null on the last")
+
+
+class RotateRequest(Request):
+    grace_hours: Annotated[float, Field(ge=0, le=720)] | None = Field(
+        default=None, description="How long the old key stays valid; 0 ends it now; KEY_GRACE_HOURS when left out"
+    )
+
+
+class KeyAnswer(Answer):
+    api_key_fingerprint: str
+    state: Literal["active", "expiring", "expired", "revoked"]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None = Field(description="To the hour")
+
+
+class KeyList(Answer):
+    org_slug: str
+    keys: list[KeyAnswer]
+
+
+class RotateAnswer(Answer):
+    org_slug: str
+    api_key: str = Field(description="Shown only here, ever")
+    api_key_fingerprint: str
+    replaced: list[KeyAnswer]
+
+
+class RevokeAnswer(Answer):
+    org_slug: str
+    api_key_fingerprint: str
+    state: Literal["revoked"]
+
+
+class OffboardRequest(Request):
+    confirm: str = Field(max_length=200, description="The organisation's slug again")
+
+
+class ErasedDataset(Answer):
+    dataset_id: str
+    existed: bool
+    tables: int
+    views: int
+    bytes: int
+
+
+class Erased(Answer):
+    dataset: ErasedDataset
+    rows: dict[str, int]
+
+
+class OffboardAnswer(Answer):
+    status: Literal["SUCCESS"]
+    org_slug: str
+    erased: Erased
+    kept: list[str]
+
+
+class WhoAmI(Answer):
+    org_slug: str
+    dataset_id: str
+    environment: str
+    api_key_fingerprint: str | None

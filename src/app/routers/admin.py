@@ -1,0 +1,17 @@
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Request
+
+from src.app.dependencies.auth import RootOnly, access, key_cache_of
+from src.app.models.organizations import BootstrapAnswer, BootstrapRequest
+
+router = APIRouter(prefix="/api/v1/admin", tags=["admin"])
+
+
+@router.post("/bootstrap", summary="Create the management tables, or add what they lack", **access("root"))
+async def bootstrap(
+    request: Request, admin: RootOnly, body: Annotated[BootstrapRequest, Body(default_factory=BootstrapRequest)]
+) -> BootstrapAnswer:
+    outcome = await admin.parts.executor.run("setup/bootstrap", actor=admin.actor, inputs=body.model_dump(exclude_none=True))
+    key_cache_of(request).forget()
+    return BootstrapAnswer.model_validate(outcome.require().of("load_management_tables"))

@@ -1,0 +1,126 @@
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Body, Path, Query, Request
+
+from src.app.dependencies.auth import Admin, CurrentOrg, OrgOnly, RootOnly, RootOrOrg, access, key_cache_of, parts_of
+from src.app.models.organizations import (
+    DryRunAnswer,
+    KeyList,
+    OffboardAnswer,
+    OffboardRequest,
+    OnboardAnswer,
+    OrganizationAnswer,
+    OrganizationPage,
+    OrganizationRequest,
+    RevokeAnswer,
+    RotateAnswer,
+    RotateRequest,
+    WhoAmI,
+)
+from src.app.rendering import key_answer, organization_answer
+from src.core.base.faults import Missing
+from src.core.base.names import OrgSlug, slug_flaw
+from src.core.base.threads import blocking
+from src.core.ledger import orgs
+from src.core.step import api_keys
+
+router = APIRouter(prefix="/api/v1", tags=["organizations"])
+
+Slug = Annotated[str, Path(max_length=200, description="The organisation")]
+
+
+@router.post("/organizations/dryrun", summary="Check an organisation before onboarding; creates nothing", **access("root"))
+async def dryrun(admin: RootOnly, body: OrganizationRequest) -> DryRunAnswer:
+    outcome = await admin.parts.executor.run("setup/organizations/dryrun", actor=admin.actor, inputs=body.model_dump(exclude_none=True))
+    return DryRunAnswer.model_validate(outcome.require().of("validate_organization"))
+
+
+@router.post("/organizations/onboard", status_code=201, summary="Create an organisation and its key", **access("root"))
+async def onboard(admin: RootOnly, body: OrganizationRequest) -> OnboardAnswer:
+    tenant = None if slug_flaw(body.org_slug) else admin.tenant(body.org_slug)
+    outcome = await admin.parts.executor.run(
+        "setup/organizations/onboarding", actor=admin.actor, tenant=tenant, inputs=body.model_dump(exclude_none=True)
+    )
+    made = outcome.require().of("load_organization")
+    return OnboardAnswer.model_validate({**made, "api_key": made["api_key"].reveal(), "pipeline_logging_id": outcome.run_id})
+
+
+@router.get("/organizations", summary="List organisations", **access("root"))
+async def list_organizations(
+    admin: RootOnly,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=50)] = None,
+    status: Literal["ACTIVE", "OFFBOARDING"] | None = None,
+) -> OrganizationPage:
+    found = await blocking(admin.parts.ledger.read, orgs.page, after=cursor, limit=limit + 1, status=status)
+    shown = found[:limit]
+    return OrganizationPage(
+        organizations=[organization_answer(org) for org in shown], next_cursor=shown[-1].org_slug if len(found) > limit else None
+    )
+
+
+@router.get("/organizations/{org_slug}", summary="Show one organisation", **access("root"))
+async def get_organization(admin: RootOnly, org_slug: Slug) -> OrganizationAnswer:
+    found = await blocking(admin.parts.ledger.read, orgs.get, org_slug)
+    if found is None:
+        raise Missing(f"there is no organisation {org_slug!r}; GET /api/v1/organizations lists them")
+    return organization_answer(found)
+
+
+@router.delete("/organizations/{org_slug}", summary="Close an organisation and erase its data", **access("root"))
+async def offboard(request: Request, admin: RootOnly, org_slug: Slug, body: OffboardRequest) -> OffboardAnswer:
+    try:
+        outcome = await admin.parts.executor.run(
+            "setup/organizations/offboarding",
+            actor=admin.actor,
+            tenant=admin.tenant(org_slug),
+            inputs={"org_slug": org_slug, **body.model_dump()},
+        )
+    finally:
+        key_cache_of(request).forget(org_slug)
+    return OffboardAnswer.model_validate(outcome.require().of("transform_to_tombstone"))
+
+
+@router.get("/organizations/{org_slug}/keys", summary="List an organisation's keys by fingerprint", **access("root_or_org"))
+async def list_keys(request: Request, caller: RootOrOrg, org_slug: Slug) -> KeyList:
+    parts = parts_of(request)
+    found = await blocking(parts.ledger.read, api_keys.listing, _slug_of(caller, org_slug))
+    return KeyList(org_slug=org_slug, keys=[key_answer(record, parts.clock.now()) for record in found])
+
+
+@router.post("/organizations/{org_slug}/keys/rotate", status_code=201, summary="Make a new key", **access("root_or_org"))
+async def rotate_key(
+    request: Request, caller: RootOrOrg, org_slug: Slug, body: Annotated[RotateRequest, Body(default_factory=RotateRequest)]
+) -> RotateAnswer:
+    parts = parts_of(request)
+    hours = parts.settings.key_grace_hours if body.grace_hours is None else body.grace_hours
+    made = await blocking(api_keys.rotate, parts, caller.actor, _slug_of(caller, org_slug), timedelta(hours=hours))
+    key_cache_of(request).forget(org_slug)
+    return RotateAnswer(
+        org_slug=org_slug,
+        api_key=made.minted.key.reveal(),
+        api_key_fingerprint=made.minted.fingerprint,
+        replaced=[key_answer(record, parts.clock.now()) for record in made.replaced],
+    )
+
+
+@router.delete("/organizations/{org_slug}/keys/{fingerprint}", summary="Revoke a key, at once", **access("root_or_org"))
+async def revoke_key(request: Request, caller: RootOrOrg, org_slug: Slug, fingerprint: Annotated[str, Path(max_length=64)]) -> RevokeAnswer:
+    await blocking(api_keys.revoke, parts_of(request), caller.actor, _slug_of(caller, org_slug), fingerprint)
+    key_cache_of(request).forget(org_slug)
+    return RevokeAnswer(org_slug=org_slug, api_key_fingerprint=fingerprint, state="revoked")
+
+
+@router.get("/whoami", summary="What this key is", **access("org"))
+async def whoami(org: OrgOnly) -> WhoAmI:
+    return WhoAmI(
+        org_slug=org.tenant.org_slug,
+        dataset_id=org.tenant.dataset,
+        environment=org.tenant.environment.value,
+        api_key_fingerprint=org.key.fingerprint if org.key else None,
+    )
+
+
+def _slug_of(caller: Admin | CurrentOrg, named: str) -> OrgSlug:
+    return caller.tenant.org_slug if isinstance(caller, CurrentOrg) else caller.tenant(named).org_slug

@@ -1,0 +1,74 @@
+"""Builds the HTTP service from settings."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+
+import structlog
+from fastapi import FastAPI
+
+from src.app import docs_pages, middleware, problems
+from src.app.dependencies.auth import KeyCache
+from src.app.dependencies.limits import Limiter
+from src.app.routers import admin, health, organizations
+from src.app.version import VERSION
+from src.app.wiring import Parts
+from src.core.base.faults import Misconfigured
+from src.core.base.settings import Settings
+
+log = structlog.get_logger("app")
+
+
+def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
+    parts = parts or Parts(settings.checked())
+    app = FastAPI(
+        title="Convergence Data Pipeline",
+        version=VERSION,
+        description="What an organisation pays for clouds and language models, to the cent.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if settings.enable_api_docs else None,
+        lifespan=_lifespan,
+    )
+    app.state.parts = parts
+    app.state.keys = KeyCache(parts)
+    app.state.limiter = Limiter(settings)
+    app.state.checks = readiness_checks(parts)
+    problems.install(app)
+    docs_pages.install(app, settings)
+    for routes in (health.router, admin.router, organizations.router):
+        app.include_router(routes)
+    middleware.install(app, settings)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    parts: Parts = app.state.parts
+    settings = parts.settings
+    for warning in settings.warnings():
+        log.warning("settings.warning", setting=warning.field, message=warning.message)
+    if settings.disable_auth:
+        log.warning("auth.disabled", message="every request is let through; for development only")
+    parts.ledger.check()
+    parts.vault.check()
+    log.info(
+        "service.started",
+        environment=settings.environment.value,
+        warehouse=settings.warehouse_engine,
+        pipelines=len(parts.catalog.entries),
+        bootstrapped=not parts.ledger.missing(),
+    )
+    yield
+    parts.close()
+    log.info("service.stopped")
+
+
+def readiness_checks(parts: Parts) -> dict[str, Callable[[], None]]:
+    return {"ledger": parts.ledger.check, "bootstrap": partial(_bootstrapped, parts), "vault": parts.vault.check}
+
+
+def _bootstrapped(parts: Parts) -> None:
+    missing = parts.ledger.missing()
+    if missing:
+        raise Misconfigured(f"not bootstrapped ({len(missing)} tables or views missing): POST /api/v1/admin/bootstrap with the root key")

@@ -1,0 +1,55 @@
+"""The one place where settings become parts. Server, command line and, later, workers are built from it."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Lock
+
+from src.core.base.clock import Clock, SystemClock
+from src.core.base.ids import Ids, SystemIds
+from src.core.base.settings import Settings
+from src.core.crypto.vault import Vault, open_vault
+from src.core.engine import open_warehouse
+from src.core.engine.port import Warehouse
+from src.core.ledger.store import Ledger, open_ledger
+from src.core.pipeline.catalog import Catalog
+from src.core.pipeline.executor import AsyncPipelineExecutor
+from src.core.pipeline.journal import LedgerJournal
+
+
+@dataclass
+class Parts:
+    settings: Settings
+    clock: Clock = field(default_factory=SystemClock)
+    ids: Ids = field(default_factory=SystemIds)
+    _opening: Lock = field(default_factory=Lock, repr=False)
+    _warehouse: Warehouse | None = field(default=None, repr=False)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return open_ledger(self.settings)
+
+    @cached_property
+    def vault(self) -> Vault:
+        return open_vault(self.settings)
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """Opened on first touch: its driver is a third of the service's memory."""
+        with self._opening:
+            if self._warehouse is None:
+                self._warehouse = open_warehouse(self.settings, self.clock)
+            return self._warehouse
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        return Catalog.load(self.settings.configs_dir)
+
+    @cached_property
+    def executor(self) -> AsyncPipelineExecutor:
+        return AsyncPipelineExecutor(self, self.catalog, LedgerJournal(self.ledger))
+
+    def close(self) -> None:
+        if self._warehouse is not None:
+            self._warehouse.close()
+        if "ledger" in self.__dict__:
+            self.ledger.close()

@@ -1,0 +1,188 @@
+"""The demo: the real service in a process of its own, driven over HTTP as its users would."""
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from src.core.base.faults import Fault, Misconfigured, Unavailable
+from src.core.base.settings import ROOT
+
+DEMO_PORT = 8000
+DEMO_ORG = {"org_slug": "demo_org", "company_name": "Demo Org", "admin_email": "finops@example.com", "subscription_plan": "SCALE"}
+START_SECONDS = 60.0
+STOP_SECONDS = 15.0
+CREATED, OK, CONFLICT = 201, 200, 409
+
+
+@dataclass(slots=True)
+class Demo:
+    port: int
+    var: Path
+    say: Callable[[str], None]
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def keys_file(self) -> Path:
+        return self.var / "demo.json"
+
+    def run(self, *, stop_after: bool) -> None:
+        self._port_is_free()
+        self.var.mkdir(parents=True, exist_ok=True)
+        known = self._known()
+        root_key = known.get("root_key") or f"admin_{secrets.token_urlsafe(32)}"
+        service = self._start(root_key)
+        try:
+            with httpx2.Client(base_url=self.address, timeout=60, trust_env=False) as client:
+                self._wait(service, client)
+                self._work(client, root_key, known)
+            if stop_after:
+                self.say("\nStopped, as EXIT=1 asks. `make demo` serves it again.")
+            else:
+                self.say("\nServing until you press Ctrl-C.")
+                service.wait()
+        except KeyboardInterrupt:
+            self.say("\nStopping.")
+        finally:
+            _stop(service)
+
+    def _port_is_free(self) -> None:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", self.port))
+            except OSError as taken:
+                raise Misconfigured(
+                    f"port {self.port} is taken ({taken.strerror}); choose another: make demo PORT={self.port + 1}"
+                ) from taken
+
+    def _known(self) -> dict[str, str]:
+        try:
+            known = json.loads(self.keys_file.read_text())
+        except FileNotFoundError:
+            return {}
+        except ValueError as wrong:
+            raise Misconfigured(f"{self.keys_file} is not JSON; remove it and run again") from wrong
+        return {name: value for name, value in known.items() if isinstance(value, str)}
+
+    def _start(self, root_key: str) -> subprocess.Popen[bytes]:
+        data = self.var / "demo"
+        environment = {
+            **os.environ,
+            "ENVIRONMENT": "development",
+            "CA_ROOT_API_KEY": root_key,
+            "ADMIN_API_KEY": root_key,
+            "EMBEDDED_DATA_DIR": str(data),
+            "LEDGER_URL": f"sqlite:///{data / 'ledger.db'}",
+            "LOCAL_KEYRING": str(data / "keyring.json"),
+            "WAREHOUSE": "duckdb",
+            "DISABLE_AUTH": "false",
+            "SANDBOX": "true",
+        }
+        with (self.var / "demo.log").open("ab") as out:
+            return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-m", "uvicorn", "src.app.main:app", "--host", "127.0.0.1", "--port", str(self.port), "--no-access-log"],
+                cwd=ROOT,
+                env=environment,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C reaches the demo, which stops the service in order
+            )
+
+    def _wait(self, service: subprocess.Popen[bytes], client: httpx2.Client) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if service.poll() is not None:
+                raise Unavailable(f"the service stopped while starting; the end of {self.var / 'demo.log'}:\n{self._log_tail()}")
+            try:
+                if client.get("/health/live").status_code == OK:
+                    return
+            except httpx2.TransportError:
+                pass
+            time.sleep(0.05)
+        raise Unavailable(f"the service did not answer within {START_SECONDS:.0f} s; see {self.var / 'demo.log'}")
+
+    def _log_tail(self) -> str:
+        return "\n".join((self.var / "demo.log").read_text(errors="replace").splitlines()[-15:])
+
+    def _work(self, client: httpx2.Client, root_key: str, known: dict[str, str]) -> None:
+        admin = {"X-CA-Root-Key": root_key, "X-User-ID": "demo"}
+        made = _ask(client, "POST", "/api/v1/admin/bootstrap", admin, {"force_recreate_dataset": False})
+        self.say(
+            f"Bootstrapped: {len(made['tables_created'])} tables and {len(made['views_created'])} views made, "
+            f"{len(made['tables_existing'])} tables and {len(made['views_existing'])} views were there."
+        )
+        org_key = self._organisation(client, admin, known)
+        who = _ask(client, "GET", "/api/v1/whoami", {"X-API-Key": org_key})
+        self._keep({"address": self.address, "root_key": root_key, "org_slug": who["org_slug"], "org_key": org_key})
+        self.say(
+            f"\n  address    {self.address}        (API docs at {self.address}/docs)"
+            f"\n  root key   {root_key}"
+            f"\n  org        {who['org_slug']}  (plan {DEMO_ORG['subscription_plan']}, dataset {who['dataset_id']})"
+            f"\n  org key    {org_key}"
+            f"\n  kept in    {self.keys_file}  (owner-only)\n"
+            f"\nTry:\n  curl {self.address}/api/v1/whoami -H 'X-API-Key: {org_key}'"
+            f"\n  curl {self.address}/api/v1/organizations -H 'X-CA-Root-Key: {root_key}'"
+        )
+
+    def _organisation(self, client: httpx2.Client, admin: dict[str, str], known: dict[str, str]) -> str:
+        slug = DEMO_ORG["org_slug"]
+        kept = known.get("org_key")
+        if kept and client.get("/api/v1/whoami", headers={"X-API-Key": kept}).status_code == OK:
+            self.say(f"Organisation {slug} is there; its key still holds.")
+            return kept
+        checks = _ask(client, "POST", "/api/v1/organizations/dryrun", admin, DEMO_ORG)
+        self.say(
+            f"Dry run: ready_for_onboarding is {str(checks['ready_for_onboarding']).lower()}, {len(checks['checks'])} checks answered."
+        )
+        answer = client.post("/api/v1/organizations/onboard", headers=admin, json=DEMO_ORG)
+        if answer.status_code == CONFLICT:
+            made = _ask(client, "POST", f"/api/v1/organizations/{slug}/keys/rotate", admin, {"grace_hours": 0})
+            self.say(f"Organisation {slug} is there; its key was not known here, so a new one was made.")
+            return str(made["api_key"])
+        made = _read(answer)
+        tables, views = len(made["tables_created"]), len(made["views_created"])
+        self.say(f"Onboarded {slug}: dataset {made['dataset_id']} with {tables} tables and {views} view.")
+        return str(made["api_key"])
+
+    def _keep(self, facts: dict[str, str]) -> None:
+        fresh = self.keys_file.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            json.dump(facts, out, indent=2)
+        fresh.replace(self.keys_file)
+
+
+def _ask(client: httpx2.Client, method: str, path: str, headers: dict[str, str], body: dict[str, Any] | None = None) -> dict[str, Any]:
+    return _read(client.request(method, path, headers=headers, json=body))
+
+
+def _read(answer: httpx2.Response) -> dict[str, Any]:
+    if answer.status_code not in (OK, CREATED):
+        raise Fault(f"{answer.request.method} {answer.request.url.path} answered {answer.status_code}: {answer.text}")
+    read: dict[str, Any] = answer.json()
+    return read
+
+
+def _stop(service: subprocess.Popen[bytes]) -> None:
+    if service.poll() is not None:
+        return
+    service.send_signal(signal.SIGTERM)
+    try:
+        service.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        service.kill()
+        service.wait()

@@ -1,0 +1,66 @@
+"""`python -m src.cli.main --help`: what an operator does from a shell."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from src.app.config import get_settings
+from src.app.wiring import Parts
+from src.cli import keyring
+from src.cli.demo import DEMO_PORT, Demo
+from src.core.base.faults import Fault
+from src.core.base.settings import ROOT
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Convergence Data Pipeline")
+
+
+@app.command()
+def serve(host: str = "127.0.0.1", port: int = 8000) -> None:
+    """Serve the API in this process."""
+    uvicorn.run("src.app.main:app", host=host, port=port, log_config=None, access_log=False, server_header=False)
+
+
+@app.command()
+def check() -> None:
+    """Say whether these settings would start, and what to mend."""
+    settings = get_settings().checked()
+    catalog = Parts(settings).catalog
+    for warning in settings.warnings():
+        typer.echo(f"warning: {warning}")
+    ledger = settings.ledger.split(":")[0]
+    typer.echo(f"{settings.environment.value}: ledger {ledger}, warehouse {settings.warehouse_engine}, {len(catalog.entries)} pipelines")
+
+
+@app.command()
+def rotate_keyring() -> None:
+    """Make a new key-encryption key and seal every stored secret under it."""
+    parts = Parts(get_settings().checked())
+    try:
+        done = keyring.rotate_keyring(parts)
+    finally:
+        parts.close()
+    typer.echo(f"{done.key_id} is current; {done.rewrapped} secrets sealed under it, {done.unchanged} were already")
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(help="Where it serves")] = DEMO_PORT,
+    exit_after: Annotated[bool, typer.Option("--exit", help="Stop after the work instead of serving")] = False,
+    var: Annotated[Path, typer.Option(help="Folder that keeps its data and keys")] = ROOT / "var",
+) -> None:
+    """Start the service embedded, bootstrap it, onboard an organisation, and keep serving."""
+    Demo(port=port, var=var, say=typer.echo).run(stop_after=exit_after)
+
+
+def main() -> None:
+    try:
+        app()
+    except Fault as fault:
+        typer.echo(str(fault), err=True)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+import structlog
+
+from src.core.base.faults import Rejected
+from src.core.base.names import Environment
+from src.core.base.settings import get_settings
+from src.core.base.threads import blocking
+from src.core.ledger import audit
+from src.core.step.context import StepConfig, StepContext, StepResult
+
+DATASET = "organizations"
+
+
+class OnetimeBootstrapProcessor:
+    """Brings the management tables and views to what `configs/setup/bootstrap` says."""
+
+    def __init__(self) -> None:
+        self.settings = get_settings()
+        self.logger = structlog.get_logger(__name__)
+        self.template_dir = self.settings.configs_dir / "setup" / "bootstrap"
+
+    async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:  # noqa: ARG002 - takes all from its inputs
+        force = bool(context.inputs.get("force_recreate_dataset"))
+        self._allow(force, context)
+        ledger = context.services.ledger
+        made = await blocking(ledger.bootstrap, force=force)
+        facts = {
+            "dataset": DATASET,
+            "tables_created": list(made.tables_created),
+            "tables_existing": list(made.tables_existing),
+            "columns_added": list(made.columns_added),
+            "views_created": list(made.views_created),
+            "views_existing": list(made.views_existing),
+        }
+        await blocking(
+            ledger.write,
+            audit.record,
+            audit_id=context.services.ids.new(),
+            at=context.services.clock.now(),
+            actor=context.actor,
+            action="platform.bootstrap",
+            org_slug=None,
+            resource=f"datasets/{DATASET}",
+            outcome="SUCCESS",
+            details={"forced": force, **facts},
+        )
+        return {"status": "SUCCESS", **facts}
+
+    def _allow(self, force: bool, context: StepContext) -> None:
+        in_production = context.services.settings.environment is Environment.PRODUCTION
+        if force and in_production and context.inputs.get("confirm") != DATASET:
+            raise Rejected(
+                f'force_recreate_dataset erases every organisation\'s management rows; in production it needs "confirm": "{DATASET}"'
+            )
+
+
+def get_engine() -> OnetimeBootstrapProcessor:
+    return OnetimeBootstrapProcessor()

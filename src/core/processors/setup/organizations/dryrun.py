@@ -1,0 +1,51 @@
+from dataclasses import asdict
+
+import structlog
+
+from src.core.base.settings import get_settings
+from src.core.base.threads import blocking
+from src.core.ledger import audit
+from src.core.step.context import StepConfig, StepContext, StepResult
+from src.core.step.onboarding import OnboardingPlan, plan, requested
+
+
+class OrgDryRunProcessor:
+    """Shows what onboarding would meet, and creates nothing but its own log."""
+
+    def __init__(self) -> None:
+        self.settings = get_settings()
+        self.logger = structlog.get_logger(__name__)
+        self.template_dir = self.settings.configs_dir / "setup" / "organizations" / "onboarding"
+
+    async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:  # noqa: ARG002 - takes all from its inputs
+        request = requested(context.inputs, context.services)
+        made = await blocking(plan, request, context.services)
+        await blocking(_note, made, context)
+        return {
+            "status": "SUCCESS",
+            "org_slug": request.org_slug,
+            "subscription_plan": request.subscription_plan,
+            "ready_for_onboarding": made.ready,
+            "checks": [asdict(check) for check in made.checks],
+        }
+
+
+def _note(made: OnboardingPlan, context: StepContext) -> None:
+    ledger = context.services.ledger
+    if ledger.missing():
+        return
+    ledger.write(
+        audit.record,
+        audit_id=context.services.ids.new(),
+        at=context.services.clock.now(),
+        actor=context.actor,
+        action="organizations.dryrun",
+        org_slug=None,
+        resource=f"organizations/{made.request.org_slug[:50]}",
+        outcome="SUCCESS",
+        details={"ready_for_onboarding": made.ready, "failed": [check.name for check in made.checks if check.result == "failed"]},
+    )
+
+
+def get_engine() -> OrgDryRunProcessor:
+    return OrgDryRunProcessor()

@@ -1,0 +1,59 @@
+from dataclasses import asdict
+
+import structlog
+
+from src.core.base.faults import Misconfigured, Missing, Rejected
+from src.core.base.identity import Tenant
+from src.core.base.settings import get_settings
+from src.core.base.threads import blocking
+from src.core.ledger import audit, orgs
+from src.core.step.context import StepConfig, StepContext, StepResult
+
+
+class OrgOffboardingProcessor:
+    """Closes an organisation in an order that a crash cannot turn: keys stop, data goes, rows go."""
+
+    def __init__(self) -> None:
+        self.settings = get_settings()
+        self.logger = structlog.get_logger(__name__)
+
+    async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:  # noqa: ARG002 - takes all from its inputs
+        tenant = context.tenant
+        if tenant is None:
+            raise Misconfigured("off-boarding was run without a tenant")
+        if context.inputs["confirm"] != tenant.org_slug:
+            raise Rejected(f'off-boarding erases all data of {tenant.org_slug}; it needs "confirm": "{tenant.org_slug}"')
+        return await blocking(offboard, tenant, context)
+
+
+def offboard(tenant: Tenant, context: StepContext) -> StepResult:
+    services = context.services
+    if services.ledger.read(orgs.get, tenant.org_slug) is None:
+        raise Missing(f"there is no organisation {tenant.org_slug}; GET /api/v1/organizations lists them")
+    services.ledger.write(orgs.begin_offboarding, tenant.org_slug, services.clock.now())
+    dataset = services.warehouse.drop_dataset(tenant)
+    with services.ledger.writing() as unit:
+        now = services.clock.now()
+        rows = orgs.erase(unit, tenant.org_slug, now)
+        erased = {"dataset": {"dataset_id": tenant.dataset, **asdict(dataset)}, "rows": rows}
+        audit.record(
+            unit,
+            audit_id=services.ids.new(),
+            at=now,
+            actor=context.actor,
+            action="organizations.offboard",
+            org_slug=tenant.org_slug,
+            resource=f"organizations/{tenant.org_slug}",
+            outcome="SUCCESS",
+            details=erased,
+        )
+    return {
+        "status": "SUCCESS",
+        "org_slug": tenant.org_slug,
+        "erased": erased,
+        "kept": ["audit rows of the organisation", "a tombstone of its profile (slug and generation only)"],
+    }
+
+
+def get_engine() -> OrgOffboardingProcessor:
+    return OrgOffboardingProcessor()

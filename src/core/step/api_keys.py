@@ -1,0 +1,118 @@
+"""An organisation's API keys: made once, kept as a hash and a sealed copy, shown to nobody again."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from src.core.base.faults import Conflict, Missing
+from src.core.base.identity import Actor
+from src.core.base.names import OrgSlug, fingerprint, key_hash
+from src.core.base.secret import Secret
+from src.core.crypto.vault import Binding
+from src.core.ledger import audit, keys, kms_keys, orgs
+from src.core.ledger.keys import KeyRecord
+from src.core.ledger.store import Unit
+from src.core.step.context import Services
+
+SECRET_LENGTH = 16  # the customer's format: {org_slug}_api_{16 letters and digits}, 95 bits
+
+
+@dataclass(frozen=True, slots=True)
+class MintedKey:
+    key_id: str
+    org_slug: OrgSlug
+    key: Secret
+    sealed: str
+    sealed_by: str
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.key.reveal())
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    minted: MintedKey
+    replaced: tuple[KeyRecord, ...]
+
+
+def mint(services: Services, slug: OrgSlug) -> MintedKey:
+    key_id = services.ids.new()
+    key = Secret(f"{slug}_api_{services.ids.secret(SECRET_LENGTH)}")
+    sealed = services.vault.seal(key, binding(slug, key_id))
+    return MintedKey(key_id, slug, key, sealed, services.vault.key_id(sealed))
+
+
+def binding(slug: str, key_id: str) -> Binding:
+    return Binding(slug, "api_key", key_id)
+
+
+def store(unit: Unit, minted: MintedKey, at: datetime) -> None:
+    kms_keys.note_current(unit, minted.sealed_by, at)
+    keys.add(
+        unit,
+        key_id=minted.key_id,
+        org_slug=minted.org_slug,
+        key_hash=key_hash(minted.key.reveal()),
+        fingerprint=minted.fingerprint,
+        sealed_key=minted.sealed,
+        created_at=at,
+    )
+
+
+def rotate(services: Services, actor: Actor, slug: OrgSlug, grace: timedelta) -> Rotation:
+    """A new key; those before it stay valid for the grace and no longer than they already were."""
+    now = services.clock.now()
+    minted = mint(services, slug)
+    with services.ledger.writing() as unit:
+        _living(unit, slug)
+        store(unit, minted, now)
+        keys.expire_others(unit, slug, minted.key_id, now + grace)
+        replaced = tuple(
+            record
+            for record in keys.list_for(unit, slug)
+            if record.key_id != minted.key_id and record.revoked_at is None and (record.expires_at is None or record.expires_at > now)
+        )
+        audit.record(
+            unit,
+            audit_id=services.ids.new(),
+            at=now,
+            actor=actor,
+            action="keys.rotate",
+            org_slug=slug,
+            resource=f"organizations/{slug}/keys/{minted.fingerprint}",
+            outcome="SUCCESS",
+            details={"grace_seconds": int(grace.total_seconds()), "replaced": [record.fingerprint for record in replaced]},
+        )
+    return Rotation(minted, replaced)
+
+
+def revoke(services: Services, actor: Actor, slug: OrgSlug, named: str) -> None:
+    now = services.clock.now()
+    with services.ledger.writing() as unit:
+        _living(unit, slug)
+        known = {record.fingerprint: record for record in keys.list_for(unit, slug)}
+        if named not in known:
+            raise Missing(f"organisation {slug} has no key with fingerprint {named!r}; GET /api/v1/organizations/{slug}/keys lists them")
+        if not keys.revoke(unit, slug, named, now):
+            raise Conflict(f"key {named} is revoked already")
+        audit.record(
+            unit,
+            audit_id=services.ids.new(),
+            at=now,
+            actor=actor,
+            action="keys.revoke",
+            org_slug=slug,
+            resource=f"organizations/{slug}/keys/{named}",
+            outcome="SUCCESS",
+            details=None,
+        )
+
+
+def listing(unit: Unit, slug: OrgSlug) -> list[KeyRecord]:
+    _living(unit, slug)
+    return keys.list_for(unit, slug)
+
+
+def _living(unit: Unit, slug: OrgSlug) -> None:
+    if orgs.get(unit, slug) is None:
+        raise Missing(f"there is no organisation {slug}; GET /api/v1/organizations lists them")

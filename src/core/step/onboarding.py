@@ -1,0 +1,235 @@
+"""What onboarding an organisation takes. The dry run shows this plan, onboarding carries it out: one place decides."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from email_validator import EmailNotValidError, validate_email
+
+from src.core.base.documents import Document, read_document
+from src.core.base.faults import Conflict, Fault, Flaw, Misconfigured, Rejected, Unavailable
+from src.core.base.names import slug_flaw
+from src.core.base.schema import Granularity, Partition, TableSchema
+from src.core.ledger import orgs
+from src.core.step.context import Services
+
+Verdict = Literal["passed", "failed", "skipped"]
+INPUT_CHECKS = {
+    "org_slug_format": "org_slug",
+    "company_name": "company_name",
+    "admin_email": "admin_email",
+    "subscription_plan": "subscription_plan",
+    "timezone": "timezone",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OnboardingRequest:
+    org_slug: str
+    company_name: str
+    admin_email: str
+    subscription_plan: str
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    name: str
+    result: Verdict
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class OnboardingPlan:
+    request: OnboardingRequest
+    checks: tuple[Check, ...]
+
+    @property
+    def ready(self) -> bool:
+        return all(check.result != "failed" for check in self.checks)
+
+    def require(self) -> None:
+        """Raises the fault that names what the caller mends: the input first, then the platform, then the slug."""
+        failed = {check.name: check for check in self.checks if check.result == "failed"}
+        flaws = [Flaw(failed[name].detail, field) for name, field in INPUT_CHECKS.items() if name in failed]
+        if flaws:
+            raise Rejected("the organisation cannot be onboarded as described", flaws=flaws)
+        if "central_tables" in failed:
+            raise Misconfigured(failed["central_tables"].detail)
+        if "organization_is_new" in failed:
+            raise Conflict(failed["organization_is_new"].detail)
+        if failed:
+            raise Unavailable("the platform cannot onboard now: " + "; ".join(check.detail for check in failed.values()))
+
+
+def requested(inputs: Mapping[str, Any], services: Services) -> OnboardingRequest:
+    return OnboardingRequest(
+        org_slug=inputs["org_slug"],
+        company_name=inputs["company_name"],
+        admin_email=inputs["admin_email"],
+        subscription_plan=inputs.get("subscription_plan") or services.ledger.plans.default.name,
+        timezone=inputs.get("timezone") or "UTC",
+    )
+
+
+def plan(request: OnboardingRequest, services: Services) -> OnboardingPlan:
+    probes: list[tuple[str, Callable[[], str]]] = [
+        ("org_slug_format", partial(_slug, request)),
+        ("company_name", partial(_company, request)),
+        ("admin_email", partial(_email, request)),
+        ("subscription_plan", partial(_plan, request, services)),
+        ("timezone", partial(_timezone, request)),
+        ("central_tables", partial(_central_tables, services)),
+        ("organization_is_new", partial(_is_new, request, services)),
+        ("warehouse", partial(_warehouse, services)),
+        ("gcp", partial(_gcp, services)),
+        ("vault", partial(_vault, services)),
+    ]
+    return OnboardingPlan(request, tuple(_answer(name, probe) for name, probe in probes))
+
+
+class Skipped(Exception):
+    pass
+
+
+def _answer(name: str, probe: Callable[[], str]) -> Check:
+    try:
+        return Check(name, "passed", probe())
+    except Skipped as reason:
+        return Check(name, "skipped", str(reason))
+    except Fault as fault:
+        return Check(name, "failed", fault.detail)
+
+
+def _slug(request: OnboardingRequest) -> str:
+    flaw = slug_flaw(request.org_slug)
+    if flaw:
+        raise Rejected(flaw)
+    return f"{request.org_slug} may be a slug"
+
+
+def _company(request: OnboardingRequest) -> str:
+    if not request.company_name.strip():
+        raise Rejected("company_name is empty")
+    if not request.company_name.isprintable():
+        raise Rejected("company_name holds characters that cannot be printed")
+    return "there is a company name"
+
+
+def _email(request: OnboardingRequest) -> str:
+    try:
+        validate_email(request.admin_email, check_deliverability=False)
+    except EmailNotValidError as wrong:
+        raise Rejected(f"admin_email is not an e-mail address: {wrong}") from wrong
+    return "the address is well formed"
+
+
+def _plan(request: OnboardingRequest, services: Services) -> str:
+    found = services.ledger.plans.get(request.subscription_plan)
+    return f"{found.name}: {found.daily_runs} runs a day, {found.monthly_runs} a month, {found.concurrent_runs} at once"
+
+
+def _timezone(request: OnboardingRequest) -> str:
+    try:
+        ZoneInfo(request.timezone)
+    except (KeyError, ValueError, OSError) as wrong:
+        raise Rejected(f"timezone {request.timezone[:60]!r} is not an IANA zone, for example Europe/Berlin") from wrong
+    return "the zone is known"
+
+
+def _central_tables(services: Services) -> str:
+    missing = services.ledger.missing()
+    if missing:
+        raise Misconfigured(
+            f"not bootstrapped: {', '.join(missing[:3])}{' and more' if len(missing) > 3 else ''} missing; "  # noqa: PLR2004 - three are enough to see
+            "POST /api/v1/admin/bootstrap with the root key first"
+        )
+    return "all management tables and views are there"
+
+
+def _is_new(request: OnboardingRequest, services: Services) -> str:
+    if services.ledger.missing():
+        raise Skipped("cannot be told before bootstrap")
+    if slug_flaw(request.org_slug):
+        raise Skipped("cannot be told of a slug that is none")
+    if services.ledger.read(orgs.taken, request.org_slug):
+        raise Conflict(taken(request.org_slug))
+    return "no organisation has this slug"
+
+
+def taken(slug: str) -> str:
+    return (
+        f"organisation {slug} exists already. If its key was lost, the root key makes a new one: "
+        f"POST /api/v1/organizations/{slug}/keys/rotate; if it is half off-boarded, DELETE /api/v1/organizations/{slug} finishes that"
+    )
+
+
+def _warehouse(services: Services) -> str:
+    services.warehouse.check()
+    return f"{services.settings.warehouse_engine} answers"
+
+
+def _gcp(services: Services) -> str:
+    credentials = services.settings.google_application_credentials
+    if services.settings.warehouse_engine != "bigquery" and credentials is None:
+        raise Skipped("not configured: the warehouse is embedded")
+    if credentials is None:
+        return "the platform's own service account is used"
+    try:
+        account = json.loads(credentials.read_text())
+    except (OSError, ValueError) as wrong:
+        raise Misconfigured(f"GOOGLE_APPLICATION_CREDENTIALS does not name a readable JSON file: {wrong}") from wrong
+    if not isinstance(account, dict) or "client_email" not in account:
+        raise Misconfigured("GOOGLE_APPLICATION_CREDENTIALS is not a service account file: it has no client_email")
+    return "the service account file is well formed; nothing embedded calls Google with it"
+
+
+def _vault(services: Services) -> str:
+    services.vault.check()
+    return "a secret was sealed and opened"
+
+
+class PartitionEntry(Document):
+    field: str
+    granularity: Granularity = "day"
+
+
+class TableEntry(Document):
+    description: str
+    partition: PartitionEntry | None = None
+    cluster: tuple[str, ...] = ()
+
+
+class ViewEntry(Document):
+    description: str
+
+
+class DatasetConfig(Document):
+    """`configs/setup/organizations/onboarding/config.yml`: what a new dataset holds."""
+
+    tables: dict[str, TableEntry]
+    views: dict[str, ViewEntry]
+    validation_table: str
+    profile_table: str
+
+    @classmethod
+    def read(cls, folder: Path) -> "DatasetConfig":
+        return read_document(folder / "config.yml", cls)
+
+    def schemas(self, folder: Path) -> tuple[TableSchema, ...]:
+        return tuple(
+            TableSchema.load(
+                folder / "schemas" / f"{name}.json",
+                description=entry.description,
+                partition=Partition(entry.partition.field, entry.partition.granularity) if entry.partition else None,
+                cluster=entry.cluster,
+            )
+            for name, entry in self.tables.items()
+        )
+
+    def view_texts(self, folder: Path) -> dict[str, str]:
+        return {name: (folder / "views" / f"{name}.sql").read_text() for name in self.views}

@@ -1,0 +1,29 @@
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.fakes.running import RunningService
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """One bootstrapped service that tests share; each uses organisations of its own."""
+    running = RunningService(tmp_path_factory.mktemp("shared") / "data").start()
+    try:
+        yield running.bootstrap()
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def fresh(tmp_path) -> Iterator[Callable[..., RunningService]]:
+    """Services of a test's own, not bootstrapped, stopped at its end."""
+    made: list[RunningService] = []
+
+    def make(name: str = "data", **settings: str) -> RunningService:
+        made.append(RunningService(tmp_path / name, settings).start())
+        return made[-1]
+
+    yield make
+    for running in made:
+        running.stop()

@@ -1,0 +1,35 @@
+"""A revoked key is refused at once by the process that revoked it, and within ten seconds by another one."""
+
+import time
+
+LIMIT_SECONDS = 10.0
+
+
+def test_revocation_reaches_a_second_process(fresh):
+    first = fresh("first").bootstrap()
+    second = fresh(
+        "second", LEDGER_URL=f"sqlite:///{first.data / 'ledger.db'}", LOCAL_KEYRING=str(first.data / "keyring.json")
+    )  # its own warehouse, the same ledger
+    key = first.key_of("two_homes")
+    mark = first.admin("GET", "/api/v1/organizations/two_homes/keys").json()["keys"][0]["api_key_fingerprint"]
+    assert first.call("GET", "/api/v1/whoami", key=key).status_code == 200
+    assert second.call("GET", "/api/v1/whoami", key=key).status_code == 200
+
+    answer = first.admin("DELETE", f"/api/v1/organizations/two_homes/keys/{mark}")
+    revoked_at = time.monotonic()
+
+    assert answer.status_code == 200, answer.text
+    assert first.call("GET", "/api/v1/whoami", key=key).status_code == 401
+    while second.call("GET", "/api/v1/whoami", key=key).status_code == 200:
+        assert time.monotonic() - revoked_at <= LIMIT_SECONDS, "the second process still accepts the key"
+        time.sleep(0.1)
+
+
+def test_keys_of_an_off_boarded_organisation_stop_at_once(service):
+    key = service.key_of("closing_down")
+    assert service.call("GET", "/api/v1/whoami", key=key).status_code == 200
+
+    answer = service.admin("DELETE", "/api/v1/organizations/closing_down", {"confirm": "closing_down"})
+
+    assert answer.status_code == 200, answer.text
+    assert service.call("GET", "/api/v1/whoami", key=key).status_code == 401

@@ -1,0 +1,73 @@
+"""The pages under docs/ name every setting, call, fault, table and processor there is."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from src.app.config import Settings
+from src.app.service import create_app
+from src.core.base import faults
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGURATION = (ROOT / "docs/reference/configuration.md").read_text()
+API = (ROOT / "docs/reference/api.md").read_text()
+
+
+def subclasses(kind: type[faults.Fault]) -> list[type[faults.Fault]]:
+    return [found for child in kind.__subclasses__() for found in (child, *subclasses(child))]
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+def test_every_setting_is_documented_with_its_meaning(name):
+    description = Settings.model_fields[name].description
+
+    assert f"| `{name.upper()}` |" in CONFIGURATION
+    assert description
+    assert f"| {description} |" in CONFIGURATION
+
+
+def test_no_setting_is_documented_that_does_not_exist():
+    documented = set(re.findall(r"^\| `([A-Z_]+)` \|", CONFIGURATION, re.MULTILINE))
+
+    assert documented == {name.upper() for name in Settings.model_fields}
+
+
+def test_the_example_file_has_every_setting_and_no_other():
+    example = (ROOT / ".env.example").read_text()
+
+    assert set(re.findall(r"^(?:# )?([A-Z_]+)=", example, re.MULTILINE)) == {name.upper() for name in Settings.model_fields}
+
+
+def test_every_call_is_documented():
+    app = create_app(Settings(disable_auth=True, _env_file=None))
+    served = {f"{method.upper()} {path}" for path, operations in app.openapi()["paths"].items() for method in operations}
+
+    assert set(re.findall(r"^\| `((?:GET|POST|PUT|DELETE) [^`]+)` \|", API, re.MULTILINE)) == served
+
+
+def test_every_fault_is_documented_with_its_status():
+    for fault in subclasses(faults.Fault):
+        assert f"| `{fault.code}` | {fault.status} |" in API
+
+
+def test_every_management_table_is_documented():
+    config = yaml.safe_load((ROOT / "configs/setup/bootstrap/config.yml").read_text())
+    page = (ROOT / "docs/reference/tables.md").read_text()
+
+    for name in (*config["tables"], *config["views"]):
+        assert f"`{name}`" in page
+
+
+def test_every_processor_in_use_is_documented():
+    page = (ROOT / "docs/reference/processors.md").read_text()
+    used = {
+        step["ps_type"]
+        for path in (ROOT / "configs").rglob("*.yml")
+        for step in (yaml.safe_load(path.read_text()) or {}).get("steps", ())
+    }
+
+    assert used
+    for ps_type in used:
+        assert f"| `{ps_type}` |" in page

@@ -1,0 +1,123 @@
+"""The service as its users meet it: a real process on loopback, started, killed and started again."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOT_KEY = "admin_" + "k" * 40
+START_SECONDS = 60.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(data: Path, **settings: str) -> dict[str, str]:
+    """Only what a process needs, so that nothing of the developer's own shell leaks in."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "VIRTUAL_ENV", "PYENV_VERSION", "TMPDIR") if name in os.environ}
+    return {
+        **kept,
+        "ENVIRONMENT": "development",
+        "CA_ROOT_API_KEY": ROOT_KEY,
+        "EMBEDDED_DATA_DIR": str(data),
+        "LOG_FORMAT": "json",
+        "RATE_LIMIT_ENABLED": "false",
+        **settings,
+    }
+
+
+@dataclass
+class RunningService:
+    data: Path
+    settings: dict[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        return self.data.parent / f"{self.data.name}.log"
+
+    def start(self) -> "RunningService":
+        self.data.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "uvicorn", "src.app.main:app", "--host", "127.0.0.1", "--port", str(self.port), "--no-access-log"],
+                cwd=ROOT,
+                env=environment(self.data, **self.settings),
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.log.read_text()[-4000:]
+            with suppress(httpx2.TransportError):
+                if self.call("GET", "/health/live").status_code == 200:
+                    return self
+            time.sleep(0.02)
+        raise AssertionError(f"not up within {START_SECONDS} s: {self.log.read_text()[-4000:]}")
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        root: str | None = None,
+        key: str | None = None,
+        json: Any = None,
+        timeout: float = 60,
+        **headers: str,
+    ) -> httpx2.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        if root is not None:
+            named["X-CA-Root-Key"] = root
+        if key is not None:
+            named["X-API-Key"] = key
+        with httpx2.Client(base_url=self.address, timeout=timeout, trust_env=False) as client:
+            return client.request(method, path, headers=named, json=json)
+
+    def admin(self, method: str, path: str, json: Any = None, **headers: str) -> httpx2.Response:
+        return self.call(method, path, root=ROOT_KEY, json=json, **headers)
+
+    def bootstrap(self) -> "RunningService":
+        answer = self.admin("POST", "/api/v1/admin/bootstrap", {"force_recreate_dataset": False})
+        assert answer.status_code == 200, answer.text
+        return self
+
+    def onboard(self, slug: str, **more: str) -> httpx2.Response:
+        body = {"org_slug": slug, "company_name": f"Company {slug}", "admin_email": "admin@example.com", **more}
+        return self.admin("POST", "/api/v1/organizations/onboard", body)
+
+    def key_of(self, slug: str, **more: str) -> str:
+        answer = self.onboard(slug, **more)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["api_key"])
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        self.process.wait(30)
+        self.process = None
