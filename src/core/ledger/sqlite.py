@@ -25,6 +25,8 @@ from src.core.ledger.unit import Build, LedgerTraits, Params, Unit
 
 TURN_SECONDS = 20.0  # in this process's queue of writers
 BUSY_SECONDS = 10.0  # for a writer of another process
+# SQLite's own waiting backs off to 100 ms and so hardly ever meets the moment between two units of a busy process
+POLL_SECONDS = 0.001
 PROBE_SECONDS = 0.25
 IDLE_READERS = 8
 FREE_BYTES_MINIMUM = 16 * 1024 * 1024  # a full log of 1,000 pages and its checkpoint fit several times over
@@ -166,8 +168,8 @@ class SqliteEngine:
         if not self._turnstile.enter(TURN_SECONDS):
             raise Throttled("the ledger has more to write than it can; retry in a moment", retry_after=1)
         try:
-            link = self._writer = self._writer or self._link()
-            link.raw.execute("BEGIN IMMEDIATE")
+            link = self._writer = self._writer or self._writing_link()
+            _patiently(link.raw, "BEGIN IMMEDIATE", BUSY_SECONDS)
             yield link
             link.raw.execute("COMMIT")
         except SqliteError as wrong:
@@ -203,6 +205,11 @@ class SqliteEngine:
         else:
             self._readers.append(link)
 
+    def _writing_link(self) -> Link:
+        link = self._link()
+        link.raw.execute("PRAGMA busy_timeout=0")
+        return link
+
     def _link(self) -> Link:
         if self._closed:
             raise RuntimeError("this ledger is closed")
@@ -236,19 +243,21 @@ class SqliteEngine:
 
 
 def _into_wal(raw: sqlite3.Connection, patience: float) -> None:
-    """Two processes opening a new file at once: SQLite refuses one of them without waiting, so the waiting is done here."""
+    """SQLite refuses one of two processes that open a new file at once, without waiting; so the waiting is done here."""
+    (mode,) = _patiently(raw, "PRAGMA journal_mode=WAL", patience).fetchone()
+    if mode != "wal":
+        raise Misconfigured("the ledger's folder does not allow SQLite's write-ahead log; put EMBEDDED_DATA_DIR on a local disk")
+
+
+def _patiently(raw: sqlite3.Connection, statement: str, patience: float) -> sqlite3.Cursor:
     deadline = time.monotonic() + patience
     while True:
         try:
-            (mode,) = raw.execute("PRAGMA journal_mode=WAL").fetchone()
+            return raw.execute(statement)
         except sqlite3.OperationalError as wrong:
             if not is_busy(wrong) or time.monotonic() > deadline:
                 raise
-            time.sleep(0.005)
-            continue
-        if mode != "wal":
-            raise Misconfigured("the ledger's folder does not allow SQLite's write-ahead log; put EMBEDDED_DATA_DIR on a local disk")
-        return
+        time.sleep(POLL_SECONDS)
 
 
 def _mapped(wrong: Exception) -> Exception:

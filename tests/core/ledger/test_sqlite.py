@@ -135,10 +135,9 @@ def test_a_writer_that_waits_too_long_is_told_to_retry(ledger, file, monkeypatch
     here.close()
 
 
-def test_another_process_that_keeps_writing_is_said(ledger, file):
+def test_another_process_that_keeps_writing_is_said(ledger, file, monkeypatch):
     ledger.bootstrap()
-    with ledger.writing() as unit:
-        unit.change(text("PRAGMA busy_timeout=20"))
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Throttled, match="another process") as caught:
