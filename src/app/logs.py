@@ -1,0 +1,88 @@
+"""Events with their context, one line each, on standard error: standard output belongs to what a command answers."""
+
+import json
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from src.app.redaction import redact
+from src.core.base.settings import Settings
+
+FOREIGN_LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.asgi")
+# What Cloud Logging reads; its names are the levels in capitals, and warn is written out.
+SEVERITY = {"debug": "DEBUG", "info": "INFO", "warning": "WARNING", "error": "ERROR", "critical": "CRITICAL", "exception": "ERROR"}
+
+
+def configure_logs(settings: Settings) -> None:
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    shared = _shared(json_lines=settings.json_logs)
+    render = _rendered(json_lines=settings.json_logs)
+    structlog.configure(
+        processors=[*shared, render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    _route_standard_logging(level, shared, render)
+
+
+def _shared(*, json_lines: bool) -> list[Processor]:
+    chain: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        redact,
+    ]
+    if json_lines:
+        chain.append(_severity)
+    return chain
+
+
+def _severity(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event["severity"] = SEVERITY.get(event["level"], "DEFAULT")
+    return event
+
+
+def _rendered(*, json_lines: bool) -> Processor:
+    if json_lines:
+        return structlog.processors.JSONRenderer(serializer=_serializer())
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+
+
+def _serializer() -> Callable[..., str]:
+    # Redaction has turned everything into plain data, so one encoder made beforehand serves every line.
+    encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+
+    def serialize(event: EventDict, **_: Any) -> str:
+        return encode(event)
+
+    return serialize
+
+
+def _route_standard_logging(level: int, shared: list[Processor], render: Processor) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact, render],
+        )
+    )
+    root = logging.getLogger()
+    for old in [known for known in root.handlers if isinstance(known.formatter, structlog.stdlib.ProcessorFormatter)]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(max(level, logging.WARNING))
+    for name in FOREIGN_LOGGERS:
+        logger = logging.getLogger(name)
+        logger.handlers = []
+        logger.propagate = True
+        logger.setLevel(level)
+    # `http.request` is the access log; uvicorn skips its own when its logger has no handler to go to.
+    access = logging.getLogger("uvicorn.access")
+    access.handlers = []
+    access.propagate = False

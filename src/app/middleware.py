@@ -1,0 +1,148 @@
+"""The edge: one pure ASGI layer around everything, because each layer more costs every request."""
+
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+from src.app import problems
+from src.app.edge.body import counted, too_large
+from src.app.edge.trace import Trace, read_trace
+from src.app.metrics import Meter
+from src.core.base.names import Environment
+from src.core.base.settings import Settings
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+UNMATCHED = "unmatched"
+CLOSED_PATH_LENGTH = 200
+SECURITY: Headers = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+)
+HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+CSP = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+NO_STORE = (b"cache-control", b"no-store")
+AUTH_OFF = (b"x-auth-disabled", b"true")
+EXPOSED = ("X-Request-ID", "RateLimit", "RateLimit-Policy", "Retry-After", "traceresponse", "Location")
+ACCEPTED = ("X-API-Key", "X-CA-Root-Key", "X-Admin-Key", "X-User-ID", "X-Request-ID", "Idempotency-Key", "Content-Type", "traceparent")
+
+
+class EdgeMiddleware:
+    """Request and trace ids, body limit, security and rate-limit headers, access log, metrics, and the last catch."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._meter = Meter()
+        self._limit = settings.max_body_bytes
+        self._fixed = (*SECURITY, *([HSTS] if settings.environment is not Environment.DEVELOPMENT else []))
+        self._context: dict[str, Any] = {}
+        if settings.disable_auth:
+            self._fixed = (*self._fixed, AUTH_OFF)
+            self._context["auth"] = "disabled"
+        self._log = structlog.get_logger("http")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        trace = read_trace(headers.get(b"x-request-id"), headers.get(b"traceparent"))
+        state = scope.setdefault("state", {})
+        state.update(request_id=trace.request_id, trace_id=trace.trace_id, traceparent=trace.header, meter=self._meter)
+        clear_contextvars()
+        bind_contextvars(request_id=trace.request_id, trace_id=trace.trace_id, **self._context)
+        exchange = _Exchange(scope, send, self._fixed, trace)
+        try:
+            await self._serve(scope, receive, exchange, headers.get(b"content-length"))
+        except Exception:  # noqa: BLE001 - the HTTP edge: whatever was not foreseen becomes a 500 that says nothing internal
+            self._log.exception("request.failed", method=scope["method"], route=_route(scope))
+            if not exchange.status:
+                await problems.problem_response(problems.unexpected(trace.request_id), scope)(scope, receive, exchange)
+        finally:
+            self._record(scope, exchange)
+
+    async def _serve(self, scope: Scope, receive: Receive, exchange: "_Exchange", length: bytes | None) -> None:
+        if length is None or not length.isdigit():
+            receive = counted(receive, self._limit)
+        elif int(length) > self._limit:
+            await problems.problem_response(too_large(self._limit), scope)(scope, receive, exchange)
+            return
+        await self._app(scope, receive, exchange)
+
+    def _record(self, scope: Scope, exchange: "_Exchange") -> None:
+        seconds = perf_counter() - exchange.started
+        route, status, state = _route(scope), exchange.status or 499, scope["state"]
+        self._meter.observe(scope["method"], route, status, seconds)
+        facts: dict[str, Any] = {"method": scope["method"], "route": route, "status": status, "duration_ms": round(seconds * 1000, 2)}
+        if route is UNMATCHED:
+            facts["path"] = scope["path"][:CLOSED_PATH_LENGTH]
+        actor = state.get("actor")
+        if actor is not None:
+            facts["actor"] = actor.kind
+            if actor.org_slug:
+                facts["org"] = actor.org_slug
+        if "problem" in state:
+            facts["problem"] = state["problem"]
+        self._log.info("http.request", **facts)
+
+
+class _Exchange:
+    """One answer on its way out; callable, so that it is the `send` of everything inside."""
+
+    __slots__ = ("_fixed", "_scope", "_send", "_trace", "started", "status")
+
+    def __init__(self, scope: Scope, send: Send, fixed: Headers, trace: Trace) -> None:
+        self._scope, self._send, self._fixed, self._trace = scope, send, fixed, trace
+        self.started = perf_counter()
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = self._headers(message.get("headers", ()))
+        await self._send(message)
+
+    def _headers(self, given: Headers) -> list[tuple[bytes, bytes]]:
+        headers = [*given, *self._fixed]
+        names = [name for name, _ in given]
+        if b"content-security-policy" not in names:
+            headers.append(CSP)
+        if b"cache-control" not in names:
+            headers.append(NO_STORE)
+        admission = self._scope["state"].get("admission")
+        if admission is not None:
+            headers += admission.headers()
+        headers.append((b"x-request-id", self._trace.request_id.encode()))
+        headers.append((b"traceresponse", self._trace.header.encode()))
+        return headers
+
+
+def install(app: FastAPI, settings: Settings) -> None:
+    """CORS goes around the edge, so that a browser may read the edge's own answers too."""
+    app.add_middleware(EdgeMiddleware, settings=settings)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=ACCEPTED,
+            expose_headers=EXPOSED,
+            max_age=600,
+        )
+
+
+def _route(scope: Scope) -> str:
+    """The template of the route, with the prefixes of the routers it is included by."""
+    included = scope.get("fastapi", {}).get("effective_route_context")
+    if included is not None:
+        return str(included.path_format)
+    route = scope.get("route")
+    return UNMATCHED if route is None else str(route.path_format)

@@ -1,0 +1,172 @@
+"""The one place that turns a failure into an answer (RFC 9457)."""
+
+import json
+import math
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import quote
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from src.app.redaction import redacted_text
+from src.core.base.faults import Fault, Flaw, Missing, NotYours, Rejected, TooLarge, Unauthenticated
+
+MEDIA_TYPE: Final = "application/problem+json"
+TYPE_PREFIX: Final = "urn:convergence:problem:"
+CHALLENGE: Final = 'ApiKey realm="convergence"'
+RESERVED: Final = frozenset({"type", "title", "status", "detail", "instance", "request_id", "errors"})
+LONGEST_INSTANCE: Final = 300
+SHOWN_FLAWS: Final = 3
+SERVER_FAULT: Final = 500
+BODILESS: Final = frozenset({204, 205, 304})
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+BY_STATUS: Final[Mapping[int, tuple[str, str]]] = {
+    400: ("bad-request", "The request cannot be read"),
+    405: ("method-not-allowed", "This address does not take that method"),
+    406: ("not-acceptable", "The answer does not exist in that form"),
+    415: ("unsupported-media-type", "The body is in a form this does not take"),
+    **{fault.status: (fault.code, fault.title) for fault in (Unauthenticated, NotYours, Missing, TooLarge, Rejected)},
+}
+# What a caller can do about it, where the validator only says what it saw. None of them repeats the input: it may be a secret.
+MENDS: Final[Mapping[str, str]] = {
+    "missing": "is required; add it",
+    "extra_forbidden": "is not known here; remove it or check its spelling",
+    "model_attributes_type": "must be a JSON object; send one with Content-Type: application/json",
+    "dict_type": "must be a JSON object",
+}
+
+log = structlog.get_logger("problems")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    status: int
+    code: str
+    title: str
+    detail: str
+    flaws: Sequence[Flaw] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def of_fault(fault: Fault) -> Problem:
+    headers = {}
+    if fault.retry_after is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(fault.retry_after)))
+    if fault.status == Unauthenticated.status:
+        headers["WWW-Authenticate"] = CHALLENGE
+    return Problem(fault.status, fault.code, fault.title, fault.detail, fault.flaws, fault.facts, headers)
+
+
+def of_invalid(wrong: RequestValidationError) -> Problem:
+    flaws = [_flaw(error, wrong.body) for error in wrong.errors()]
+    shown = "; ".join(f"{flaw.field}: {flaw.message}" for flaw in flaws[:SHOWN_FLAWS])
+    more = f"; and {len(flaws) - SHOWN_FLAWS} more, see errors" if len(flaws) > SHOWN_FLAWS else ""
+    return Problem(Rejected.status, Rejected.code, Rejected.title, f"{shown}{more}", flaws)
+
+
+def of_http(wrong: HTTPException, request: Request) -> Problem:
+    code, title = BY_STATUS.get(wrong.status_code, (f"http-{wrong.status_code}", "The request failed"))
+    headers = dict(wrong.headers or {})
+    detail = str(wrong.detail)
+    if wrong.status_code == Missing.status and detail == "Not Found":
+        detail = f"nothing is served at {_instance(request.scope)}; check the address"
+    if wrong.status_code == 405:  # noqa: PLR2004 - the one status whose answer must list what is allowed
+        headers["Allow"] = allowed = ", ".join(_allowed(request)) or headers.get("Allow", "")
+        detail = f"{request.method} is not served at {_instance(request.scope)}; use {allowed}"
+    return Problem(wrong.status_code, code, title, detail, headers=headers)
+
+
+def unexpected(request_id: str) -> Problem:
+    return Problem(500, "unexpected", "Something failed inside", f"this is our fault, not yours; quote {request_id} when you report it")
+
+
+def problem_body(problem: Problem, scope: MutableMapping[str, Any]) -> bytes:
+    state = scope.setdefault("state", {})
+    state["problem"] = problem.code
+    body: dict[str, Any] = {
+        "type": f"{TYPE_PREFIX}{problem.code}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": _instance(scope),
+        "request_id": state.get("request_id"),
+    }
+    if problem.flaws:
+        body["errors"] = [
+            {
+                name: value
+                for name, value in (("field", flaw.field), ("message", flaw.message), ("file", flaw.file), ("line", flaw.line))
+                if value
+            }
+            for flaw in problem.flaws
+        ]
+    body.update({name: value for name, value in problem.facts.items() if name not in RESERVED and value is not None})
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
+def problem_response(problem: Problem, scope: MutableMapping[str, Any]) -> Response:
+    if problem.status in BODILESS:
+        return Response(status_code=problem.status, headers=dict(problem.headers))
+    return Response(problem_body(problem, scope), status_code=problem.status, headers=dict(problem.headers), media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    app.exception_handler(Fault)(_on_fault)
+    app.exception_handler(RequestValidationError)(_on_invalid)
+    app.exception_handler(HTTPException)(_on_http)
+
+
+async def _on_fault(request: Request, fault: Fault) -> Response:
+    if fault.status >= SERVER_FAULT:
+        await log.aerror("request.fault", code=fault.code, detail=str(fault), cause=repr(fault.__cause__) if fault.__cause__ else None)
+    return problem_response(of_fault(fault), request.scope)
+
+
+async def _on_invalid(request: Request, wrong: RequestValidationError) -> Response:
+    return problem_response(of_invalid(wrong), request.scope)
+
+
+async def _on_http(request: Request, wrong: HTTPException) -> Response:
+    return problem_response(of_http(wrong, request), request.scope)
+
+
+def _flaw(error: Mapping[str, Any], body: object) -> Flaw:
+    where, *path = error["loc"]
+    if error["type"] == "json_invalid":
+        place = path[0] if path and isinstance(path[0], int) else 0
+        line = body.count("\n", 0, place) + 1 if isinstance(body, str) else None
+        why = error.get("ctx", {}).get("error", "it cannot be read")
+        return Flaw(f"is not JSON: {why}" + (f" on line {line}" if line else ""), "body", line=line)
+    if where != "body":
+        path = [where, *path]
+    message = MENDS.get(error["type"], str(error["msg"]).removeprefix("Value error, "))
+    return Flaw(message, _dotted(path) or "body")
+
+
+def _dotted(path: Sequence[str | int]) -> str:
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _instance(scope: Mapping[str, Any]) -> str:
+    return quote(redacted_text(scope["path"])[:LONGEST_INSTANCE], safe="/:@*")
+
+
+def _allowed(request: Request) -> list[str]:
+    """Every method of this address; the router itself names those of the first route only."""
+    asked = {"type": "http", "path": request.scope["path"], "root_path": request.scope.get("root_path", ""), "headers": []}
+    return [
+        method
+        for method in METHODS
+        if any(route.matches({**asked, "method": method})[0] is Match.FULL for route in request.app.router.routes)
+    ]

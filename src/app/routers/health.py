@@ -1,0 +1,110 @@
+"""Whether the service lives, whether it can serve, and its numbers. Open to anyone: probes and scrapers carry no key."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import anyio
+from anyio import CapacityLimiter
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from src.app.dependencies.auth import access, parts_of
+from src.app.metrics import METRICS_TYPE, Meter
+from src.app.problems import Problem, problem_response
+from src.core.base.clock import Clock
+from src.core.base.faults import Fault, Unavailable
+
+Check = Callable[[], None]
+
+FRESH_SECONDS: Final = 1.0
+CHECK_SECONDS: Final = 2.0
+
+router = APIRouter(tags=["health"])
+
+
+class Health(BaseModel):
+    status: str
+    version: str
+    environment: str
+
+
+class CheckResult(BaseModel):
+    status: str
+    detail: str | None = None
+
+
+class ReadinessAnswer(BaseModel):
+    status: str
+    checks: dict[str, CheckResult]
+
+
+@dataclass(slots=True)
+class Readiness:
+    """The checks' last results, kept for a second so that many probes cost one look."""
+
+    checks: Mapping[str, Check]
+    clock: Clock
+    _results: dict[str, CheckResult] = field(default_factory=dict)
+    _looked_at: float | None = None
+    _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    # Threads of its own: checks that hang must not take those that serve requests.
+    _threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
+
+    async def results(self) -> dict[str, CheckResult]:
+        async with self._looking:
+            if self._looked_at is None or self.clock.monotonic() - self._looked_at >= FRESH_SECONDS:
+                self._results = {name: await self._look(check) for name, check in self.checks.items()}
+                self._looked_at = self.clock.monotonic()
+            return self._results
+
+    async def _look(self, check: Check) -> CheckResult:
+        try:
+            with anyio.fail_after(CHECK_SECONDS):
+                await anyio.to_thread.run_sync(check, abandon_on_cancel=True, limiter=self._threads)
+        except Fault as fault:
+            return CheckResult(status="failed", detail=str(fault))
+        except TimeoutError:
+            return CheckResult(status="failed", detail=f"did not answer within {CHECK_SECONDS:g} seconds")
+        return CheckResult(status="ok")
+
+
+@router.get("/health", **access("anyone"))
+async def health(request: Request) -> Health:
+    return Health(status="healthy", version=request.app.version, environment=parts_of(request).settings.environment.value)
+
+
+@router.get("/health/live", **access("anyone"))
+async def live() -> dict[str, str]:
+    return {"status": "alive"}
+
+
+@router.get(
+    "/health/ready", response_model=ReadinessAnswer, responses={503: {"description": "Names what is not ready"}}, **access("anyone")
+)
+async def ready(request: Request) -> Response:
+    results = await _readiness(request).results()
+    checks = {name: result.model_dump(exclude_none=True) for name, result in results.items()}
+    failed = {name: result.detail for name, result in results.items() if result.status != "ok"}
+    if not failed:
+        return JSONResponse({"status": "ready", "checks": checks})
+    facts: dict[str, Any] = {"checks": checks}
+    detail = "; ".join(f"{name}: {why}" for name, why in failed.items())
+    problem = Problem(Unavailable.status, "not-ready", "The service cannot serve yet", detail, facts=facts, headers={"Retry-After": "1"})
+    return problem_response(problem, request.scope)
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}}, **access("anyone"))
+async def metrics(request: Request) -> Response:
+    meter: Meter = request.state.meter
+    return Response(meter.exposition(), headers={"Content-Type": METRICS_TYPE})
+
+
+def _readiness(request: Request) -> Readiness:
+    state = request.app.state
+    if not hasattr(state, "readiness"):
+        state.readiness = Readiness(state.checks, parts_of(request).clock)
+    readiness: Readiness = state.readiness
+    return readiness
