@@ -16,7 +16,7 @@ from src.core.pipeline.journal import DeferredJournal, Journal
 from src.core.pipeline.mask import Mask
 from src.core.pipeline.outcome import Outcome
 from src.core.pipeline.run import Run
-from src.core.pipeline.step_run import Sleep
+from src.core.pipeline.step_runner import Sleep
 from src.core.pipeline.variables import filled, settle
 from src.core.step.context import Services
 from src.core.step.variables import Variables

@@ -18,7 +18,7 @@ from src.core.pipeline.journal import Journal, RunEnd, RunStatus, written
 from src.core.pipeline.mask import Mask
 from src.core.pipeline.outcome import Outcome, StepOutcome, may_run, without_result
 from src.core.pipeline.registry import Registry
-from src.core.pipeline.step_run import Sleep, StepFailed, StepRun
+from src.core.pipeline.step_runner import Sleep, StepFailed, StepRunner
 from src.core.pipeline.variables import filled
 from src.core.step.context import Services, StepContext
 from src.core.step.variables import Variables
@@ -71,11 +71,11 @@ class Run:
         if not self._may_run(step):
             await self._settle(without_result(step, "SKIPPED", self.services.clock.now()))
             return
-        running = self._step_run(step)
+        runner = self._runner(step)
         try:
-            outcome = await running.carry_out()
+            outcome = await runner.carry_out()
         except asyncio.CancelledError:
-            await self._settle_cancelled(without_result(step, "CANCELLED", self.services.clock.now(), running.attempt))
+            await self._settle_cancelled(without_result(step, "CANCELLED", self.services.clock.now(), runner.attempt))
             raise
         await self._settle(outcome)
 
@@ -85,7 +85,7 @@ class Run:
         above = {name: self.outcomes[name].status for name in graph.ancestors[step.id]}
         return may_run(step.when, needed, above)
 
-    def _step_run(self, step: Step) -> StepRun:
+    def _runner(self, step: Step) -> StepRunner:
         earlier = {name: self.outcomes[name].result for name in self.entry.graph.order if name in self.entry.graph.ancestors[step.id]}
         context = StepContext(
             run_id=self.run_id,
@@ -98,7 +98,7 @@ class Run:
             variables=MappingProxyType(dict(self.variables)),
             results=MappingProxyType(earlier),
         )
-        return StepRun(
+        return StepRunner(
             step=step,
             context=context,
             config=filled(step.config, self.variables),

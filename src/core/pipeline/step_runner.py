@@ -23,7 +23,7 @@ class StepFailed(Fault):
 
 
 @dataclass
-class StepRun:
+class StepRunner:
     step: Step
     context: StepContext
     config: Mapping[str, Any]

@@ -1,0 +1,1 @@
+THIS = "has no factory"
