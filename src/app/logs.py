@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -24,10 +24,25 @@ def configure_logs(settings: Settings) -> None:
     structlog.configure(
         processors=[*shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=_writer,
         cache_logger_on_first_use=False,
     )
     _route_standard_logging(level, shared, render)
+
+
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Writes to what standard error is now, not to what it was at the start: tests and daemons replace it."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]  # the parent keeps the stream it was given
+        return sys.stderr
+
+
+def _writer(*_: object) -> structlog.WriteLogger:
+    return structlog.WriteLogger(sys.stderr)
 
 
 def _shared(*, json_lines: bool) -> list[Processor]:
@@ -65,7 +80,7 @@ def _serializer() -> Callable[..., str]:
 
 
 def _route_standard_logging(level: int, shared: list[Processor], render: Processor) -> None:
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _StandardError()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],

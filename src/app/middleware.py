@@ -11,16 +11,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from src.app import problems
+from src.app.edge.access import Access, AccessLog
 from src.app.edge.body import counted, too_large
 from src.app.edge.trace import Trace, read_trace
 from src.app.metrics import Meter
 from src.core.base.names import Environment
 from src.core.base.settings import Settings
 
+log = structlog.get_logger("http")
+
 Headers = Sequence[tuple[bytes, bytes]]
 
 UNMATCHED = "unmatched"
-CLOSED_PATH_LENGTH = 200
+CLIENT_GONE = 499  # nginx's number for a caller who left before the answer
 SECURITY: Headers = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -47,7 +50,7 @@ class EdgeMiddleware:
         if settings.disable_auth:
             self._fixed = (*self._fixed, AUTH_OFF)
             self._context["auth"] = "disabled"
-        self._log = structlog.get_logger("http")
+        self._access = AccessLog(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -62,12 +65,12 @@ class EdgeMiddleware:
         exchange = _Exchange(scope, send, self._fixed, trace)
         try:
             await self._serve(scope, receive, exchange, headers.get(b"content-length"))
-        except Exception:  # noqa: BLE001 - the HTTP edge: whatever was not foreseen becomes a 500 that says nothing internal
-            self._log.exception("request.failed", method=scope["method"], route=_route(scope))
+        except Exception:  # the HTTP edge: whatever was not foreseen becomes a 500 that says nothing internal
+            log.exception("request.failed", method=scope["method"], route=_route(scope))
             if not exchange.status:
                 await problems.problem_response(problems.unexpected(trace.request_id), scope)(scope, receive, exchange)
         finally:
-            self._record(scope, exchange)
+            self._record(scope, exchange, trace)
 
     async def _serve(self, scope: Scope, receive: Receive, exchange: "_Exchange", length: bytes | None) -> None:
         if length is None or not length.isdigit():
@@ -77,21 +80,23 @@ class EdgeMiddleware:
             return
         await self._app(scope, receive, exchange)
 
-    def _record(self, scope: Scope, exchange: "_Exchange") -> None:
+    def _record(self, scope: Scope, exchange: "_Exchange", trace: Trace) -> None:
         seconds = perf_counter() - exchange.started
-        route, status, state = _route(scope), exchange.status or 499, scope["state"]
+        route, status, state = _route(scope), exchange.status or CLIENT_GONE, scope["state"]
         self._meter.observe(scope["method"], route, status, seconds)
-        facts: dict[str, Any] = {"method": scope["method"], "route": route, "status": status, "duration_ms": round(seconds * 1000, 2)}
-        if route is UNMATCHED:
-            facts["path"] = scope["path"][:CLOSED_PATH_LENGTH]
-        actor = state.get("actor")
-        if actor is not None:
-            facts["actor"] = actor.kind
-            if actor.org_slug:
-                facts["org"] = actor.org_slug
-        if "problem" in state:
-            facts["problem"] = state["problem"]
-        self._log.info("http.request", **facts)
+        self._access.write(
+            Access(
+                scope["method"],
+                route,
+                status,
+                seconds * 1000,
+                trace.request_id,
+                trace.trace_id,
+                state.get("actor"),
+                state.get("problem"),
+                scope["path"] if route is UNMATCHED else None,
+            )
+        )
 
 
 class _Exchange:

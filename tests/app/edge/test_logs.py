@@ -1,0 +1,116 @@
+import json
+import logging
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from src.app.logs import configure_logs
+from src.app.redaction import MASK, redacted, redacted_text
+from src.core.base.secret import Secret
+from src.core.base.settings import Settings
+from tests.app.edge.conftest import ORG_KEY, events
+
+PRIVATE_KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA7\n-----END RSA PRIVATE KEY-----"
+SHAPES = [ORG_KEY, "sk-proj-abcdefghijklmnop", "admin_" + "x" * 43, PRIVATE_KEY, "Bearer abc.def-ghi", "AKIAABCDEFGHIJKLMNOP"]
+NAMES = ["api_key", "apiKey", "X-API-Key", "CA_ROOT_API_KEY", "client_secret", "credential", "db_password", "access_token", "Authorization"]
+
+
+def configured(**settings: object) -> None:
+    configure_logs(Settings.model_validate({"log_format": "json", **settings}))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("around", ["{}", "before {} after", '{{"a": "{}"}}', "x={},y"])
+def test_what_looks_like_a_secret_is_masked_wherever_it_stands(shape: str, around: str) -> None:
+    text = redacted_text(around.format(shape))
+    assert MASK in text
+    assert shape not in text
+
+
+@pytest.mark.parametrize(
+    "plain", ["task-force", "acme_corp", "risk-adjusted-returns", "api_v1", "the bearer of news", "admin_user", "/api/v1/orgs"]
+)
+def test_what_does_not_is_left_alone(plain: str) -> None:
+    assert redacted_text(plain) == plain
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("value", ["hunter2hunter2", b"hunter2", ["hunter2"], {"a": "hunter2"}])
+def test_what_travels_under_a_secrets_name_is_masked(name: str, value: object) -> None:
+    assert redacted({"deep": [{name: value}]}) == {"deep": [{name: MASK}]}
+
+
+@pytest.mark.parametrize("name", ["key_fingerprint", "key_id", "key_ids", "credential_name", "provider", "row_count"])
+def test_what_names_a_secret_without_telling_it_stays(name: str) -> None:
+    assert redacted({name: "gcp-1"}) == {name: "gcp-1"}
+
+
+def test_numbers_of_tokens_stay() -> None:
+    assert redacted({"input_tokens": 12, "cached_tokens": None, "token_limit_reached": True}) == {
+        "input_tokens": 12,
+        "cached_tokens": None,
+        "token_limit_reached": True,
+    }
+
+
+@given(
+    st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+)
+def test_whatever_comes_becomes_plain_data_and_stays_so(value: object) -> None:
+    once = redacted(value)
+    assert redacted(json.loads(json.dumps(once))) == once
+
+
+def test_every_kind_of_line_is_redacted(capsys: pytest.CaptureFixture[str]) -> None:
+    configured()
+    log = structlog.get_logger("test")
+    structlog.contextvars.bind_contextvars(bound=ORG_KEY)
+    log.info(ORG_KEY, api_key=ORG_KEY, sealed=Secret(ORG_KEY), typed=SecretStr(ORG_KEY), nested={"body": [f"x {ORG_KEY}"]})
+    try:
+        int(ORG_KEY)
+    except ValueError:
+        log.exception("failed")
+    logging.getLogger("somebody.else").warning("they say %s", ORG_KEY)
+    written = capsys.readouterr().err
+    assert len(events(written)) == 3
+    assert ORG_KEY not in written
+
+
+def test_json_lines_carry_level_severity_time_and_context(capsys: pytest.CaptureFixture[str]) -> None:
+    configured()
+    structlog.contextvars.bind_contextvars(run_id="r1")
+    structlog.get_logger().warning("step.finished", rows=3, org="acmé")
+    [event] = events(capsys.readouterr().err)
+    assert event.pop("timestamp").endswith("Z")
+    assert event == {"event": "step.finished", "rows": 3, "org": "acmé", "run_id": "r1", "level": "warning", "severity": "WARNING"}
+
+
+def test_below_the_level_nothing_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    configured(log_level="error")
+    structlog.get_logger().warning("quiet")
+    assert capsys.readouterr().err == ""
+
+
+def test_uvicorns_own_lines_take_the_same_form_once(capsys: pytest.CaptureFixture[str]) -> None:
+    configured()
+    configured()
+    logging.getLogger("uvicorn.error").info("Started server process [%d]", 7)
+    [event] = events(capsys.readouterr().err)
+    assert (event["event"], event["logger"], event["level"]) == ("Started server process [7]", "uvicorn.error", "info")
+
+
+def test_uvicorn_writes_no_access_log_of_its_own() -> None:
+    configured()
+    assert not logging.getLogger("uvicorn.access").hasHandlers()
+
+
+def test_a_console_line_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
+    configured(log_format="console")
+    structlog.get_logger().info("step.finished", rows=3)
+    written = capsys.readouterr().err
+    assert "step.finished" in written
+    assert "rows=3" in written
+    assert not written.startswith("{")
