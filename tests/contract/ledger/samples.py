@@ -1,9 +1,12 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
 
 from sqlalchemy import insert
 
+from src.core.base.settings import ROOT
 from src.core.ledger import keys, orgs
+from src.core.ledger.model import load_model
 from src.core.ledger.plans import Plan
 from src.core.ledger.runs import NewRun, StepLog
 
@@ -76,10 +79,15 @@ def step(step_log_id, run_id, **changes: object):
     return StepLog(**{**given, **changes})
 
 
-def row_of(table, model_fields, slug, mark):
+@cache
+def schemas():
+    return load_model(ROOT / "configs" / "setup" / "bootstrap").schemas
+
+
+def row_of(table, slug):
     """A row with a value in every column, made from the schema file, so that a column added later is covered too."""
     by_type = {
-        "STRING": f"{slug} {mark}",
+        "STRING": f"something of {slug}",
         "INT64": 7,
         "BOOL": True,
         "DATE": TODAY,
@@ -87,7 +95,7 @@ def row_of(table, model_fields, slug, mark):
         "NUMERIC": Decimal("12345678901234567890.123456789"),
         "JSON": {"a": [1, "two", None]},
     }
-    values = {field.name: by_type[field.type] for field in model_fields}
+    values = {field.name: by_type[field.type] for field in schemas()[table.name].fields}
     return {**values, "org_slug": slug} if "org_slug" in values else values
 
 

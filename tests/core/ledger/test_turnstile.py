@@ -47,10 +47,11 @@ def test_no_turn_is_lost_between_giving_up_and_being_called():
     turnstile, inside, clashes, passed = Turnstile(), [], [], []
 
     def one():
-        for _ in range(200):
-            if turnstile.enter(0.0002):
+        for _ in range(100):
+            if turnstile.enter(0.0005):
                 inside.append(1)
                 clashes.extend([1] * (len(inside) > 1))
+                time.sleep(0.0005)  # as long as the others are willing to wait, so that both come at once
                 inside.pop()
                 passed.append(1)
                 turnstile.leave()
