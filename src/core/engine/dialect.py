@@ -5,12 +5,14 @@ than one that does not run.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.bigquery import BigQuery
+from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import ParseError, SqlglotError, UnsupportedError
 
 from src.core.base.faults import Flaw, Missing, Rejected
@@ -18,7 +20,7 @@ from src.core.base.names import did_you_mean
 from src.core.engine.dialect_rules import mended
 from src.core.engine.dialect_types import kinds_of
 
-READ, WRITE = "bigquery", "duckdb"
+READ, WRITE = BigQuery, DuckDB
 CACHED = 512
 Purpose = Literal["query", "view", "change"]
 
@@ -151,10 +153,3 @@ def _changed(root: Change, catalogue: Catalogue) -> str:
     if name in catalogue.housekeeping:
         raise Rejected(f"{name} is kept by the warehouse itself")
     return name
-
-
-def relations_of(rows: Iterable[tuple[str, str, str]], housekeeping: frozenset[str]) -> Catalogue:
-    columns: dict[str, dict[str, str]] = {}
-    for relation, column, kind in rows:
-        columns.setdefault(relation, {})[column] = kind
-    return Catalogue(columns, housekeeping)

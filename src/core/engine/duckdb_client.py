@@ -4,7 +4,7 @@
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -17,7 +17,7 @@ from src.core.base.names import identifier
 from src.core.base.schema import TableSchema
 from src.core.base.settings import Settings
 from src.core.engine.dialect import Catalogue
-from src.core.engine.duckdb_instance import FACTS, HOUSEKEEPING, OWNER_FILE, OWNER_ONLY, Instance, Instances, database_file
+from src.core.engine.duckdb_instance import FACTS, HOUSEKEEPING, OWNER_FILE, OWNER_ONLY, VIEWS, Instance, Instances, database_file
 from src.core.engine.duckdb_publication import publishing, table_scope
 from src.core.engine.duckdb_types import check_names, creation, evolution, quoted
 from src.core.engine.duckdb_values import bound, plain_batch, plain_table
@@ -33,7 +33,6 @@ STREAM_ROWS = 65_536
 BLOCK_BYTES = 262_144  # DuckDB's default block, the unit in which a table takes room on disk
 COPY_OPTIONS: dict[ExportFormat, str] = {"parquet": "FORMAT parquet, COMPRESSION zstd", "csv": "FORMAT csv, HEADER true"}
 TABLES = "SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY table_name"
-VIEWS = "SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY view_name"
 REQUIRED = "SELECT column_name FROM duckdb_columns() WHERE NOT internal AND table_name = $table AND NOT is_nullable"
 FORGET_FACTS = f"DELETE FROM {FACTS} WHERE table_name = $table"
 KEEP_FACTS = f"INSERT INTO {FACTS} VALUES ($table, $field, $granularity, $cluster, $description)"
@@ -66,6 +65,11 @@ class DuckDBWarehouse:
     @property
     def traits(self) -> Traits:
         return TRAITS
+
+    @property
+    def opened(self) -> tuple[str, ...]:
+        """The datasets that are open, the least used first."""
+        return self._instances.opened
 
     def check(self) -> None:
         probe = self._home / ".probe"
@@ -153,6 +157,8 @@ class DuckDBWarehouse:
             if table not in _names(cursor, TABLES):
                 raise Missing(f"there is no table {table[:80]!r} in this dataset")
             [(rows,)] = cursor.execute(f"SELECT count(*) FROM {quoted(table)}").fetchall()
+            with suppress(duckdb.TransactionException):  # while others write, what they have not settled counts as nothing
+                cursor.execute("CHECKPOINT")  # rows still in the log take no blocks yet
             [(blocks,)] = cursor.execute(BLOCKS, {"table": table}).fetchall()
             return TableSize(rows=rows, bytes=blocks * BLOCK_BYTES)
 

@@ -4,7 +4,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,9 +12,10 @@ import duckdb
 
 from src.core.base.faults import Throttled, Unavailable
 from src.core.base.settings import Settings
-from src.core.engine.dialect import Catalogue, relations_of
+from src.core.engine.dialect import Catalogue
 from src.core.engine.dialect_rules import DIVIDE_MACRO
 from src.core.engine.duckdb_faults import BROKEN, fault_of
+from src.core.engine.duckdb_types import quoted
 
 STORAGE = "v1.5.0"
 OWNER_ONLY, OWNER_FILE = 0o700, 0o600
@@ -29,6 +30,7 @@ HOUSEKEEPING_TABLES = (
 )
 SEED = f"INSERT INTO {FENCES} SELECT $scope, NULL, NULL, NULL WHERE NOT EXISTS (SELECT 1 FROM {FENCES} WHERE scope = $scope)"
 COLUMNS = "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal ORDER BY table_name, column_index"
+VIEWS = "SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY view_name"
 BUSY_RETRY_SECONDS = 2.0
 
 
@@ -67,7 +69,7 @@ class Instance:
         with self.schema_lock:
             if self._catalogue is None:
                 with self.cursor() as cursor:
-                    self._catalogue = relations_of(cursor.execute(COLUMNS).fetchall(), HOUSEKEEPING)
+                    self._catalogue = _catalogue(cursor)
             return self._catalogue
 
     def forget_catalogue(self) -> None:
@@ -79,6 +81,18 @@ class Instance:
             cursor.execute(SEED, {"scope": scope})
 
 
+def _catalogue(cursor: duckdb.DuckDBPyConnection) -> Catalogue:
+    columns: dict[str, dict[str, str]] = {}
+    for relation, column, kind in cursor.execute(COLUMNS).fetchall():
+        columns.setdefault(relation, {})[column] = kind
+    for (view,) in cursor.execute(VIEWS).fetchall():
+        # the stored columns of a view are those of its creation; a view whose table is gone cannot be bound
+        with suppress(duckdb.CatalogException, duckdb.BinderException):
+            bound = cursor.sql(f"SELECT * FROM {quoted(view)} LIMIT 0")
+            columns[view] = {name: str(kind) for name, kind in zip(bound.columns, bound.types, strict=True)}
+    return Catalogue(columns, HOUSEKEEPING)
+
+
 def open_instance(folder: Path, settings: Settings) -> Instance:
     for part in (folder, folder / IO, folder / SPILL):
         part.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
@@ -88,8 +102,10 @@ def open_instance(folder: Path, settings: Settings) -> Instance:
     try:
         for name, value in _locked_down(folder, settings):
             root.execute(f"SET GLOBAL {name} = $value", {"value": value})
+        root.begin()
         for statement in HOUSEKEEPING_TABLES:
             root.execute(statement)
+        root.commit()
     except duckdb.Error:
         root.close()
         raise

@@ -27,7 +27,7 @@ def days(start: date, end: date) -> Slice:
 
 
 def publish(
-    warehouse: Warehouse, tenant: Tenant, rows: list[dict[str, object]], generation: int, part: Slice | None = None, scope: str = "costs"
+    warehouse: Warehouse, tenant: Tenant, rows: list[dict[str, object]], generation: int, part: Slice | None = None, *, scope: str = "costs"
 ) -> int:
     with warehouse.publication(tenant, f"run_{generation}", Fence(scope, generation)) as publication:
         return publication.append("costs", rows) if part is None else publication.replace("costs", rows, part)

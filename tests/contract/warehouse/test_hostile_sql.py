@@ -1,0 +1,98 @@
+"""Tenant SQL is never accepted; this is what stands should it ever arrive."""
+
+import pytest
+
+from src.core.base.faults import Fault, Rejected
+from src.core.engine.port import Fence
+from tests.contract.warehouse.tables import COSTS, MONDAY, publish, row, stored
+
+HOSTILE = [
+    "ATTACH '/tmp/other.duckdb' AS other",
+    "DETACH acme_corp_dev",
+    "COPY costs TO '/tmp/out.csv'",
+    "COPY costs FROM '/etc/passwd'",
+    "EXPORT DATABASE '/tmp/out'",
+    "EXPORT DATA OPTIONS (uri='gs://x/*', format='CSV') AS SELECT * FROM costs",
+    "IMPORT DATABASE '/tmp/out'",
+    "INSTALL httpfs",
+    "LOAD httpfs",
+    "SET enable_external_access = true",
+    "SET lock_configuration = false",
+    "RESET threads",
+    "PRAGMA database_list",
+    "CALL pragma_version()",
+    "CHECKPOINT",
+    "CREATE TABLE x AS SELECT 1 AS a",
+    "CREATE MACRO m() AS 1",
+    "CREATE SECRET s (TYPE s3)",
+    "DROP TABLE costs",
+    "TRUNCATE TABLE costs",
+    "ALTER TABLE costs ADD COLUMN x INT64",
+    "USE memory",
+    "EXECUTE IMMEDIATE 'SELECT 1'",
+    "BEGIN TRANSACTION; SELECT 1; COMMIT",
+    "SELECT 1 AS a; DROP TABLE costs",
+    "SELECT * FROM read_csv('/etc/passwd')",
+    "SELECT * FROM read_text('/etc/hostname')",
+    "SELECT * FROM read_blob('/proc/self/environ')",
+    "SELECT * FROM read_parquet('../../*/*.parquet')",
+    "SELECT * FROM parquet_metadata('/tmp/x.parquet')",
+    "SELECT * FROM glob('/etc/*')",
+    "SELECT * FROM sniff_csv('/etc/passwd')",
+    "SELECT * FROM '/etc/passwd'",
+    "SELECT * FROM `/etc/passwd`",
+    "SELECT * FROM duckdb_settings()",
+    "SELECT * FROM duckdb_secrets()",
+    "SELECT * FROM pragma_database_list",
+    "SELECT * FROM sqlite_master",
+    "SELECT * FROM information_schema.tables",
+    "SELECT * FROM other_org_dev.costs",
+    "SELECT * FROM `other_org_dev.main.costs`",
+    "SELECT * FROM warehouse",
+    "SELECT * FROM query('SELECT 1')",
+    "SELECT * FROM query_table('costs')",
+    "SELECT getenv('HOME') AS a",
+    "SELECT current_setting('allowed_directories') AS a",
+    "SELECT getvariable('x') AS a",
+    "SELECT x_numeric_divide(1, 2) AS a",
+    "SELECT @@global.x AS a",
+    "SELECT ? AS a",
+    "SELECT * FROM costs FOR SYSTEM_TIME AS OF TIMESTAMP '2020-01-01 00:00:00+00'",
+    "SELECT (SELECT COUNT(*) FROM read_text('/etc/hostname')) AS a",
+    "SELECT * FROM costs WHERE EXISTS (SELECT 1 FROM glob('/*'))",
+    "WITH x AS (SELECT * FROM read_text('/etc/hostname')) SELECT * FROM x",
+]
+
+
+@pytest.mark.parametrize("sql", HOSTILE)
+def test_hostile_sql_is_refused_everywhere_and_changes_nothing(warehouse, acme, sql):
+    warehouse.ensure_table(acme, COSTS)
+    publish(warehouse, acme, [row(MONDAY)], 1)
+    calls = [
+        lambda: warehouse.query(acme, sql),
+        lambda: list(warehouse.stream(acme, sql)),
+        lambda: warehouse.ensure_view(acme, "v", sql),
+        lambda: warehouse.export(acme, sql, "out.csv", "csv"),
+    ]
+    for call in calls:
+        with pytest.raises(Rejected):
+            call()
+    for act in ("query", "execute"):
+        with pytest.raises(Fault), warehouse.publication(acme, "r", Fence("hostile", 1)) as publication:
+            getattr(publication, act)(sql)
+    assert len(stored(warehouse, acme)) == 1
+    assert warehouse.tables(acme) == ("costs",)
+    assert list(warehouse.io_folder(acme).iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM x_fences WHERE TRUE",
+        "UPDATE x_fences SET generation = 0 WHERE TRUE",
+        "INSERT INTO x_table_facts (table_name) VALUES ('a')",
+    ],
+)
+def test_what_the_warehouse_keeps_for_itself_cannot_be_changed(warehouse, acme, sql):
+    with pytest.raises(Fault), warehouse.publication(acme, "r", Fence("hostile", 1)) as publication:
+        publication.execute(sql)
