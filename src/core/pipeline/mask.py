@@ -18,9 +18,7 @@ from src.core.base.faults import Fault
 from src.core.base.secret import Secret
 
 MASKED = "****"
-SECRET_KEY = re.compile(
-    r"(.*[_-])?(api_?key|root_?key|private_?key|access_?key|password|passwd|secret|credentials?|token|authorization)", re.I
-)
+SECRET_KEY = re.compile(r"(.*[_-])?((api|root|private|access)[_-]?key|password|passwd|secret|credentials?|token|authorization)", re.I)
 
 # Shorter texts are words; taking them out of every log line would leave nothing to read.
 SHORTEST = 6

@@ -123,7 +123,7 @@ def stage(folder: Path, steps: str, head: str = HEAD, **more: Any) -> Stage:
 
 async def until(seen: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not seen():
+        while not seen():  # noqa: ASYNC110 - what is waited for is state, and nothing tells of its change
             await asyncio.sleep(0)
 
 

@@ -58,10 +58,10 @@ def _act(config: StepConfig, attempt: int) -> None:
     if raises is None or attempt > config.get("times", 1_000):
         return
     text = config.get("says", "as the script says")
-    kind: Callable[..., BaseException] = CRASHES.get(raises) or getattr(faults, raises)
-    if isinstance(kind, type) and issubclass(kind, Fault):
-        raise kind(text, retry_after=config.get("retry_after"), flaws=[Flaw(text)])
-    raise kind(text)
+    if raises in CRASHES:
+        raise CRASHES[raises](text)
+    fault: type[Fault] = getattr(faults, raises)
+    raise fault(text, retry_after=config.get("retry_after"), flaws=[Flaw(text)])
 
 
 CRASHES: dict[str, Callable[..., BaseException]] = {
