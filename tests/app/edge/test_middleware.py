@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +23,12 @@ async def test_a_sane_request_id_is_kept_and_bound(caller: httpx2.AsyncClient, c
         "route.ran": "client.id_7-A",
         "http.request": "client.id_7-A",
     }
+
+
+async def test_nothing_bound_before_a_request_shows_in_it(caller: httpx2.AsyncClient, capsys: pytest.CaptureFixture[str]) -> None:
+    structlog.contextvars.bind_contextvars(org="somebody_else")
+    await caller.get("/api/v1/orgs/state/all")
+    assert not [event for event in events(capsys.readouterr().err) if "org" in event]
 
 
 @pytest.mark.parametrize("bad", ["", " ", "a b", "x" * 65, "a\tb", 'a"b', "ü", "a/b"])

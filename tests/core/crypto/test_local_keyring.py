@@ -2,7 +2,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -133,6 +135,21 @@ def test_processes_that_make_it_at_once_agree(path: Path) -> None:
     ]
     printed = {process.communicate()[0].strip() for process in started}
     assert printed == set(json.loads(path.read_text())["keys"])
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_threads_that_make_and_rotate_it_at_once_lose_no_key(path: Path, attempt: int) -> None:
+    ready = threading.Barrier(8)
+
+    def work(_: int) -> tuple[str, str]:
+        ready.wait()
+        keyring = LocalKeyring.open(path, create=True)
+        return keyring.ring, keyring.rotate()
+
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(work, range(8)))
+    assert len({ring for ring, _ in made}) == 1
+    assert {key_id for _, key_id in made} <= set(LocalKeyring.open(path, create=False).key_ids())
 
 
 def test_after_a_rotation_old_and_new_open(path: Path) -> None:
