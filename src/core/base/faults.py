@@ -13,6 +13,7 @@ Fault
 ├── Unavailable        retry: the other side did not answer                 503
 ├── Misconfigured      an operator mends the settings and restarts          503
 ├── Timeout            the step ran out of its time                         504
+├── StepFailed         a pipeline's step broke: its run's log says where    500
 └── Tampered           stored data fails its own seal: stop and look        500
 
 The HTTP edge renders all of them as problem+json; the step runner reads `.retry`; nobody else catches them.
@@ -103,6 +104,10 @@ class Misconfigured(Fault):
 
 class Timeout(Fault):
     status, code, title, retry = 504, "timeout", "It took longer than it may", True
+
+
+class StepFailed(Fault):
+    status, code, title = 500, "step-failed", "A step of the pipeline did not succeed"
 
 
 class Tampered(Fault):

@@ -59,25 +59,10 @@ class AsyncPipelineExecutor:
             inputs=taken,
         )
         _check_configs(entry, variables)
-        org_slug = tenant.org_slug if tenant else None
-        log: FilteringBoundLogger = structlog.get_logger("pipeline").bind(run_id=run_id, org=org_slug)
+        record = self._record(entry, run_id, actor=actor, tenant=tenant, window=window, trigger=trigger, parameters=mask.plain(taken))
+        log: FilteringBoundLogger = structlog.get_logger("pipeline").bind(run_id=run_id, org=record.org_slug)
         run = Run(
-            record=NewRun(
-                pipeline_logging_id=run_id,
-                org_slug=org_slug,
-                pipeline_id=entry.document.pipeline_id(org_slug),
-                document=entry.document_id,
-                provider=entry.document.provider,
-                domain=entry.document.domain,
-                trigger_type=trigger,
-                user_id=actor.user_id,
-                request_id=actor.request_id,
-                parameters=mask.plain(taken),
-                window_start=window.start if window else None,
-                window_end=window.end if window else None,
-                status="QUEUED",
-                accepted_at=self._services.clock.now(),
-            ),
+            record=record,
             entry=entry,
             registry=self._catalog.registry,
             services=self._services,
@@ -91,6 +76,35 @@ class AsyncPipelineExecutor:
             variables=variables,
         )
         return await run.carry_out()
+
+    def _record(
+        self,
+        entry: Entry,
+        run_id: str,
+        *,
+        actor: Actor,
+        tenant: Tenant | None,
+        window: Window | None,
+        trigger: TriggerType,
+        parameters: dict[str, Any],
+    ) -> NewRun:
+        org_slug = tenant.org_slug if tenant else None
+        return NewRun(
+            pipeline_logging_id=run_id,
+            org_slug=org_slug,
+            pipeline_id=entry.document.pipeline_id(org_slug),
+            document=entry.document_id,
+            provider=entry.document.provider,
+            domain=entry.document.domain,
+            trigger_type=trigger,
+            user_id=actor.user_id,
+            request_id=actor.request_id,
+            parameters=parameters,
+            window_start=window.start if window else None,
+            window_end=window.end if window else None,
+            status="QUEUED",
+            accepted_at=self._services.clock.now(),
+        )
 
 
 def _check_tenant(entry: Entry, tenant: Tenant | None, inputs: Mapping[str, Any]) -> None:

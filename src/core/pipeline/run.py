@@ -8,7 +8,7 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from src.core.base.faults import Fault
+from src.core.base.faults import Fault, StepFailed
 from src.core.base.identity import Actor, Tenant
 from src.core.ledger.runs import NewRun, StepLog
 from src.core.pipeline.catalog import Entry
@@ -18,7 +18,7 @@ from src.core.pipeline.journal import Journal, RunEnd, RunStatus, written
 from src.core.pipeline.mask import Mask
 from src.core.pipeline.outcome import Outcome, StepOutcome, may_run, without_result
 from src.core.pipeline.registry import Registry
-from src.core.pipeline.step_runner import Sleep, StepFailed, StepRunner
+from src.core.pipeline.step_runner import Sleep, StepRunner
 from src.core.pipeline.variables import filled
 from src.core.step.context import Services, StepContext
 from src.core.step.variables import Variables

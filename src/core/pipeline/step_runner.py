@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from src.core.base.clock import Clock
-from src.core.base.faults import Fault, Misconfigured, Timeout
+from src.core.base.faults import Fault, Misconfigured, StepFailed, Timeout
 from src.core.pipeline.document import Retry, Step
 from src.core.pipeline.mask import Mask
 from src.core.pipeline.outcome import StepOutcome, without_result
@@ -16,10 +16,6 @@ from src.core.step.context import StepContext, StepResult
 
 Sleep = Callable[[float], Awaitable[None]]
 Note = Callable[[StepOutcome], Awaitable[None]]
-
-
-class StepFailed(Fault):
-    code, title = "step-failed", "A step of the pipeline did not succeed"
 
 
 @dataclass

@@ -3,9 +3,8 @@ from datetime import date
 
 import pytest
 
-from src.core.base.faults import Misconfigured, Missing, NotYours, Rejected, Throttled, Timeout, Unavailable
+from src.core.base.faults import Misconfigured, Missing, NotYours, Rejected, StepFailed, Throttled, Timeout, Unavailable
 from src.core.base.window import Window
-from src.core.pipeline.step_runner import StepFailed
 from tests.core.pipeline.parts import ACME, HEAD, stage, statuses, until
 
 ORG_HEAD = """
