@@ -1,25 +1,42 @@
 """`uvicorn src.app.main:app` serves this."""
 
+import multiprocessing
+import os
+import signal
 import sys
+from typing import NoReturn
 
 from fastapi import FastAPI
 
 from src.app.logs import configure_logs
 from src.app.service import create_app
+from src.app.wiring import Parts
 from src.core.base.faults import Misconfigured
 from src.core.base.settings import get_settings
 
+OWNER_ONLY = 0o077  # whatever this process writes, DuckDB's log included, is its owner's alone
 EX_CONFIG = 78  # sysexits.h: something was found in an unconfigured or misconfigured state
 
 
 def start() -> FastAPI:
+    os.umask(OWNER_ONLY)
     try:
         settings = get_settings().checked()
         configure_logs(settings)
-        return create_app(settings)
+        parts = Parts(settings)
+        parts.claim_warehouse()
+        return create_app(settings, parts)
     except Misconfigured as fault:
-        sys.stderr.write(f"{fault}\n")
-        raise SystemExit(EX_CONFIG) from None
+        refuse(fault)
+
+
+def refuse(fault: Misconfigured) -> NoReturn:
+    sys.stderr.write(f"{fault}\n")
+    sys.stderr.flush()
+    supervisor = multiprocessing.parent_process()
+    if supervisor is not None and supervisor.pid and "--reload" not in sys.argv:
+        os.kill(supervisor.pid, signal.SIGTERM)  # `uvicorn --workers` would start another like this one for ever
+    raise SystemExit(EX_CONFIG) from None
 
 
 app = start()

@@ -1,19 +1,26 @@
 """The one place where settings become parts. Server, command line and, later, workers are built from it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
+from typing import Concatenate, ParamSpec, TypeVar
 
 from src.core.base.clock import Clock, SystemClock
 from src.core.base.ids import Ids, SystemIds
 from src.core.base.settings import Settings
+from src.core.base.threads import blocking
 from src.core.crypto.vault import Vault, open_vault
-from src.core.engine import open_warehouse
+from src.core.engine import claim_warehouse, open_warehouse
 from src.core.engine.port import Warehouse
-from src.core.ledger.store import Ledger, open_ledger
+from src.core.engine.process_lock import ProcessLock
+from src.core.ledger.store import Ledger, Unit, open_ledger
 from src.core.pipeline.catalog import Catalog
 from src.core.pipeline.executor import AsyncPipelineExecutor
 from src.core.pipeline.journal import LedgerJournal
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass
@@ -22,11 +29,27 @@ class Parts:
     clock: Clock = field(default_factory=SystemClock)
     ids: Ids = field(default_factory=SystemIds)
     _opening: Lock = field(default_factory=Lock, repr=False)
+    _claim: ProcessLock | None = field(default=None, repr=False)
     _warehouse: Warehouse | None = field(default=None, repr=False)
+
+    def claim_warehouse(self) -> None:
+        """At start-up, so that a second process is refused before it serves."""
+        if self._claim is None:
+            self._claim = claim_warehouse(self.settings)
 
     @cached_property
     def ledger(self) -> Ledger:
         return open_ledger(self.settings)
+
+    async def read(self, op: Callable[Concatenate[Unit, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """A ledger read of a row or a few, on the event loop where that is cheaper than leaving it."""
+        if self.ledger.traits.inline_reads:
+            return self.ledger.read(op, *args, **kwargs)
+
+        def read() -> T:
+            return self.ledger.read(op, *args, **kwargs)
+
+        return await blocking(read)
 
     @cached_property
     def vault(self) -> Vault:
@@ -37,7 +60,7 @@ class Parts:
         """Opened on first touch: its driver is a third of the service's memory."""
         with self._opening:
             if self._warehouse is None:
-                self._warehouse = open_warehouse(self.settings, self.clock)
+                self._warehouse = open_warehouse(self.settings, self.clock, self._claim)
             return self._warehouse
 
     @cached_property
@@ -51,5 +74,7 @@ class Parts:
     def close(self) -> None:
         if self._warehouse is not None:
             self._warehouse.close()
+        elif self._claim is not None:
+            self._claim.release()
         if "ledger" in self.__dict__:
             self.ledger.close()

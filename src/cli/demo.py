@@ -76,6 +76,8 @@ class Demo:
             return {}
         except ValueError as wrong:
             raise Misconfigured(f"{self.keys_file} is not JSON; remove it and run again") from wrong
+        if not isinstance(known, dict):
+            raise Misconfigured(f"{self.keys_file} does not hold what the demo keeps; remove it and run again")
         return {name: value for name, value in known.items() if isinstance(value, str)}
 
     def _start(self, root_key: str) -> subprocess.Popen[bytes]:
@@ -94,7 +96,7 @@ class Demo:
         }
         with (self.var / "demo.log").open("ab") as out:
             return subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-m", "uvicorn", "src.app.main:app", "--host", "127.0.0.1", "--port", str(self.port), "--no-access-log"],
+                [sys.executable, "-m", "src.cli.main", "serve", "--port", str(self.port)],
                 cwd=ROOT,
                 env=environment,
                 stdout=out,

@@ -63,9 +63,7 @@ def test_every_management_table_is_documented():
 def test_every_processor_in_use_is_documented():
     page = (ROOT / "docs/reference/processors.md").read_text()
     used = {
-        step["ps_type"]
-        for path in (ROOT / "configs").rglob("*.yml")
-        for step in (yaml.safe_load(path.read_text()) or {}).get("steps", ())
+        step["ps_type"] for path in (ROOT / "configs").rglob("*.yml") for step in (yaml.safe_load(path.read_text()) or {}).get("steps", ())
     }
 
     assert used

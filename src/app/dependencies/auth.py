@@ -69,7 +69,7 @@ class KeyCache:
         now = self.parts.clock.monotonic()
         if held is not None and now - held.read_at < self.parts.settings.auth_cache_seconds:
             return held.record
-        record = await self._read(hashed)
+        record = await self.parts.read(keys.find, hashed)
         if record is None:
             self._held.pop(hashed, None)
             return None
@@ -79,12 +79,6 @@ class KeyCache:
             self._held.popitem(last=False)
         await self._touch(record)
         return record
-
-    async def _read(self, hashed: str) -> KeyRecord | None:
-        ledger = self.parts.ledger
-        if ledger.traits.inline_reads:
-            return ledger.read(keys.find, hashed)
-        return await blocking(ledger.read, keys.find, hashed)
 
     async def _touch(self, record: KeyRecord) -> None:
         now = self.parts.clock.now()

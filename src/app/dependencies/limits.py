@@ -68,22 +68,21 @@ class _Window:
     limit: int
     counts: "OrderedDict[str, _Count]" = field(default_factory=OrderedDict)
 
-    def look(self, bucket: str, now: float, *, take: bool) -> Admission:
+    def look(self, bucket: str, now: float) -> Admission:
         minute, passed = divmod(now, WINDOW_SECONDS)
         share = passed / WINDOW_SECONDS
         count = self.counts.get(bucket)
         if count is None:
             count = _Count(int(minute))
-            if take:
-                self._remember(bucket, count)
+            self._remember(bucket, count)
         else:
             self.counts.move_to_end(bucket)
             count.at(int(minute))
         used = count.before * (1 - share) + count.now
         if used + 1 > self.limit:
             return Admission(self.kind, self.limit, 0, self._wait(count, share), admitted=False)
-        count.now += take
-        return Admission(self.kind, self.limit, max(0, math.floor(self.limit - used - take)), math.ceil(WINDOW_SECONDS - passed))
+        count.now += 1
+        return Admission(self.kind, self.limit, max(0, math.floor(self.limit - used - 1)), math.ceil(WINDOW_SECONDS - passed))
 
     def _remember(self, bucket: str, count: _Count) -> None:
         self.counts[bucket] = count
@@ -115,19 +114,11 @@ class Limiter:
     async def admit(self, scope: Scope, kind: Kind, bucket: str) -> None:
         """Counts one call, or raises Throttled; either way the answer will say how much is left."""
         if self._enabled:
-            _settle(scope, self._windows[kind].look(bucket, self._clock.monotonic(), take=True))
+            _settle(scope, self._windows[kind].look(bucket, self._clock.monotonic()))
 
     async def admit_anonymous(self, scope: Scope) -> None:
         """For a call without a key, and for one whose key was refused."""
         await self.admit(scope, "anonymous", client_address(scope, self._hops))
-
-    def check_address(self, scope: Scope) -> None:
-        """Raises Throttled, without counting, when this address has none left: ask before looking up a key that is not known yet."""
-        if self._enabled:
-            window = self._windows["anonymous"]
-            admission = window.look(client_address(scope, self._hops), self._clock.monotonic(), take=False)
-            if not admission.admitted:
-                _settle(scope, admission)
 
 
 def client_address(scope: Mapping[str, Any], hops: int) -> str:

@@ -62,7 +62,7 @@ async def list_organizations(
 
 @router.get("/organizations/{org_slug}", summary="Show one organisation", **access("root"))
 async def get_organization(admin: RootOnly, org_slug: Slug) -> OrganizationAnswer:
-    found = await blocking(admin.parts.ledger.read, orgs.get, org_slug)
+    found = await admin.parts.read(orgs.get, org_slug)
     if found is None:
         raise Missing(f"there is no organisation {org_slug!r}; GET /api/v1/organizations lists them")
     return organization_answer(found)
@@ -85,7 +85,7 @@ async def offboard(request: Request, admin: RootOnly, org_slug: Slug, body: Offb
 @router.get("/organizations/{org_slug}/keys", summary="List an organisation's keys by fingerprint", **access("root_or_org"))
 async def list_keys(request: Request, caller: RootOrOrg, org_slug: Slug) -> KeyList:
     parts = parts_of(request)
-    found = await blocking(parts.ledger.read, api_keys.listing, _slug_of(caller, org_slug))
+    found = await parts.read(api_keys.listing, _slug_of(caller, org_slug))
     return KeyList(org_slug=org_slug, keys=[key_answer(record, parts.clock.now()) for record in found])
 
 

@@ -1,23 +1,44 @@
 from importlib import import_module
+from pathlib import Path
 from typing import Protocol, cast
 
 from src.core.base.clock import Clock
 from src.core.base.faults import Misconfigured
 from src.core.base.settings import Settings
 from src.core.engine.port import Warehouse
+from src.core.engine.process_lock import ProcessLock
 
 # Loaded by name, so that a driver is imported only when its engine is chosen and first touched.
 ADAPTERS = {"duckdb": "src.core.engine.duckdb_client"}
+LOCK = ".lock"
+OWNER_ONLY = 0o700
 
 
 class Adapter(Protocol):
-    def open_warehouse(self, settings: Settings, clock: Clock) -> Warehouse: ...
+    def open_warehouse(self, settings: Settings, clock: Clock, home: Path, claim: ProcessLock) -> Warehouse: ...
 
 
-def open_warehouse(settings: Settings, clock: Clock) -> Warehouse:
+def claim_warehouse(settings: Settings) -> ProcessLock:
+    """Takes the embedded warehouse for this process, at start-up and without its driver, or says which process has it."""
+    home = _home(settings)
+    try:
+        home.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+        home.chmod(OWNER_ONLY)
+        return ProcessLock(home / LOCK)
+    except OSError as refused:
+        raise Misconfigured(
+            f"the warehouse folder cannot be used ({refused.strerror}); let EMBEDDED_DATA_DIR name a folder this user may write to"
+        ) from refused
+
+
+def open_warehouse(settings: Settings, clock: Clock, claim: ProcessLock | None = None) -> Warehouse:
     name = ADAPTERS.get(settings.warehouse_engine)
     if name is None:
         raise Misconfigured(
             f"WAREHOUSE={settings.warehouse_engine} is not served by this release; set WAREHOUSE=duckdb and name EMBEDDED_DATA_DIR"
         )
-    return cast("Adapter", import_module(name)).open_warehouse(settings, clock)
+    return cast("Adapter", import_module(name)).open_warehouse(settings, clock, _home(settings), claim or claim_warehouse(settings))
+
+
+def _home(settings: Settings) -> Path:
+    return settings.data_dir / "warehouse"

@@ -17,7 +17,7 @@ from src.core.base.names import identifier
 from src.core.base.schema import TableSchema
 from src.core.base.settings import Settings
 from src.core.engine.dialect import Catalogue
-from src.core.engine.duckdb_instance import FACTS, HOUSEKEEPING, OWNER_FILE, OWNER_ONLY, VIEWS, Instance, Instances, database_file
+from src.core.engine.duckdb_instance import FACTS, HOUSEKEEPING, OWNER_FILE, VIEWS, Instance, Instances, database_file
 from src.core.engine.duckdb_publication import publishing, table_scope
 from src.core.engine.duckdb_types import check_names, creation, evolution, quoted
 from src.core.engine.duckdb_values import bound, plain_batch, plain_table
@@ -27,7 +27,7 @@ from src.core.engine.process_lock import ProcessLock
 TRAITS = Traits(dialect="duckdb", one_process=True, transactional_ddl=True)
 DATASET = re.compile(r"[a-z0-9_]{3,60}")
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
-LOCK, ERASED = ".lock", ".erased-"
+ERASED = ".erased-"
 WAIT_SECONDS = 10.0
 STREAM_ROWS = 65_536
 BLOCK_BYTES = 262_144  # DuckDB's default block, the unit in which a table takes room on disk
@@ -42,22 +42,13 @@ BLOCKS = (
 )
 
 
-def open_warehouse(settings: Settings, clock: Clock) -> "DuckDBWarehouse":
-    return DuckDBWarehouse(settings, clock)
+def open_warehouse(settings: Settings, clock: Clock, home: Path, claim: ProcessLock) -> "DuckDBWarehouse":
+    return DuckDBWarehouse(settings, clock, home, claim)
 
 
 class DuckDBWarehouse:
-    def __init__(self, settings: Settings, clock: Clock, *, wait_seconds: float = WAIT_SECONDS) -> None:
-        home = settings.data_dir / "warehouse"
-        try:
-            home.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
-            home.chmod(OWNER_ONLY)
-            self._lock = ProcessLock(home / LOCK)
-        except OSError as refused:
-            raise Misconfigured(
-                f"the warehouse folder cannot be used ({refused.strerror}); let EMBEDDED_DATA_DIR name a folder this user may write to"
-            ) from refused
-        self._home, self._clock = home, clock
+    def __init__(self, settings: Settings, clock: Clock, home: Path, claim: ProcessLock, *, wait_seconds: float = WAIT_SECONDS) -> None:
+        self._home, self._clock, self._lock = home, clock, claim
         self._instances = Instances(home, settings, wait_seconds)
         for left in home.glob(f"{ERASED}*"):
             shutil.rmtree(left)  # a process died while it erased this

@@ -19,7 +19,7 @@ class ProcessLock:
             os.close(descriptor)
             raise Misconfigured(
                 f"the DuckDB warehouse in {path.parent} is open in process {pid}, and one process at a time may use it: "
-                "stop that process, run a single one (no --workers, no separate worker), or set WAREHOUSE=bigquery"
+                "stop that process, start a single one (no --workers), or name another EMBEDDED_DATA_DIR"
             ) from held
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from src.core.base.clock import SystemClock
@@ -15,7 +16,7 @@ from src.core.base.faults import Misconfigured, Throttled, Unavailable
 from src.core.base.identity import Tenant
 from src.core.base.schema import Field, TableSchema
 from src.core.base.settings import Settings
-from src.core.engine import open_warehouse
+from src.core.engine import claim_warehouse, open_warehouse
 from src.core.engine.duckdb_client import DuckDBWarehouse
 from src.core.engine.duckdb_instance import Instance, open_instance
 from src.core.engine.port import Fence
@@ -27,6 +28,10 @@ ACME = tenant_named("acme_corp")
 
 def settings(folder: Path, **more: object) -> Settings:
     return settings_for("duckdb", folder, **more)
+
+
+def impatient(chosen: Settings, wait_seconds: float) -> DuckDBWarehouse:
+    return DuckDBWarehouse(chosen, SystemClock(), chosen.data_dir / "warehouse", claim_warehouse(chosen), wait_seconds=wait_seconds)
 
 
 @pytest.fixture
@@ -70,11 +75,11 @@ def instance(tmp_path):
     ],
 )
 def test_an_instance_is_locked_down_under_any_sql(instance, sql):
-    planted = {"a": [1]}
+    planted = pa.table({"a": [1]})
     (instance.io / "link").symlink_to("/etc")
     with instance.root.cursor() as cursor, pytest.raises(duckdb.Error):
         cursor.execute(sql.format(io=instance.io)).fetchall()
-    assert planted
+    assert planted.num_rows == 1
     assert {path.name for path in instance.io.iterdir()} == {"link"}
 
 
@@ -110,11 +115,13 @@ time.sleep(60)
 def test_a_second_process_is_told_who_holds_the_warehouse_and_a_killed_one_frees_it(tmp_path):
     argv = [sys.executable, "-c", HOLDER, str(tmp_path)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(Path.cwd())}) as child:
-        assert child.stdout
-        assert child.stdout.readline() == "held\n"
-        with pytest.raises(Misconfigured, match=rf"process {child.pid}\b.*no --workers.*WAREHOUSE=bigquery"):
-            open_warehouse(settings(tmp_path), SystemClock())
-        child.send_signal(signal.SIGKILL)
+        try:
+            assert child.stdout
+            assert child.stdout.readline() == "held\n"
+            with pytest.raises(Misconfigured, match=rf"process {child.pid}\b.*no --workers"):
+                open_warehouse(settings(tmp_path), SystemClock())
+        finally:
+            child.send_signal(signal.SIGKILL)
     open_warehouse(settings(tmp_path), SystemClock()).close()
 
 
@@ -145,7 +152,7 @@ def test_drivers_are_imported_only_when_a_warehouse_is_opened():
 
 @pytest.fixture
 def two_open(tmp_path):
-    opened = DuckDBWarehouse(settings(tmp_path, duckdb_max_open=2), SystemClock(), wait_seconds=0.1)
+    opened = impatient(settings(tmp_path, duckdb_max_open=2), 0.1)
     yield opened
     opened.close()
 
@@ -192,7 +199,7 @@ def test_a_dataset_in_use_is_not_dropped_under_its_user(two_open):
 
 
 def test_many_threads_over_more_datasets_than_stay_open_all_succeed(tmp_path):
-    warehouse = DuckDBWarehouse(settings(tmp_path, duckdb_max_open=2), SystemClock(), wait_seconds=30)
+    warehouse = impatient(settings(tmp_path, duckdb_max_open=2), 30)
     orgs = tenants(warehouse, 4)
     for tenant in orgs:
         warehouse.ensure_table(tenant, COSTS)

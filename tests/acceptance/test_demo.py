@@ -1,0 +1,66 @@
+"""The demo as its user runs it: twice, and with its keys lost in between."""
+
+import json
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.running import ROOT, RunningService, environment, free_port
+
+
+def demo(var: Path, port: int) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "src.cli.main", "demo", "--exit", "--port", str(port), "--var", str(var)]
+    return subprocess.run(argv, cwd=ROOT, env=environment(var / "unused"), capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_the_demo_makes_its_organisation_once_and_finds_it_again(tmp_path):
+    port = free_port()
+
+    first = demo(tmp_path, port)
+    kept = json.loads((tmp_path / "demo.json").read_text())
+    second = demo(tmp_path, port)
+
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "Onboarded demo_org" in first.stdout
+    assert set(kept) == {"address", "root_key", "org_slug", "org_key"}
+    assert kept["address"] == f"http://127.0.0.1:{port}"
+    assert kept["org_slug"] == "demo_org"
+    assert stat.S_IMODE((tmp_path / "demo.json").stat().st_mode) == 0o600
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert "its key still holds" in second.stdout
+    assert json.loads((tmp_path / "demo.json").read_text()) == kept
+
+
+def test_a_demo_whose_keys_are_lost_makes_a_new_key(tmp_path):
+    port = free_port()
+    demo(tmp_path, port)
+    lost = json.loads((tmp_path / "demo.json").read_text())
+    (tmp_path / "demo.json").unlink()
+
+    again = demo(tmp_path, port)
+
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "a new one was made" in again.stdout
+    found = json.loads((tmp_path / "demo.json").read_text())
+    assert found["org_key"] != lost["org_key"]
+
+
+@pytest.mark.parametrize("wrong", ["not json", "[]"])
+def test_a_spoilt_key_file_is_named(tmp_path, wrong):
+    (tmp_path / "demo.json").write_text(wrong)
+
+    answer = demo(tmp_path, free_port())
+
+    assert answer.returncode == 1
+    assert "demo.json" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_taken_port_is_named_with_another(service: RunningService, tmp_path):
+    answer = demo(tmp_path, service.port)
+
+    assert answer.returncode == 1
+    assert f"make demo PORT={service.port + 1}" in answer.stderr
