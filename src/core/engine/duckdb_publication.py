@@ -69,10 +69,7 @@ def _claim(instance: Instance, cursor: duckdb.DuckDBPyConnection, run_id: str, f
     except duckdb.TransactionException as conflict:
         with instance.cursor() as other:
             [(published,)] = other.execute(PUBLISHED, {"scope": fence.scope}).fetchall()
-        if (
-            max(published or 0, instance.claims.get(fence.scope, 0)) < fence.generation
-            and instance.claims.get(fence.scope) != fence.generation
-        ):
+        if max(published or 0, instance.claims.get(fence.scope, 0)) < fence.generation:
             raise Throttled(f"an older publication of {fence.scope} is still open; run this again", retry_after=RETRY_SECONDS) from conflict
         raise _superseded(fence) from conflict
     if not advanced:
