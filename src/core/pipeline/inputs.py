@@ -55,7 +55,7 @@ def input_flaw(spec: Input, value: object) -> str | None:
             return f"is longer than {spec.max_length or LONGEST_TEXT} characters"
         if spec.pattern is not None and not re.fullmatch(spec.pattern, text):
             return f"does not match {spec.pattern}"
-    if spec.enum is not None and not any(type(text) is type(one) and text == one for one in spec.enum):
+    if spec.enum is not None and _read(spec, text) not in [_read(spec, one) for one in spec.enum]:
         return f"must be one of {', '.join(str(one) for one in spec.enum)}"
     return None
 

@@ -204,7 +204,9 @@ def shop(tmp_path: Path) -> Catalog:
     put(tmp_path, "aws/cost/billing.yml", org("aws-cost-billing", "aws", "cost"))
     put(tmp_path, "aws/cost/usage.yml", org("aws-cost-usage", "aws", "cost"))
     put(tmp_path, "azure/cost/pipeline.yml", org("azure-cost", "azure", "cost"))
-    return Catalog.load(put(tmp_path, "setup/bootstrap/pipeline.yml", "pipeline: boot\nscope: platform\n" + STEP), REGISTRY)
+    return Catalog.load(
+        put(tmp_path, "setup/bootstrap/pipeline.yml", "pipeline: boot\nscope: platform\naliases: [admin/bootstrap]\n" + STEP), REGISTRY
+    )
 
 
 @pytest.mark.parametrize(
@@ -233,6 +235,8 @@ def test_a_name_that_fits_none_or_several_is_told(shop):
         shop.look_up("gcp", "cost", "biling")
     with pytest.raises(Missing):
         shop.look_up("setup", "bootstrap")
+    with pytest.raises(Missing):
+        shop.look_up("admin", "bootstrap")
     assert shop.get("gcp/billing").document_id == "gcp/cost/billing"
     with pytest.raises(Missing, match="did you mean 'setup/bootstrap'"):
         shop.get("setup/bootstrp")

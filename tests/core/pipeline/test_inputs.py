@@ -23,11 +23,13 @@ ASKED = {
     "force": Input(type="boolean", default=False),
     "since": Input(type="date", required=False),
     "extra": Input(type="object", required=False),
+    "day": Input(type="date", required=False, enum=[date(2026, 11, 20), "2026-11-21"]),
+    "rate": Input(type="number", required=False, enum=[1, 2.5]),
 }
 
 
 def test_what_fits_is_taken_with_its_defaults():
-    taken = accept(ASKED, {"slug": "acme", "since": "2026-11-20", "extra": {"a": 1}, "plan": None})
+    taken = accept(ASKED, {"slug": "acme", "since": "2026-11-20", "extra": {"a": 1}, "plan": None, "day": "2026-11-20", "rate": 1.0})
 
     assert taken == {
         "slug": "acme",
@@ -37,6 +39,8 @@ def test_what_fits_is_taken_with_its_defaults():
         "force": False,
         "since": date(2026, 11, 20),
         "extra": {"a": 1},
+        "day": date(2026, 11, 20),
+        "rate": 1.0,
     }
 
 
@@ -59,6 +63,7 @@ def test_what_fits_is_taken_with_its_defaults():
         ({"slug": "a", "since": "2026-02-30"}, "since", "must be a date like 2026-11-20"),
         ({"slug": "a", "since": "20261120"}, "since", "must be a date like 2026-11-20"),
         ({"slug": "a", "since": 20261120}, "since", "must be a date like 2026-11-20"),
+        ({"slug": "a", "day": "2026-11-22"}, "day", "must be one of 2026-11-20, 2026-11-21"),
         ({"slug": "a", "extra": [1]}, "extra", "must be an object"),
         ({"slug": "a", "amont": 1}, "amont", "is not an input; did you mean 'amount'?"),
         ({"slug": "a", "zz": 1}, "zz", "is not an input; known here: slug, plan"),

@@ -78,6 +78,13 @@ def test_lines_and_encodings_of_a_secret_are_known():
     assert "line" not in mask.text("x=first%20line%20of%20it%0Asecond%2Fline%20of%20it%0A")
 
 
+def test_a_secret_that_begins_like_another_is_masked_whole():
+    mask = Mask()
+    mask.learn([Secret("canary"), Secret("canary-and-more"), Secret("canary-and")])
+
+    assert mask.text("canary-and-more canary-and canary") == "**** **** ****"
+
+
 def test_what_json_does_not_hold_is_written_out():
     assert Mask().plain(
         {
