@@ -42,3 +42,23 @@ def test_files_that_hold_keys_or_data_are_owner_only(fresh):
     open_to_others = [path for path in service.data.rglob("*") if path.is_file() and path.stat().st_mode & 0o077]
 
     assert not open_to_others
+
+
+def test_an_erased_organisation_leaves_nothing_of_a_person_behind(fresh):
+    service: RunningService = fresh().bootstrap()
+    person = {"company_name": "Quillfeather Holdings", "admin_email": "wilhelmina@quillfeather.example"}
+    assert service.admin("POST", "/api/v1/organizations/dryrun", {"org_slug": "erased_org", **person}).status_code == 200
+    assert service.admin("POST", "/api/v1/organizations/onboard", {"org_slug": "erased_org", **person}).status_code == 201
+    assert service.admin("DELETE", "/api/v1/organizations/erased_org", {"confirm": "erased_org"}).status_code == 200
+    service.stop()
+
+    held = [
+        (path.name, told)
+        for path in (*service.data.rglob("*"), service.log)
+        if path.is_file()
+        for told in ("Quillfeather", "wilhelmina@")
+        if told.encode() in path.read_bytes()
+    ]
+
+    assert not held
+    assert not (service.data / "warehouse" / "erased_org_dev").exists()

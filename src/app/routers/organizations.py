@@ -30,20 +30,14 @@ router = APIRouter(prefix="/api/v1", tags=["organizations"])
 Slug = Annotated[str, Path(max_length=200, description="The organisation")]
 
 
-@router.post("/organizations/dryrun", summary="Check an organisation before onboarding; creates nothing", **access("root"))
-async def dryrun(admin: RootOnly, body: OrganizationRequest) -> DryRunAnswer:
-    outcome = await admin.parts.executor.run("setup/organizations/dryrun", actor=admin.actor, inputs=body.model_dump(exclude_none=True))
-    return DryRunAnswer.model_validate(outcome.require().of("validate_organization"))
-
-
-@router.post("/organizations/onboard", status_code=201, summary="Create an organisation and its key", **access("root"))
-async def onboard(admin: RootOnly, body: OrganizationRequest) -> OnboardAnswer:
-    tenant = None if slug_flaw(body.org_slug) else admin.tenant(body.org_slug)
-    outcome = await admin.parts.executor.run(
-        "setup/organizations/onboarding", actor=admin.actor, tenant=tenant, inputs=body.model_dump(exclude_none=True)
+@router.get("/whoami", summary="What this key is", **access("org"))
+async def whoami(org: OrgOnly) -> WhoAmI:
+    return WhoAmI(
+        org_slug=org.tenant.org_slug,
+        dataset_id=org.tenant.dataset,
+        environment=org.tenant.environment.value,
+        api_key_fingerprint=org.key.fingerprint if org.key else None,
     )
-    made = outcome.require().of("load_organization")
-    return OnboardAnswer.model_validate({**made, "api_key": made["api_key"].reveal(), "pipeline_logging_id": outcome.run_id})
 
 
 @router.get("/organizations", summary="List organisations", **access("root"))
@@ -66,6 +60,22 @@ async def get_organization(admin: RootOnly, org_slug: Slug) -> OrganizationAnswe
     if found is None:
         raise Missing(f"there is no organisation {org_slug!r}; GET /api/v1/organizations lists them")
     return organization_answer(found)
+
+
+@router.post("/organizations/dryrun", summary="Check an organisation before onboarding; creates nothing", **access("root"))
+async def dryrun(admin: RootOnly, body: OrganizationRequest) -> DryRunAnswer:
+    outcome = await admin.parts.executor.run("setup/organizations/dryrun", actor=admin.actor, inputs=body.model_dump(exclude_none=True))
+    return DryRunAnswer.model_validate(outcome.require().of("validate_organization"))
+
+
+@router.post("/organizations/onboard", status_code=201, summary="Create an organisation and its key", **access("root"))
+async def onboard(admin: RootOnly, body: OrganizationRequest) -> OnboardAnswer:
+    tenant = None if slug_flaw(body.org_slug) else admin.tenant(body.org_slug)
+    outcome = await admin.parts.executor.run(
+        "setup/organizations/onboarding", actor=admin.actor, tenant=tenant, inputs=body.model_dump(exclude_none=True)
+    )
+    made = outcome.require().of("load_organization")
+    return OnboardAnswer.model_validate({**made, "api_key": made["api_key"].reveal(), "pipeline_logging_id": outcome.run_id})
 
 
 @router.delete("/organizations/{org_slug}", summary="Close an organisation and erase its data", **access("root"))
@@ -110,16 +120,6 @@ async def revoke_key(request: Request, caller: RootOrOrg, org_slug: Slug, finger
     await blocking(api_keys.revoke, parts_of(request), caller.actor, _slug_of(caller, org_slug), fingerprint)
     key_cache_of(request).forget(org_slug)
     return RevokeAnswer(org_slug=org_slug, api_key_fingerprint=fingerprint, state="revoked")
-
-
-@router.get("/whoami", summary="What this key is", **access("org"))
-async def whoami(org: OrgOnly) -> WhoAmI:
-    return WhoAmI(
-        org_slug=org.tenant.org_slug,
-        dataset_id=org.tenant.dataset,
-        environment=org.tenant.environment.value,
-        api_key_fingerprint=org.key.fingerprint if org.key else None,
-    )
 
 
 def _slug_of(caller: Admin | CurrentOrg, named: str) -> OrgSlug:

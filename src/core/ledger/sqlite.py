@@ -236,6 +236,7 @@ class SqliteEngine:
         try:
             _into_wal(raw, patience)
             raw.execute("PRAGMA synchronous=FULL")
+            raw.execute("PRAGMA secure_delete=ON")  # what an erasure deletes is overwritten, not only let go
         except BaseException:
             raw.close()
             raise

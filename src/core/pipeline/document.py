@@ -54,6 +54,8 @@ class Input(Document):
     pattern: str | None = None
     enum: list[Any] | None = None
     max_length: int | None = Field(default=None, ge=1)
+    personal: bool = False
+    """About a person: the run's log, which outlives an erasure, does not keep it."""
     description: str = ""
 
     @property
