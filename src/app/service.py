@@ -4,13 +4,12 @@ import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
 
 import structlog
 from fastapi import FastAPI
 
-from src.app import docs_pages, middleware, problems
-from src.app.dependencies.auth import SCHEMES, KeyCache
+from src.app import docs_pages, middleware, openapi, problems
+from src.app.dependencies.auth import KeyCache
 from src.app.dependencies.limits import Limiter
 from src.app.routers import admin, health, organizations
 from src.app.version import VERSION
@@ -41,21 +40,10 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     # Their routes rather than the routers: an included router is searched twice, and each of its routes costs more to pass.
     # Matching goes down this list, so what is called most stands first.
     app.router.routes[:0] = [*organizations.router.routes, *admin.router.routes, *health.router.routes]
-    _describe_keys(app)
+    openapi.install(app)
     docs_pages.install(app, settings)
     middleware.install(app, settings)
     return app
-
-
-def _describe_keys(app: FastAPI) -> None:
-    describe = app.openapi
-
-    def with_keys() -> dict[str, Any]:
-        document = describe()
-        document.setdefault("components", {})["securitySchemes"] = SCHEMES
-        return document
-
-    app.openapi = with_keys  # type: ignore[method-assign]  # FastAPI's own way of extending its document
 
 
 @asynccontextmanager

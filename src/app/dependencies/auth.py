@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 from fastapi import Depends, Request
 
+from src.app.dependencies.audited import note
 from src.app.dependencies.limits import Limiter
 from src.app.wiring import Parts
 from src.core.base.faults import NotYours, Unauthenticated
@@ -21,6 +22,7 @@ from src.core.ledger.keys import KeyRecord
 Access = Literal["anyone", "root", "org", "root_or_org"]
 
 USER_ID_LENGTH = 128
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
 CACHED_KEYS = 10_000
 TOUCH_EVERY_SECONDS = 3600.0  # last_used_at is a hint for people; one write an hour and key is enough
 
@@ -135,10 +137,22 @@ async def get_current_org(request: Request) -> CurrentOrg:
         await _refuse(request, "this call needs an organisation's key in the header X-API-Key")
     record = await _living_key(request, api_key)
     await _admit(request, "org", record.org_slug)
-    if named is not None and named != record.org_slug:
-        raise NotYours("this key belongs to another organisation than the path names; use that organisation's own key")
     tenant = Tenant(OrgSlug(record.org_slug), parts.settings.environment)
-    return CurrentOrg(_actor(request, "org", tenant.org_slug, record.fingerprint), tenant, record)
+    actor = _actor(request, "org", tenant.org_slug, record.fingerprint)
+    if named is not None and named != record.org_slug:
+        foreign = NotYours("this key belongs to another organisation than the path names; use that organisation's own key")
+        if request.method not in READS:
+            await note(
+                parts,
+                actor,
+                "organizations.foreign",
+                f"{request.method} {request.url.path}",
+                org_slug=None,
+                outcome="DENIED",
+                fault=foreign,
+            )
+        raise foreign
+    return CurrentOrg(actor, tenant, record)
 
 
 async def get_admin_or_current_org(request: Request) -> Admin | CurrentOrg:

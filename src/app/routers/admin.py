@@ -2,6 +2,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Request
 
+from src.app.dependencies.audited import audited
 from src.app.dependencies.auth import RootOnly, access, key_cache_of
 from src.app.models.organizations import BootstrapAnswer, BootstrapRequest
 
@@ -12,6 +13,8 @@ router = APIRouter(prefix="/api/v1/admin", tags=["admin"])
 async def bootstrap(
     request: Request, admin: RootOnly, body: Annotated[BootstrapRequest, Body(default_factory=BootstrapRequest)]
 ) -> BootstrapAnswer:
-    outcome = await admin.parts.executor.run("setup/bootstrap", actor=admin.actor, inputs=body.model_dump(exclude_none=True))
+    async with audited(admin.parts, admin.actor, "platform.bootstrap", "datasets/organizations"):
+        outcome = await admin.parts.executor.run("setup/bootstrap", actor=admin.actor, inputs=body.model_dump(exclude_none=True))
+        made = outcome.require().of("load_management_tables")
     key_cache_of(request).forget()
-    return BootstrapAnswer.model_validate(outcome.require().of("load_management_tables"))
+    return BootstrapAnswer.model_validate(made)

@@ -3,6 +3,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Path, Query, Request
 
+from src.app.dependencies.audited import audited
 from src.app.dependencies.auth import Admin, CurrentOrg, OrgOnly, RootOnly, RootOrOrg, access, key_cache_of, parts_of
 from src.app.models.organizations import (
     DryRunAnswer,
@@ -71,25 +72,28 @@ async def dryrun(admin: RootOnly, body: OrganizationRequest) -> DryRunAnswer:
 @router.post("/organizations/onboard", status_code=201, summary="Create an organisation and its key", **access("root"))
 async def onboard(admin: RootOnly, body: OrganizationRequest) -> OnboardAnswer:
     tenant = None if slug_flaw(body.org_slug) else admin.tenant(body.org_slug)
-    outcome = await admin.parts.executor.run(
-        "setup/organizations/onboarding", actor=admin.actor, tenant=tenant, inputs=body.model_dump(exclude_none=True)
-    )
-    made = outcome.require().of("load_organization")
+    async with audited(admin.parts, admin.actor, "organizations.onboard", f"organizations/{body.org_slug}"):
+        outcome = await admin.parts.executor.run(
+            "setup/organizations/onboarding", actor=admin.actor, tenant=tenant, inputs=body.model_dump(exclude_none=True)
+        )
+        made = outcome.require().of("load_organization")
     return OnboardAnswer.model_validate({**made, "api_key": made["api_key"].reveal(), "pipeline_logging_id": outcome.run_id})
 
 
 @router.delete("/organizations/{org_slug}", summary="Close an organisation and erase its data", **access("root"))
 async def offboard(request: Request, admin: RootOnly, org_slug: Slug, body: OffboardRequest) -> OffboardAnswer:
     try:
-        outcome = await admin.parts.executor.run(
-            "setup/organizations/offboarding",
-            actor=admin.actor,
-            tenant=admin.tenant(org_slug),
-            inputs={"org_slug": org_slug, **body.model_dump()},
-        )
+        async with audited(admin.parts, admin.actor, "organizations.offboard", f"organizations/{org_slug}", org_slug):
+            outcome = await admin.parts.executor.run(
+                "setup/organizations/offboarding",
+                actor=admin.actor,
+                tenant=admin.tenant(org_slug),
+                inputs={"org_slug": org_slug, **body.model_dump()},
+            )
+            erased = outcome.require().of("transform_to_tombstone")
     finally:
         key_cache_of(request).forget(org_slug)
-    return OffboardAnswer.model_validate(outcome.require().of("transform_to_tombstone"))
+    return OffboardAnswer.model_validate(erased)
 
 
 @router.get("/organizations/{org_slug}/keys", summary="List an organisation's keys by fingerprint", **access("root_or_org"))
@@ -105,7 +109,8 @@ async def rotate_key(
 ) -> RotateAnswer:
     parts = parts_of(request)
     hours = parts.settings.key_grace_hours if body.grace_hours is None else body.grace_hours
-    made = await blocking(api_keys.rotate, parts, caller.actor, _slug_of(caller, org_slug), timedelta(hours=hours))
+    async with audited(parts, caller.actor, "keys.rotate", f"organizations/{org_slug}/keys", org_slug):
+        made = await blocking(api_keys.rotate, parts, caller.actor, _slug_of(caller, org_slug), timedelta(hours=hours))
     key_cache_of(request).forget(org_slug)
     return RotateAnswer(
         org_slug=org_slug,
@@ -117,7 +122,9 @@ async def rotate_key(
 
 @router.delete("/organizations/{org_slug}/keys/{fingerprint}", summary="Revoke a key, at once", **access("root_or_org"))
 async def revoke_key(request: Request, caller: RootOrOrg, org_slug: Slug, fingerprint: Annotated[str, Path(max_length=64)]) -> RevokeAnswer:
-    await blocking(api_keys.revoke, parts_of(request), caller.actor, _slug_of(caller, org_slug), fingerprint)
+    parts = parts_of(request)
+    async with audited(parts, caller.actor, "keys.revoke", f"organizations/{org_slug}/keys/{fingerprint}", org_slug):
+        await blocking(api_keys.revoke, parts, caller.actor, _slug_of(caller, org_slug), fingerprint)
     key_cache_of(request).forget(org_slug)
     return RevokeAnswer(org_slug=org_slug, api_key_fingerprint=fingerprint, state="revoked")
 

@@ -1,0 +1,40 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from src.app.wiring import Parts
+from src.core.base.faults import Fault
+from src.core.base.identity import Actor
+from src.core.base.threads import blocking
+from src.core.ledger import audit
+
+SHOWN = 200  # what a caller names may be of any length
+
+
+@asynccontextmanager
+async def audited(parts: Parts, actor: Actor, action: str, resource: str, org_slug: str | None = None) -> AsyncIterator[None]:
+    """A change that succeeds writes its own audit row, with the change; one that does not is written down here."""
+    try:
+        yield
+    except Fault as fault:
+        await note(parts, actor, action, resource, org_slug=org_slug, outcome="FAILED", fault=fault)
+        raise
+
+
+async def note(
+    parts: Parts, actor: Actor, action: str, resource: str, *, org_slug: str | None, outcome: audit.Outcome, fault: Fault
+) -> None:
+    def write() -> None:
+        if not parts.ledger.missing():
+            parts.ledger.write(
+                audit.record,
+                audit_id=parts.ids.new(),
+                at=parts.clock.now(),
+                actor=actor,
+                action=action,
+                org_slug=org_slug,
+                resource=resource[:SHOWN],
+                outcome=outcome,
+                details={"code": fault.code, "detail": fault.detail},
+            )
+
+    await blocking(write)

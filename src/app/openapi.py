@@ -1,0 +1,56 @@
+"""What FastAPI does not know of this API: its keys, and that every refusal is a problem document."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI
+
+from src.app.dependencies.auth import SCHEMES
+from src.app.problems import MEDIA_TYPE
+
+TEXT = {"type": "string"}
+PROBLEM: Mapping[str, Any] = {
+    "type": "object",
+    "description": "RFC 9457; `detail` says what to do",
+    "required": ["type", "title", "status", "detail", "instance", "request_id"],
+    "properties": {
+        "type": {**TEXT, "description": "urn:convergence:problem: and the code"},
+        "title": TEXT,
+        "status": {"type": "integer"},
+        "detail": TEXT,
+        "instance": TEXT,
+        "request_id": {"type": ["string", "null"], "description": "Quote it when you ask about this answer"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["message"],
+                "properties": {"field": TEXT, "message": TEXT, "file": TEXT, "line": {"type": "integer"}},
+            },
+        },
+    },
+}
+REFUSED: Mapping[str, Any] = {
+    "description": "Refused or failed",
+    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+
+
+def install(app: FastAPI) -> None:
+    describe = app.openapi
+
+    def described() -> dict[str, Any]:
+        document = describe()
+        components = document.setdefault("components", {})
+        components["securitySchemes"] = SCHEMES
+        schemas = components.setdefault("schemas", {})
+        schemas["Problem"] = PROBLEM
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                operation["responses"].pop("422", None)
+                operation["responses"]["default"] = REFUSED
+        return document
+
+    app.openapi = described  # type: ignore[method-assign]  # FastAPI's own way of extending its document
