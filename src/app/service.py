@@ -9,7 +9,7 @@ import structlog
 from fastapi import FastAPI
 
 from src.app import docs_pages, middleware, openapi, problems
-from src.app.dependencies.auth import KeyCache
+from src.app.dependencies.auth import Door
 from src.app.dependencies.limits import Limiter
 from src.app.routers import admin, health, organizations
 from src.app.version import VERSION
@@ -32,9 +32,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
         lifespan=_lifespan,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # the edge does all three, at a fifth of the cost
     )
-    app.state.parts = parts
-    app.state.keys = KeyCache(parts)
-    app.state.limiter = Limiter(settings)
+    app.state.door = Door(parts, Limiter(settings))
     app.state.checks = readiness_checks(parts)
     problems.install(app)
     # Their routes rather than the routers: an included router is searched twice, and each of its routes costs more to pass.
@@ -48,7 +46,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    parts: Parts = app.state.parts
+    parts: Parts = app.state.door.parts
     settings = parts.settings
     for warning in settings.warnings():
         log.warning("settings.warning", setting=warning.field, message=warning.message)

@@ -5,7 +5,7 @@ import hmac
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NamedTuple, NoReturn
 
 from fastapi import Depends, Request
 
@@ -42,8 +42,7 @@ OPENED_BY: Mapping[Access, Sequence[str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Admin:
+class Admin(NamedTuple):
     """The platform admin, known by the root key."""
 
     actor: Actor
@@ -53,8 +52,7 @@ class Admin:
         return Tenant(org_slug(slug), self.parts.settings.environment)
 
 
-@dataclass(frozen=True, slots=True)
-class CurrentOrg:
+class CurrentOrg(NamedTuple):
     """An organisation, known by its key."""
 
     actor: Actor
@@ -65,6 +63,7 @@ class CurrentOrg:
 @dataclass(slots=True)
 class _Held:
     record: KeyRecord
+    tenant: Tenant
     read_at: float
 
 
@@ -74,22 +73,29 @@ class KeyCache:
 
     parts: Parts
     _held: OrderedDict[str, _Held] = field(default_factory=OrderedDict)
+    _forgotten: int = 0
 
-    async def find(self, hashed: str) -> KeyRecord | None:
+    async def find(self, hashed: str) -> _Held | None:
         held = self._held.get(hashed)
         now = self.parts.clock.monotonic()
         if held is not None and now - held.read_at < self.parts.settings.auth_cache_seconds:
-            return held.record
+            return held
+        forgotten = self._forgotten
         record = await self.parts.read(keys.find, hashed)
         if record is None:
             self._held.pop(hashed, None)
             return None
-        self._held[hashed] = _Held(record, now)
+        held = _Held(record, Tenant(OrgSlug(record.org_slug), self.parts.settings.environment), now)
+        if forgotten == self._forgotten:  # else it was read before somebody revoked it
+            self._keep(hashed, held)
+        await self._touch(record)
+        return held
+
+    def _keep(self, hashed: str, held: _Held) -> None:
+        self._held[hashed] = held
         self._held.move_to_end(hashed)
         while len(self._held) > CACHED_KEYS:
             self._held.popitem(last=False)
-        await self._touch(record)
-        return record
 
     async def _touch(self, record: KeyRecord) -> None:
         now = self.parts.clock.now()
@@ -98,61 +104,63 @@ class KeyCache:
 
     def forget(self, slug: str | None = None) -> None:
         """One organisation's keys, or all."""
+        self._forgotten += 1
         for hashed in [hashed for hashed, held in self._held.items() if slug is None or held.record.org_slug == slug]:
             del self._held[hashed]
 
 
+class Door:
+    """All that asking who calls takes, found once a request."""
+
+    def __init__(self, parts: Parts, limiter: Limiter) -> None:
+        self.parts = parts
+        self.keys = KeyCache(parts)
+        self.limiter = limiter
+        root = parts.settings.ca_root_api_key
+        self._root = hashlib.sha256(root.get_secret_value().encode()).digest() if root else None
+
+    def is_root_key(self, given: str) -> bool:
+        return self._root is not None and hmac.compare_digest(hashlib.sha256(given.encode()).digest(), self._root)
+
+
+def door_of(request: Request) -> Door:
+    door: Door = request.scope["app"].state.door
+    return door
+
+
 def parts_of(request: Request) -> Parts:
-    parts: Parts = request.app.state.parts
-    return parts
-
-
-def key_cache_of(request: Request) -> KeyCache:
-    cache: KeyCache = request.app.state.keys
-    return cache
+    return door_of(request).parts
 
 
 async def verify_admin_key(request: Request) -> Admin:
-    parts = parts_of(request)
-    if parts.settings.disable_auth:
-        return Admin(_actor(request, "root"), parts)
+    door = door_of(request)
+    if door.parts.settings.disable_auth:
+        return Admin(_actor(request, "root"), door.parts)
     given = _root_key(request)
     if not given:
         await _refuse(request, "this call needs the root key in the header X-CA-Root-Key")
-    if not _is_root_key(parts, given):
+    if not door.is_root_key(given):
         await _refuse(request, "the root key is not the one this service was started with (CA_ROOT_API_KEY)")
-    await _admit(request, "root", "root")
-    return Admin(_actor(request, "root"), parts)
+    await door.limiter.admit(request.scope, "root", "root")
+    return Admin(_actor(request, "root"), door.parts)
 
 
 async def get_current_org(request: Request) -> CurrentOrg:
     """The organisation of the key; a path that names another one is refused."""
-    parts = parts_of(request)
+    door = door_of(request)
     named: str | None = request.path_params.get("org_slug")
-    if parts.settings.disable_auth:
-        tenant = Tenant(org_slug(named or "anyone"), parts.settings.environment)
+    if door.parts.settings.disable_auth:
+        tenant = Tenant(org_slug(named or "anyone"), door.parts.settings.environment)
         return CurrentOrg(_actor(request, "org", tenant.org_slug), tenant, None)
     api_key = request.headers.get(ORG_HEADER)
     if not api_key:
         await _refuse(request, "this call needs an organisation's key in the header X-API-Key")
-    record = await _living_key(request, api_key)
-    await _admit(request, "org", record.org_slug)
-    tenant = Tenant(OrgSlug(record.org_slug), parts.settings.environment)
-    actor = _actor(request, "org", tenant.org_slug, record.fingerprint)
-    if named is not None and named != record.org_slug:
-        foreign = NotYours("this key belongs to another organisation than the path names; use that organisation's own key")
-        if request.method not in READS:
-            await note(
-                parts,
-                actor,
-                "organizations.foreign",
-                f"{request.method} {request.url.path}",
-                org_slug=None,
-                outcome="DENIED",
-                fault=foreign,
-            )
-        raise foreign
-    return CurrentOrg(actor, tenant, record)
+    held = await _living_key(request, door, api_key)
+    await door.limiter.admit(request.scope, "org", held.tenant.org_slug)
+    actor = _actor(request, "org", held.tenant.org_slug, held.record.fingerprint)
+    if named is not None and named != held.tenant.org_slug:
+        await _refuse_foreign(request, actor)
+    return CurrentOrg(actor, held.tenant, held.record)
 
 
 async def get_admin_or_current_org(request: Request) -> Admin | CurrentOrg:
@@ -177,38 +185,31 @@ def _root_key(request: Request) -> str | None:
     return request.headers.get(ROOT_HEADER) or request.headers.get(OLD_ROOT_HEADER)
 
 
-def _is_root_key(parts: Parts, given: str) -> bool:
-    root = parts.settings.ca_root_api_key
-    expected = root.get_secret_value() if root else ""
-    same = hmac.compare_digest(hashlib.sha256(given.encode()).digest(), hashlib.sha256(expected.encode()).digest())
-    return same and bool(expected)
-
-
-async def _living_key(request: Request, api_key: str) -> KeyRecord:
+async def _living_key(request: Request, door: Door, api_key: str) -> _Held:
     refused = "this key is unknown, expired or revoked; ask the platform admin for a new one"
     if not API_KEY.fullmatch(api_key):
         await _refuse(request, "an organisation's key looks like {org_slug}_api_ and 16 letters and digits; this one does not")
     hashed = key_hash(api_key)
-    record = await key_cache_of(request).find(hashed)
-    if record is None or not hmac.compare_digest(record.key_hash, hashed):
+    held = await door.keys.find(hashed)
+    if held is None or not hmac.compare_digest(held.record.key_hash, hashed):
         await _refuse(request, refused)
-    now = parts_of(request).clock.now()
-    dead = record.revoked_at is not None or (record.expires_at is not None and record.expires_at <= now)
-    if dead or record.org_status != "ACTIVE":
+    if not held.record.usable(door.parts.clock.now()) or held.record.org_status != "ACTIVE":
         await _refuse(request, refused)
-    return record
+    return held
 
 
 async def _refuse(request: Request, why: str) -> NoReturn:
     """Refused keys count against the address, so that keys cannot be guessed."""
-    limiter: Limiter = request.app.state.limiter
-    await limiter.admit_anonymous(request.scope)
+    await door_of(request).limiter.admit_anonymous(request.scope)
     raise Unauthenticated(why)
 
 
-async def _admit(request: Request, kind: Literal["root", "org"], bucket: str) -> None:
-    limiter: Limiter = request.app.state.limiter
-    await limiter.admit(request.scope, kind, bucket)
+async def _refuse_foreign(request: Request, actor: Actor) -> NoReturn:
+    fault = NotYours("this key belongs to another organisation than the path names; use that organisation's own key")
+    if request.method not in READS:
+        called = f"{request.method} {request.url.path}"
+        await note(parts_of(request), actor, "organizations.foreign", called, org_slug=None, outcome="DENIED", fault=fault)
+    raise fault
 
 
 def _actor(request: Request, kind: ActorKind, slug: OrgSlug | None = None, key_fingerprint: str | None = None) -> Actor:

@@ -9,7 +9,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from src.core.base.clock import Clock, SystemClock
 from src.core.base.faults import Throttled
@@ -24,6 +24,7 @@ REMEMBERED: Final = 20_000
 # A provider hands a household or a server a whole /64, so that is who is counted.
 IPV6_NETWORK: Final = 64
 NO_ADDRESS: Final = "unknown"
+NAMES: Final[Mapping[Kind, bytes]] = {"org": b'"org"', "root": b'"root"', "anonymous": b'"anonymous"'}
 OVER: Final[Mapping[Kind, str]] = {
     "org": "this organisation has used its requests for this minute",
     "root": "the root key has used its requests for this minute",
@@ -31,19 +32,19 @@ OVER: Final[Mapping[Kind, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(NamedTuple):
     kind: Kind
     limit: int
     remaining: int
     reset_seconds: int
     admitted: bool = True
 
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        return [
-            (b"ratelimit-policy", b'"%s";q=%d;w=%d' % (self.kind.encode(), self.limit, WINDOW_SECONDS)),
-            (b"ratelimit", b'"%s";r=%d;t=%d' % (self.kind.encode(), self.remaining, self.reset_seconds)),
-        ]
+    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        name = NAMES[self.kind]
+        return (
+            (b"ratelimit-policy", b"%s;q=%d;w=%d" % (name, self.limit, WINDOW_SECONDS)),
+            (b"ratelimit", b"%s;r=%d;t=%d" % (name, self.remaining, self.reset_seconds)),
+        )
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Request
 
 from src.app.dependencies.audited import audited
-from src.app.dependencies.auth import RootOnly, access, key_cache_of
+from src.app.dependencies.auth import RootOnly, access, door_of
 from src.app.models.organizations import BootstrapAnswer, BootstrapRequest
 
 router = APIRouter(prefix="/api/v1/admin", tags=["admin"])
@@ -16,5 +16,5 @@ async def bootstrap(
     async with audited(admin.parts, admin.actor, "platform.bootstrap", "datasets/organizations"):
         outcome = await admin.parts.executor.run("setup/bootstrap", actor=admin.actor, inputs=body.model_dump(exclude_none=True))
         made = outcome.require().of("load_management_tables")
-    key_cache_of(request).forget()
+    door_of(request).keys.forget()
     return BootstrapAnswer.model_validate(made)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Body, Path, Query, Request
 
 from src.app.dependencies.audited import audited
-from src.app.dependencies.auth import Admin, CurrentOrg, OrgOnly, RootOnly, RootOrOrg, access, key_cache_of, parts_of
+from src.app.dependencies.auth import Admin, CurrentOrg, OrgOnly, RootOnly, RootOrOrg, access, door_of, parts_of
 from src.app.models.organizations import (
     DryRunAnswer,
     KeyList,
@@ -92,7 +92,7 @@ async def offboard(request: Request, admin: RootOnly, org_slug: Slug, body: Offb
             )
             erased = outcome.require().of("transform_to_tombstone")
     finally:
-        key_cache_of(request).forget(org_slug)
+        door_of(request).keys.forget(org_slug)
     return OffboardAnswer.model_validate(erased)
 
 
@@ -111,7 +111,7 @@ async def rotate_key(
     hours = parts.settings.key_grace_hours if body.grace_hours is None else body.grace_hours
     async with audited(parts, caller.actor, "keys.rotate", f"organizations/{org_slug}/keys", org_slug):
         made = await blocking(api_keys.rotate, parts, caller.actor, _slug_of(caller, org_slug), timedelta(hours=hours))
-    key_cache_of(request).forget(org_slug)
+    door_of(request).keys.forget(org_slug)
     return RotateAnswer(
         org_slug=org_slug,
         api_key=made.minted.key.reveal(),
@@ -125,7 +125,7 @@ async def revoke_key(request: Request, caller: RootOrOrg, org_slug: Slug, finger
     parts = parts_of(request)
     async with audited(parts, caller.actor, "keys.revoke", f"organizations/{org_slug}/keys/{fingerprint}", org_slug):
         await blocking(api_keys.revoke, parts, caller.actor, _slug_of(caller, org_slug), fingerprint)
-    key_cache_of(request).forget(org_slug)
+    door_of(request).keys.forget(org_slug)
     return RevokeAnswer(org_slug=org_slug, api_key_fingerprint=fingerprint, state="revoked")
 
 

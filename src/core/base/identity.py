@@ -1,7 +1,7 @@
 """Who acts, and for whom. Tenants are minted by authentication and by the queue's claim, nowhere else (a test holds that)."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from src.core.base.names import Environment, OrgSlug
 
@@ -18,8 +18,7 @@ class Tenant:
         return f"{self.org_slug}_{self.environment.suffix}"
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(NamedTuple):
     """Who is answerable for a change. `user_id` is what the caller says; it is written down and never trusted."""
 
     kind: ActorKind

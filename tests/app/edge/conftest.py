@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import httpx2
@@ -13,22 +12,17 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from src.app import docs_pages, middleware, problems
+from src.app.dependencies.auth import Door
 from src.app.dependencies.limits import Limiter
 from src.app.logs import configure_logs
 from src.app.routers import health
+from src.app.wiring import Parts
 from src.core.base import faults
-from src.core.base.clock import Clock, SystemClock
 from src.core.base.identity import Actor
 from src.core.base.names import OrgSlug
 from src.core.base.settings import Settings
 
 ORG_KEY = "acme_corp_api_" + "Ab12" * 4
-
-
-@dataclass
-class Parts:
-    settings: Settings
-    clock: Clock = field(default_factory=SystemClock)
 
 
 class Item(BaseModel):
@@ -48,7 +42,7 @@ router = APIRouter(prefix="/orgs")
 @router.get("/{org}")
 async def show(org: str, request: Request) -> dict[str, str]:
     request.state.actor = Actor("org", OrgSlug("acme_corp"))
-    await request.app.state.limiter.admit(request.scope, "org", org)
+    await request.app.state.door.limiter.admit(request.scope, "org", org)
     return {"org": org}
 
 
@@ -90,7 +84,7 @@ async def state(request: Request) -> dict[str, Any]:
 
 @router.post("/guess/key")
 async def guess(request: Request) -> None:
-    limiter: Limiter = request.app.state.limiter
+    limiter: Limiter = request.app.state.door.limiter
     await limiter.admit_anonymous(request.scope)
     raise faults.Unauthenticated("this key is unknown")
 
@@ -100,8 +94,7 @@ def build(checks: dict[str, Callable[[], None]] | None = None, **settings: objec
     app = FastAPI(
         title="Small", version="1.2.3", docs_url=None, redoc_url=None, openapi_url="/openapi.json" if known.enable_api_docs else None
     )
-    app.state.parts = Parts(known)
-    app.state.limiter = Limiter(known)
+    app.state.door = Door(Parts(known), Limiter(known))
     app.state.checks = checks or {}
     problems.install(app)
     docs_pages.install(app, known)
