@@ -20,6 +20,8 @@ SEVERITY = {"debug": "DEBUG", "info": "INFO", "warning": "WARNING", "error": "ER
 def configure_logs(settings: Settings) -> None:
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     shared = _shared(json_lines=settings.json_logs)
+    if settings.disable_auth:
+        shared.insert(0, _auth_disabled)
     render = _rendered(json_lines=settings.json_logs)
     structlog.configure(
         processors=[*shared, render],
@@ -39,6 +41,11 @@ class _StandardError(logging.StreamHandler[TextIO]):
     @property
     def stream(self) -> TextIO:  # type: ignore[override]  # the parent keeps the stream it was given
         return sys.stderr
+
+
+def _auth_disabled(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event["auth"] = "disabled"
+    return event
 
 
 def _writer(*_: object) -> structlog.WriteLogger:

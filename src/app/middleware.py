@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from time import perf_counter
-from typing import Any
 
 import structlog
 from fastapi import FastAPI
@@ -46,10 +45,8 @@ class EdgeMiddleware:
         self._meter = Meter()
         self._limit = settings.max_body_bytes
         self._fixed = (*SECURITY, *([HSTS] if settings.environment is not Environment.DEVELOPMENT else []))
-        self._context: dict[str, Any] = {}
         if settings.disable_auth:
             self._fixed = (*self._fixed, AUTH_OFF)
-            self._context["auth"] = "disabled"
         self._access = AccessLog(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,7 +58,7 @@ class EdgeMiddleware:
         state = scope.setdefault("state", {})
         state.update(request_id=trace.request_id, trace_id=trace.trace_id, traceparent=trace.header, meter=self._meter)
         clear_contextvars()
-        bind_contextvars(request_id=trace.request_id, trace_id=trace.trace_id, **self._context)
+        bind_contextvars(request_id=trace.request_id, trace_id=trace.trace_id)
         exchange = _Exchange(scope, send, self._fixed, trace)
         try:
             await self._serve(scope, receive, exchange, headers.get(b"content-length"))

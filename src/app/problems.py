@@ -11,11 +11,13 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from src.app.redaction import redacted_text
 from src.core.base.faults import Fault, Flaw, Missing, NotYours, Rejected, TooLarge, Unauthenticated
+from src.core.base.names import did_you_mean
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:convergence:problem:"
@@ -24,11 +26,11 @@ RESERVED: Final = frozenset({"type", "title", "status", "detail", "instance", "r
 LONGEST_INSTANCE: Final = 300
 SHOWN_FLAWS: Final = 3
 SERVER_FAULT: Final = 500
+BAD_REQUEST: Final = 400
 BODILESS: Final = frozenset({204, 205, 304})
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 BY_STATUS: Final[Mapping[int, tuple[str, str]]] = {
-    400: ("bad-request", "The request cannot be read"),
     405: ("method-not-allowed", "This address does not take that method"),
     406: ("not-acceptable", "The answer does not exist in that form"),
     415: ("unsupported-media-type", "The body is in a form this does not take"),
@@ -65,14 +67,17 @@ def of_fault(fault: Fault) -> Problem:
     return Problem(fault.status, fault.code, fault.title, fault.detail, fault.flaws, fault.facts, headers)
 
 
-def of_invalid(wrong: RequestValidationError) -> Problem:
-    flaws = [_flaw(error, wrong.body) for error in wrong.errors()]
+def of_invalid(wrong: RequestValidationError, known: Sequence[str] = ()) -> Problem:
+    flaws = [_flaw(error, wrong.body, known) for error in wrong.errors()]
     shown = "; ".join(f"{flaw.field}: {flaw.message}" for flaw in flaws[:SHOWN_FLAWS])
     more = f"; and {len(flaws) - SHOWN_FLAWS} more, see errors" if len(flaws) > SHOWN_FLAWS else ""
     return Problem(Rejected.status, Rejected.code, Rejected.title, f"{shown}{more}", flaws)
 
 
 def of_http(wrong: HTTPException, request: Request) -> Problem:
+    if wrong.status_code == BAD_REQUEST:  # what the framework says of a body that it cannot even begin to check
+        unreadable = "the body cannot be read as JSON: send one JSON object in UTF-8, not deeply nested, its numbers of ordinary length"
+        return Problem(Rejected.status, Rejected.code, Rejected.title, unreadable, [Flaw("cannot be read", "body")])
     code, title = BY_STATUS.get(wrong.status_code, (f"http-{wrong.status_code}", "The request failed"))
     headers = dict(wrong.headers or {})
     detail = str(wrong.detail)
@@ -109,7 +114,7 @@ def problem_body(problem: Problem, scope: MutableMapping[str, Any]) -> bytes:
             for flaw in problem.flaws
         ]
     body.update({name: value for name, value in problem.facts.items() if name not in RESERVED and value is not None})
-    return json.dumps(body, ensure_ascii=False).encode()
+    return json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def problem_response(problem: Problem, scope: MutableMapping[str, Any]) -> Response:
@@ -131,14 +136,14 @@ async def _on_fault(request: Request, fault: Fault) -> Response:
 
 
 async def _on_invalid(request: Request, wrong: RequestValidationError) -> Response:
-    return problem_response(of_invalid(wrong), request.scope)
+    return problem_response(of_invalid(wrong, _known_fields(request)), request.scope)
 
 
 async def _on_http(request: Request, wrong: HTTPException) -> Response:
     return problem_response(of_http(wrong, request), request.scope)
 
 
-def _flaw(error: Mapping[str, Any], body: object) -> Flaw:
+def _flaw(error: Mapping[str, Any], body: object, known: Sequence[str]) -> Flaw:
     where, *path = error["loc"]
     if error["type"] == "json_invalid":
         place = path[0] if path and isinstance(path[0], int) else 0
@@ -148,7 +153,16 @@ def _flaw(error: Mapping[str, Any], body: object) -> Flaw:
     if where != "body":
         path = [where, *path]
     message = MENDS.get(error["type"], str(error["msg"]).removeprefix("Value error, "))
+    if error["type"] == "extra_forbidden" and len(path) == 1:
+        message += did_you_mean(str(path[0]), known)
     return Flaw(message, _dotted(path) or "body")
+
+
+def _known_fields(request: Request) -> Sequence[str]:
+    """The fields of the body that this address takes."""
+    body = getattr(request.scope.get("route"), "body_field", None)
+    model = body.field_info.annotation if body is not None else None
+    return tuple(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else ()
 
 
 def _dotted(path: Sequence[str | int]) -> str:

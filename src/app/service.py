@@ -30,6 +30,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
         redoc_url=None,
         openapi_url="/openapi.json" if settings.enable_api_docs else None,
         lifespan=_lifespan,
+        redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # the edge does all three, at a fifth of the cost
     )
     app.state.door = Door(parts, Limiter(settings))

@@ -80,7 +80,6 @@ class RunningService:
         root: str | None = None,
         key: str | None = None,
         json: Any = None,
-        timeout: float = 60,
         **headers: str,
     ) -> httpx2.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}

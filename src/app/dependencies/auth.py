@@ -212,12 +212,21 @@ async def _refuse_foreign(request: Request, actor: Actor) -> NoReturn:
     raise fault
 
 
+def _user_id(request: Request) -> str | None:
+    said = request.headers.get("X-User-ID")
+    if said is None:
+        return None
+    # headers arrive as latin-1; what callers mean is UTF-8
+    text = said.encode("latin-1").decode("utf-8", "replace")
+    return "".join(letter for letter in text if letter.isprintable())[:USER_ID_LENGTH] or None
+
+
 def _actor(request: Request, kind: ActorKind, slug: OrgSlug | None = None, key_fingerprint: str | None = None) -> Actor:
     state = request.scope.setdefault("state", {})
     actor = Actor(
         kind=kind,
         org_slug=slug,
-        user_id=(request.headers.get("X-User-ID") or "")[:USER_ID_LENGTH] or None,
+        user_id=_user_id(request),
         key_fingerprint=key_fingerprint,
         request_id=state.get("request_id"),
     )

@@ -43,7 +43,7 @@ class ReadinessAnswer(BaseModel):
 
 @dataclass(slots=True)
 class Readiness:
-    """The checks' last results, kept for a second so that many probes cost one look."""
+    """The checks' last results; while all is well they are kept for a second, so that many probes cost one look."""
 
     checks: Mapping[str, Check]
     clock: Clock
@@ -55,10 +55,14 @@ class Readiness:
 
     async def results(self) -> dict[str, CheckResult]:
         async with self._looking:
-            if self._looked_at is None or self.clock.monotonic() - self._looked_at >= FRESH_SECONDS:
+            if self._looked_at is None or self.clock.monotonic() - self._looked_at >= FRESH_SECONDS or not self._all_well():
                 self._results = {name: await self._look(check) for name, check in self.checks.items()}
                 self._looked_at = self.clock.monotonic()
             return self._results
+
+    def _all_well(self) -> bool:
+        """What failed is looked at anew: it may have been mended since."""
+        return all(result.status == "ok" for result in self._results.values())
 
     async def _look(self, check: Check) -> CheckResult:
         try:
@@ -81,9 +85,7 @@ async def live() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get(
-    "/health/ready", response_model=ReadinessAnswer, responses={503: {"description": "Names what is not ready"}}, **access("anyone")
-)
+@router.get("/health/ready", response_model=ReadinessAnswer, **access("anyone"))
 async def ready(request: Request) -> Response:
     results = await _readiness(request).results()
     checks = {name: result.model_dump(exclude_none=True) for name, result in results.items()}

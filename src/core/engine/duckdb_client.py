@@ -3,6 +3,7 @@
 
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -63,10 +64,9 @@ class DuckDBWarehouse:
         return self._instances.opened
 
     def check(self) -> None:
-        probe = self._home / ".probe"
         try:
-            probe.write_text("")
-            probe.unlink()
+            with tempfile.NamedTemporaryFile(dir=self._home, prefix=".probe-") as probe:
+                probe.write(b"written")
         except OSError as refused:
             raise Misconfigured(
                 f"the warehouse folder cannot be written ({refused.strerror}); look at EMBEDDED_DATA_DIR and its disk"

@@ -3,19 +3,22 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
+from zoneinfo import available_timezones
 
 from email_validator import EmailNotValidError, validate_email
 
 from src.core.base.documents import Document, read_document
 from src.core.base.faults import Conflict, Fault, Flaw, Misconfigured, Rejected, Unavailable
-from src.core.base.names import slug_flaw
+from src.core.base.names import did_you_mean, slug_flaw
 from src.core.base.schema import Granularity, Partition, TableSchema
 from src.core.ledger import orgs
 from src.core.step.context import Services
+
+# Files that lie beside the zones and mean something else on each machine.
+NOT_ZONES = frozenset({"localtime", "posixrules", "Factory"})
 
 Verdict = Literal["passed", "failed", "skipped"]
 INPUT_CHECKS = {
@@ -57,7 +60,7 @@ class OnboardingPlan:
         failed = {check.name: check for check in self.checks if check.result == "failed"}
         flaws = [Flaw(failed[name].detail, field) for name, field in INPUT_CHECKS.items() if name in failed]
         if flaws:
-            raise Rejected("the organisation cannot be onboarded as described", flaws=flaws)
+            raise Rejected("; ".join(flaw.message for flaw in flaws), flaws=flaws)
         if "central_tables" in failed:
             raise Misconfigured(failed["central_tables"].detail)
         if "organization_is_new" in failed:
@@ -71,9 +74,15 @@ def requested(inputs: Mapping[str, Any], services: Services) -> OnboardingReques
         org_slug=inputs["org_slug"],
         company_name=inputs["company_name"],
         admin_email=inputs["admin_email"],
-        subscription_plan=inputs.get("subscription_plan") or services.ledger.plans.default.name,
-        timezone=inputs.get("timezone") or "UTC",
+        subscription_plan=_given(inputs, "subscription_plan", services.ledger.plans.default.name),
+        timezone=_given(inputs, "timezone", "UTC"),
     )
+
+
+def _given(inputs: Mapping[str, Any], name: str, otherwise: str) -> str:
+    """Left out is not the same as empty, which no check should let pass."""
+    value = inputs.get(name)
+    return otherwise if value is None else value
 
 
 def plan(request: OnboardingRequest, services: Services) -> OnboardingPlan:
@@ -134,11 +143,15 @@ def _plan(request: OnboardingRequest, services: Services) -> str:
 
 
 def _timezone(request: OnboardingRequest) -> str:
-    try:
-        ZoneInfo(request.timezone)
-    except (KeyError, ValueError, OSError) as wrong:
-        raise Rejected(f"timezone {request.timezone[:60]!r} is not an IANA zone, for example Europe/Berlin") from wrong
+    if request.timezone not in zones():
+        hint = did_you_mean(request.timezone[:60], zones())
+        raise Rejected(f"timezone {request.timezone[:60]!r} is not an IANA zone, for example Europe/Berlin{hint}")
     return "the zone is known"
+
+
+@cache
+def zones() -> frozenset[str]:
+    return frozenset(available_timezones() - NOT_ZONES)
 
 
 def _central_tables(services: Services) -> str:

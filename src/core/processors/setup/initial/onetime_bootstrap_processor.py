@@ -1,6 +1,6 @@
 import structlog
 
-from src.core.base.faults import Rejected
+from src.core.base.faults import Flaw, Rejected
 from src.core.base.names import Environment
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
@@ -49,7 +49,8 @@ class OnetimeBootstrapProcessor:
         in_production = context.services.settings.environment is Environment.PRODUCTION
         if force and in_production and context.inputs.get("confirm") != DATASET:
             raise Rejected(
-                f'force_recreate_dataset erases every organisation\'s management rows; in production it needs "confirm": "{DATASET}"'
+                f'force_recreate_dataset erases every organisation\'s management rows; in production it needs "confirm": "{DATASET}"',
+                flaws=[Flaw(f'must be "{DATASET}"', "confirm")],
             )
 
 

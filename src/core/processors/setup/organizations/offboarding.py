@@ -2,7 +2,7 @@ from dataclasses import asdict
 
 import structlog
 
-from src.core.base.faults import Misconfigured, Missing, Rejected
+from src.core.base.faults import Flaw, Misconfigured, Missing, Rejected
 from src.core.base.identity import Tenant
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
@@ -22,7 +22,8 @@ class OrgOffboardingProcessor:
         if tenant is None:
             raise Misconfigured("off-boarding was run without a tenant")
         if context.inputs["confirm"] != tenant.org_slug:
-            raise Rejected(f'off-boarding erases all data of {tenant.org_slug}; it needs "confirm": "{tenant.org_slug}"')
+            needed = f'off-boarding erases all data of {tenant.org_slug}; it needs "confirm": "{tenant.org_slug}"'
+            raise Rejected(needed, flaws=[Flaw("must be the slug again", "confirm")])
         return await blocking(offboard, tenant, context)
 
 
