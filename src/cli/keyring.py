@@ -4,7 +4,8 @@ from src.app.wiring import Parts
 from src.core.base.faults import Misconfigured
 from src.core.base.identity import Actor
 from src.core.crypto.local_keyring import LocalKeyring
-from src.core.ledger import audit, keys, kms_keys
+from src.core.ledger import keys, kms_keys
+from src.core.step import trail
 from src.core.step.api_keys import binding
 
 PAGE = 500
@@ -28,16 +29,12 @@ def rotate_keyring(parts: Parts) -> Rewrapped:
     now = parts.clock.now()
     with parts.ledger.writing() as unit:
         kms_keys.note_current(unit, done.key_id, now)
-        audit.record(
+        trail.note(
             unit,
-            audit_id=parts.ids.new(),
-            at=now,
-            actor=Actor("system"),
-            action="keyring.rotate",
-            org_slug=None,
-            resource=f"keyring/{done.key_id}",
-            outcome="SUCCESS",
-            details=None,
+            parts,
+            Actor("system"),
+            "keyring.rotate",
+            f"keyring/{done.key_id}",
         )
     after: str | None = None
     while page := parts.ledger.read(keys.sealed_page, after, PAGE):

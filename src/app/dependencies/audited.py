@@ -5,7 +5,8 @@ from src.app.wiring import Parts
 from src.core.base.faults import Fault
 from src.core.base.identity import Actor
 from src.core.base.threads import blocking
-from src.core.ledger import audit
+from src.core.ledger.audit import Outcome
+from src.core.step import trail
 
 SHOWN = 200  # what a caller names may be of any length
 
@@ -20,21 +21,11 @@ async def audited(parts: Parts, actor: Actor, action: str, resource: str, org_sl
         raise
 
 
-async def note(
-    parts: Parts, actor: Actor, action: str, resource: str, *, org_slug: str | None, outcome: audit.Outcome, fault: Fault
-) -> None:
+async def note(parts: Parts, actor: Actor, action: str, resource: str, *, org_slug: str | None, outcome: Outcome, fault: Fault) -> None:
     def write() -> None:
         if not parts.ledger.missing():
-            parts.ledger.write(
-                audit.record,
-                audit_id=parts.ids.new(),
-                at=parts.clock.now(),
-                actor=actor,
-                action=action,
-                org_slug=org_slug,
-                resource=resource[:SHOWN],
-                outcome=outcome,
-                details={"code": fault.code, "detail": fault.detail},
-            )
+            details = {"code": fault.code, "detail": fault.detail}
+            shown = resource[:SHOWN]
+            parts.ledger.write(trail.note, parts, actor, action, shown, org_slug=org_slug, outcome=outcome, details=details)
 
     await blocking(write)

@@ -8,9 +8,10 @@ from src.core.base.identity import Actor
 from src.core.base.names import OrgSlug, fingerprint, key_hash
 from src.core.base.secret import Secret
 from src.core.crypto.vault import Binding
-from src.core.ledger import audit, keys, kms_keys, orgs
+from src.core.ledger import keys, kms_keys, orgs
 from src.core.ledger.keys import KeyRecord
 from src.core.ledger.store import Unit
+from src.core.step import trail
 from src.core.step.context import Services
 
 SECRET_LENGTH = 16  # the customer's format: {org_slug}_api_{16 letters and digits}, 95 bits
@@ -72,15 +73,13 @@ def rotate(services: Services, actor: Actor, slug: OrgSlug, grace: timedelta) ->
             for record in keys.list_for(unit, slug)
             if record.key_id != minted.key_id and record.revoked_at is None and (record.expires_at is None or record.expires_at > now)
         )
-        audit.record(
+        trail.note(
             unit,
-            audit_id=services.ids.new(),
-            at=now,
-            actor=actor,
-            action="keys.rotate",
+            services,
+            actor,
+            "keys.rotate",
+            f"organizations/{slug}/keys/{minted.fingerprint}",
             org_slug=slug,
-            resource=f"organizations/{slug}/keys/{minted.fingerprint}",
-            outcome="SUCCESS",
             details={"grace_seconds": int(grace.total_seconds()), "replaced": [record.fingerprint for record in replaced]},
         )
     return Rotation(minted, replaced)
@@ -95,16 +94,13 @@ def revoke(services: Services, actor: Actor, slug: OrgSlug, named: str) -> None:
             raise Missing(f"organisation {slug} has no key with fingerprint {named!r}; GET /api/v1/organizations/{slug}/keys lists them")
         if not keys.revoke(unit, slug, named, now):
             raise Conflict(f"key {named} is revoked already")
-        audit.record(
+        trail.note(
             unit,
-            audit_id=services.ids.new(),
-            at=now,
-            actor=actor,
-            action="keys.revoke",
+            services,
+            actor,
+            "keys.revoke",
+            f"organizations/{slug}/keys/{named}",
             org_slug=slug,
-            resource=f"organizations/{slug}/keys/{named}",
-            outcome="SUCCESS",
-            details=None,
         )
 
 

@@ -4,7 +4,7 @@ from src.core.base.faults import Flaw, Rejected
 from src.core.base.names import Environment
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
-from src.core.ledger import audit
+from src.core.step import trail
 from src.core.step.context import StepConfig, StepContext, StepResult
 
 DATASET = "organizations"
@@ -31,18 +31,9 @@ class OnetimeBootstrapProcessor:
             "views_created": list(made.views_created),
             "views_existing": list(made.views_existing),
         }
-        await blocking(
-            ledger.write,
-            audit.record,
-            audit_id=context.services.ids.new(),
-            at=context.services.clock.now(),
-            actor=context.actor,
-            action="platform.bootstrap",
-            org_slug=None,
-            resource=f"datasets/{DATASET}",
-            outcome="SUCCESS",
-            details={"forced": force, **facts},
-        )
+        details = {"forced": force, **facts}
+        resource = f"datasets/{DATASET}"
+        await blocking(ledger.write, trail.note, context.services, context.actor, "platform.bootstrap", resource, details=details)
         return {"status": "SUCCESS", **facts}
 
     def _allow(self, force: bool, context: StepContext) -> None:

@@ -4,7 +4,7 @@ import structlog
 
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
-from src.core.ledger import audit
+from src.core.step import trail
 from src.core.step.context import StepConfig, StepContext, StepResult
 from src.core.step.onboarding import OnboardingPlan, plan, requested
 
@@ -34,17 +34,9 @@ def _note(made: OnboardingPlan, context: StepContext) -> None:
     ledger = context.services.ledger
     if ledger.missing():
         return
-    ledger.write(
-        audit.record,
-        audit_id=context.services.ids.new(),
-        at=context.services.clock.now(),
-        actor=context.actor,
-        action="organizations.dryrun",
-        org_slug=None,
-        resource=f"organizations/{made.request.org_slug[:50]}",
-        outcome="SUCCESS",
-        details={"ready_for_onboarding": made.ready, "failed": [check.name for check in made.checks if check.result == "failed"]},
-    )
+    details = {"ready_for_onboarding": made.ready, "failed": [check.name for check in made.checks if check.result == "failed"]}
+    resource = f"organizations/{made.request.org_slug[:50]}"
+    ledger.write(trail.note, context.services, context.actor, "organizations.dryrun", resource, details=details)
 
 
 def get_engine() -> OrgDryRunProcessor:

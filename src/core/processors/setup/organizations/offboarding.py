@@ -6,7 +6,8 @@ from src.core.base.faults import Flaw, Misconfigured, Missing, Rejected
 from src.core.base.identity import Tenant
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
-from src.core.ledger import audit, orgs
+from src.core.ledger import orgs
+from src.core.step import trail
 from src.core.step.context import StepConfig, StepContext, StepResult
 
 
@@ -37,15 +38,13 @@ def offboard(tenant: Tenant, context: StepContext) -> StepResult:
         now = services.clock.now()
         rows = orgs.erase(unit, tenant.org_slug, now)
         erased = {"dataset": {"dataset_id": tenant.dataset, **asdict(dataset)}, "rows": rows}
-        audit.record(
+        trail.note(
             unit,
-            audit_id=services.ids.new(),
-            at=now,
-            actor=context.actor,
-            action="organizations.offboard",
+            services,
+            context.actor,
+            "organizations.offboard",
+            f"organizations/{tenant.org_slug}",
             org_slug=tenant.org_slug,
-            resource=f"organizations/{tenant.org_slug}",
-            outcome="SUCCESS",
             details=erased,
         )
     return {

@@ -10,9 +10,9 @@ from src.core.base.names import OrgSlug
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
 from src.core.engine.port import Fence
-from src.core.ledger import audit, orgs
+from src.core.ledger import orgs
 from src.core.ledger.orgs import NewOrg
-from src.core.step import api_keys
+from src.core.step import api_keys, trail
 from src.core.step.context import Services, StepConfig, StepContext, StepResult
 from src.core.step.onboarding import DatasetConfig, OnboardingPlan, plan, requested, taken
 
@@ -49,15 +49,13 @@ def onboard(folder: Path, context: StepContext) -> StepResult:
         if not orgs.create(unit, org):
             raise Conflict(taken(tenant.org_slug))
         api_keys.store(unit, minted, now)
-        audit.record(
+        trail.note(
             unit,
-            audit_id=services.ids.new(),
-            at=now,
-            actor=context.actor,
-            action="organizations.onboard",
+            services,
+            context.actor,
+            "organizations.onboard",
+            f"organizations/{tenant.org_slug}",
             org_slug=tenant.org_slug,
-            resource=f"organizations/{tenant.org_slug}",
-            outcome="SUCCESS",
             details={"plan": org.plan.name, "dataset_id": tenant.dataset, "api_key_fingerprint": minted.fingerprint},
         )
     return {
