@@ -1,4 +1,4 @@
-"""Start to first answer, and the memory held then, beside the least that uvicorn can serve."""
+"""Start to first answer, and the memory held then, beside the least that uvicorn and that FastAPI can serve."""
 
 import argparse
 import socket
@@ -27,13 +27,9 @@ def main() -> None:
         ours_env = ["env", "ENVIRONMENT=development", "CA_ROOT_API_KEY=admin_for_a_bench", f"EMBEDDED_DATA_DIR={folder}", "LOG_LEVEL=error"]
         subprocess.run([*ours_env, sys.executable, "-c", BOOTSTRAP], cwd=ROOT, check=True)
         child = [sys.executable, "-m", "bench.start_child"]
-        compare(
-            "start to first answer",
-            [*child, "bench.hello_asgi:app", str(free_port()), "/"],
-            [*ours_env, *child, "src.app.main:app", str(free_port()), "/health/ready"],
-            pairs,
-            GOAL,
-        )
+        ours = [*ours_env, *child, "src.app.main:app", str(free_port()), "/health/ready"]
+        compare("start beside a bare uvicorn", [*child, "bench.hello_asgi:app", str(free_port()), "/"], ours, pairs, GOAL)
+        compare("start beside a bare FastAPI", [*child, "bench.hello_fastapi:app", str(free_port()), "/hello"], ours, pairs, GOAL)
 
 
 BOOTSTRAP = """
