@@ -1,60 +1,10 @@
-"""Keeps secrets out of log lines, by the name they travel under and by their shape."""
+"""Keeps secrets out of log lines."""
 
-import re
-from collections.abc import Mapping
-from functools import lru_cache
-
-from pydantic import SecretStr
 from structlog.typing import EventDict, WrappedLogger
 
-from src.core.base.names import API_KEY
-from src.core.base.secret import Secret
+from src.core.base.redaction import MASK, redacted, redacted_member, redacted_text
 
-MASK = "****"
-DEEPEST = 6
-SECRET_NAME = re.compile(r"key|secret|credential|password|passwd|token|authorization|cookie", re.IGNORECASE)
-# These name a secret without giving it away.
-OPEN_NAME = re.compile(r"(^|_)(fingerprint|id|ids|name|count|kind|hash_prefix)$", re.IGNORECASE)
-SECRET_SHAPES = re.compile(
-    rf"(?:{API_KEY.pattern}"
-    r"|(?<![A-Za-z0-9])(?:sk|rk|pk)[-_][A-Za-z0-9_-]{8,}"
-    r"|(?<![A-Za-z0-9])admin_[A-Za-z0-9_-]{24,}"
-    r"|(?<![A-Za-z0-9])xox[a-z]-[A-Za-z0-9-]{8,}"
-    r"|(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{30,}"
-    r"|(?<![A-Za-z0-9])AKIA[A-Z0-9]{16}"
-    r"|(?i:\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z))",
-    re.DOTALL,
-)
-# A plain search for these is ten times cheaper than the expression, and nearly every line has none of them.
-HINTS = ("_api_", "sk", "rk", "pk", "admin_", "xox", "AIza", "AKIA", "PRIVATE KEY", "earer", "EARER")
-
-
-def redacted_text(text: str) -> str:
-    for hint in HINTS:
-        if hint in text:
-            return SECRET_SHAPES.sub(MASK, text)
-    return text
-
-
-@lru_cache(maxsize=2048)
-def names_secret(name: str) -> bool:
-    return bool(SECRET_NAME.search(name)) and not OPEN_NAME.search(name)
-
-
-def redacted(value: object, depth: int = 0) -> object:
-    """The value as it may be written: plain data only, secrets masked."""
-    if isinstance(value, str):
-        return redacted_text(value)
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if depth > DEEPEST or isinstance(value, Secret | SecretStr):
-        return MASK
-    if isinstance(value, Mapping):
-        return {str(name): _member(str(name), item, depth + 1) for name, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [redacted(item, depth + 1) for item in value]
-    return redacted_text(str(value))
+__all__ = ["MASK", "redact", "redacted", "redacted_text"]
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -62,11 +12,5 @@ def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         # Numbers, and plain texts under a plain name, are nearly all there is.
         if type(value) is int or type(value) is float:
             continue
-        event[name] = _member(name, value, 0)
+        event[name] = redacted_member(name, value)
     return event
-
-
-def _member(name: str, value: object, depth: int) -> object:
-    if names_secret(name) and not (value is None or isinstance(value, bool | int | float)):
-        return MASK
-    return redacted(value, depth)

@@ -1,6 +1,7 @@
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Update, bindparam, update
+from sqlalchemy import Select, Update, bindparam, case, null, select, update
 
 from src.core.ledger.unit import Tables, Unit
 
@@ -8,20 +9,29 @@ ALGORITHM = "AES-256-GCM"
 
 
 def note_current(unit: Unit, key_id: str, at: datetime, *, keyring: str = "local") -> bool:
-    """Writes down that this key seals now and those before it only open; whether it was new here."""
+    """Writes down that this key seals now and every other only opens; whether it was new here."""
+    if unit.point(_current, {"key_id": key_id}) is not None:
+        return False
     new = unit.insert_once(
         unit.tables["org_kms_keys"],
         {"kms_key_id": key_id, "keyring": keyring, "algorithm": ALGORITHM, "status": "CURRENT", "created_at": at, "updated_at": at},
     )
-    if new:
-        unit.change(unit.prepared(_rotated), {"current_key": key_id, "at": at})
+    unit.change(unit.prepared(_rotated), {"key_id": key_id, "at": at})
     return new
+
+
+def _current(tables: Tables) -> Select[Any]:
+    keys = tables["org_kms_keys"].c
+    return select(keys.kms_key_id).where(keys.kms_key_id == bindparam("key_id"), keys.status == "CURRENT")
 
 
 def _rotated(tables: Tables) -> Update:
     keys = tables["org_kms_keys"]
+    named = keys.c.kms_key_id == bindparam("key_id")
+    at = bindparam("at", type_=keys.c.updated_at.type)
+    # of the others only the one that sealed until now: a retired key stays retired
     return (
         update(keys)
-        .where(keys.c.status == "CURRENT", keys.c.org_slug.is_(None), keys.c.kms_key_id != bindparam("current_key"))
-        .values(status="ACTIVE", rotated_at=bindparam("at"), updated_at=bindparam("at"))
+        .where(keys.c.org_slug.is_(None), named != (keys.c.status == "CURRENT"))
+        .values(status=case((named, "CURRENT"), else_="ACTIVE"), rotated_at=case((named, null()), else_=at), updated_at=at)
     )

@@ -112,13 +112,17 @@ def begin_offboarding(unit: Unit, slug: str, at: datetime) -> bool:
     return unit.change(unit.prepared(_begin_offboarding), {"slug": slug, "at": at}) == 1
 
 
-def erase(unit: Unit, slug: str, at: datetime) -> dict[str, int]:
-    """Rows erased by table. Repeating it is harmless and answers noughts."""
-    erased = {
-        name: unit.change(delete(table).where(table.c.org_slug == slug))
-        for name, table in unit.tables.items()
-        if name not in KEPT_BY_ERASURE and "org_slug" in table.c
-    }
+def erase(unit: Unit, slug: str, at: datetime, generation: int | None = None) -> dict[str, int]:
+    """Rows erased by table. Repeating it is harmless and answers noughts.
+
+    So does a generation that is not the living one: the slug belongs to somebody else by now.
+    """
+    named = {name: table for name, table in unit.tables.items() if name not in KEPT_BY_ERASURE and "org_slug" in table.c}
+    if generation is not None:
+        living = get(unit, slug)
+        if living is None or living.generation != generation:
+            return dict.fromkeys([*named, "org_profiles"], 0)
+    erased = {name: unit.change(delete(table).where(table.c.org_slug == slug)) for name, table in named.items()}
     erased["org_profiles"] = unit.change(unit.prepared(_entomb), {"slug": slug, "at": at})
     return erased
 

@@ -98,7 +98,10 @@ class SqliteEngine:
         self.kept: dict[Build[Any], Any] = {}
         self.points: dict[Build[Select[Any]], Point] = {}
         self._path = path
-        self._engine = create_engine(URL.create("sqlite", database=str(path)), creator=self._connect, poolclass=NullPool)
+        # an error that nobody foresaw is logged as it is, and would quote key hashes and names
+        self._engine = create_engine(
+            URL.create("sqlite", database=str(path)), creator=self._connect, poolclass=NullPool, hide_parameters=True
+        )
         self._turnstile = Turnstile()
         self._writer: Link | None = None
         self._readers: deque[Link] = deque()
@@ -115,9 +118,9 @@ class SqliteEngine:
             yield SqliteUnit(link, self, writes=True)
 
     @contextmanager
-    def restructuring(self) -> Iterator[Connection]:
+    def restructuring(self) -> Iterator[tuple[Connection, Unit]]:
         with self._transaction() as link:
-            yield link.connection
+            yield link.connection, SqliteUnit(link, self, writes=True)
 
     @contextmanager
     def inspecting(self) -> Iterator[Connection]:

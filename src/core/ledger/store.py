@@ -54,10 +54,16 @@ class Ledger:
         with self._engine.writing() as unit:
             return op(unit, *args, **kwargs)
 
-    def bootstrap(self, *, force: bool = False) -> BootstrapResult:
-        """Creates the tables and views that lack, and columns that lack; `force` drops and makes all of them anew."""
-        with self._engine.restructuring() as connection:
-            return bootstrap(connection, self._model, force=force)
+    def bootstrap(self, *, force: bool = False, then: Callable[[Unit, BootstrapResult], None] | None = None) -> BootstrapResult:
+        """Creates the tables and views that lack, and columns that lack; `force` drops and makes all of them anew.
+
+        `then` is the last of the same transaction: without it, nothing of the rest is kept either.
+        """
+        with self._engine.restructuring() as (connection, unit):
+            made = bootstrap(connection, self._model, force=force)
+            if then is not None:
+                then(unit, made)
+            return made
 
     def missing(self) -> tuple[str, ...]:
         """Tables and views that are not there; none means bootstrapped."""

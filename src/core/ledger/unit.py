@@ -75,8 +75,8 @@ class LedgerEngine(Protocol):
 
     def writing(self) -> AbstractContextManager[Unit]: ...
 
-    def restructuring(self) -> AbstractContextManager[Connection]:
-        """For changes of tables and views; one process at a time."""
+    def restructuring(self) -> AbstractContextManager[tuple[Connection, Unit]]:
+        """For changes of tables and views, and a unit of the same transaction; one process at a time."""
         ...
 
     def inspecting(self) -> AbstractContextManager[Connection]: ...

@@ -10,12 +10,13 @@ from structlog.typing import FilteringBoundLogger
 
 from src.core.base.faults import NotYours, Rejected
 from src.core.base.identity import Actor, Tenant
+from src.core.base.redaction import MASK, redacted_text
 from src.core.base.window import Window
 from src.core.ledger.runs import NewRun, TriggerType
 from src.core.pipeline.catalog import Catalog, Entry
 from src.core.pipeline.inputs import accept
 from src.core.pipeline.journal import DeferredJournal, Journal
-from src.core.pipeline.mask import MASKED, Mask
+from src.core.pipeline.mask import Mask
 from src.core.pipeline.outcome import Outcome
 from src.core.pipeline.run import Run
 from src.core.pipeline.step_runner import Sleep
@@ -113,8 +114,8 @@ class AsyncPipelineExecutor:
             provider=entry.document.provider,
             domain=entry.document.domain,
             trigger_type=trigger,
-            user_id=actor.user_id,
-            request_id=actor.request_id,
+            user_id=actor.user_id and redacted_text(actor.user_id),
+            request_id=actor.request_id and redacted_text(actor.request_id),
             parameters=parameters,
             window_start=window.start if window else None,
             window_end=window.end if window else None,
@@ -125,7 +126,7 @@ class AsyncPipelineExecutor:
 
 def _impersonal(entry: Entry, inputs: Mapping[str, Any]) -> dict[str, Any]:
     asked = entry.document.inputs
-    return {name: MASKED if asked[name].personal and value is not None else value for name, value in inputs.items()}
+    return {name: MASK if asked[name].personal and value is not None else value for name, value in inputs.items()}
 
 
 def _check_tenant(entry: Entry, tenant: Tenant | None, inputs: Mapping[str, Any]) -> None:

@@ -1,7 +1,6 @@
 """Takes the secrets a run handles out of everything written down about it."""
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from datetime import date, timedelta
@@ -15,10 +14,8 @@ from urllib.parse import quote
 from pydantic import BaseModel, SecretBytes, SecretStr
 
 from src.core.base.faults import Fault
+from src.core.base.redaction import MASK, hidden, redacted_text
 from src.core.base.secret import Secret
-
-MASKED = "****"
-SECRET_KEY = re.compile(r"(.*[_-])?((api|root|private|access)[_-]?key|password|passwd|secret|credentials?|token|authorization)", re.I)
 
 # Shorter texts are words; taking them out of every log line would leave nothing to read.
 SHORTEST = 6
@@ -43,7 +40,8 @@ class Mask:
 
     def text(self, text: str) -> str:
         for secret in sorted(self._known, key=len, reverse=True):
-            text = text.replace(secret, MASKED)
+            text = text.replace(secret, MASK)
+        text = redacted_text(text)
         return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}... ({len(text)} characters)"
 
     def fault(self, fault: Fault) -> Fault:
@@ -57,7 +55,7 @@ class Mask:
     def plain(self, value: object, depth: int = 0) -> Any:
         """The value as JSON can hold it, with every secret masked."""
         if _revealed(value) is not None:
-            return MASKED
+            return MASK
         if depth <= DEEPEST and (isinstance(value, Mapping) or _is_record(value)):
             pairs = value.items() if isinstance(value, Mapping) else _attributes(value).items()
             return {self.text(str(key)): self._of_key(str(key), inner, depth + 1) for key, inner in pairs}
@@ -66,9 +64,7 @@ class Mask:
         return self._scalar(value)
 
     def _of_key(self, key: str, value: object, depth: int) -> Any:
-        if SECRET_KEY.fullmatch(key) and not (value is None or isinstance(value, bool | int | float)):
-            return MASKED
-        return self.plain(value, depth)
+        return MASK if hidden(key, value) else self.plain(value, depth)
 
     def _scalar(self, value: object) -> str | int | float | None:
         if isinstance(value, Enum):

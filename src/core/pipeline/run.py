@@ -62,9 +62,18 @@ class Run:
             if faults is None or rest is not None:
                 await self._end("FAILED", StepFailed(f"the run broke ({type(group.exceptions[0]).__name__})"))
                 raise
-            self.first_fault = self.first_fault or _first(faults)
+            self._lost(faults)
         fault = self.first_fault
-        return self._outcome(await self._end("FAILED" if fault else "SUCCESS", fault) or fault)
+        await self._end("FAILED" if fault else "SUCCESS", fault)
+        return self._outcome(fault)
+
+    def _lost(self, faults: BaseExceptionGroup[Fault]) -> None:
+        """What kept a step from being settled fails the run, unless all of them are done: then only the record of the last is lost."""
+        fault = _first(faults)
+        if len(self.outcomes) < len(self.entry.document.steps):
+            self.first_fault = self.first_fault or fault
+        else:
+            self._log_lost(fault)
 
     async def _visit(self, step_id: str) -> None:
         step = self.entry.document.step(step_id)
@@ -129,7 +138,7 @@ class Run:
             await self._settle(outcome)
         except Fault as unrecorded:
             # the cancellation is what has to go on
-            self.log.error("journal.failed", code=unrecorded.code, error=self.mask.text(str(unrecorded)))  # noqa: TRY400  # a fault says it all
+            self._log_lost(unrecorded)
 
     async def _record(self, outcome: StepOutcome) -> None:
         fault = outcome.fault
@@ -156,8 +165,7 @@ class Run:
             )
         )
 
-    async def _end(self, status: RunStatus, fault: Fault | None) -> Fault | None:
-        """Writes the end down; what kept it from being written, if anything did."""
+    async def _end(self, status: RunStatus, fault: Fault | None) -> None:
         steps = {name: one.status for name, one in self.outcomes.items()}
         rows = [one.rows for one in self.outcomes.values() if one.rows is not None]
         end = RunEnd(
@@ -174,9 +182,11 @@ class Run:
         try:
             await written(self.journal.run_finished(end))
         except Fault as unrecorded:
-            self.log.error("journal.failed", code=unrecorded.code, error=self.mask.text(str(unrecorded)))  # noqa: TRY400  # a fault says it all
-            return unrecorded
-        return None
+            # what the steps did stands, and a caller who is told otherwise loses what they answered: a new key, for one
+            self._log_lost(unrecorded)
+
+    def _log_lost(self, fault: Fault) -> None:
+        self.log.error("journal.lost", code=fault.code, error=self.mask.text(str(fault)))
 
     def _outcome(self, fault: Fault | None) -> Outcome:
         steps = [

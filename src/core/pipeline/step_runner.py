@@ -1,6 +1,7 @@
 """One step: its attempts, each within its time, and what became of it. The one place where any exception of a processor is caught."""
 
 import asyncio
+import threading
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -72,9 +73,10 @@ class StepRunner:
         if limit <= 0:
             raise Timeout(why)
         timer = asyncio.timeout(limit)
+        over = threading.Event()
         try:
             async with timer:
-                answer = await self.registry.resolve(self.step.ps_type).execute(self.config, self.context)
+                answer = await self.registry.resolve(self.step.ps_type).execute(self.config, replace(self.context, given_up=over))
         except Fault:
             raise
         except asyncio.CancelledError as stopped:
@@ -87,6 +89,9 @@ class StepRunner:
             if isinstance(wrong, TimeoutError) and timer.expired():
                 raise Timeout(why) from None
             raise self._crash(wrong) from None
+        finally:
+            # a thread cannot be stopped: it learns here that nobody waits for it any more
+            over.set()
         return _checked(self.step, answer)
 
     def _limit(self) -> tuple[float, str]:

@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, runtime_checkable
@@ -5,6 +6,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 from structlog.typing import FilteringBoundLogger
 
 from src.core.base.clock import Clock
+from src.core.base.faults import Timeout
 from src.core.base.identity import Actor, Tenant
 from src.core.base.ids import Ids
 from src.core.base.settings import Settings
@@ -44,6 +46,12 @@ class StepContext:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
     results: Mapping[str, StepResult] = field(default_factory=dict)
+    given_up: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
+
+    def still_wanted(self) -> None:
+        """Asked by a thread just before it commits: it outlives its attempt, whose caller has been told long since that it failed."""
+        if self.given_up.is_set():
+            raise Timeout(f"step {self.step_id} was given up before it was done")
 
 
 @runtime_checkable

@@ -37,6 +37,27 @@ def test_force_begins_anew(ledger, acme):
     assert ledger.read(orgs.get, acme) is None
 
 
+def test_what_follows_is_of_the_same_transaction(ledger, acme):
+    def follow(unit, made):
+        assert len(made.tables_created) == 14
+        assert org(unit, "next")
+
+    ledger.bootstrap(force=True, then=follow)
+    assert [found.org_slug for found in ledger.read(orgs.page, after=None, limit=9)] == ["next"]
+
+
+@pytest.mark.parametrize("stop", [KeyError, KeyboardInterrupt, Misconfigured])
+def test_when_what_follows_breaks_nothing_was_dropped(ledger, acme, stop):
+    def break_off(unit, made):
+        assert not orgs.taken(unit, acme)
+        raise stop("here")
+
+    with pytest.raises(stop):
+        ledger.bootstrap(force=True, then=break_off)
+    assert ledger.missing() == ()
+    assert ledger.read(orgs.get, acme) is not None
+
+
 def test_a_table_or_view_that_went_missing_comes_back(ledger, acme):
     with ledger.writing() as unit:
         for statement in ("DROP VIEW step_logs_view", "DROP TABLE org_meta_step_logs"):

@@ -1,6 +1,6 @@
 from sqlalchemy import func, select
 
-from src.core.ledger import orgs, quotas, subscriptions
+from src.core.ledger import keys, orgs, quotas, subscriptions
 from tests.contract.ledger.rivals import at_once, race
 from tests.contract.ledger.samples import AT, SCALE, TODAY, key, org, put, row_of, schemas
 
@@ -55,6 +55,21 @@ def test_erasure_takes_everything_of_one_organisation_and_nothing_of_another(led
         for name, table in unit.tables.items():
             left = dict(unit.rows(select(table.c.org_slug, func.count()).group_by(table.c.org_slug)))
             assert left == ({"acme": 1, "other": 1} if name in kept else {"other": 1}), name
+
+
+def test_erasing_an_earlier_generation_leaves_the_next_alone(ledger, acme):
+    ledger.write(orgs.erase, acme, AT, 1)
+    assert ledger.write(org, acme, generation=2)
+    ledger.write(key, acme, "k2")
+
+    erased = ledger.write(orgs.erase, acme, AT, 1)
+
+    assert set(erased) == {name for name in schemas() if name != "org_audit_logs"}
+    assert set(erased.values()) == {0}
+    assert ledger.read(orgs.get, acme).generation == 2
+    assert len(ledger.read(keys.list_for, acme)) == 1
+    assert ledger.write(orgs.erase, acme, AT, generation=2)["org_api_keys"] == 1
+    assert ledger.read(orgs.get, acme) is None
 
 
 def test_a_tombstone_keeps_the_generation_and_nothing_personal(ledger, acme):

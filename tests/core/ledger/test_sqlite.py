@@ -3,11 +3,13 @@ import sqlite3
 import stat
 import sys
 import threading
+import traceback
 from contextlib import closing
 from subprocess import run
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from src.core.base.faults import Conflict, Misconfigured, Throttled, Unavailable
 from src.core.base.settings import ROOT, Settings
@@ -164,6 +166,19 @@ def test_our_own_mistakes_are_not_dressed_up_as_faults(ledger):
     ledger.bootstrap()
     with pytest.raises(Exception, match="syntax error"), ledger.reading() as unit:
         unit.rows(text("SELEKT 1"))
+
+
+def test_an_error_nobody_foresaw_does_not_quote_what_was_written(ledger):
+    ledger.bootstrap()
+    with ledger.writing() as unit:
+        unit.change(text("CREATE TRIGGER stop BEFORE INSERT ON org_profiles BEGIN SELECT RAISE(ABORT, 'stopped'); END"))
+
+    with pytest.raises(DBAPIError, match="stopped") as caught:
+        ledger.write(org, "acme")
+
+    told = "".join(traceback.format_exception(caught.value))
+    assert "acme Inc" not in told
+    assert "admin@acme.example" not in told
 
 
 def test_a_closed_ledger_keeps_no_file_open(file):

@@ -9,7 +9,8 @@ import structlog
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from src.core.base.faults import Conflict, Misconfigured, Unavailable
+from src.core.base.faults import Conflict, Misconfigured, Rejected, Unavailable
+from src.core.base.identity import Actor
 from src.core.base.names import Environment
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
@@ -127,15 +128,49 @@ class BrokenAt(HeldJournal):
         await super().run_finished(end)
 
 
-@pytest.mark.parametrize("at", ["start", "step extract_one", "end"])
-async def test_what_is_not_on_record_has_not_succeeded(tmp_path, at):
+@pytest.mark.parametrize("at", ["start", "step extract_one"])
+async def test_a_step_whose_forerunner_is_not_on_record_is_not_begun(tmp_path, at):
     play = stage(tmp_path, STEPS, journal=BrokenAt(at))
 
     outcome = await play.play()
 
     assert outcome.status == "FAILED"
     assert isinstance(outcome.fault, Unavailable)
-    assert ("load_two" in play.script.order) is (at == "end")
+    assert "load_two" not in play.script.order
+
+
+@pytest.mark.parametrize("at", ["step load_two", "end"])
+async def test_a_journal_that_is_lost_once_all_is_done_does_not_undo_the_run(tmp_path, at):
+    play = stage(tmp_path, STEPS, journal=BrokenAt(at))
+
+    with capture_logs() as logs:
+        outcome = await play.play()
+
+    assert outcome.status == "SUCCESS"
+    assert outcome.require().of("load_two")["rows_processed"] == 2
+    assert [event["code"] for event in logs if event["event"] == "journal.lost"] == ["unavailable"]
+
+
+async def test_a_failure_is_told_although_its_end_cannot_be_written(tmp_path):
+    steps = "- {id: extract_one, ps_type: sample.scripted, config: {raises: Rejected, says: no such bucket}}"
+    outcome = await stage(tmp_path, steps, journal=BrokenAt("end")).play()
+
+    assert isinstance(outcome.fault, Rejected)
+
+
+async def test_a_run_whose_row_is_gone_meanwhile_keeps_its_outcome(tmp_path, ledger):
+    ledger.bootstrap()
+    play = in_ledger(tmp_path, ledger, "- {id: load_slow, ps_type: sample.scripted, config: {for: 0.05, rows: 3}}")
+    run = asyncio.create_task(play.play())
+    await until(lambda: "load_slow" in play.script.order)
+    ledger.bootstrap(force=True)
+
+    with capture_logs() as logs:
+        outcome = await run
+
+    assert outcome.status == "SUCCESS"
+    assert outcome.of("load_slow")["rows_processed"] == 3
+    assert [event["code"] for event in logs if event["event"] == "journal.lost"] == ["conflict"]
 
 
 @pytest.mark.parametrize("at", ["step extract_one", "end"])
@@ -234,6 +269,25 @@ def sqlite_text(folder: Path) -> list[str]:
         ]
     connection.close()
     return text
+
+
+LIVING = "acme_corp_api_Ab12Cd34Ef56Gh78"
+
+
+async def test_a_key_given_as_something_else_is_found_nowhere(tmp_path, ledger):
+    ledger.bootstrap()
+    steps = f"""
+    - {{id: load_it, ps_type: sample.scripted, config: {{raises: Rejected, says: "there is no {LIVING}"}}}}
+    """
+    play = in_ledger(tmp_path, ledger, steps, HEAD + "  slug: {type: string}\n")
+    actor = Actor(kind="root", user_id=LIVING, request_id=LIVING)
+
+    with capture_logs() as logs:
+        outcome = await play.executor.run("sample", actor=actor, inputs={"script": play.script, "slug": f"x/{LIVING}"})
+
+    told = json.dumps([logs, sqlite_text(tmp_path / "data"), str(outcome.fault)], default=repr)
+    assert LIVING not in told
+    assert "x/****" in told
 
 
 async def test_every_event_of_a_run_carries_its_id_and_organisation(tmp_path):

@@ -68,6 +68,18 @@ def test_numbers_under_such_a_name_stay():
     }
 
 
+@pytest.mark.parametrize("shape", ["acme_api_Ab12Cd34Ef56Gh78", "admin_" + "r" * 14, "sk-proj-abcdefgh12", "Bearer abcdefgh.ijk"])
+def test_what_looks_like_a_secret_is_masked_though_nobody_called_it_one(shape):
+    assert Mask().text(f"there is no {shape}") == "there is no ****"
+    assert Mask().plain({"org_slug": shape, shape: 1}) == {"org_slug": "****", "****": 1}
+
+
+def test_a_shape_is_masked_before_a_long_text_is_cut():
+    cut = Mask().text("a " * (LONGEST_TEXT // 2 - 8) + "acme_api_Ab12Cd34Ef56Gh78" + " and more" * 99)
+
+    assert "Ab12" not in cut
+
+
 def test_lines_and_encodings_of_a_secret_are_known():
     mask = Mask()
     mask.learn(Secret("first line of it\nsecond/line of it\n"))

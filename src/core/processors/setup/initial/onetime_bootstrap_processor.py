@@ -4,6 +4,7 @@ from src.core.base.faults import Flaw, Rejected
 from src.core.base.names import Environment
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
+from src.core.ledger.store import BootstrapResult, Unit
 from src.core.step import trail
 from src.core.step.context import StepConfig, StepContext, StepResult
 
@@ -21,20 +22,14 @@ class OnetimeBootstrapProcessor:
     async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:  # noqa: ARG002 - takes all from its inputs
         force = bool(context.inputs.get("force_recreate_dataset"))
         self._allow(force, context)
-        ledger = context.services.ledger
-        made = await blocking(ledger.bootstrap, force=force)
-        facts = {
-            "dataset": DATASET,
-            "tables_created": list(made.tables_created),
-            "tables_existing": list(made.tables_existing),
-            "columns_added": list(made.columns_added),
-            "views_created": list(made.views_created),
-            "views_existing": list(made.views_existing),
-        }
-        details = {"forced": force, **facts}
-        resource = f"datasets/{DATASET}"
-        await blocking(ledger.write, trail.note, context.services, context.actor, "platform.bootstrap", resource, details=details)
-        return {"status": "SUCCESS", **facts}
+
+        def note(unit: Unit, made: BootstrapResult) -> None:
+            details = {"forced": force, **_facts(made)}
+            trail.note(unit, context.services, context.actor, "platform.bootstrap", f"datasets/{DATASET}", details=details)
+            context.still_wanted()
+
+        made = await blocking(context.services.ledger.bootstrap, force=force, then=note)
+        return {"status": "SUCCESS", **_facts(made)}
 
     def _allow(self, force: bool, context: StepContext) -> None:
         in_production = context.services.settings.environment is Environment.PRODUCTION
@@ -43,6 +38,17 @@ class OnetimeBootstrapProcessor:
                 f'force_recreate_dataset erases every organisation\'s management rows; in production it needs "confirm": "{DATASET}"',
                 flaws=[Flaw(f'must be "{DATASET}"', "confirm")],
             )
+
+
+def _facts(made: BootstrapResult) -> dict[str, str | list[str]]:
+    return {
+        "dataset": DATASET,
+        "tables_created": list(made.tables_created),
+        "tables_existing": list(made.tables_existing),
+        "columns_added": list(made.columns_added),
+        "views_created": list(made.views_created),
+        "views_existing": list(made.views_existing),
+    }
 
 
 def get_engine() -> OnetimeBootstrapProcessor:

@@ -1,0 +1,28 @@
+import pytest
+
+from src.core.base.redaction import MASK, redacted, redacted_text
+
+KEY = "acme_corp_api_Ab12Cd34Ef56Gh78"
+
+
+@pytest.mark.parametrize("length", range(len(KEY) - 8, len(KEY) + 1))
+def test_a_key_is_known_even_when_its_end_was_cut_off(length: int) -> None:
+    assert redacted_text(f"organizations/{KEY[:length]}") == f"organizations/{MASK}"
+
+
+@pytest.mark.parametrize(
+    "shape", ["admin_" + "r" * 14, "admin_" + "r" * 60, "sk_live_51H8xAbCdEfGhIjKlMn", "sk_1a2b3c4d5e6f7a8b9c0d", "sk-proj-abcdefgh"]
+)
+def test_a_key_of_the_root_or_of_a_provider_is_known(shape: str) -> None:
+    assert redacted_text(f"no {shape}.") == f"no {MASK}."
+
+
+@pytest.mark.parametrize(
+    "slug", ["sk_ventures_2024", "pk_industries_international", "rk_consulting", "admin_group", "data_api_services", "x_api_v1"]
+)
+def test_a_slug_that_begins_like_a_key_is_none(slug: str) -> None:
+    assert redacted_text(f"organizations/{slug}") == f"organizations/{slug}"
+
+
+def test_names_of_members_are_looked_at_too() -> None:
+    assert redacted({"deep": [{KEY: f"it is {KEY}"}]}) == {"deep": [{MASK: f"it is {MASK}"}]}
