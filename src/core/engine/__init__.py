@@ -5,6 +5,7 @@ from typing import Protocol, cast
 from src.core.base.clock import Clock
 from src.core.base.faults import Misconfigured
 from src.core.base.settings import Settings
+from src.core.engine.folder import check_folder
 from src.core.engine.port import Warehouse
 from src.core.engine.process_lock import ProcessLock
 
@@ -31,13 +32,24 @@ def claim_warehouse(settings: Settings) -> ProcessLock:
         ) from refused
 
 
+def check_warehouse(settings: Settings) -> None:
+    """Raises the fault that keeps the warehouse from being used; for readiness, so without its driver and without opening it."""
+    _adapter(settings)
+    check_folder(_home(settings))
+
+
 def open_warehouse(settings: Settings, clock: Clock, claim: ProcessLock | None = None) -> Warehouse:
+    adapter = cast("Adapter", import_module(_adapter(settings)))
+    return adapter.open_warehouse(settings, clock, _home(settings), claim or claim_warehouse(settings))
+
+
+def _adapter(settings: Settings) -> str:
     name = ADAPTERS.get(settings.warehouse_engine)
     if name is None:
         raise Misconfigured(
             f"WAREHOUSE={settings.warehouse_engine} is not served by this release; set WAREHOUSE=duckdb and name EMBEDDED_DATA_DIR"
         )
-    return cast("Adapter", import_module(name)).open_warehouse(settings, clock, _home(settings), claim or claim_warehouse(settings))
+    return name
 
 
 def _home(settings: Settings) -> Path:

@@ -23,6 +23,8 @@ from src.core.engine.dialect_types import kinds_of
 READ, WRITE = BigQuery, DuckDB
 CACHED = 512
 Purpose = Literal["query", "view", "change"]
+# DuckDB finds its own catalogue under bare names, and they all start so. Nothing in a statement may hide one of them.
+RESERVED = ("duckdb_", "pragma_", "sqlite_", "pg_", "information_schema")
 
 # sqlglot warns of grammar it takes as an opaque command; such statements are refused below with our own words.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -125,7 +127,9 @@ def _check_nodes(root: exp.Expr) -> None:
 
 
 def _check_relations(root: exp.Expr, catalogue: Catalogue) -> None:
-    common = {cte.alias.lower() for cte in root.find_all(exp.CTE)}
+    for cte in root.find_all(exp.CTE):
+        if cte.alias.lower().startswith(RESERVED):
+            raise Rejected(f"WITH {cte.alias[:80]}: names that start with {', '.join(RESERVED)} are the engine's own; take another")
     aliases = _column_sources(root)
     for table in root.find_all(exp.Table):
         if not isinstance(table.this, exp.Identifier):
@@ -134,8 +138,25 @@ def _check_relations(root: exp.Expr, catalogue: Catalogue) -> None:
             raise Rejected(f"write UNNEST({table.sql(dialect=READ)}) AS name: an array is not a table in every engine")
         if table.db or table.catalog:
             raise Rejected(f"{table.sql(dialect=READ)[:80]}: tables are named without their dataset")
-        if table.name.lower() not in common:
+        if not _is_common(table):
             catalogue.need(table.name)
+
+
+def _is_common(table: exp.Table) -> bool:
+    """Whether a WITH that reaches this far defines the name: of the query's own parts all do, of a WITH's parts the later ones."""
+    inner: exp.Expr = table
+    while inner.parent is not None:
+        if isinstance(inner.parent, exp.With):
+            seen = inner.parent.expressions[: (inner.index or 0) + bool(inner.parent.recursive)]
+        elif isinstance(inner, exp.With):
+            seen = []
+        else:
+            clause = inner.parent.args.get("with_")
+            seen = clause.expressions if isinstance(clause, exp.With) else []
+        if any(cte.alias.lower() == table.name.lower() for cte in seen):
+            return True
+        inner = inner.parent
+    return False
 
 
 def _column_sources(root: exp.Expr) -> set[str]:

@@ -3,7 +3,6 @@
 
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -12,23 +11,24 @@ import duckdb
 import pyarrow as pa
 
 from src.core.base.clock import Clock
-from src.core.base.faults import Conflict, Misconfigured, Missing, Rejected
+from src.core.base.faults import Conflict, Misconfigured, Missing, Rejected, Unavailable
 from src.core.base.identity import Tenant
 from src.core.base.names import identifier
 from src.core.base.schema import TableSchema
 from src.core.base.settings import Settings
 from src.core.engine.dialect import Catalogue
+from src.core.engine.duckdb_erasure import ERASED, erase
 from src.core.engine.duckdb_instance import FACTS, HOUSEKEEPING, OWNER_FILE, VIEWS, Instance, Instances, database_file
-from src.core.engine.duckdb_publication import publishing, table_scope
+from src.core.engine.duckdb_publication import published_generation, publishing, table_scope
 from src.core.engine.duckdb_types import check_names, creation, evolution, quoted
 from src.core.engine.duckdb_values import bound, plain_batch, plain_table
+from src.core.engine.folder import check_folder
 from src.core.engine.port import Erased, ExportFormat, Fence, Params, Publication, TableChange, TableSize, Traits
 from src.core.engine.process_lock import ProcessLock
 
 TRAITS = Traits(dialect="duckdb", one_process=True, transactional_ddl=True)
 DATASET = re.compile(r"[a-z0-9_]{3,60}")
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
-ERASED = ".erased-"
 WAIT_SECONDS = 10.0
 STREAM_ROWS = 65_536
 BLOCK_BYTES = 262_144  # DuckDB's default block, the unit in which a table takes room on disk
@@ -52,7 +52,8 @@ class DuckDBWarehouse:
         self._home, self._clock, self._lock = home, clock, claim
         self._instances = Instances(home, settings, wait_seconds)
         for left in home.glob(f"{ERASED}*"):
-            shutil.rmtree(left)  # a process died while it erased this
+            # a process died while it erased this; what cannot go now goes, or says why, when its dataset is dropped again
+            shutil.rmtree(left, ignore_errors=True)
 
     @property
     def traits(self) -> Traits:
@@ -64,13 +65,7 @@ class DuckDBWarehouse:
         return self._instances.opened
 
     def check(self) -> None:
-        try:
-            with tempfile.NamedTemporaryFile(dir=self._home, prefix=".probe-") as probe:
-                probe.write(b"written")
-        except OSError as refused:
-            raise Misconfigured(
-                f"the warehouse folder cannot be written ({refused.strerror}); look at EMBEDDED_DATA_DIR and its disk"
-            ) from refused
+        check_folder(self._home)
 
     def ensure_dataset(self, tenant: Tenant) -> bool:
         made = not self.has_dataset(tenant)
@@ -81,17 +76,10 @@ class DuckDBWarehouse:
         return database_file(self._instances.folder(_dataset(tenant))).exists()
 
     def drop_dataset(self, tenant: Tenant) -> Erased:
-        if not self.has_dataset(tenant):
-            return Erased(existed=False)
-        with self._open(tenant) as instance, instance.cursor() as cursor:
-            tables, views = len(_names(cursor, TABLES)), len(_names(cursor, VIEWS))
-        dataset = _dataset(tenant)
-        with self._instances.alone(dataset) as folder:
-            size = sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file())
-            # renamed first: a crash leaves a dataset or none, never half of one
-            gone = folder.rename(self._home / f"{ERASED}{dataset}")
-            shutil.rmtree(gone)
-        return Erased(existed=True, tables=tables, views=views, bytes=size)
+        tables, views = self._relations(tenant)
+        with self._instances.alone(_dataset(tenant)) as folder:
+            existed, size = erase(folder)
+        return Erased(existed=existed, tables=tables, views=views, bytes=size)
 
     def io_folder(self, tenant: Tenant) -> Path:
         with self._open(tenant) as instance:
@@ -171,6 +159,12 @@ class DuckDBWarehouse:
     def publication(self, tenant: Tenant, run_id: str, fence: Fence) -> AbstractContextManager[Publication]:
         return self._publication(tenant, run_id, fence)
 
+    def last_generation(self, tenant: Tenant, scope: str) -> int:
+        if not self.has_dataset(tenant):
+            return 0
+        with self._open(tenant) as instance:
+            return published_generation(instance, scope)
+
     def export(self, tenant: Tenant, sql: str, to: str, file_format: ExportFormat, params: Params | None = None) -> Path:
         if not FILE_NAME.fullmatch(to):
             raise Rejected(f"{to[:80]!r} is not a file name: letters, digits, . _ and -, starting with a letter or digit")
@@ -189,6 +183,14 @@ class DuckDBWarehouse:
     def close(self) -> None:
         self._instances.close()
         self._lock.release()
+
+    def _relations(self, tenant: Tenant) -> tuple[int, int]:
+        """How many tables and views there are; a file too damaged to tell counts as none, for it must be erasable all the same."""
+        try:
+            with self._open(tenant) as instance, instance.cursor() as cursor:
+                return len(_names(cursor, TABLES)), len(_names(cursor, VIEWS))
+        except (Unavailable, Misconfigured, Rejected):
+            return 0, 0
 
     @contextmanager
     def _publication(self, tenant: Tenant, run_id: str, fence: Fence) -> Iterator[Publication]:

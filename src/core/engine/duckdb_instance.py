@@ -1,6 +1,7 @@
 # ruff: noqa: S608 - identifiers are validated and quoted, values are always bound
 """The open DuckDB files of one process: one locked-down instance per dataset, a bounded number of them open."""
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -16,10 +17,12 @@ from src.core.engine.dialect import Catalogue
 from src.core.engine.dialect_rules import DIVIDE_MACRO
 from src.core.engine.duckdb_faults import BROKEN, fault_of
 from src.core.engine.duckdb_types import quoted
+from src.core.engine.folder import refused_folder
 
 STORAGE = "v1.5.0"
 OWNER_ONLY, OWNER_FILE = 0o700, 0o600
 IO, SPILL = "io", "spill"
+DRAFT = ".new"
 FENCES, FACTS = "x_fences", "x_table_facts"
 HOUSEKEEPING = frozenset({FENCES, FACTS})
 HOUSEKEEPING_TABLES = (
@@ -98,19 +101,54 @@ def open_instance(folder: Path, settings: Settings) -> Instance:
         part.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
         part.chmod(OWNER_ONLY)
     file = database_file(folder)
-    root = duckdb.connect(file, config={"storage_compatibility_version": STORAGE})
+    if not file.exists():
+        _create(file)
+    root = _connect(file)
     try:
         for name, value in _locked_down(folder, settings):
             root.execute(f"SET GLOBAL {name} = $value", {"value": value})
-        root.begin()
-        for statement in HOUSEKEEPING_TABLES:
-            root.execute(statement)
-        root.commit()
-    except duckdb.Error:
+        _keep_house(root)
+        file.chmod(OWNER_FILE)
+    except (duckdb.Error, OSError):
         root.close()
         raise
-    file.chmod(OWNER_FILE)
     return Instance(folder=folder, root=root)
+
+
+def _create(file: Path) -> None:
+    """Under a draft's name first: DuckDB makes a file by several writes, and one that has only some of them never opens."""
+    draft = file.with_name(file.name + DRAFT)
+    for left in file.parent.glob(f"{draft.name}*"):  # with what DuckDB keeps beside it, such as its log
+        left.unlink()
+    root = _connect(draft)
+    try:
+        _keep_house(root)
+        root.execute("CHECKPOINT")
+    finally:
+        root.close()
+    draft.chmod(OWNER_FILE)
+    _to_disk(draft)
+    draft.replace(file)
+    _to_disk(file.parent)
+
+
+def _connect(file: Path) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(file, config={"storage_compatibility_version": STORAGE})
+
+
+def _keep_house(root: duckdb.DuckDBPyConnection) -> None:
+    root.begin()
+    for statement in HOUSEKEEPING_TABLES:
+        root.execute(statement)
+    root.commit()
+
+
+def _to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def database_file(folder: Path) -> Path:
@@ -199,6 +237,8 @@ class Instances:
             instance.users = 1
         except duckdb.Error as error:
             raise fault_of(error) from error
+        except OSError as refused:
+            raise refused_folder(self.folder(dataset), refused) from refused
         finally:
             self._release(dataset, instance)
         return instance

@@ -62,6 +62,12 @@ def publishing(instance: Instance, run_id: str, fence: Fence, clock: Clock) -> I
                 del instance.claims[fence.scope]
 
 
+def published_generation(instance: Instance, scope: str) -> int:
+    with instance.cursor() as cursor:
+        [(published,)] = cursor.execute(f"SELECT max(generation) FROM ({PUBLISHED})", {"scope": scope}).fetchall()
+    return int(published or 0)
+
+
 def _claim(instance: Instance, cursor: duckdb.DuckDBPyConnection, run_id: str, fence: Fence, at: datetime) -> None:
     values = {"scope": fence.scope, "generation": fence.generation, "run_id": run_id, "at": at}
     try:

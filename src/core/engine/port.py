@@ -142,6 +142,10 @@ class Warehouse(Protocol):
 
     def publication(self, tenant: Tenant, run_id: str, fence: Fence) -> AbstractContextManager[Publication]: ...
 
+    def last_generation(self, tenant: Tenant, scope: str) -> int:
+        """The generation that the scope's next publication must exceed; 0 when nothing of it was published yet."""
+        ...
+
     def export(self, tenant: Tenant, sql: str, to: str, file_format: ExportFormat, params: Params | None = None) -> Path:
         """Writes a query's rows to a file named `to` in the dataset's io folder."""
         ...

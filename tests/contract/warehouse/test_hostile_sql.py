@@ -64,6 +64,19 @@ HOSTILE = [
     "SELECT (SELECT COUNT(*) FROM read_text('/etc/hostname')) AS a",
     "SELECT * FROM costs WHERE EXISTS (SELECT 1 FROM glob('/*'))",
     "WITH x AS (SELECT * FROM read_text('/etc/hostname')) SELECT * FROM x",
+    # a name that a WITH elsewhere in the statement gives does not hide the engine's own relation here
+    "SELECT * FROM duckdb_databases AS a CROSS JOIN (WITH duckdb_databases AS (SELECT 1 AS z) SELECT z FROM duckdb_databases) AS b",
+    "SELECT * FROM sqlite_master WHERE EXISTS (WITH sqlite_master AS (SELECT 1 AS z) SELECT z FROM sqlite_master)",
+    "(WITH Pg_Tables AS (SELECT 1 AS z) SELECT z FROM Pg_Tables) UNION ALL (SELECT COUNT(*) AS z FROM pg_tables)",
+    "WITH duckdb_tables AS (SELECT * FROM duckdb_tables) SELECT * FROM duckdb_tables",
+    "WITH RECURSIVE pragma_database_list AS (SELECT * FROM pragma_database_list) SELECT * FROM pragma_database_list",
+    "WITH x AS (SELECT * FROM duckdb_views), duckdb_views AS (SELECT 1 AS z) SELECT * FROM x",
+    "SELECT (WITH `duckdb_logs` AS (SELECT 1 AS z) SELECT z FROM `duckdb_logs`) AS a FROM duckdb_logs",
+    "FROM costs |> AS duckdb_columns |> CROSS JOIN duckdb_columns",
+    "SELECT * FROM duckdb_databases AS costs",
+    "SELECT * FROM elsewhere CROSS JOIN (WITH elsewhere AS (SELECT 1 AS z) SELECT z FROM elsewhere) AS b",
+    "WITH x AS (SELECT * FROM y), y AS (SELECT 1 AS z) SELECT * FROM x",
+    "WITH x AS (SELECT * FROM x) SELECT * FROM x",
 ]
 
 

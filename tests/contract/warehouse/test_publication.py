@@ -10,6 +10,7 @@ from src.core.base.faults import Conflict, Missing, Rejected, Superseded
 from src.core.base.identity import Tenant
 from src.core.base.schema import Field, TableSchema
 from src.core.engine.port import Fence, ParquetFiles, Publication, Slice, Warehouse
+from tests.contract.warehouse.conftest import tenant_named
 from tests.contract.warehouse.tables import COSTS, MONDAY, TUESDAY, WEDNESDAY, days, publish, row, stored
 
 MERGE = """MERGE costs USING (SELECT @day AS d, CAST(4 AS NUMERIC) AS c) AS s ON costs.day = s.d
@@ -89,6 +90,18 @@ def test_an_older_or_equal_generation_is_superseded(warehouse, costs, generation
     with pytest.raises(Superseded):
         publish(warehouse, costs, [row(MONDAY, "5")], generation, days(MONDAY, MONDAY))
     assert stored(warehouse, costs) == [(MONDAY, "compute", Decimal(1))]
+
+
+def test_the_last_generation_of_a_scope_is_told_so_that_a_clock_gone_back_can_be_outrun(warehouse, costs):
+    assert warehouse.last_generation(tenant_named("fresh_org"), "costs") == 0
+    assert warehouse.last_generation(costs, "costs") == 0
+    publish(warehouse, costs, [row(MONDAY)], 1_700_000_000_000_000)
+    with pytest.raises(ZeroDivisionError), warehouse.publication(costs, "r", Fence("costs", 1_800_000_000_000_000)):
+        raise ZeroDivisionError
+    assert warehouse.last_generation(costs, "costs") == 1_700_000_000_000_000
+    assert warehouse.last_generation(costs, "other") == 0
+    publish(warehouse, costs, [row(TUESDAY)], warehouse.last_generation(costs, "costs") + 1)
+    assert len(stored(warehouse, costs)) == 2
 
 
 def test_scopes_have_generations_of_their_own(warehouse, costs):

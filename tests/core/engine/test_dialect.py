@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.core.base.faults import Missing, Rejected
-from src.core.engine.dialect import Catalogue, Purpose
+from src.core.engine.dialect import RESERVED, Catalogue, Purpose
 from src.core.engine.dialect_rules import DIVIDE_MACRO
 
 COLUMNS = {
@@ -195,6 +195,10 @@ def test_the_answer_is_bigquerys(engine, expression, answer):
         ("SELECT AVG(x) AS a FROM (SELECT n AS x FROM t UNION ALL SELECT CAST(2 AS NUMERIC)) AS u", [(Decimal("6.25"),)]),
         ("WITH q AS (SELECT * FROM t) SELECT n * n * n / 3 AS a FROM q", [(Decimal("385.875"),)]),
         ("WITH q AS (SELECT f * 1 AS g FROM t) SELECT CAST(g AS INT64) AS a FROM q", [(3,)]),
+        ("WITH q AS (SELECT i FROM t), r AS (SELECT i FROM Q) SELECT (SELECT i FROM r) AS a FROM q ORDER BY (SELECT i FROM q)", [(7,)]),
+        ("WITH q AS (SELECT i FROM t) SELECT i FROM q UNION ALL SELECT i FROM (WITH r AS (SELECT i FROM q) SELECT i FROM r)", [(7,), (7,)]),
+        ("WITH t AS (SELECT i + 1 AS i FROM t) SELECT i FROM t", [(8,)]),
+        ("WITH RECURSIVE n AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM n WHERE x < 3) SELECT x FROM n ORDER BY x", [(1,), (2,), (3,)]),
         ("SELECT a.n / b.n AS a FROM t AS a JOIN t AS b ON a.i = b.i", [(Decimal(1),)]),
         ("SELECT n / SUM(n) OVER () AS a FROM t", [(Decimal(1),)]),
         ("SELECT i FROM t QUALIFY ROW_NUMBER() OVER (PARTITION BY s ORDER BY ts DESC) = 1", [(7,)]),
@@ -308,3 +312,19 @@ def test_averages_of_numeric_are_exact(values):
     texts = [str(value) for value in values]
     [(found,)] = fetched("SELECT AVG(CAST(x AS NUMERIC)) AS a FROM UNNEST(@texts) AS x", texts=texts)
     assert found == wanted
+
+
+INTERNAL = """SELECT view_name FROM duckdb_views() WHERE internal AND schema_name <> 'information_schema'
+UNION SELECT table_name FROM duckdb_tables() WHERE internal"""
+
+
+def test_everything_of_the_engine_that_a_bare_name_reaches_starts_with_a_reserved_word(engine):
+    names = [name for (name,) in engine.execute(INTERNAL).fetchall()]
+    assert len(names) > 30
+    assert [name for name in names if not name.startswith(RESERVED)] == []
+
+
+@pytest.mark.parametrize("name", ["duckdb_x", "PRAGMA_x", "sqlite_x", "pg_x", "information_schema"])
+def test_no_part_of_a_query_takes_a_name_of_the_engine(name):
+    with pytest.raises(Rejected, match=f"WITH {name}.*take another"):
+        CATALOGUE.render(f"WITH {name} AS (SELECT 1 AS a) SELECT a FROM {name}")
