@@ -13,6 +13,9 @@ def make_key() -> str:
 
 
 def main() -> int:
+    if len(sys.argv) > 1:
+        print("generate_admin_key.py takes no arguments", file=sys.stderr)
+        return 2
     key = make_key()
     print(key)
     print(f"\nSet it before the service starts; it is shown here only:\n\n    export CA_ROOT_API_KEY={key}")

@@ -24,5 +24,8 @@ if [ ! -x .venv/bin/python ]; then
     echo "Making .venv with $("$python" --version)"
     "$python" -m venv .venv || { rm -rf .venv; exit 1; }
 fi
+if [ "$python" != python3 ]; then
+    echo "Using the .venv that is there: $(.venv/bin/python --version). \`make clean\` lets PYTHON=$python make another."
+fi
 echo "Installing $requirements"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$requirements"

@@ -24,6 +24,7 @@ def start() -> FastAPI:
         settings = get_settings().checked()
         configure_logs(settings)
         parts = Parts(settings)
+        parts.load()
         parts.claim_warehouse()
         return create_app(settings, parts)
     except Misconfigured as fault:

@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from src.app.dependencies.auth import SCHEMES
+from src.app.dependencies.auth import SCHEMES, USER_ID_HEADER, USER_ID_LENGTH
 from src.app.problems import MEDIA_TYPE
 
 TEXT = {"type": "string"}
@@ -36,6 +36,15 @@ REFUSED: Mapping[str, Any] = {
 }
 
 
+USER_ID: Mapping[str, Any] = {
+    "name": USER_ID_HEADER,
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "maxLength": USER_ID_LENGTH},
+    "description": "The acting person, for the audit trail; recorded, never trusted",
+}
+
+
 def install(app: FastAPI) -> None:
     describe = app.openapi
 
@@ -49,6 +58,8 @@ def install(app: FastAPI) -> None:
             schemas.pop(unused, None)
         for operations in document["paths"].values():
             for operation in operations.values():
+                if operation["x-access"] != "anyone":
+                    operation.setdefault("parameters", []).append(USER_ID)
                 operation["responses"].pop("422", None)
                 operation["responses"]["default"] = REFUSED
         return document

@@ -16,6 +16,7 @@ from src.app.version import VERSION
 from src.app.wiring import Parts
 from src.core.base.faults import Misconfigured
 from src.core.base.settings import Settings
+from src.core.engine import check_warehouse
 
 log = structlog.get_logger("app")
 
@@ -65,12 +66,18 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     gc.collect()
     gc.freeze()  # what is alive now lives until the end; looking through it again and again costs requests their time
     yield
+    await app.state.door.keys.settle()
     parts.close()
     log.info("service.stopped")
 
 
 def readiness_checks(parts: Parts) -> dict[str, Callable[[], None]]:
-    return {"ledger": parts.ledger.check, "bootstrap": partial(_bootstrapped, parts), "vault": parts.vault.check}
+    return {
+        "ledger": parts.ledger.check,
+        "bootstrap": partial(_bootstrapped, parts),
+        "vault": parts.vault.check,
+        "warehouse": partial(check_warehouse, parts.settings),
+    }
 
 
 def _bootstrapped(parts: Parts) -> None:

@@ -67,6 +67,10 @@ class Parts:
     def catalog(self) -> Catalog:
         return Catalog.load(self.settings.configs_dir)
 
+    def load(self) -> None:
+        """Reads every document and builds every processor, so that what is wrong with one is told at the start."""
+        self.executor  # noqa: B018 - made on first look
+
     @cached_property
     def executor(self) -> AsyncPipelineExecutor:
         return AsyncPipelineExecutor(self, self.catalog, LedgerJournal(self.ledger))

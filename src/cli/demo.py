@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx2
 
@@ -45,6 +45,8 @@ class Demo:
         known = self._known()
         root_key = known.get("root_key") or f"admin_{secrets.token_urlsafe(32)}"
         service = self._start(root_key)
+        for ending in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(ending, _leave)  # a closed terminal must not leave the service behind
         try:
             with httpx2.Client(base_url=self.address, timeout=60, trust_env=False) as client:
                 self._wait(service, client)
@@ -94,7 +96,8 @@ class Demo:
             "DISABLE_AUTH": "false",
             "SANDBOX": "true",
         }
-        with (self.var / "demo.log").open("ab") as out:
+        owner_only = os.open(self.var / "demo.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(owner_only, "wb") as out:
             return subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-m", "src.cli.main", "serve", "--port", str(self.port)],
                 cwd=ROOT,
@@ -177,6 +180,10 @@ def _read(answer: httpx2.Response) -> dict[str, Any]:
         raise Fault(f"{answer.request.method} {answer.request.url.path} answered {answer.status_code}: {answer.text}")
     read: dict[str, Any] = answer.json()
     return read
+
+
+def _leave(number: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _stop(service: subprocess.Popen[bytes]) -> None:

@@ -26,11 +26,14 @@ def serve(host: str = "127.0.0.1", port: int = 8000) -> None:
 def check() -> None:
     """Say whether these settings would start, and what to mend."""
     settings = get_settings().checked()
-    catalog = Parts(settings).catalog
+    parts = Parts(settings)
+    parts.load()
     for warning in settings.warnings():
         typer.echo(f"warning: {warning}")
     ledger = settings.ledger.split(":")[0]
-    typer.echo(f"{settings.environment.value}: ledger {ledger}, warehouse {settings.warehouse_engine}, {len(catalog.entries)} pipelines")
+    typer.echo(
+        f"{settings.environment.value}: ledger {ledger}, warehouse {settings.warehouse_engine}, {len(parts.catalog.entries)} pipelines"
+    )
 
 
 @app.command()
@@ -41,12 +44,16 @@ def rotate_keyring() -> None:
         done = keyring.rotate_keyring(parts)
     finally:
         parts.close()
-    typer.echo(f"{done.key_id} is current; {done.rewrapped} secrets sealed under it, {done.unchanged} were already")
+    what = "is the new key" if done.rotated else "was made by a rotation that was cut short, which is finished now"
+    typer.echo(f"{done.key_id} {what}; {done.moved} secrets sealed under it, {done.unchanged} were already")
+    if done.failed:
+        typer.echo("\n".join(["These could not be moved and stay as they are:", *done.failed]), err=True)
+        raise typer.Exit(1)
 
 
 @app.command()
 def demo(
-    port: Annotated[int, typer.Option(help="Where it serves")] = DEMO_PORT,
+    port: Annotated[int, typer.Option(help="Where it serves", min=1, max=65535)] = DEMO_PORT,
     exit_after: Annotated[bool, typer.Option("--exit", help="Stop after the work instead of serving")] = False,
     var: Annotated[Path, typer.Option(help="Folder that keeps its data and keys")] = ROOT / "var",
 ) -> None:

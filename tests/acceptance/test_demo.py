@@ -1,6 +1,8 @@
 """The demo as its user runs it: twice, and with its keys lost in between."""
 
 import json
+import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -64,3 +66,23 @@ def test_a_taken_port_is_named_with_another(service: RunningService, tmp_path):
 
     assert answer.returncode == 1
     assert f"make demo PORT={service.port + 1}" in answer.stderr
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_whatever_ends_the_demo_ends_its_service_too(tmp_path, ending):
+    port = free_port()
+    argv = [sys.executable, "-m", "src.cli.main", "demo", "--port", str(port), "--var", str(tmp_path)]
+    demo = subprocess.Popen(argv, cwd=ROOT, env=environment(tmp_path / "unused"), stdout=subprocess.PIPE, text=True)
+    assert demo.stdout is not None
+    for line in demo.stdout:
+        if "Serving until" in line:
+            break
+    assert json.loads((tmp_path / "demo.json").read_text())["address"].endswith(str(port))
+
+    demo.send_signal(ending)
+
+    demo.wait(30)
+    demo.stdout.close()
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+    assert stat.S_IMODE((tmp_path / "demo.log").stat().st_mode) == 0o600

@@ -79,6 +79,7 @@ def test_the_dry_run_answers_and_is_not_ready(bare: RunningService):
         "organization_is_new": "skipped",
         "warehouse": "passed",
         "gcp": "skipped",
+        "dataset_is_free": "skipped",
         "vault": "passed",
     }
     assert "POST /api/v1/admin/bootstrap" in details["central_tables"]

@@ -18,6 +18,7 @@ CHECKS = [
     "central_tables",
     "organization_is_new",
     "warehouse",
+    "dataset_is_free",
     "gcp",
     "vault",
 ]

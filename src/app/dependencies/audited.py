@@ -1,3 +1,4 @@
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -14,17 +15,23 @@ SHOWN = 200  # what a caller names may be of any length
 @asynccontextmanager
 async def audited(parts: Parts, actor: Actor, action: str, resource: str, org_slug: str | None = None) -> AsyncIterator[None]:
     """A change that succeeds writes its own audit row, with the change; one that does not is written down here."""
+    done = False
     try:
         yield
-    except Fault as fault:
-        await note(parts, actor, action, resource, org_slug=org_slug, outcome="FAILED", fault=fault)
-        raise
+        done = True
+    finally:
+        if not done:
+            await note(parts, actor, action, resource, org_slug=org_slug, outcome="FAILED", fault=sys.exc_info()[1])
 
 
-async def note(parts: Parts, actor: Actor, action: str, resource: str, *, org_slug: str | None, outcome: Outcome, fault: Fault) -> None:
+async def note(
+    parts: Parts, actor: Actor, action: str, resource: str, *, org_slug: str | None, outcome: Outcome, fault: BaseException | None
+) -> None:
     def write() -> None:
         if not parts.ledger.missing():
-            details = {"code": fault.code, "detail": fault.detail}
+            details = {"code": "unexpected", "detail": type(fault).__name__}
+            if isinstance(fault, Fault):
+                details = {"code": fault.code, "detail": fault.detail}
             shown = resource[:SHOWN]
             parts.ledger.write(trail.note, parts, actor, action, shown, org_slug=org_slug, outcome=outcome, details=details)
 

@@ -1,27 +1,32 @@
 """Who calls. This is where tenants are minted; every route names one of these dependencies and says so in `x-access`."""
 
+import asyncio
 import hashlib
 import hmac
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple, NoReturn
 
+import structlog
 from fastapi import Depends, Request
 
 from src.app.dependencies.audited import note
 from src.app.dependencies.limits import Limiter
 from src.app.wiring import Parts
-from src.core.base.faults import NotYours, Unauthenticated
+from src.core.base.faults import Fault, NotYours, Unauthenticated
 from src.core.base.identity import Actor, ActorKind, Tenant
 from src.core.base.names import API_KEY, OrgSlug, key_hash, org_slug
 from src.core.base.threads import blocking
 from src.core.ledger import keys
 from src.core.ledger.keys import KeyRecord
 
+log = structlog.get_logger("auth")
+
 Access = Literal["anyone", "root", "org", "root_or_org"]
 
-USER_ID_LENGTH = 128
+USER_ID_HEADER, USER_ID_LENGTH = "X-User-ID", 128
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 CACHED_KEYS = 10_000
 TOUCH_EVERY_SECONDS = 3600.0  # last_used_at is a hint for people; one write an hour and key is enough
@@ -74,6 +79,7 @@ class KeyCache:
     parts: Parts
     _held: OrderedDict[str, _Held] = field(default_factory=OrderedDict)
     _forgotten: int = 0
+    _touching: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def find(self, hashed: str) -> _Held | None:
         held = self._held.get(hashed)
@@ -88,7 +94,7 @@ class KeyCache:
         held = _Held(record, Tenant(OrgSlug(record.org_slug), self.parts.settings.environment), now)
         if forgotten == self._forgotten:  # else it was read before somebody revoked it
             self._keep(hashed, held)
-        await self._touch(record)
+        self._touch_soon(record)
         return held
 
     def _keep(self, hashed: str, held: _Held) -> None:
@@ -97,10 +103,24 @@ class KeyCache:
         while len(self._held) > CACHED_KEYS:
             self._held.popitem(last=False)
 
-    async def _touch(self, record: KeyRecord) -> None:
+    def _touch_soon(self, record: KeyRecord) -> None:
+        """Beside the request: a hint for people must not hold up or refuse a valid key."""
         now = self.parts.clock.now()
-        if record.last_used_at is None or (now - record.last_used_at).total_seconds() > TOUCH_EVERY_SECONDS:
-            await blocking(self.parts.ledger.write, keys.touch, record.key_hash, now)
+        stale = record.last_used_at is None or (now - record.last_used_at).total_seconds() > TOUCH_EVERY_SECONDS
+        if stale and record.usable(now):
+            touching = asyncio.create_task(self._touch(record.key_hash, now))
+            self._touching.add(touching)
+            touching.add_done_callback(self._touching.discard)
+
+    async def _touch(self, hashed: str, at: datetime) -> None:
+        try:
+            await blocking(self.parts.ledger.write, keys.touch, hashed, at)
+        except Fault as fault:
+            log.warning("key.not_touched", code=fault.code, detail=fault.detail)
+
+    async def settle(self) -> None:
+        """Before the ledger closes."""
+        await asyncio.gather(*self._touching)
 
     def forget(self, slug: str | None = None) -> None:
         """One organisation's keys, or all."""
@@ -213,7 +233,7 @@ async def _refuse_foreign(request: Request, actor: Actor) -> NoReturn:
 
 
 def _user_id(request: Request) -> str | None:
-    said = request.headers.get("X-User-ID")
+    said = request.headers.get(USER_ID_HEADER)
     if said is None:
         return None
     # headers arrive as latin-1; what callers mean is UTF-8

@@ -47,6 +47,9 @@ class OrganizationRequest(Request):
         default=None, description="STARTER, PROFESSIONAL or SCALE; STARTER when left out"
     )
     timezone: str = Field(default="UTC", max_length=64, description="IANA zone whose days the quota counts")
+    adopt_dataset: bool = Field(
+        default=False, description="Takes over a dataset of this name that holds data already, as after the management tables were rebuilt"
+    )
 
 
 class CheckAnswer(Answer):
@@ -105,7 +108,7 @@ class KeyAnswer(Answer):
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
-    last_used_at: datetime | None = Field(description="To the hour")
+    last_used_at: datetime | None = Field(description="Written at most once an hour")
 
 
 class KeyList(Answer):

@@ -49,6 +49,7 @@ class Readiness:
     clock: Clock
     _results: dict[str, CheckResult] = field(default_factory=dict)
     _looked_at: float | None = None
+    _running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
     # Threads of its own: checks that hang must not take those that serve requests.
     _threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
@@ -56,7 +57,7 @@ class Readiness:
     async def results(self) -> dict[str, CheckResult]:
         async with self._looking:
             if self._looked_at is None or self.clock.monotonic() - self._looked_at >= FRESH_SECONDS or not self._all_well():
-                self._results = {name: await self._look(check) for name, check in self.checks.items()}
+                self._results = {name: await self._look(name, check) for name, check in self.checks.items()}
                 self._looked_at = self.clock.monotonic()
             return self._results
 
@@ -64,28 +65,34 @@ class Readiness:
         """What failed is looked at anew: it may have been mended since."""
         return all(result.status == "ok" for result in self._results.values())
 
-    async def _look(self, check: Check) -> CheckResult:
+    async def _look(self, name: str, check: Check) -> CheckResult:
+        running = self._running.get(name)
+        if running is None or running.done():
+            running = self._running[name] = asyncio.create_task(anyio.to_thread.run_sync(check, limiter=self._threads))
         try:
-            with anyio.fail_after(CHECK_SECONDS):
-                await anyio.to_thread.run_sync(check, abandon_on_cancel=True, limiter=self._threads)
+            await asyncio.wait_for(asyncio.shield(running), CHECK_SECONDS)
         except Fault as fault:
             return CheckResult(status="failed", detail=str(fault))
         except TimeoutError:
+            # it is left to end by itself, and no other is begun beside it
             return CheckResult(status="failed", detail=f"did not answer within {CHECK_SECONDS:g} seconds")
         return CheckResult(status="ok")
 
 
-@router.get("/health", **access("anyone"))
+@router.head("/health", include_in_schema=False)
+@router.get("/health", summary="Whether the service answers", **access("anyone"))
 async def health(request: Request) -> Health:
     return Health(status="healthy", version=request.app.version, environment=parts_of(request).settings.environment.value)
 
 
-@router.get("/health/live", **access("anyone"))
+@router.head("/health/live", include_in_schema=False)
+@router.get("/health/live", summary="Whether the process is alive", **access("anyone"))
 async def live() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get("/health/ready", response_model=ReadinessAnswer, **access("anyone"))
+@router.head("/health/ready", include_in_schema=False)
+@router.get("/health/ready", summary="Whether it can serve, and what keeps it from it", response_model=ReadinessAnswer, **access("anyone"))
 async def ready(request: Request) -> Response:
     results = await _readiness(request).results()
     checks = {name: result.model_dump(exclude_none=True) for name, result in results.items()}
@@ -98,7 +105,13 @@ async def ready(request: Request) -> Response:
     return problem_response(problem, request.scope)
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}}, **access("anyone"))
+@router.get(
+    "/metrics",
+    summary="Its numbers, for Prometheus",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}}},
+    **access("anyone"),
+)
 async def metrics(request: Request) -> Response:
     meter: Meter = request.state.meter
     return Response(meter.exposition(), headers={"Content-Type": METRICS_TYPE})

@@ -20,7 +20,7 @@ from src.app.models.organizations import (
     WhoAmI,
 )
 from src.app.rendering import key_answer, organization_answer
-from src.core.base.faults import Missing
+from src.core.base.faults import Missing, NotYours
 from src.core.base.names import OrgSlug, slug_flaw
 from src.core.base.threads import blocking
 from src.core.ledger import orgs
@@ -65,7 +65,10 @@ async def get_organization(admin: RootOnly, org_slug: Slug) -> OrganizationAnswe
 
 @router.post("/organizations/dryrun", summary="Check an organisation before onboarding; creates nothing", **access("root"))
 async def dryrun(admin: RootOnly, body: OrganizationRequest) -> DryRunAnswer:
-    outcome = await admin.parts.executor.run("setup/organizations/dryrun", actor=admin.actor, inputs=body.model_dump(exclude_none=True))
+    tenant = None if slug_flaw(body.org_slug) else admin.tenant(body.org_slug)
+    outcome = await admin.parts.executor.run(
+        "setup/organizations/dryrun", actor=admin.actor, tenant=tenant, inputs=body.model_dump(exclude_none=True)
+    )
     return DryRunAnswer.model_validate(outcome.require().of("validate_organization"))
 
 
@@ -110,6 +113,7 @@ async def rotate_key(
     parts = parts_of(request)
     hours = parts.settings.key_grace_hours if body.grace_hours is None else body.grace_hours
     async with audited(parts, caller.actor, "keys.rotate", f"organizations/{org_slug}/keys", org_slug):
+        _not_with_an_expiring_key(caller)
         made = await blocking(api_keys.rotate, parts, caller.actor, _slug_of(caller, org_slug), timedelta(hours=hours))
     door_of(request).keys.forget(org_slug)
     return RotateAnswer(
@@ -124,9 +128,18 @@ async def rotate_key(
 async def revoke_key(request: Request, caller: RootOrOrg, org_slug: Slug, fingerprint: Annotated[str, Path(max_length=64)]) -> RevokeAnswer:
     parts = parts_of(request)
     async with audited(parts, caller.actor, "keys.revoke", f"organizations/{org_slug}/keys/{fingerprint}", org_slug):
+        _not_with_an_expiring_key(caller, fingerprint)
         await blocking(api_keys.revoke, parts, caller.actor, _slug_of(caller, org_slug), fingerprint)
     door_of(request).keys.forget(org_slug)
     return RevokeAnswer(org_slug=org_slug, api_key_fingerprint=fingerprint, state="revoked")
+
+
+def _not_with_an_expiring_key(caller: Admin | CurrentOrg, revoked: str | None = None) -> None:
+    """Else whoever holds a key that was rotated away could make itself a new one while the grace lasts. It may end itself."""
+    if not isinstance(caller, CurrentOrg) or caller.key is None or caller.key.expires_at is None:
+        return
+    if caller.key.fingerprint != revoked:
+        raise NotYours("this key is being replaced and makes or revokes no other keys; use the newer key, or the root key")
 
 
 def _slug_of(caller: Admin | CurrentOrg, named: str) -> OrgSlug:

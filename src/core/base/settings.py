@@ -1,6 +1,7 @@
 """All settings, typed, from the environment and `.env`. Nothing else in the system reads the environment."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -15,6 +16,7 @@ from src.core.base.names import Environment
 ROOT = Path(__file__).resolve().parents[3]
 CORS_EXAMPLE = 'CORS_ORIGINS=["http://localhost:3000"]'
 ROOT_KEY_MINIMUM = 32
+ROOT_KEY = re.compile(r"[!-~]+")
 
 
 class Settings(BaseSettings):
@@ -141,6 +143,10 @@ class Settings(BaseSettings):
         found = []
         if self.ca_root_api_key is None and not self.disable_auth:
             found.append(Flaw("is not set; run `python3 scripts/generate_admin_key.py` and export what it prints", "CA_ROOT_API_KEY"))
+        if self.ca_root_api_key and not ROOT_KEY.fullmatch(self.ca_root_api_key.get_secret_value()):
+            found.append(Flaw("must be letters, digits and signs without spaces or line breaks: it travels in a header", "CA_ROOT_API_KEY"))
+        if self.ca_root_api_key and self.ca_root_api_key.get_secret_value().endswith("..."):
+            found.append(Flaw("is a placeholder; run `python3 scripts/generate_admin_key.py` and export what it prints", "CA_ROOT_API_KEY"))
         if self.warehouse_engine == "bigquery":
             found.append(Flaw("bigquery is not served by this release; set WAREHOUSE=duckdb and name EMBEDDED_DATA_DIR", "WAREHOUSE"))
         if not self.ledger.startswith("sqlite:"):

@@ -150,7 +150,8 @@ def _processor_flaws(located: Located[Pipeline], registry: Registry) -> Iterator
         try:
             registry.resolve(step.ps_type)
         except Fault as wrong:
-            yield located.flaw(wrong.detail, "steps", index, "ps_type")
+            # a processor that reads its folder when it is built says what is wrong there
+            yield from wrong.flaws or [located.flaw(wrong.detail, "steps", index, "ps_type")]
 
 
 def _name_clashes(entries: Mapping[str, Entry]) -> Iterator[Flaw]:

@@ -67,12 +67,9 @@ def rotate(services: Services, actor: Actor, slug: OrgSlug, grace: timedelta) ->
     with services.ledger.writing() as unit:
         _living(unit, slug)
         store(unit, minted, now)
+        living = {record.key_id for record in keys.list_for(unit, slug) if record.usable(now)} - {minted.key_id}
         keys.expire_others(unit, slug, minted.key_id, now + grace)
-        replaced = tuple(
-            record
-            for record in keys.list_for(unit, slug)
-            if record.key_id != minted.key_id and record.revoked_at is None and (record.expires_at is None or record.expires_at > now)
-        )
+        replaced = tuple(record for record in keys.list_for(unit, slug) if record.key_id in living)
         trail.note(
             unit,
             services,

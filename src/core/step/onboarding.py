@@ -9,14 +9,17 @@ from typing import Any, Literal
 from zoneinfo import available_timezones
 
 from email_validator import EmailNotValidError, validate_email
+from pydantic import field_validator
 
-from src.core.base.documents import Document, read_document
+from src.core.base.documents import Document, read_document, read_text
 from src.core.base.faults import Conflict, Fault, Flaw, Misconfigured, Rejected, Unavailable
+from src.core.base.identity import Tenant
 from src.core.base.names import did_you_mean, slug_flaw
 from src.core.base.schema import Granularity, Partition, TableSchema
 from src.core.ledger import orgs
 from src.core.step.context import Services
 
+VALIDATION_TABLE, PROFILE_TABLE = "onboarding_validation_test", "x_org_profile"
 # Files that lie beside the zones and mean something else on each machine.
 NOT_ZONES = frozenset({"localtime", "posixrules", "Factory"})
 
@@ -37,6 +40,7 @@ class OnboardingRequest:
     admin_email: str
     subscription_plan: str
     timezone: str
+    adopt_dataset: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +67,9 @@ class OnboardingPlan:
             raise Rejected("; ".join(flaw.message for flaw in flaws), flaws=flaws)
         if "central_tables" in failed:
             raise Misconfigured(failed["central_tables"].detail)
-        if "organization_is_new" in failed:
-            raise Conflict(failed["organization_is_new"].detail)
+        for name in ("organization_is_new", "dataset_is_free"):
+            if name in failed:
+                raise Conflict(failed[name].detail)
         if failed:
             raise Unavailable("the platform cannot onboard now: " + "; ".join(check.detail for check in failed.values()))
 
@@ -76,6 +81,7 @@ def requested(inputs: Mapping[str, Any], services: Services) -> OnboardingReques
         admin_email=inputs["admin_email"],
         subscription_plan=_given(inputs, "subscription_plan", services.ledger.plans.default.name),
         timezone=_given(inputs, "timezone", "UTC"),
+        adopt_dataset=bool(inputs.get("adopt_dataset")),
     )
 
 
@@ -85,7 +91,7 @@ def _given(inputs: Mapping[str, Any], name: str, otherwise: str) -> str:
     return otherwise if value is None else value
 
 
-def plan(request: OnboardingRequest, services: Services) -> OnboardingPlan:
+def plan(request: OnboardingRequest, services: Services, tenant: Tenant | None) -> OnboardingPlan:
     probes: list[tuple[str, Callable[[], str]]] = [
         ("org_slug_format", partial(_slug, request)),
         ("company_name", partial(_company, request)),
@@ -95,6 +101,7 @@ def plan(request: OnboardingRequest, services: Services) -> OnboardingPlan:
         ("central_tables", partial(_central_tables, services)),
         ("organization_is_new", partial(_is_new, request, services)),
         ("warehouse", partial(_warehouse, services)),
+        ("dataset_is_free", partial(_dataset_is_free, request, services, tenant)),
         ("gcp", partial(_gcp, services)),
         ("vault", partial(_vault, services)),
     ]
@@ -186,6 +193,23 @@ def _warehouse(services: Services) -> str:
     return f"{services.settings.warehouse_engine} answers"
 
 
+def _dataset_is_free(request: OnboardingRequest, services: Services, tenant: Tenant | None) -> str:
+    """An earlier organisation of this name may have left its costs: the ledger forgets when it is rebuilt, datasets do not."""
+    if tenant is None or services.ledger.missing() or services.ledger.read(orgs.taken, tenant.org_slug):
+        raise Skipped("told of a new organisation only")
+    warehouse = services.warehouse
+    if not warehouse.has_dataset(tenant):
+        return f"there is no dataset {tenant.dataset} yet"
+    own = (VALIDATION_TABLE, PROFILE_TABLE)
+    filled = [table for table in warehouse.tables(tenant) if table not in own and warehouse.measure(tenant, table).rows]
+    if filled and not request.adopt_dataset:
+        raise Conflict(
+            f"the dataset {tenant.dataset} holds data of an earlier organisation ({', '.join(filled[:3])}); "
+            'onboard with "adopt_dataset": true if it is the same one and keeps its data, or choose another slug'
+        )
+    return f"{tenant.dataset} is taken over with the data it holds" if filled else f"{tenant.dataset} was left empty and is taken over"
+
+
 def _gcp(services: Services) -> str:
     credentials = services.settings.google_application_credentials
     if services.settings.warehouse_engine != "bigquery" and credentials is None:
@@ -226,12 +250,14 @@ class DatasetConfig(Document):
 
     tables: dict[str, TableEntry]
     views: dict[str, ViewEntry]
-    validation_table: str
-    profile_table: str
 
+    @field_validator("tables")
     @classmethod
-    def read(cls, folder: Path) -> "DatasetConfig":
-        return read_document(folder / "config.yml", cls)
+    def _has_what_onboarding_writes(cls, tables: dict[str, TableEntry]) -> dict[str, TableEntry]:
+        missing = [name for name in (VALIDATION_TABLE, PROFILE_TABLE) if name not in tables]
+        if missing:
+            raise ValueError(f"the table {missing[0]} is needed: onboarding writes to it")
+        return tables
 
     def schemas(self, folder: Path) -> tuple[TableSchema, ...]:
         return tuple(
@@ -245,4 +271,18 @@ class DatasetConfig(Document):
         )
 
     def view_texts(self, folder: Path) -> dict[str, str]:
-        return {name: (folder / "views" / f"{name}.sql").read_text() for name in self.views}
+        files = {name: folder / "views" / f"{name}.sql" for name in self.views}
+        return {name: read_text(path, str(path)) for name, path in files.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """What a new dataset holds, read whole so that a mistake is told when the service starts and not to the first customer."""
+
+    schemas: tuple[TableSchema, ...]
+    views: Mapping[str, str]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Dataset":
+        config = read_document(folder / "config.yml", DatasetConfig)
+        return cls(config.schemas(folder), config.view_texts(folder))

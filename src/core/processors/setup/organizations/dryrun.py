@@ -19,7 +19,7 @@ class OrgDryRunProcessor:
 
     async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:  # noqa: ARG002 - takes all from its inputs
         request = requested(context.inputs, context.services)
-        made = await blocking(plan, request, context.services)
+        made = await blocking(plan, request, context.services, context.tenant)
         await blocking(_note, made, context)
         return {
             "status": "SUCCESS",

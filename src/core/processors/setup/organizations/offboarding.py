@@ -30,13 +30,15 @@ class OrgOffboardingProcessor:
 
 def offboard(tenant: Tenant, context: StepContext) -> StepResult:
     services = context.services
-    if services.ledger.read(orgs.get, tenant.org_slug) is None:
+    org = services.ledger.read(orgs.get, tenant.org_slug)
+    if org is None:
         raise Missing(f"there is no organisation {tenant.org_slug}; GET /api/v1/organizations lists them")
     services.ledger.write(orgs.begin_offboarding, tenant.org_slug, services.clock.now())
     dataset = services.warehouse.drop_dataset(tenant)
     with services.ledger.writing() as unit:
         now = services.clock.now()
-        rows = orgs.erase(unit, tenant.org_slug, now)
+        rows = orgs.erase(unit, tenant.org_slug, now, org.generation)
+        context.still_wanted()
         erased = {"dataset": {"dataset_id": tenant.dataset, **asdict(dataset)}, "rows": rows}
         trail.note(
             unit,

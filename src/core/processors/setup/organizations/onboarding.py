@@ -1,6 +1,5 @@
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 
 import structlog
 
@@ -14,7 +13,7 @@ from src.core.ledger import orgs
 from src.core.ledger.orgs import NewOrg
 from src.core.step import api_keys, trail
 from src.core.step.context import Services, StepConfig, StepContext, StepResult
-from src.core.step.onboarding import DatasetConfig, OnboardingPlan, plan, requested, taken
+from src.core.step.onboarding import PROFILE_TABLE, VALIDATION_TABLE, Dataset, OnboardingPlan, plan, requested, taken
 
 SCOPE = "setup/organizations/onboarding"
 PROBE = Decimal("1234567.123456789")  # all nine digits of a NUMERIC
@@ -27,23 +26,22 @@ class OrgOnboardingProcessor:
         self.settings = get_settings()
         self.logger = structlog.get_logger(__name__)
         self.template_dir = self.settings.configs_dir / "setup" / "organizations" / "onboarding"
+        self.dataset = Dataset.read(self.template_dir)
 
     async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:  # noqa: ARG002 - takes all from its inputs
-        return await blocking(onboard, self.template_dir, context)
+        return await blocking(onboard, self.dataset, context)
 
 
-def onboard(folder: Path, context: StepContext) -> StepResult:
-    services = context.services
-    made = plan(requested(context.inputs, services), services)
+def onboard(dataset: Dataset, context: StepContext) -> StepResult:
+    services, tenant = context.services, context.tenant
+    made = plan(requested(context.inputs, services), services, tenant)
     made.require()
-    tenant = context.tenant
     if tenant is None or tenant.org_slug != made.request.org_slug:
         raise Misconfigured("onboarding was run without the tenant it onboards")
     now = services.clock.now()
     org = _new_org(made, tenant, now, services)
-    config = DatasetConfig.read(folder)
     created = services.warehouse.ensure_dataset(tenant)
-    tables = _fill_dataset(config, folder, tenant, org, context)
+    tables = _fill_dataset(dataset, tenant, org, context)
     minted = api_keys.mint(services, tenant.org_slug)
     with services.ledger.writing() as unit:
         if not orgs.create(unit, org):
@@ -58,6 +56,7 @@ def onboard(folder: Path, context: StepContext) -> StepResult:
             org_slug=tenant.org_slug,
             details={"plan": org.plan.name, "dataset_id": tenant.dataset, "api_key_fingerprint": minted.fingerprint},
         )
+        context.still_wanted()
     return {
         "status": "SUCCESS",
         "org_slug": tenant.org_slug,
@@ -67,7 +66,7 @@ def onboard(folder: Path, context: StepContext) -> StepResult:
         "dataset_id": tenant.dataset,
         "dataset_created": created,
         "tables_created": tables,
-        "views_created": list(config.views),
+        "views_created": list(dataset.views),
     }
 
 
@@ -84,10 +83,10 @@ def _new_org(made: OnboardingPlan, tenant: Tenant, now: datetime, services: Serv
     )
 
 
-def _fill_dataset(config: DatasetConfig, folder: Path, tenant: Tenant, org: NewOrg, context: StepContext) -> list[str]:
+def _fill_dataset(dataset: Dataset, tenant: Tenant, org: NewOrg, context: StepContext) -> list[str]:
     warehouse = context.services.warehouse
-    created = [schema.name for schema in config.schemas(folder) if warehouse.ensure_table(tenant, schema).created]
-    for name, text in config.view_texts(folder).items():
+    created = [schema.name for schema in dataset.schemas if warehouse.ensure_table(tenant, schema).created]
+    for name, text in dataset.views.items():
         warehouse.ensure_view(tenant, name, text)
     profile = {
         "org_slug": org.org_slug,
@@ -106,13 +105,15 @@ def _fill_dataset(config: DatasetConfig, folder: Path, tenant: Tenant, org: NewO
         "amount": PROBE,
         "written_at": org.created_at,
     }
-    fence = Fence(SCOPE, int(org.created_at.timestamp() * 1_000_000))
-    with warehouse.publication(tenant, context.run_id, fence) as publication:
-        publication.replace(config.profile_table, [profile])
-        publication.replace(config.validation_table, [record])
+    # by the clock, but never below what was published: a clock may step back
+    generation = max(int(org.created_at.timestamp() * 1_000_000), warehouse.last_generation(tenant, SCOPE) + 1)
+    with warehouse.publication(tenant, context.run_id, Fence(SCOPE, generation)) as publication:
+        publication.replace(PROFILE_TABLE, [profile])
+        publication.replace(VALIDATION_TABLE, [record])
         back = publication.query("SELECT run_id, amount FROM onboarding_validation_test").to_pylist()
         if back != [{"run_id": context.run_id, "amount": PROBE}]:
             raise Misconfigured(f"the dataset {tenant.dataset} does not give back what was written to it: {back!r}")
+        context.still_wanted()
     return created
 
 

@@ -1,0 +1,49 @@
+"""The README's own commands, run as printed against a service of its own."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from tests.fakes.running import ROOT, ROOT_KEY, RunningService
+
+BLOCK = re.compile(r"## By hand\n(.*?)\n## ", re.DOTALL)
+
+
+def commands() -> list[str]:
+    found = BLOCK.search((ROOT / "README.md").read_text())
+    assert found is not None
+    code = "\n".join(line[4:] for line in found[1].splitlines() if line.startswith("    "))
+    return [command for command in re.split(r"\n(?=\S)", code.replace("\\\n", " ")) if command.startswith("curl")]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
+def test_every_curl_line_of_the_readme_answers_as_it_says(fresh):
+    service: RunningService = fresh()
+    environment = {"BASE_URL": service.address, "CA_ROOT_API_KEY": ROOT_KEY, "PATH": "/usr/bin:/bin", "ORG_API_KEY": ""}
+    statuses = []
+    for command in commands():
+        shown = subprocess.run(
+            ["bash", "-c", f"{command} -sS -w '\\n%{{http_code}}'"], env=environment, capture_output=True, text=True, check=True, timeout=60
+        )
+        body, _, status = shown.stdout.rpartition("\n")
+        statuses.append(int(status))
+        if "organizations/onboard" in command:
+            key = re.search(r"acmecorp_api_[A-Za-z0-9]{16}", body)
+            assert key is not None
+            environment["ORG_API_KEY"] = key[0]
+
+    assert statuses == [200, 200, 200, 201, 200, 201, 200, 403]
+
+
+def test_the_two_commands_and_the_customers_start_line_stand_there():
+    readme = (ROOT / "README.md").read_text()
+
+    for line in (
+        "make demo",
+        "make test",
+        "python3 -m uvicorn src.app.main:app --host 0.0.0.0 --port 8000",
+        "pip install -r requirements.txt",
+    ):
+        assert line in readme
