@@ -56,7 +56,7 @@ def staged(folder: Path, processor: InAThread, options: str = "") -> Stage:
 async def test_a_thread_that_outlives_its_time_is_told_that_it_was_given_up(tmp_path):
     work = InAThread()
 
-    outcome = await staged(tmp_path, work, ", timeout: 30ms").play()
+    outcome = await staged(tmp_path, work, ", timeout: 1s").play()
     work.let_go.set()
     await until(lambda: work.over == 1)
 
@@ -67,7 +67,7 @@ async def test_a_thread_that_outlives_its_time_is_told_that_it_was_given_up(tmp_
 
 async def test_of_two_attempts_only_the_one_that_is_waited_for_commits(tmp_path):
     work = InAThread()
-    run = asyncio.create_task(staged(tmp_path, work, ", timeout: 300ms, retry: {attempts: 2, wait: 1ms}").play())
+    run = asyncio.create_task(staged(tmp_path, work, ", timeout: 1s, retry: {attempts: 2, wait: 1ms}").play())
     await until(lambda: work.inside == 2)
     work.let_go.set()
 
