@@ -15,6 +15,7 @@ from src.core.base.documents import Document, read_document, read_text
 from src.core.base.faults import Conflict, Fault, Flaw, Misconfigured, Rejected, Unavailable
 from src.core.base.identity import Tenant
 from src.core.base.names import did_you_mean, slug_flaw
+from src.core.base.redaction import redacted_text
 from src.core.base.schema import Granularity, Partition, TableSchema
 from src.core.ledger import orgs
 from src.core.step.context import Services
@@ -125,6 +126,8 @@ def _slug(request: OnboardingRequest) -> str:
     flaw = slug_flaw(request.org_slug)
     if flaw:
         raise Rejected(flaw)
+    if redacted_text(request.org_slug) != request.org_slug:
+        raise Rejected("org_slug looks like a key, and would be masked in every log; choose another")
     return f"{request.org_slug} may be a slug"
 
 

@@ -2,7 +2,7 @@ from dataclasses import asdict
 
 import structlog
 
-from src.core.base.faults import Flaw, Misconfigured, Missing, Rejected
+from src.core.base.faults import Conflict, Flaw, Misconfigured, Missing, Rejected
 from src.core.base.identity import Tenant
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
@@ -38,7 +38,8 @@ def offboard(tenant: Tenant, context: StepContext) -> StepResult:
     with services.ledger.writing() as unit:
         now = services.clock.now()
         rows = orgs.erase(unit, tenant.org_slug, now, org.generation)
-        context.still_wanted()
+        if rows["org_profiles"] == 0:
+            raise Conflict(f"organisation {tenant.org_slug} was off-boarded or onboarded anew meanwhile; look at it again")
         erased = {"dataset": {"dataset_id": tenant.dataset, **asdict(dataset)}, "rows": rows}
         trail.note(
             unit,
@@ -49,6 +50,7 @@ def offboard(tenant: Tenant, context: StepContext) -> StepResult:
             org_slug=tenant.org_slug,
             details=erased,
         )
+        context.still_wanted()
     return {
         "status": "SUCCESS",
         "org_slug": tenant.org_slug,
