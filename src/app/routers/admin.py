@@ -3,16 +3,15 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Request
 
 from src.app.dependencies.audited import audited
-from src.app.dependencies.auth import RootOnly, access, door_of
+from src.app.dependencies.auth import KeyedRoute, access, admin_of, door_of
 from src.app.models.organizations import BootstrapAnswer, BootstrapRequest
 
-router = APIRouter(prefix="/api/v1/admin", tags=["admin"])
+router = APIRouter(prefix="/api/v1/admin", tags=["admin"], route_class=KeyedRoute)
 
 
 @router.post("/bootstrap", summary="Create the management tables, or add what they lack", **access("root"))
-async def bootstrap(
-    request: Request, admin: RootOnly, body: Annotated[BootstrapRequest, Body(default_factory=BootstrapRequest)]
-) -> BootstrapAnswer:
+async def bootstrap(request: Request, body: Annotated[BootstrapRequest, Body(default_factory=BootstrapRequest)]) -> BootstrapAnswer:
+    admin = admin_of(request)
     async with audited(admin.parts, admin.actor, "platform.bootstrap", "datasets/organizations"):
         outcome = await admin.parts.executor.run("setup/bootstrap", actor=admin.actor, inputs=body.model_dump(exclude_none=True))
         made = outcome.require().of("load_management_tables")

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Body, Path, Query, Request
 
 from src.app.dependencies.audited import audited
-from src.app.dependencies.auth import Admin, CurrentOrg, OrgOnly, RootOnly, RootOrOrg, access, door_of, parts_of
+from src.app.dependencies.auth import Admin, CurrentOrg, KeyedRoute, access, admin_of, caller_of, door_of, org_of, parts_of
 from src.app.models.organizations import (
     DryRunAnswer,
     KeyList,
@@ -26,13 +26,14 @@ from src.core.base.threads import blocking
 from src.core.ledger import orgs
 from src.core.step import api_keys
 
-router = APIRouter(prefix="/api/v1", tags=["organizations"])
+router = APIRouter(prefix="/api/v1", tags=["organizations"], route_class=KeyedRoute)
 
 Slug = Annotated[str, Path(max_length=200, description="The organisation")]
 
 
 @router.get("/whoami", summary="What this key is", **access("org"))
-async def whoami(org: OrgOnly) -> WhoAmI:
+async def whoami(request: Request) -> WhoAmI:
+    org = org_of(request)
     return WhoAmI(
         org_slug=org.tenant.org_slug,
         dataset_id=org.tenant.dataset,
@@ -43,12 +44,12 @@ async def whoami(org: OrgOnly) -> WhoAmI:
 
 @router.get("/organizations", summary="List organisations", **access("root"))
 async def list_organizations(
-    admin: RootOnly,
+    request: Request,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=50)] = None,
     status: Literal["ACTIVE", "OFFBOARDING"] | None = None,
 ) -> OrganizationPage:
-    found = await blocking(admin.parts.ledger.read, orgs.page, after=cursor, limit=limit + 1, status=status)
+    found = await blocking(parts_of(request).ledger.read, orgs.page, after=cursor, limit=limit + 1, status=status)
     shown = found[:limit]
     return OrganizationPage(
         organizations=[organization_answer(org) for org in shown], next_cursor=shown[-1].org_slug if len(found) > limit else None
@@ -56,15 +57,16 @@ async def list_organizations(
 
 
 @router.get("/organizations/{org_slug}", summary="Show one organisation", **access("root"))
-async def get_organization(admin: RootOnly, org_slug: Slug) -> OrganizationAnswer:
-    found = await admin.parts.read(orgs.get, org_slug)
+async def get_organization(request: Request, org_slug: Slug) -> OrganizationAnswer:
+    found = await parts_of(request).read(orgs.get, org_slug)
     if found is None:
         raise Missing(f"there is no organisation {org_slug!r}; GET /api/v1/organizations lists them")
     return organization_answer(found)
 
 
 @router.post("/organizations/dryrun", summary="Check an organisation before onboarding; creates nothing", **access("root"))
-async def dryrun(admin: RootOnly, body: OrganizationRequest) -> DryRunAnswer:
+async def dryrun(request: Request, body: OrganizationRequest) -> DryRunAnswer:
+    admin = admin_of(request)
     tenant = None if slug_flaw(body.org_slug) else admin.tenant(body.org_slug)
     outcome = await admin.parts.executor.run(
         "setup/organizations/dryrun", actor=admin.actor, tenant=tenant, inputs=body.model_dump(exclude_none=True)
@@ -73,7 +75,8 @@ async def dryrun(admin: RootOnly, body: OrganizationRequest) -> DryRunAnswer:
 
 
 @router.post("/organizations/onboard", status_code=201, summary="Create an organisation and its key", **access("root"))
-async def onboard(admin: RootOnly, body: OrganizationRequest) -> OnboardAnswer:
+async def onboard(request: Request, body: OrganizationRequest) -> OnboardAnswer:
+    admin = admin_of(request)
     tenant = None if slug_flaw(body.org_slug) else admin.tenant(body.org_slug)
     async with audited(admin.parts, admin.actor, "organizations.onboard", f"organizations/{body.org_slug}"):
         outcome = await admin.parts.executor.run(
@@ -84,7 +87,8 @@ async def onboard(admin: RootOnly, body: OrganizationRequest) -> OnboardAnswer:
 
 
 @router.delete("/organizations/{org_slug}", summary="Close an organisation and erase its data", **access("root"))
-async def offboard(request: Request, admin: RootOnly, org_slug: Slug, body: OffboardRequest) -> OffboardAnswer:
+async def offboard(request: Request, org_slug: Slug, body: OffboardRequest) -> OffboardAnswer:
+    admin = admin_of(request)
     try:
         async with audited(admin.parts, admin.actor, "organizations.offboard", f"organizations/{org_slug}", org_slug):
             outcome = await admin.parts.executor.run(
@@ -100,16 +104,16 @@ async def offboard(request: Request, admin: RootOnly, org_slug: Slug, body: Offb
 
 
 @router.get("/organizations/{org_slug}/keys", summary="List an organisation's keys by fingerprint", **access("root_or_org"))
-async def list_keys(request: Request, caller: RootOrOrg, org_slug: Slug) -> KeyList:
+async def list_keys(request: Request, org_slug: Slug) -> KeyList:
+    caller = caller_of(request)
     parts = parts_of(request)
     found = await parts.read(api_keys.listing, _slug_of(caller, org_slug))
     return KeyList(org_slug=org_slug, keys=[key_answer(record, parts.clock.now()) for record in found])
 
 
 @router.post("/organizations/{org_slug}/keys/rotate", status_code=201, summary="Make a new key", **access("root_or_org"))
-async def rotate_key(
-    request: Request, caller: RootOrOrg, org_slug: Slug, body: Annotated[RotateRequest, Body(default_factory=RotateRequest)]
-) -> RotateAnswer:
+async def rotate_key(request: Request, org_slug: Slug, body: Annotated[RotateRequest, Body(default_factory=RotateRequest)]) -> RotateAnswer:
+    caller = caller_of(request)
     parts = parts_of(request)
     hours = parts.settings.key_grace_hours if body.grace_hours is None else body.grace_hours
     async with audited(parts, caller.actor, "keys.rotate", f"organizations/{org_slug}/keys", org_slug):
@@ -125,7 +129,8 @@ async def rotate_key(
 
 
 @router.delete("/organizations/{org_slug}/keys/{fingerprint}", summary="Revoke a key, at once", **access("root_or_org"))
-async def revoke_key(request: Request, caller: RootOrOrg, org_slug: Slug, fingerprint: Annotated[str, Path(max_length=64)]) -> RevokeAnswer:
+async def revoke_key(request: Request, org_slug: Slug, fingerprint: Annotated[str, Path(max_length=64)]) -> RevokeAnswer:
+    caller = caller_of(request)
     parts = parts_of(request)
     async with audited(parts, caller.actor, "keys.revoke", f"organizations/{org_slug}/keys/{fingerprint}", org_slug):
         _not_with_an_expiring_key(caller, fingerprint)
