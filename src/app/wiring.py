@@ -41,15 +41,15 @@ class Parts:
     def ledger(self) -> Ledger:
         return open_ledger(self.settings)
 
-    async def read(self, op: Callable[Concatenate[Unit, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """A ledger read of a row or a few, on the event loop where that is cheaper than leaving it."""
+    async def glance(self, op: Callable[Concatenate[Unit, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """One statement that reads a row or a few, on the event loop where that is cheaper than leaving it."""
         if self.ledger.traits.inline_reads:
-            return self.ledger.read(op, *args, **kwargs)
+            return self.ledger.glance(op, *args, **kwargs)
 
-        def read() -> T:
-            return self.ledger.read(op, *args, **kwargs)
+        def glance() -> T:
+            return self.ledger.glance(op, *args, **kwargs)
 
-        return await blocking(read)
+        return await blocking(glance)
 
     @cached_property
     def vault(self) -> Vault:

@@ -88,7 +88,7 @@ class KeyCache:
         if held is not None and now - held.read_at < self.parts.settings.auth_cache_seconds:
             return held
         forgotten = self._forgotten
-        record = await self.parts.read(keys.find, hashed)
+        record = await self.parts.glance(keys.find, hashed)
         if record is None:
             self._held.pop(hashed, None)
             return None

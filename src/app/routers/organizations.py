@@ -58,7 +58,7 @@ async def list_organizations(
 
 @router.get("/organizations/{org_slug}", summary="Show one organisation", **access("root"))
 async def get_organization(request: Request, org_slug: Slug) -> OrganizationAnswer:
-    found = await parts_of(request).read(orgs.get, org_slug)
+    found = await parts_of(request).glance(orgs.get, org_slug)
     if found is None:
         raise Missing(f"there is no organisation {org_slug!r}; GET /api/v1/organizations lists them")
     return organization_answer(found)
@@ -107,7 +107,7 @@ async def offboard(request: Request, org_slug: Slug, body: OffboardRequest) -> O
 async def list_keys(request: Request, org_slug: Slug) -> KeyList:
     caller = caller_of(request)
     parts = parts_of(request)
-    found = await parts.read(api_keys.listing, _slug_of(caller, org_slug))
+    found = await blocking(parts.ledger.read, api_keys.listing, _slug_of(caller, org_slug))
     return KeyList(org_slug=org_slug, keys=[key_answer(record, parts.clock.now()) for record in found])
 
 

@@ -5,11 +5,11 @@ import shutil
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Select, Table, create_engine
 from sqlalchemy.dialects.sqlite import insert
@@ -33,6 +33,8 @@ FREE_BYTES_MINIMUM = 16 * 1024 * 1024  # a full log of 1,000 pages and its check
 STATEMENTS_KEPT = 256
 
 SqliteError = (DBAPIError, sqlite3.Error)
+
+T = TypeVar("T")
 
 
 class Point:
@@ -111,6 +113,17 @@ class SqliteEngine:
     def reading(self) -> Iterator[Unit]:
         with self._snapshot() as link:
             yield SqliteUnit(link, self, writes=False)
+
+    def glance(self, op: Callable[[Unit], T]) -> T:
+        link: Link | None = None
+        try:
+            link = self._reader()
+            return op(SqliteUnit(link, self, writes=False))
+        except SqliteError as wrong:
+            raise _mapped(wrong) from wrong
+        finally:
+            if link is not None:
+                self._give_back(link)
 
     @contextmanager
     def writing(self) -> Iterator[Unit]:

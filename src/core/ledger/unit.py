@@ -13,6 +13,7 @@ Row: TypeAlias = SqlRow[*tuple[Any, ...]]
 Tables: TypeAlias = Mapping[str, Table]
 Params: TypeAlias = Mapping[str, Any]
 Statement = TypeVar("Statement", bound=Executable)
+T = TypeVar("T")
 Build: TypeAlias = Callable[[Tables], Statement]
 
 
@@ -72,6 +73,10 @@ class LedgerEngine(Protocol):
     def traits(self) -> LedgerTraits: ...
 
     def reading(self) -> AbstractContextManager[Unit]: ...
+
+    def glance(self, op: Callable[[Unit], T]) -> T:
+        """Runs an operation of one statement, which needs no snapshot of its own."""
+        ...
 
     def writing(self) -> AbstractContextManager[Unit]: ...
 
