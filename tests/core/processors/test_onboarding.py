@@ -52,7 +52,9 @@ async def erase(parts: Parts, slug: str) -> None:
     (await parts.executor.run("setup/organizations/offboarding", actor=ROOT, tenant=tenant, inputs=inputs)).require()
 
 
-SLUGS = st.sampled_from(["abc", "taken_org", "ab", "A-B", "a" * 50, "a" * 51, "organizations", "admin_consulting_group", "x'; drop table", "٣٣٣", "", "a_1"])
+SLUGS = st.sampled_from(
+    ["abc", "taken_org", "ab", "A-B", "a" * 50, "a" * 51, "organizations", "admin_consulting_group", "x'; drop table", "٣٣٣", "", "a_1"]
+)
 NAMES = st.sampled_from(["Acme", " ", "", "Tab\tbed", "x" * 200, "Ünïcode"])
 EMAILS = st.sampled_from(["a@example.com", "nobody", "@", "a@b", "a b@example.com", "", "a@exämple.com"])
 PLANS = st.sampled_from(["STARTER", "PROFESSIONAL", "SCALE", "starter", "GOLD", ""])
