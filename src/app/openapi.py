@@ -1,6 +1,7 @@
 """What FastAPI does not know of this API: its keys, and that every refusal is a problem document."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from fastapi import FastAPI
@@ -48,6 +49,7 @@ USER_ID: Mapping[str, Any] = {
 def install(app: FastAPI) -> None:
     describe = app.openapi
 
+    @cache
     def described() -> dict[str, Any]:
         document = describe()
         components = document.setdefault("components", {})

@@ -46,8 +46,8 @@ async def whoami(request: Request) -> WhoAmI:
 async def list_organizations(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=50)] = None,
-    status: Literal["ACTIVE", "OFFBOARDING"] | None = None,
+    cursor: Annotated[str | None, Query(max_length=50, description="`next_cursor` of the page before")] = None,
+    status: Annotated[Literal["ACTIVE", "OFFBOARDING"] | None, Query(description="Only those in this state")] = None,
 ) -> OrganizationPage:
     found = await blocking(parts_of(request).ledger.read, orgs.page, after=cursor, limit=limit + 1, status=status)
     shown = found[:limit]
