@@ -3,7 +3,9 @@
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any, TextIO
 
 import structlog
@@ -15,6 +17,10 @@ from src.core.base.settings import Settings
 FOREIGN_LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.asgi")
 # What Cloud Logging reads; its names are the levels in capitals, and warn is written out.
 SEVERITY = {"debug": "DEBUG", "info": "INFO", "warning": "WARNING", "error": "ERROR", "critical": "CRITICAL", "exception": "ERROR"}
+
+
+# What every line of a request carries. One variable: structlog's own, one for each name, cost four times as much.
+REQUEST: ContextVar[Mapping[str, str]] = ContextVar("REQUEST", default=MappingProxyType({}))
 
 
 def configure_logs(settings: Settings) -> None:
@@ -43,6 +49,12 @@ class _StandardError(logging.StreamHandler[TextIO]):
         return sys.stderr
 
 
+def _of_request(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    for name, value in REQUEST.get().items():
+        event.setdefault(name, value)
+    return event
+
+
 def _auth_disabled(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     event["auth"] = "disabled"
     return event
@@ -54,6 +66,7 @@ def _writer(*_: object) -> structlog.WriteLogger:
 
 def _shared(*, json_lines: bool) -> list[Processor]:
     chain: list[Processor] = [
+        _of_request,
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -7,12 +7,12 @@ import structlog
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from src.app import problems
 from src.app.edge.access import Access, AccessLog
 from src.app.edge.body import counted, too_large
 from src.app.edge.trace import Trace, read_trace
+from src.app.logs import REQUEST
 from src.app.metrics import Meter
 from src.core.base.names import Environment
 from src.core.base.settings import Settings
@@ -57,8 +57,7 @@ class EdgeMiddleware:
         trace = read_trace(headers.get(b"x-request-id"), headers.get(b"traceparent"))
         state = scope.setdefault("state", {})
         state.update(request_id=trace.request_id, trace_id=trace.trace_id, traceparent=trace.header, meter=self._meter)
-        clear_contextvars()
-        bind_contextvars(request_id=trace.request_id, trace_id=trace.trace_id)
+        REQUEST.set({"request_id": trace.request_id, "trace_id": trace.trace_id})
         exchange = _Exchange(scope, send, self._fixed, trace)
         try:
             await self._serve(scope, receive, exchange, headers.get(b"content-length"))

@@ -5,11 +5,11 @@ from typing import Any
 
 import httpx2
 import pytest
-import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
 from src.app.edge.trace import read_trace
+from src.app.logs import REQUEST
 from tests.app.edge.conftest import ORG_KEY, build, client, events
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -26,7 +26,7 @@ async def test_a_sane_request_id_is_kept_and_bound(caller: httpx2.AsyncClient, c
 
 
 async def test_nothing_bound_before_a_request_shows_in_it(caller: httpx2.AsyncClient, capsys: pytest.CaptureFixture[str]) -> None:
-    structlog.contextvars.bind_contextvars(org="somebody_else")
+    REQUEST.set({"org": "somebody_else"})
     await caller.get("/api/v1/orgs/state/all")
     assert not [event for event in events(capsys.readouterr().err) if "org" in event]
 
