@@ -9,9 +9,10 @@ from pydantic import Field as Key
 from sqlalchemy import Column, Index, MetaData, PrimaryKeyConstraint, Table
 
 from src.core.base.documents import Document, read_document
+from src.core.base.facts import TableFacts, ViewFacts
 from src.core.base.faults import Flaw, Misconfigured
 from src.core.base.names import did_you_mean, identifier
-from src.core.base.schema import Granularity, Partition, TableSchema
+from src.core.base.schema import TableSchema
 from src.core.ledger.columns import column_type
 
 Columns = tuple[str, ...]
@@ -19,27 +20,15 @@ Columns = tuple[str, ...]
 NAME_LIMIT = 63  # PostgreSQL cuts longer names, and then two may be one
 
 
-class PartitionFacts(Document):
-    field: str
-    granularity: Granularity = "day"
-
-
-class TableFacts(Document):
-    description: str
+class KeyedTableFacts(TableFacts):
     key: Columns = Key(min_length=1)
     unique: tuple[Columns, ...] = ()
     indexes: tuple[Columns, ...] = ()
-    partition: PartitionFacts | None = None
-    cluster: Columns = ()
-
-
-class ViewFacts(Document):
-    description: str
 
 
 class LedgerConfig(Document):
     dataset: str
-    tables: dict[str, TableFacts]
+    tables: dict[str, KeyedTableFacts]
     views: dict[str, ViewFacts] = Key(default_factory=dict)
 
 
@@ -54,7 +43,7 @@ class View:
 class LedgerModel:
     dataset: str
     schemas: Mapping[str, TableSchema]
-    facts: Mapping[str, TableFacts]
+    facts: Mapping[str, KeyedTableFacts]
     tables: Mapping[str, Table]
     views: tuple[View, ...]
 
@@ -65,7 +54,7 @@ def load_model(folder: Path) -> LedgerModel:
     flaws = [*_unpaired(config.tables, folder / "schemas", "json"), *_unpaired(config.views, folder / "views", "sql")]
     if flaws:
         raise Misconfigured("config.yml and the files beside it do not agree", flaws=flaws)
-    schemas = {name: _schema(folder, name, facts) for name, facts in config.tables.items()}
+    schemas = {name: facts.with_columns(folder, name) for name, facts in config.tables.items()}
     flaws = [flaw for name, facts in config.tables.items() for flaw in _unknown_columns(schemas[name], facts, folder)]
     if flaws:
         raise Misconfigured("config.yml names columns that are not there", flaws=flaws)
@@ -92,17 +81,7 @@ def _unpaired(named: Mapping[str, Document], folder: Path, suffix: str) -> list[
     return absent + unnamed
 
 
-def _schema(folder: Path, name: str, facts: TableFacts) -> TableSchema:
-    return TableSchema.load(
-        folder / "schemas" / f"{name}.json",
-        name=identifier(name),
-        description=facts.description,
-        partition=Partition(facts.partition.field, facts.partition.granularity) if facts.partition else None,
-        cluster=facts.cluster,
-    )
-
-
-def _unknown_columns(schema: TableSchema, facts: TableFacts, folder: Path) -> list[Flaw]:
+def _unknown_columns(schema: TableSchema, facts: KeyedTableFacts, folder: Path) -> list[Flaw]:
     named = {column for columns in (facts.key, *facts.unique, *facts.indexes) for column in columns}
     return [
         Flaw(f"{column!r} is not a column{did_you_mean(column, schema.columns)}", f"tables.{schema.name}", str(folder / "config.yml"))
@@ -110,7 +89,7 @@ def _unknown_columns(schema: TableSchema, facts: TableFacts, folder: Path) -> li
     ]
 
 
-def _table(metadata: MetaData, schema: TableSchema, facts: TableFacts, folder: Path) -> Table:
+def _table(metadata: MetaData, schema: TableSchema, facts: KeyedTableFacts, folder: Path) -> Table:
     file = str(folder / "schemas" / f"{schema.name}.json")
     return Table(
         schema.name,

@@ -79,7 +79,3 @@ class Registry:
         path = self._files.get(ps_type)
         inside = path.relative_to(self._root).as_posix() if path else f"{ps_type.replace('.', '/')}.py"
         return f"{self.prefix.replace('.', '/')}/{inside}"
-
-
-def resolve(ps_type: str, prefix: str = PREFIX) -> Processor:
-    return Registry(prefix).resolve(ps_type)

@@ -12,11 +12,12 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import field_validator
 
 from src.core.base.documents import Document, read_document, read_text
+from src.core.base.facts import TableFacts, ViewFacts
 from src.core.base.faults import Conflict, Fault, Flaw, Misconfigured, Rejected, Unavailable
 from src.core.base.identity import Tenant
 from src.core.base.names import did_you_mean, slug_flaw
 from src.core.base.redaction import redacted_text
-from src.core.base.schema import Granularity, Partition, TableSchema
+from src.core.base.schema import TableSchema
 from src.core.ledger import orgs
 from src.core.step.context import Services
 
@@ -233,45 +234,22 @@ def _vault(services: Services) -> str:
     return "a secret was sealed and opened"
 
 
-class PartitionEntry(Document):
-    field: str
-    granularity: Granularity = "day"
-
-
-class TableEntry(Document):
-    description: str
-    partition: PartitionEntry | None = None
-    cluster: tuple[str, ...] = ()
-
-
-class ViewEntry(Document):
-    description: str
-
-
 class DatasetConfig(Document):
     """`configs/setup/organizations/onboarding/config.yml`: what a new dataset holds."""
 
-    tables: dict[str, TableEntry]
-    views: dict[str, ViewEntry]
+    tables: dict[str, TableFacts]
+    views: dict[str, ViewFacts]
 
     @field_validator("tables")
     @classmethod
-    def _has_what_onboarding_writes(cls, tables: dict[str, TableEntry]) -> dict[str, TableEntry]:
+    def _has_what_onboarding_writes(cls, tables: dict[str, TableFacts]) -> dict[str, TableFacts]:
         missing = [name for name in (VALIDATION_TABLE, PROFILE_TABLE) if name not in tables]
         if missing:
             raise ValueError(f"the table {missing[0]} is needed: onboarding writes to it")
         return tables
 
     def schemas(self, folder: Path) -> tuple[TableSchema, ...]:
-        return tuple(
-            TableSchema.load(
-                folder / "schemas" / f"{name}.json",
-                description=entry.description,
-                partition=Partition(entry.partition.field, entry.partition.granularity) if entry.partition else None,
-                cluster=entry.cluster,
-            )
-            for name, entry in self.tables.items()
-        )
+        return tuple(facts.with_columns(folder, name) for name, facts in self.tables.items())
 
     def view_texts(self, folder: Path) -> dict[str, str]:
         files = {name: folder / "views" / f"{name}.sql" for name in self.views}
