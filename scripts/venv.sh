@@ -5,7 +5,11 @@ set -eu
 python=$1
 requirements=$2
 
-if [ ! -x .venv/bin/python ]; then
+if [ -x .venv/bin/python ]; then
+    if [ "$python" != python3 ]; then
+        echo "Using the .venv that is there: $(.venv/bin/python --version). \`make clean\` lets PYTHON=$python make another."
+    fi
+else
     command -v "$python" >/dev/null 2>&1 || {
         echo "No '$python' found. Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3.11" >&2
         exit 1
@@ -23,9 +27,6 @@ if [ ! -x .venv/bin/python ]; then
     done
     echo "Making .venv with $("$python" --version)"
     "$python" -m venv .venv || { rm -rf .venv; exit 1; }
-fi
-if [ "$python" != python3 ]; then
-    echo "Using the .venv that is there: $(.venv/bin/python --version). \`make clean\` lets PYTHON=$python make another."
 fi
 echo "Installing $requirements"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$requirements"

@@ -40,9 +40,10 @@ class Demo:
         return self.var / "demo.json"
 
     def run(self, *, stop_after: bool) -> None:
+        known = self._known()
+        self._is_not_running(known)
         self._port_is_free()
         self.var.mkdir(parents=True, exist_ok=True)
-        known = self._known()
         root_key = known.get("root_key") or f"admin_{secrets.token_urlsafe(32)}"
         service = self._start(root_key)
         for ending in (signal.SIGTERM, signal.SIGHUP):
@@ -60,6 +61,17 @@ class Demo:
             self.say("\nStopping.")
         finally:
             _stop(service)
+
+    def _is_not_running(self, known: dict[str, str]) -> None:
+        address = known.get("address")
+        if address is None:
+            return
+        try:
+            answer = httpx2.get(f"{address}/api/v1/whoami", headers={"X-API-Key": known.get("org_key", "")}, timeout=2, trust_env=False)
+        except httpx2.TransportError:
+            return
+        if answer.status_code == OK:
+            raise Misconfigured(f"a demo is running here already, at {address}; use it, or stop it with Ctrl-C where it runs")
 
     def _port_is_free(self) -> None:
         with socket.socket() as probe:

@@ -13,7 +13,7 @@ import pytest
 from tests.fakes.running import ROOT, RunningService, environment, free_port
 
 
-def demo(var: Path, port: int) -> subprocess.CompletedProcess[str]:
+def run_demo(var: Path, port: int) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "src.cli.main", "demo", "--exit", "--port", str(port), "--var", str(var)]
     return subprocess.run(argv, cwd=ROOT, env=environment(var / "unused"), capture_output=True, text=True, timeout=120, check=False)
 
@@ -21,9 +21,9 @@ def demo(var: Path, port: int) -> subprocess.CompletedProcess[str]:
 def test_the_demo_makes_its_organisation_once_and_finds_it_again(tmp_path):
     port = free_port()
 
-    first = demo(tmp_path, port)
+    first = run_demo(tmp_path, port)
     kept = json.loads((tmp_path / "demo.json").read_text())
-    second = demo(tmp_path, port)
+    second = run_demo(tmp_path, port)
 
     assert first.returncode == 0, first.stdout + first.stderr
     assert "Onboarded demo_org" in first.stdout
@@ -38,11 +38,11 @@ def test_the_demo_makes_its_organisation_once_and_finds_it_again(tmp_path):
 
 def test_a_demo_whose_keys_are_lost_makes_a_new_key(tmp_path):
     port = free_port()
-    demo(tmp_path, port)
+    run_demo(tmp_path, port)
     lost = json.loads((tmp_path / "demo.json").read_text())
     (tmp_path / "demo.json").unlink()
 
-    again = demo(tmp_path, port)
+    again = run_demo(tmp_path, port)
 
     assert again.returncode == 0, again.stdout + again.stderr
     assert "a new one was made" in again.stdout
@@ -54,7 +54,7 @@ def test_a_demo_whose_keys_are_lost_makes_a_new_key(tmp_path):
 def test_a_spoilt_key_file_is_named(tmp_path, wrong):
     (tmp_path / "demo.json").write_text(wrong)
 
-    answer = demo(tmp_path, free_port())
+    answer = run_demo(tmp_path, free_port())
 
     assert answer.returncode == 1
     assert "demo.json" in answer.stderr
@@ -62,7 +62,7 @@ def test_a_spoilt_key_file_is_named(tmp_path, wrong):
 
 
 def test_a_taken_port_is_named_with_another(service: RunningService, tmp_path):
-    answer = demo(tmp_path, service.port)
+    answer = run_demo(tmp_path, service.port)
 
     assert answer.returncode == 1
     assert f"make demo PORT={service.port + 1}" in answer.stderr
@@ -78,6 +78,9 @@ def test_whatever_ends_the_demo_ends_its_service_too(tmp_path, ending):
         if "Serving until" in line:
             break
     assert json.loads((tmp_path / "demo.json").read_text())["address"].endswith(str(port))
+    second = run_demo(tmp_path, free_port())
+    assert second.returncode == 1
+    assert f"a demo is running here already, at http://127.0.0.1:{port}" in second.stderr
 
     demo.send_signal(ending)
 
