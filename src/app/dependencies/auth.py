@@ -258,7 +258,7 @@ async def _living_key(request: Request, door: Door, api_key: str) -> _Held:
 
 
 async def _refuse(request: Request, why: str) -> NoReturn:
-    """Refused keys count against the address, so that keys cannot be guessed."""
+    """Refused keys count against the address."""
     await door_of(request).limiter.admit_anonymous(request.scope)
     raise Unauthenticated(why)
 
