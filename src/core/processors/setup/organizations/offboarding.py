@@ -30,10 +30,11 @@ class OrgOffboardingProcessor:
 
 def offboard(tenant: Tenant, context: StepContext) -> StepResult:
     services = context.services
-    org = services.ledger.read(orgs.get, tenant.org_slug)
-    if org is None:
-        raise Missing(f"there is no organisation {tenant.org_slug}; GET /api/v1/organizations lists them")
-    services.ledger.write(orgs.begin_offboarding, tenant.org_slug, services.clock.now())
+    with services.ledger.writing() as unit:
+        org = orgs.get(unit, tenant.org_slug)
+        if org is None:
+            raise Missing(f"there is no organisation {tenant.org_slug}; GET /api/v1/organizations lists them")
+        orgs.begin_offboarding(unit, tenant.org_slug, services.clock.now())
     dataset = services.warehouse.drop_dataset(tenant)
     with services.ledger.writing() as unit:
         now = services.clock.now()
