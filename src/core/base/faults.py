@@ -9,11 +9,15 @@ Fault
 │   │   └── Superseded     a newer publication won; nothing was written     409
 │   └── TooLarge         send less                                          413
 ├── QuotaExceeded      wait for the reset, or change the plan               429
+├── PaymentNeeded      settle the subscription                              402
 ├── Throttled          slow down, retry after a while                       429
 ├── Unavailable        retry: the other side did not answer                 503
 ├── Misconfigured      an operator mends the settings and restarts          503
 ├── Timeout            the step ran out of its time                         504
 ├── StepFailed         a pipeline's step broke: its run's log says where    500
+├── QualityFailed      look at the data: a critical expectation did not hold 500
+├── BooksNotClosed     look at the source: what was loaded is not what it says 500
+├── LeaseLost          nothing: another worker has the run                  500
 └── Tampered           stored data fails its own seal: stop and look        500
 
 The HTTP edge renders all of them as problem+json; the step runner reads `.retry`; nobody else catches them.
@@ -90,6 +94,10 @@ class QuotaExceeded(Fault):
     status, code, title = 429, "quota-exceeded", "The plan's limit is reached"
 
 
+class PaymentNeeded(Fault):
+    status, code, title = 402, "payment-needed", "The subscription does not allow this now"
+
+
 class Throttled(Fault):
     status, code, title, retry = 429, "throttled", "Too many requests", True
 
@@ -108,6 +116,18 @@ class Timeout(Fault):
 
 class StepFailed(Fault):
     status, code, title = 500, "step-failed", "A step of the pipeline did not succeed"
+
+
+class QualityFailed(Fault):
+    status, code, title = 500, "quality-failed", "The data is not fit to be published"
+
+
+class BooksNotClosed(Fault):
+    status, code, title = 500, "books-not-closed", "What was loaded does not add up to what the source says"
+
+
+class LeaseLost(Fault):
+    status, code, title = 500, "lease-lost", "Another worker may have this run now"
 
 
 class Tampered(Fault):

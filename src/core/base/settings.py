@@ -64,6 +64,23 @@ class Settings(BaseSettings):
     duckdb_threads: int = Field(default=2, ge=1, le=64, description="Threads each open dataset may use")
     duckdb_max_open: int = Field(default=16, ge=1, le=512, description="Datasets kept open at once; the least used is closed")
 
+    worker_enabled: bool = Field(default=True, description="Works on accepted runs inside this process")
+    worker_slots: int = Field(default=4, ge=1, le=64, description="Runs this process works on at once")
+    worker_lease_seconds: float = Field(
+        default=30.0, ge=1, le=3600, description="How long a run stays with a worker that has stopped saying it lives"
+    )
+    worker_poll_seconds: float = Field(default=1.0, ge=0.05, le=60, description="How often an idle worker looks for runs nobody told it of")
+    worker_takeovers: int = Field(default=2, ge=0, le=20, description="How often a run whose worker died is taken over before it fails")
+    worker_drain_seconds: float = Field(
+        default=10.0, ge=0, le=3600, description="How long a stopping worker lets runs end before it hands them back"
+    )
+
+    gcp_token_url: str = Field(
+        default="https://oauth2.googleapis.com/token", description="Where service accounts of organisations get their tokens"
+    )
+    bigquery_url: str = Field(default="https://bigquery.googleapis.com", description="Where their billing exports are looked up")
+    provider_timeout_seconds: float = Field(default=30.0, gt=0, le=600, description="How long one answer of a provider may take")
+
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description=f"Browser origins that may call the API, a JSON array: {CORS_EXAMPLE}"
     )

@@ -1,5 +1,5 @@
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -13,6 +13,7 @@ from src.core.base.settings import Settings
 from src.core.crypto.vault import Vault
 from src.core.engine.port import Warehouse
 from src.core.ledger.store import Ledger
+from src.core.step.sources import Sources
 
 StepConfig: TypeAlias = Mapping[str, Any]
 StepResult: TypeAlias = dict[str, Any]
@@ -33,6 +34,30 @@ class Services(Protocol):
     def vault(self) -> Vault: ...
     @property
     def warehouse(self) -> Warehouse: ...
+    @property
+    def sources(self) -> Sources: ...
+
+
+class Progress(Protocol):
+    """Says where a step stands. What is left out stays as it was; totals are estimates and may change."""
+
+    def __call__(
+        self,
+        *,
+        rows: int | None = None,
+        rows_total: int | None = None,
+        bytes_done: int | None = None,
+        bytes_total: int | None = None,
+        doing: str | None = None,
+    ) -> None: ...
+
+
+def _untold(**_: object) -> None:
+    """For runs whose progress nobody watches."""
+
+
+def _held() -> None:
+    """For runs that no worker holds under a lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +71,19 @@ class StepContext:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
     results: Mapping[str, StepResult] = field(default_factory=dict)
+    document_id: str = ""
+    generation: int = 0
+    """Of the worker's claim: orders this run's publications after those of every earlier claim of the same pipeline."""
+    progress: Progress = field(default=_untold, repr=False, compare=False)
+    held: Callable[[], None] = field(default=_held, repr=False, compare=False)
+    """Asks the ledger; raises LeaseLost when the worker's claim is over or the run was cancelled."""
     given_up: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
 
     def still_wanted(self) -> None:
         """Asked by a thread just before it commits: it outlives its attempt, whose caller has been told long since that it failed."""
         if self.given_up.is_set():
             raise Timeout(f"step {self.step_id} was given up before it was done")
+        self.held()
 
 
 @runtime_checkable

@@ -1,0 +1,2 @@
+-- The name older dashboards know.
+SELECT * FROM gcp_cost_daily
