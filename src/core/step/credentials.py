@@ -1,0 +1,172 @@
+"""An organisation's credentials for its providers: sealed for it alone, opened only inside a run of its own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from src.core.base.faults import Conflict, Misconfigured, Missing
+from src.core.base.identity import Actor, Tenant
+from src.core.base.names import did_you_mean
+from src.core.base.redaction import redacted_text
+from src.core.base.secret import Secret
+from src.core.crypto.vault import Binding
+from src.core.ledger import credentials, kms_keys, orgs
+from src.core.ledger.credentials import CredentialRecord
+from src.core.ledger.store import Unit
+from src.core.step import trail
+from src.core.step.context import Services, StepConfig, StepContext
+
+DEFAULT_NAME = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCredential:
+    credential_id: str
+    provider: str
+    name: str
+    secret: Secret
+    fingerprint: str
+    subject: str | None = None
+    connection: Mapping[str, Any] = field(default_factory=dict)
+    """What is stored beside it and is no secret: for gcp project, dataset and tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A credential its provider has let in, not stored yet. `generation` is the organisation's when it was asked for."""
+
+    provider: str
+    name: str
+    secret: Secret
+    fingerprint: str
+    subject: str | None
+    connection: Mapping[str, Any]
+    generation: int
+    validated_at: datetime
+    expires_at: datetime | None = None
+
+
+def binding(slug: str, provider: str, credential_id: str) -> Binding:
+    return Binding(slug, f"credential:{provider}", credential_id)
+
+
+def open(services: Services, tenant: Tenant, provider: str, name: str = DEFAULT_NAME) -> OpenCredential:  # noqa: A001 - read as credentials.open
+    found = services.ledger.read(existing, tenant.org_slug, provider, name)
+    return OpenCredential(
+        credential_id=found.credential_id,
+        provider=provider,
+        name=name,
+        secret=services.vault.open(found.encrypted_credential, binding(tenant.org_slug, provider, found.credential_id)),
+        fingerprint=found.fingerprint,
+        subject=found.subject,
+        connection=found.metadata or {},
+    )
+
+
+def opened(step_config: StepConfig, context: StepContext, provider: str) -> OpenCredential:
+    """The credential a step works with: of the earlier step that `credential_from` names, or opened here."""
+    if context.tenant is None:
+        raise Misconfigured(f"step {context.step_id} opens a credential and was run without its organisation")
+    source = step_config.get("credential_from")
+    if source is None:
+        return open(context.services, context.tenant, provider, name_in(step_config, context.inputs))
+    result = context.results.get(str(source))
+    if result is None or not isinstance(result.get("credential"), Secret):
+        raise Misconfigured(f"step {context.step_id}: credential_from names {source!r}, which is no earlier step that opens a credential")
+    return OpenCredential(
+        credential_id=result["credential_id"],
+        provider=provider,
+        name=result["credential_name"],
+        secret=result["credential"],
+        fingerprint=result["fingerprint"],
+        subject=result.get("subject"),
+        connection=result["connection"],
+    )
+
+
+def name_in(step_config: StepConfig, inputs: Mapping[str, Any]) -> str:
+    return str(step_config.get("credential_name") or inputs.get("credential_name") or DEFAULT_NAME)
+
+
+def existing(unit: Unit, slug: str, provider: str, name: str) -> CredentialRecord:
+    found = credentials.find(unit, slug, provider, name)
+    if found is None:
+        others = [one.credential_name for one in credentials.list_for(unit, slug) if one.provider == provider]
+        hint = did_you_mean(name, others) or (f"; it has {', '.join(others)}" if others else "")
+        raise Missing(
+            f"organisation {slug} has no {provider} credential named {name[:64]!r}{hint}; "
+            f"POST /api/v1/integrations/{slug}/{provider}/setup stores one"
+        )
+    return found
+
+
+def living(unit: Unit, slug: str) -> orgs.Org:
+    org = orgs.get(unit, slug)
+    if org is None:
+        raise Missing(f"there is no organisation {slug}; GET /api/v1/organizations lists them")
+    if org.status != "ACTIVE":
+        raise Conflict(f"organisation {slug} is being off-boarded and takes no credentials")
+    return org
+
+
+def store(context: StepContext, proven: Proven) -> CredentialRecord:
+    """Sealed and written with its audit row in one transaction; one of that name is replaced."""
+    services, tenant = context.services, context.tenant
+    if tenant is None:
+        raise Misconfigured("a credential was to be stored without its organisation")
+    now = services.clock.now()
+    credential_id = services.ids.new()
+    sealed = services.vault.seal(proven.secret, binding(tenant.org_slug, proven.provider, credential_id))
+    record = CredentialRecord(
+        credential_id=credential_id,
+        org_slug=tenant.org_slug,
+        provider=proven.provider,
+        credential_name=proven.name,
+        encrypted_credential=sealed,
+        fingerprint=proven.fingerprint,
+        subject=proven.subject,
+        metadata=dict(proven.connection),
+        validation_status="VALID",
+        validation_error=None,
+        validated_at=proven.validated_at,
+        expires_at=proven.expires_at,
+        created_by=context.actor.user_id and redacted_text(context.actor.user_id),
+        created_at=now,
+        updated_at=now,
+    )
+    with services.ledger.writing() as unit:
+        if living(unit, tenant.org_slug).generation != proven.generation:
+            raise Conflict(f"organisation {tenant.org_slug} was onboarded anew meanwhile; nothing was stored")
+        kms_keys.note_current(unit, services.vault.key_id(sealed), now)
+        before = credentials.put(unit, record)
+        _note(unit, services, context.actor, "integrations.setup", record, replaced=before.fingerprint if before else None)
+        context.still_wanted()
+    return record
+
+
+def remove(services: Services, actor: Actor, slug: str, provider: str, name: str) -> CredentialRecord:
+    with services.ledger.writing() as unit:
+        living(unit, slug)
+        found = existing(unit, slug, provider, name)
+        credentials.remove(unit, slug, provider, name)
+        _note(unit, services, actor, "integrations.delete", found)
+    return found
+
+
+def _note(unit: Unit, services: Services, actor: Actor, action: str, record: CredentialRecord, **more: str | None) -> None:
+    trail.note(
+        unit,
+        services,
+        actor,
+        action,
+        f"organizations/{record.org_slug}/integrations/{record.provider}/{record.credential_name}",
+        org_slug=record.org_slug,
+        details={
+            "credential_id": record.credential_id,
+            "fingerprint": record.fingerprint,
+            "subject": record.subject,
+            "validation_status": record.validation_status,
+            **more,
+        },
+    )
