@@ -18,13 +18,16 @@ import pyarrow as pa
 
 from src.core.base.clock import Clock
 from src.core.base.faults import Conflict, Fault, Missing, Rejected, Superseded, Throttled
+from src.core.base.names import identifier
+from src.core.base.schema import TableSchema
+from src.core.engine.dialect import Catalogue
 from src.core.engine.duckdb_faults import BROKEN, RETRY_SECONDS, fault_of
 from src.core.engine.duckdb_instance import FENCES, HOUSEKEEPING, Instance
 from src.core.engine.duckdb_slices import conditions, guarded
-from src.core.engine.duckdb_sources import Incoming, incoming
+from src.core.engine.duckdb_sources import Incoming, incoming, stage
 from src.core.engine.duckdb_types import quoted
 from src.core.engine.duckdb_values import bound, plain_table
-from src.core.engine.port import WHOLE_TABLE, Fence, Params, Slice, Source
+from src.core.engine.port import WHOLE_TABLE, Fence, Params, ParquetFiles, Slice, Source, Staged
 
 TABLE_SCOPE = "table:"
 STAMP = "run_id = $run_id, published_at = $at WHERE scope = $scope"
@@ -96,6 +99,32 @@ class DuckDBPublication:
         self._instance, self._cursor, self._run_id, self._at = instance, cursor, run_id, at
         self._fenced: set[str] = set()
         self._failure: Fault | None = None
+        self._staged: dict[str, dict[str, str]] = {}
+        self._extended: Catalogue | None = None
+
+    def stage(self, name: str, source: "ParquetFiles | pa.Table", shape: TableSchema | None) -> Staged:
+        with self._statement():
+            if identifier(name) in self._instance.catalogue().columns or name in HOUSEKEEPING:
+                raise Conflict(f"{name} is a table or view of this dataset; a staged source needs another name")
+            staged = stage(self._cursor, self._instance.io, name, source, shape)
+            seen = self._cursor.sql(f"SELECT * FROM {quoted(name)} LIMIT 0")
+            columns = {column: str(kind) for column, kind in zip(seen.columns, seen.types, strict=True)}
+            if self._staged.get(name) != columns:
+                self._staged[name] = columns
+                self._extended = None
+            return staged
+
+    def remove(self, table: str, part: Slice = WHOLE_TABLE) -> int:
+        with self._statement():
+            self._check_target(table)
+            return self._delete(table, part)
+
+    def insert(self, table: str, sql: str, params: Params | None = None) -> int:
+        with self._statement():
+            self._check_target(table)
+            rendered = self._catalogue().render(sql)
+            values = bound(params, rendered.parameters)
+            return _count(self._cursor.execute(f"INSERT INTO {quoted(table)} BY NAME {rendered.sql}", values))
 
     def append(self, table: str, source: Source) -> int:
         with self._statement():
@@ -106,28 +135,41 @@ class DuckDBPublication:
     def replace(self, table: str, source: Source, part: Slice = WHOLE_TABLE) -> int:
         with self._statement():
             self._check_target(table)
-            where = conditions(part, self._instance.catalogue().need(table))
-            self._fence_table(table)
-            self._cursor.execute(f"DELETE FROM {quoted(table)}{where.clause}", where.values).fetchall()
+            self._delete(table, part)
             with incoming(self._cursor, self._instance, table, source) as rows:
                 return self._insert(table, rows, part)
 
     def execute(self, sql: str, params: Params | None = None) -> int:
         with self._statement():
-            rendered = self._instance.catalogue().render(sql, "change")
+            rendered = self._catalogue().render(sql, "change")
+            if rendered.changed in self._staged:
+                raise Rejected(f"{rendered.changed} is a staged source; it is read, not changed")
             if rendered.changed and not rendered.appends:
                 self._fence_table(rendered.changed)
             return _count(self._cursor.execute(rendered.sql, bound(params, rendered.parameters)))
 
     def query(self, sql: str, params: Params | None = None) -> pa.Table:
         with self._statement():
-            rendered = self._instance.catalogue().render(sql)
+            rendered = self._catalogue().render(sql)
             return plain_table(self._cursor.sql(rendered.sql, params=bound(params, rendered.parameters)).to_arrow_table())
 
     def check(self) -> None:
         """DuckDB would commit what preceded a failed statement; a publication is whole or not at all."""
         if self._failure:
             raise Conflict(f"a statement of this publication failed, so nothing of it is published: {self._failure.detail}")
+
+    def _catalogue(self) -> Catalogue:
+        """The dataset's relations and what this publication has staged."""
+        if not self._staged:
+            return self._instance.catalogue()
+        if self._extended is None:
+            self._extended = Catalogue({**self._instance.catalogue().columns, **self._staged}, HOUSEKEEPING)
+        return self._extended
+
+    def _delete(self, table: str, part: Slice) -> int:
+        where = conditions(part, self._instance.catalogue().need(table))
+        self._fence_table(table)
+        return _count(self._cursor.execute(f"DELETE FROM {quoted(table)}{where.clause}", where.values))
 
     def _insert(self, table: str, rows: Incoming, part: Slice) -> int:
         if rows.empty:

@@ -39,16 +39,17 @@ def _terms(part: Slice, columns: Mapping[str, str], written: Mapping[str, str]) 
     terms: list[str] = []
     values: dict[str, Any] = {}
     for number, (column, operator, value) in enumerate(_comparisons(part)):
+        shown = f"ANY($x_part_{number})" if isinstance(value, list) else f"$x_part_{number}"
         if column not in columns:
             raise Rejected(f"there is no column {column[:80]!r} to replace by{did_you_mean(column, columns)}")
         if column not in written:
             raise Rejected(f"the rows lack the column {column!r} that says which part of the table they replace")
-        terms.append(f"{written[column]} {operator} $x_part_{number}")
+        terms.append(f"{written[column]} {operator} {shown}")
         values[f"x_part_{number}"] = value
     return terms, values
 
 
-def _comparisons(part: Slice) -> Iterator[tuple[str, str, str | int | date]]:
+def _comparisons(part: Slice) -> Iterator[tuple[str, str, str | int | date | list[str | date]]]:
     if part.column is None and (part.start or part.end):
         raise Rejected("a part with a start or an end names the column they are of")
     if part.start and part.end and part.start > part.end:
@@ -59,4 +60,4 @@ def _comparisons(part: Slice) -> Iterator[tuple[str, str, str | int | date]]:
         # below the next midnight: a moment on the last day belongs to it
         yield part.column, "<", part.end + ONE_DAY
     for column, value in (part.equal or {}).items():
-        yield column, "=", value
+        yield column, "=", list(value) if isinstance(value, tuple) else value

@@ -13,12 +13,14 @@ import pyarrow as pa
 
 from src.core.base.faults import Missing, Rejected
 from src.core.base.names import did_you_mean
+from src.core.base.schema import Field, TableSchema
 from src.core.engine.duckdb_instance import Instance
-from src.core.engine.duckdb_types import quoted
+from src.core.engine.duckdb_types import column_of, quoted
 from src.core.engine.duckdb_values import reader_of
-from src.core.engine.port import ParquetFiles, Source
+from src.core.engine.port import ParquetFiles, Source, Staged
 
 VIEW = "x_incoming_rows"
+STAGED = "x_staged_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,40 @@ def incoming(cursor: duckdb.DuckDBPyConnection, instance: Instance, table: str, 
         # an aborted transaction refuses even this; the view dies with the cursor
         with suppress(duckdb.Error):
             cursor.unregister(VIEW)
+
+
+def stage(cursor: duckdb.DuckDBPyConnection, io: Path, name: str, source: "ParquetFiles | pa.Table", shape: TableSchema | None) -> Staged:
+    """A temporary view of this cursor alone, over the files or the Arrow table."""
+    if isinstance(source, ParquetFiles):
+        relation = _files_relation(io, source)
+    else:
+        cursor.register(STAGED + name, source)
+        relation = quoted(STAGED + name)
+    if shape is None:
+        if not relation:
+            raise Rejected(f"nothing is given to be staged as {name}, and no shape that says what it would look like")
+        cursor.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT * FROM {relation}")
+        return Staged()
+    given = {} if not relation else {column.lower(): column for column in cursor.sql(f"SELECT * FROM {relation} LIMIT 0").columns}
+    wanted = {field.name.lower(): field for field in shape.fields}
+    columns = [_staged_column(field, given.get(key)) for key, field in wanted.items()]
+    rows = f" FROM {relation}" if relation else " WHERE false"
+    cursor.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT {', '.join(columns)}{rows}")
+    return Staged(
+        absent=tuple(field.name for key, field in wanted.items() if key not in given),
+        unknown=tuple(column for key, column in given.items() if key not in wanted),
+    )
+
+
+def _staged_column(field: Field, given: str | None) -> str:
+    # structs are cast by the names of their fields, so these too may come and go
+    return f"CAST({quoted(given) if given else 'NULL'} AS {column_of(field).sql}) AS {quoted(field.name)}"
+
+
+def _files_relation(io: Path, files: ParquetFiles) -> str:
+    """With the paths written out: a view takes no parameters."""
+    paths = ", ".join("'" + str(inside(io, path)).replace("'", "''") + "'" for path in files.paths)
+    return f"read_parquet([{paths}], union_by_name = true)" if paths else ""
 
 
 def matched(given: Iterable[str], columns: Mapping[str, str]) -> dict[str, str]:

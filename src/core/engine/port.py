@@ -45,12 +45,13 @@ Source: TypeAlias = "pa.Table | pa.RecordBatchReader | ParquetFiles | Iterable[R
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """The part of a table that a replacement stands for: the days of one column, both ends included, and equal columns."""
+    """The part of a table that a replacement stands for: the days of one column, both ends included, and columns that equal a value
+    or one of several."""
 
     column: str | None = None
     start: date | None = None
     end: date | None = None
-    equal: Mapping[str, str | int | date] | None = None
+    equal: Mapping[str, str | int | date | tuple[str, ...] | tuple[date, ...]] | None = None
 
 
 WHOLE_TABLE = Slice()
@@ -84,8 +85,30 @@ class Erased:
     bytes: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """How a source differs from the shape it was staged in, by its top columns."""
+
+    absent: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
 class Publication(Protocol):
     """Everything one run makes visible, at once. Leaving the block commits; an exception leaves all as it was."""
+
+    def stage(self, name: str, source: "ParquetFiles | pa.Table", shape: TableSchema | None) -> Staged:
+        """Makes a source readable in this publication's statements as the relation `name`, in the columns and types of `shape`.
+
+        What the source lacks is NULL, what `shape` does not name is left out; without a shape it is read as it is.
+        Staging a name again puts the new source in its place.
+        """
+        ...
+
+    def remove(self, table: str, part: Slice = WHOLE_TABLE) -> int: ...
+
+    def insert(self, table: str, sql: str, params: Params | None = None) -> int:
+        """Appends the rows of a query, its columns matched by name."""
+        ...
 
     def append(self, table: str, source: Source) -> int: ...
 
