@@ -2,9 +2,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, Update, bindparam, case, exists, literal, select, update
+from sqlalchemy import ColumnElement, Select, Update, bindparam, case, exists, literal, or_, select, update
 
-from src.core.ledger.subscriptions import MAY_RUN
 from src.core.ledger.unit import Tables, Unit
 
 Reason = Literal["blocked", "monthly", "daily", "concurrent"]
@@ -33,21 +32,21 @@ class Reservation:
 
 def reserve(unit: Unit, org_slug: str, *, day: date, at: datetime) -> Reservation:
     """Takes one run of each limit, or says which limit refuses; of several, the one that lasts longest."""
-    admitted = unit.change(unit.prepared(_reserve), {"slug": org_slug, "day": day, "month": day.replace(day=1), "at": at}) == 1
+    admitted = unit.change(_reserve, {"slug": org_slug, "day": day, "month": day.replace(day=1), "at": at}) == 1
     used = usage(unit, org_slug, day)
     return Reservation(admitted, None if admitted else _reason(used), used)
 
 
 def release(unit: Unit, org_slug: str, at: datetime) -> None:
     """Frees one running slot. Whoever ended the run calls it, once: when `runs.finish` answered True."""
-    unit.change(unit.prepared(_release), {"slug": org_slug, "at": at})
+    unit.change(_release, {"slug": org_slug, "at": at})
 
 
 def usage(unit: Unit, org_slug: str, day: date) -> Usage:
-    row = unit.first(unit.prepared(_usage), {"org_slug": org_slug})
+    row = unit.point(_usage, {"org_slug": org_slug})
     if row is None:
         return Usage(day, 0, 0, 0, 0, 0, 0, may_run=False)
-    counted, today, month, running, daily, monthly, concurrent, status, org_status = row
+    counted, today, month, running, daily, monthly, concurrent, status, trial_end, org_status = row
     return Usage(
         # a day ahead of the caller's was counted by somebody past midnight: those counters hold
         day=max(day, counted),
@@ -57,7 +56,7 @@ def usage(unit: Unit, org_slug: str, day: date) -> Usage:
         daily_limit=daily,
         monthly_limit=monthly,
         concurrent_limit=concurrent,
-        may_run=status in MAY_RUN and org_status == "ACTIVE",
+        may_run=org_status == "ACTIVE" and (status == "ACTIVE" or (status == "TRIAL" and (trial_end is None or trial_end >= day))),
     )
 
 
@@ -104,10 +103,12 @@ def _reserve(tables: Tables) -> Update:
 def _limit(tables: Tables, column: str) -> ColumnElement[int]:
     """Nothing, and so no admission, unless the organisation and its subscription may run."""
     subscription, profile = tables["org_subscriptions"].c, tables["org_profiles"].c
+    day = bindparam("day", type_=subscription.trial_end_date.type)
+    trying = (subscription.status == "TRIAL") & or_(subscription.trial_end_date.is_(None), subscription.trial_end_date >= day)
     living = exists().where(profile.org_slug == bindparam("slug"), profile.status == "ACTIVE")
     return (
         select(subscription[column])
-        .where(subscription.org_slug == bindparam("slug"), subscription.status.in_(MAY_RUN), living)
+        .where(subscription.org_slug == bindparam("slug"), or_(subscription.status == "ACTIVE", trying), living)
         .scalar_subquery()
     )
 
@@ -133,6 +134,7 @@ def _usage(tables: Tables) -> Select[Any]:
             subscription.monthly_run_limit,
             subscription.concurrent_run_limit,
             subscription.status,
+            subscription.trial_end_date,
             profile.status,
         )
         .select_from(

@@ -1,9 +1,9 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Select, Update, bindparam, or_, select, update
+from sqlalchemy import Select, Update, bindparam, func, or_, select, update
 
 from src.core.ledger.unit import Tables, Unit
 
@@ -78,6 +78,7 @@ class StepLog:
     error_code: str | None = None
     error_message: str | None = None
     result: Mapping[str, Any] | None = None
+    log_lines: Sequence[Mapping[str, Any]] | None = None
 
 
 NEW_RUN_COLUMNS = tuple(column.name for column in fields(NewRun))
@@ -93,7 +94,24 @@ def accept(unit: Unit, run: NewRun) -> bool:
 
 def begin(unit: Unit, run_id: str, at: datetime) -> bool:
     """False when the run has begun or is over."""
-    return unit.change(unit.prepared(_begin), {"id": run_id, "at": at}) == 1
+    return unit.change(_begin, {"id": run_id, "at": at}) == 1
+
+
+def take(unit: Unit, run_id: str, at: datetime) -> int | None:
+    """A worker takes a waiting run; which attempt this is, or None when it does not wait."""
+    if unit.change(_take, {"id": run_id, "at": at}) != 1:
+        return None
+    row = unit.point(_attempt, {"run_id": run_id})
+    return int(row[0]) if row else None
+
+
+def put_back(unit: Unit, run_id: str) -> bool:
+    """It waits for a worker again; when it first began stays."""
+    return unit.change(_put_back, {"id": run_id}) == 1
+
+
+def tell_progress(unit: Unit, run_id: str, progress: Mapping[str, Any]) -> bool:
+    return unit.change(_tell_progress, {"id": run_id, "where": dict(progress)}) == 1
 
 
 def finish(
@@ -108,9 +126,9 @@ def finish(
     rows_processed: int | None = None,
 ) -> bool:
     """Only the first to end a run is answered True; it is the one to free the slot and to tell others."""
-    began = unit.first(unit.prepared(_began), {"run_id": run_id})
+    began = unit.point(_began, {"run_id": run_id})
     changed = unit.change(
-        unit.prepared(_finish),
+        _finish,
         {
             "id": run_id,
             "word": status,
@@ -127,13 +145,33 @@ def finish(
 
 def log_step(unit: Unit, step: StepLog) -> None:
     """Repeating it with the same id is harmless."""
-    values = {**_values(step, STEP_COLUMNS), "result": dict(step.result) if step.result is not None else None}
+    lists = {
+        "result": dict(step.result) if step.result is not None else None,
+        "log_lines": list(step.log_lines) if step.log_lines is not None else None,
+    }
+    values = {**_values(step, STEP_COLUMNS), **lists}
     unit.insert_once(unit.tables["org_meta_step_logs"], values)
 
 
 def get(unit: Unit, run_id: str) -> Run | None:
     row = unit.point(_by_id, {"run_id": run_id})
     return Run(*row) if row else None
+
+
+def working(unit: Unit, active_key: str) -> Run | None:
+    """The run of this work that is not over."""
+    row = unit.point(_by_active_key, {"active_key": active_key})
+    return Run(*row) if row else None
+
+
+def of_request(unit: Unit, org_slug: str, idempotency_key: str) -> Run | None:
+    """The run that this organisation asked for under this key, also when it is over."""
+    row = unit.point(_by_idempotency_key, {"org_slug": org_slug, "idempotency_key": idempotency_key})
+    return Run(*row) if row else None
+
+
+def ended_since(unit: Unit, org_slug: str, since: datetime) -> list[Run]:
+    return [Run(*row) for row in unit.rows(unit.prepared(_ended_since), {"org_slug": org_slug, "since": since})]
 
 
 def steps(unit: Unit, run_id: str) -> list[StepLog]:
@@ -180,6 +218,29 @@ def _by_id(tables: Tables) -> Select[Any]:
     return _runs(tables).where(tables["org_meta_pipeline_runs"].c.pipeline_logging_id == bindparam("run_id"))
 
 
+def _by_active_key(tables: Tables) -> Select[Any]:
+    return _runs(tables).where(tables["org_meta_pipeline_runs"].c.active_key == bindparam("active_key"))
+
+
+def _by_idempotency_key(tables: Tables) -> Select[Any]:
+    run = tables["org_meta_pipeline_runs"].c
+    return _runs(tables).where(run.org_slug == bindparam("org_slug"), run.idempotency_key == bindparam("idempotency_key"))
+
+
+def _ended_since(tables: Tables) -> Select[Any]:
+    run = tables["org_meta_pipeline_runs"].c
+    return (
+        _runs(tables)
+        .where(run.org_slug == bindparam("org_slug"), run.ended_at >= bindparam("since"))
+        .order_by(run.ended_at, run.pipeline_logging_id)
+    )
+
+
+def _attempt(tables: Tables) -> Select[Any]:
+    run = tables["org_meta_pipeline_runs"].c
+    return select(run.attempt).where(run.pipeline_logging_id == bindparam("run_id"))
+
+
 def _began(tables: Tables) -> Select[Any]:
     run = tables["org_meta_pipeline_runs"].c
     return select(run.started_at).where(run.pipeline_logging_id == bindparam("run_id"))
@@ -207,11 +268,35 @@ def _begin(tables: Tables) -> Update:
     )
 
 
+def _take(tables: Tables) -> Update:
+    runs = tables["org_meta_pipeline_runs"]
+    at = bindparam("at", type_=runs.c.started_at.type)
+    return (
+        update(runs)
+        .where(runs.c.pipeline_logging_id == bindparam("id"), runs.c.status == "QUEUED")
+        .values(status="RUNNING", started_at=func.coalesce(runs.c.started_at, at), attempt=runs.c.attempt + 1)
+    )
+
+
+def _put_back(tables: Tables) -> Update:
+    runs = tables["org_meta_pipeline_runs"]
+    return update(runs).where(runs.c.pipeline_logging_id == bindparam("id"), runs.c.status == "RUNNING").values(status="QUEUED")
+
+
+def _tell_progress(tables: Tables) -> Update:
+    runs = tables["org_meta_pipeline_runs"]
+    return (
+        update(runs)
+        .where(runs.c.pipeline_logging_id == bindparam("id"), runs.c.status == "RUNNING")
+        .values(progress=bindparam("where", type_=runs.c.progress.type))
+    )
+
+
 def _finish(tables: Tables) -> Update:
     runs = tables["org_meta_pipeline_runs"]
     return (
         update(runs)
-        .where(runs.c.pipeline_logging_id == bindparam("id"), runs.c.status.in_(("QUEUED", "RUNNING")))
+        .where(runs.c.pipeline_logging_id == bindparam("id"), or_(runs.c.status == "QUEUED", runs.c.status == "RUNNING"))
         .values(
             status=bindparam("word"),
             active_key=None,

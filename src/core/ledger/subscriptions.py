@@ -36,12 +36,12 @@ def get(unit: Unit, org_slug: str) -> Subscription | None:
 def set_plan(unit: Unit, org_slug: str, plan: Plan, at: datetime) -> bool:
     """Takes effect on the next run; what is used already counts against the new limits."""
     limits = {"daily": plan.daily_runs, "monthly": plan.monthly_runs, "concurrent": plan.concurrent_runs}
-    return unit.change(unit.prepared(_set_plan), {"slug": org_slug, "plan": plan.name, "at": at, **limits}) == 1
+    return unit.change(_set_plan, {"slug": org_slug, "plan": plan.name, "at": at, **limits}) == 1
 
 
 def set_status(unit: Unit, org_slug: str, status: SubscriptionStatus, at: datetime, *, trial_end_date: date | None = None) -> bool:
     """A trial end of None leaves the one that stands."""
-    return unit.change(unit.prepared(_set_status), {"slug": org_slug, "word": status, "at": at, "trial": trial_end_date}) == 1
+    return unit.change(_set_status, {"slug": org_slug, "word": status, "at": at, "trial": trial_end_date}) == 1
 
 
 def _by_org(tables: Tables) -> Select[Any]:

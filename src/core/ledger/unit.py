@@ -48,12 +48,16 @@ class Unit(ABC):
             statement = self._kept[build] = build(self.tables)
         return statement
 
-    def change(self, statement: Executable, params: Params | Sequence[Params] | None = None) -> int:
-        """The number of rows one INSERT, UPDATE or DELETE touched."""
+    def change(self, statement: Executable | Build[Any], params: Params | Sequence[Params] | None = None) -> int:
+        """The number of rows one INSERT, UPDATE or DELETE touched. One given by its build is kept, and takes the engine's shortest way."""
+        self._check_writes()
+        whole = statement if isinstance(statement, Executable) else self.prepared(statement)
+        result: Any = self._connection.execute(whole, params, execution_options={"preserve_rowcount": True})
+        return int(result.rowcount)
+
+    def _check_writes(self) -> None:
         if not self._writes:
             raise RuntimeError("a reading unit does not write; open a writing one")
-        result: Any = self._connection.execute(statement, params, execution_options={"preserve_rowcount": True})
-        return int(result.rowcount)
 
     def first(self, select: Executable, params: Params | None = None) -> Row | None:
         return self._connection.execute(select, params).first()

@@ -1,0 +1,342 @@
+"""Runs waiting for a worker or in the hands of one. Who holds an entry is its owner and its lease's generation, both."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import date, datetime
+from typing import Any, Literal
+
+from sqlalchemy import Delete, Select, Table, Update, and_, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from src.core.ledger.unit import Tables, Unit
+
+QUEUE = "org_pipeline_execution_queue"
+
+State = Literal["QUEUED", "RUNNING", "DEAD"]
+Cancelled = Literal["waiting", "running"]
+CLAIM_TRIES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEntry:
+    queue_id: str
+    org_slug: str
+    pipeline_logging_id: str
+    pipeline_id: str
+    document: str
+    queued_at: datetime
+    available_at: datetime
+    max_retries: int
+    scheduled_run_id: str | None = None
+    priority: int = 0
+    window_start: date | None = None
+    window_end: date | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    user_id: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    queue_id: str
+    org_slug: str
+    pipeline_logging_id: str
+    pipeline_id: str
+    document: str
+    state: State
+    priority: int
+    retry_count: int
+    max_retries: int
+    window_start: date | None
+    window_end: date | None
+    parameters: dict[str, Any] | None
+    user_id: str | None
+    request_id: str | None
+    lease_owner: str | None
+    lease_generation: int
+    lease_expires_at: datetime | None
+    cancel_requested_at: datetime | None
+    last_error: str | None
+    available_at: datetime
+    queued_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What a worker shows to prove that an entry is still its own."""
+
+    queue_id: str
+    owner: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    held: bool
+    cancel_requested: bool
+
+
+NEW_COLUMNS = tuple(column.name for column in fields(NewEntry))
+COLUMNS = tuple(column.name for column in fields(Entry))
+LOST = Beat(held=False, cancel_requested=False)
+
+
+def add(unit: Unit, entry: NewEntry) -> bool:
+    """False when this run is queued already."""
+    values = {name: getattr(entry, name) for name in NEW_COLUMNS}
+    values |= {
+        "parameters": dict(entry.parameters),
+        "state": "QUEUED",
+        "retry_count": 0,
+        "lease_generation": 0,
+        "updated_at": entry.queued_at,
+    }
+    return unit.insert_once(unit.tables[QUEUE], values)
+
+
+def get(unit: Unit, run_id: str) -> Entry | None:
+    row = unit.point(_by_run, {"run_id": run_id})
+    return Entry(*row) if row else None
+
+
+def waiting(unit: Unit, at: datetime) -> bool:
+    """Whether a worker that looks now would find something to do."""
+    return unit.point(_waiting, {"at": at}) is not None
+
+
+def claim(unit: Unit, owner: str, at: datetime, until: datetime) -> Entry | None:
+    """The next entry, now in the owner's hands until then; None when nothing waits.
+
+    The organisation with the fewest running comes first, so that a busy one takes turns with the others; then the priority, then who came
+    first. The generation is the clock's, and above the entry's last one.
+    """
+    for _ in range(CLAIM_TRIES):
+        row = unit.point(_next, {"at": at})
+        if row is None:
+            return None
+        found = Entry(*row)
+        generation = max(int(at.timestamp() * 1_000_000), found.lease_generation + 1)
+        values = {"queue_id": found.queue_id, "old": found.lease_generation, "new": generation, "by": owner, "at": at, "until": until}
+        if unit.change(_claim, values) == 1:
+            return get(unit, found.pipeline_logging_id)
+    return None
+
+
+def heartbeat(unit: Unit, hold: Hold, at: datetime, until: datetime) -> Beat:
+    """A lease that has run out is not renewed, even if nobody has taken the entry yet."""
+    if unit.change(_heartbeat, {**_proof(hold), "at": at, "until": until}) != 1:
+        return LOST
+    row = unit.point(_standing, _proof(hold))
+    return Beat(held=row is not None, cancel_requested=row is not None and row[1] is not None)
+
+
+def look(unit: Unit, hold: Hold, at: datetime) -> Beat:
+    """What a heartbeat would answer, writing nothing."""
+    row = unit.point(_standing, _proof(hold))
+    if row is None or row[0] is None or row[0] <= at:
+        return LOST
+    return Beat(held=True, cancel_requested=row[1] is not None)
+
+
+def advance(unit: Unit, hold: Hold, generation: int, at: datetime) -> bool:
+    """Raises the generation of a held entry; the old one holds it no more."""
+    return unit.change(_advance, {**_proof(hold), "new": generation, "at": at}) == 1
+
+
+def complete(unit: Unit, hold: Hold) -> bool:
+    """False when the entry is in other hands."""
+    return unit.change(_complete, _proof(hold)) == 1
+
+
+def hand_back(unit: Unit, hold: Hold, at: datetime) -> bool:
+    """It waits again, available now; that is no retry."""
+    return unit.change(_hand_back, {**_proof(hold), "at": at}) == 1
+
+
+def expired(unit: Unit, at: datetime, limit: int = 100) -> list[Entry]:
+    """Entries whose worker has stopped saying that it lives."""
+    return [Entry(*row) for row in unit.rows(unit.prepared(_expired), {"at": at, "limit": limit})]
+
+
+def take_over(unit: Unit, entry: Entry, at: datetime, why: str) -> bool:
+    """It waits again, as one more retry."""
+    return unit.change(_take_over, {**_expiry(entry), "at": at, "why": why}) == 1
+
+
+def bury(unit: Unit, entry: Entry, at: datetime, why: str) -> bool:
+    """Out of retries: kept, with its reason, and never claimed again."""
+    return unit.change(_bury, {**_expiry(entry), "at": at, "why": why}) == 1
+
+
+def give_up(unit: Unit, entry: Entry) -> bool:
+    """An entry whose worker died after somebody had asked for it to stop."""
+    return unit.change(_give_up, _expiry(entry)) == 1
+
+
+def request_cancel(unit: Unit, run_id: str, at: datetime) -> Cancelled | None:
+    """A waiting entry is gone at once; a worker that holds one is asked to stop. None when the run is not queued."""
+    if unit.change(_withdraw, {"run_id": run_id}) == 1:
+        return "waiting"
+    return "running" if unit.change(_request_cancel, {"run_id": run_id, "at": at}) == 1 else None
+
+
+def void_leases(unit: Unit, owner_prefix: str, at: datetime) -> int:
+    """Ends the leases of workers that are known to be dead."""
+    return unit.change(_void_leases, {"prefix": owner_prefix, "at": at})
+
+
+def _proof(hold: Hold) -> dict[str, Any]:
+    return {"queue_id": hold.queue_id, "owner": hold.owner, "generation": hold.generation}
+
+
+def _expiry(entry: Entry) -> dict[str, Any]:
+    return {"queue_id": entry.queue_id, "generation": entry.lease_generation, "expiry": entry.lease_expires_at}
+
+
+def _held(queue: Table) -> ColumnElement[bool]:
+    return and_(
+        queue.c.queue_id == bindparam("queue_id"),
+        queue.c.state == "RUNNING",
+        queue.c.lease_owner == bindparam("owner"),
+        queue.c.lease_generation == bindparam("generation"),
+    )
+
+
+def _still_expired(queue: Table) -> ColumnElement[bool]:
+    """As it was when it was found: neither renewed nor taken by somebody else."""
+    return and_(
+        queue.c.queue_id == bindparam("queue_id"),
+        queue.c.state == "RUNNING",
+        queue.c.lease_generation == bindparam("generation"),
+        queue.c.lease_expires_at == bindparam("expiry"),
+    )
+
+
+def _entries(tables: Tables) -> Select[Any]:
+    return select(*(tables[QUEUE].c[name] for name in COLUMNS))
+
+
+def _by_run(tables: Tables) -> Select[Any]:
+    return _entries(tables).where(tables[QUEUE].c.pipeline_logging_id == bindparam("run_id"))
+
+
+def _claimable(tables: Tables) -> ColumnElement[bool]:
+    queue, rival = tables[QUEUE], tables[QUEUE].alias("rival")
+    at = bindparam("at", type_=queue.c.available_at.type)
+    busy = exists().where(rival.c.org_slug == queue.c.org_slug, rival.c.pipeline_id == queue.c.pipeline_id, rival.c.state == "RUNNING")
+    return and_(queue.c.state == "QUEUED", queue.c.available_at <= at, ~busy)
+
+
+def _next(tables: Tables) -> Select[Any]:
+    queue, other = tables[QUEUE], tables[QUEUE].alias("other")
+    running = select(func.count()).where(other.c.org_slug == queue.c.org_slug, other.c.state == "RUNNING").scalar_subquery()
+    order = (running, queue.c.priority.desc(), queue.c.queued_at, queue.c.queue_id)
+    return _entries(tables).where(_claimable(tables)).order_by(*order).limit(1)
+
+
+def _waiting(tables: Tables) -> Select[Any]:
+    queue = tables[QUEUE]
+    at = bindparam("at", type_=queue.c.available_at.type)
+    dead = and_(queue.c.state == "RUNNING", queue.c.lease_expires_at <= at)
+    return select(queue.c.queue_id).where(or_(_claimable(tables), dead)).limit(1)
+
+
+def _claim(tables: Tables) -> Update:
+    queue = tables[QUEUE]
+    return (
+        update(queue)
+        .where(queue.c.queue_id == bindparam("queue_id"), queue.c.lease_generation == bindparam("old"), _claimable(tables))
+        .values(
+            state="RUNNING",
+            lease_owner=bindparam("by"),
+            lease_generation=bindparam("new"),
+            lease_expires_at=bindparam("until"),
+            heartbeat_at=bindparam("at", type_=queue.c.heartbeat_at.type),
+            cancel_requested_at=None,
+            updated_at=bindparam("at", type_=queue.c.updated_at.type),
+        )
+    )
+
+
+def _heartbeat(tables: Tables) -> Update:
+    queue = tables[QUEUE]
+    at = bindparam("at", type_=queue.c.heartbeat_at.type)
+    return (
+        update(queue)
+        .where(_held(queue), queue.c.lease_expires_at > at)
+        .values(lease_expires_at=bindparam("until"), heartbeat_at=at, updated_at=at)
+    )
+
+
+def _standing(tables: Tables) -> Select[Any]:
+    queue = tables[QUEUE]
+    return select(queue.c.lease_expires_at, queue.c.cancel_requested_at).where(_held(queue))
+
+
+def _advance(tables: Tables) -> Update:
+    queue = tables[QUEUE]
+    return (
+        update(queue)
+        .where(_held(queue), queue.c.lease_generation < bindparam("new", type_=queue.c.lease_generation.type))
+        .values(lease_generation=bindparam("new", type_=queue.c.lease_generation.type), updated_at=bindparam("at"))
+    )
+
+
+def _complete(tables: Tables) -> Delete:
+    return delete(tables[QUEUE]).where(_held(tables[QUEUE]))
+
+
+def _hand_back(tables: Tables) -> Update:
+    queue = tables[QUEUE]
+    at = bindparam("at", type_=queue.c.updated_at.type)
+    free = {"state": "QUEUED", "lease_owner": None, "lease_expires_at": None}
+    return update(queue).where(_held(queue)).values(**free, available_at=at, updated_at=at)
+
+
+def _expired(tables: Tables) -> Select[Any]:
+    queue = tables[QUEUE].c
+    return (
+        _entries(tables)
+        .where(queue.state == "RUNNING", queue.lease_expires_at <= bindparam("at"))
+        .order_by(queue.lease_expires_at, queue.queue_id)
+        .limit(bindparam("limit"))
+    )
+
+
+def _take_over(tables: Tables) -> Update:
+    queue = tables[QUEUE]
+    at = bindparam("at", type_=queue.c.updated_at.type)
+    free: dict[str, Any] = {"state": "QUEUED", "lease_owner": None, "lease_expires_at": None, "last_error": bindparam("why")}
+    return update(queue).where(_still_expired(queue)).values(**free, retry_count=queue.c.retry_count + 1, available_at=at, updated_at=at)
+
+
+def _bury(tables: Tables) -> Update:
+    queue = tables[QUEUE]
+    free: dict[str, Any] = {"state": "DEAD", "lease_owner": None, "lease_expires_at": None, "last_error": bindparam("why")}
+    return update(queue).where(_still_expired(queue)).values(**free, updated_at=bindparam("at"))
+
+
+def _give_up(tables: Tables) -> Delete:
+    return delete(tables[QUEUE]).where(_still_expired(tables[QUEUE]))
+
+
+def _withdraw(tables: Tables) -> Delete:
+    queue = tables[QUEUE]
+    return delete(queue).where(queue.c.pipeline_logging_id == bindparam("run_id"), queue.c.state == "QUEUED")
+
+
+def _request_cancel(tables: Tables) -> Update:
+    queue = tables[QUEUE]
+    at = bindparam("at", type_=queue.c.updated_at.type)
+    return (
+        update(queue)
+        .where(queue.c.pipeline_logging_id == bindparam("run_id"), queue.c.state == "RUNNING")
+        .values(cancel_requested_at=func.coalesce(queue.c.cancel_requested_at, at), updated_at=at)
+    )
+
+
+def _void_leases(tables: Tables) -> Update:
+    queue = tables[QUEUE]
+    at = bindparam("at", type_=queue.c.updated_at.type)
+    theirs = queue.c.lease_owner.startswith(bindparam("prefix", type_=queue.c.lease_owner.type), autoescape=False)
+    return update(queue).where(queue.c.state == "RUNNING", theirs, queue.c.lease_expires_at > at).values(lease_expires_at=at, updated_at=at)

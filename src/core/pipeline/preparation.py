@@ -1,0 +1,59 @@
+"""What is settled about a run before it begins, and before it is accepted: its inputs, its variables, what of them may be written down."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from src.core.base.faults import NotYours, Rejected
+from src.core.base.identity import Tenant
+from src.core.base.redaction import MASK
+from src.core.base.window import Window
+from src.core.pipeline.catalog import Entry
+from src.core.pipeline.inputs import accept
+from src.core.pipeline.mask import Mask
+from src.core.pipeline.variables import filled, settle
+from src.core.step.context import Services
+from src.core.step.variables import Variables
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    inputs: Mapping[str, Any]
+    variables: Variables
+    parameters: dict[str, Any]
+    """The inputs as the run's row keeps them: secrets and what is personal masked."""
+    mask: Mask
+
+
+def prepare(
+    services: Services, entry: Entry, *, run_id: str, tenant: Tenant | None, window: Window | None, inputs: Mapping[str, Any]
+) -> Prepared:
+    """What this run lacks, or has too much of, is told before anything has begun."""
+    taken = accept(entry.document.inputs, inputs)
+    _check_tenant(entry, tenant, taken)
+    mask = Mask()
+    mask.learn(taken)
+    variables = settle(
+        entry.document,
+        run_id=run_id,
+        environment=services.settings.environment,
+        today=services.clock.now().date(),
+        tenant=tenant,
+        window=window,
+        inputs=taken,
+    )
+    for step in entry.document.steps:
+        filled(step.config, variables)
+    return Prepared(taken, variables, mask.plain(_impersonal(entry, taken)), mask)
+
+
+def _impersonal(entry: Entry, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    asked = entry.document.inputs
+    return {name: MASK if asked[name].personal and value is not None else value for name, value in inputs.items()}
+
+
+def _check_tenant(entry: Entry, tenant: Tenant | None, inputs: Mapping[str, Any]) -> None:
+    if entry.document.scope == "organisation" and tenant is None:
+        raise Rejected(f"the pipeline {entry.document_id} runs for an organisation; name one")
+    if tenant is not None and inputs.get("org_slug") not in (None, tenant.org_slug):
+        raise NotYours(f"this run is for {tenant.org_slug}, and its input org_slug names another organisation")

@@ -1,0 +1,205 @@
+"""From a request to a run that waits in the queue, in one transaction of the ledger."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from src.core.base.faults import Conflict, Flaw, Missing, Rejected
+from src.core.base.identity import Actor, Tenant
+from src.core.base.redaction import redacted_text
+from src.core.base.window import Window
+from src.core.ledger import orgs, queue, quotas, runs, scheduled
+from src.core.ledger.runs import NewRun, Run, TriggerType
+from src.core.ledger.store import Unit
+from src.core.pipeline.catalog import Catalog, Entry
+from src.core.pipeline.preparation import Prepared, prepare
+from src.core.scheduler.refusals import refusal
+from src.core.step.context import Services
+
+RACES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    run: Run
+    fresh: bool
+    """False for a run that was there already."""
+
+
+class _Raced(Exception):
+    """The same work came in between; what this one reserved is rolled back."""
+
+
+@dataclass(frozen=True)
+class _Request:
+    services: Services
+    tenant: Tenant
+    entry: Entry
+    run: NewRun
+    queued: Mapping[str, Any]
+    priority: int
+
+
+def accept(
+    services: Services,
+    catalog: Catalog,
+    *,
+    tenant: Tenant,
+    actor: Actor,
+    entry: Entry,
+    window: Window | None,
+    inputs: Mapping[str, Any],
+    trigger: TriggerType = "api",
+    idempotency_key: str | None = None,
+    priority: int = 0,
+) -> Accepted:
+    """The same work that is not over yet, or was asked for under the same key, is answered with its run. Waits on the ledger."""
+    entry = catalog.get(entry.document_id)
+    run_id = services.ids.new()
+    prepared = prepare(services, entry, run_id=run_id, tenant=tenant, window=window, inputs=inputs)
+    _check_queueable(entry, prepared)
+    run = NewRun(
+        pipeline_logging_id=run_id,
+        org_slug=tenant.org_slug,
+        pipeline_id=entry.document.pipeline_id(tenant.org_slug),
+        document=entry.document_id,
+        provider=entry.document.provider,
+        domain=entry.document.domain,
+        trigger_type=trigger,
+        user_id=actor.user_id and redacted_text(actor.user_id),
+        request_id=actor.request_id and redacted_text(actor.request_id),
+        parameters=prepared.parameters,
+        window_start=window.start if window else None,
+        window_end=window.end if window else None,
+        status="QUEUED",
+        accepted_at=services.clock.now(),
+        idempotency_key=idempotency_key,
+        active_key=_active_key(tenant, entry, window, prepared.inputs),
+    )
+    request = _Request(services, tenant, entry, run, _given(prepared.inputs), priority)
+    for _ in range(RACES):
+        try:
+            return services.ledger.write(_accept, request)
+        except _Raced:
+            continue
+    raise Conflict(f"the same run of {entry.document_id} is being asked for again and again; wait for one to be accepted")
+
+
+def _accept(unit: Unit, request: _Request) -> Accepted:
+    run = request.run
+    known = _known(unit, run)
+    if known is not None:
+        return Accepted(known, fresh=False)
+    _reserve(unit, request)
+    if not runs.accept(unit, run):
+        raise _Raced
+    _enqueue(unit, request)
+    accepted = runs.get(unit, run.pipeline_logging_id)
+    if accepted is None:
+        raise _Raced
+    return Accepted(accepted, fresh=True)
+
+
+def _known(unit: Unit, run: NewRun) -> Run | None:
+    if run.idempotency_key is not None and run.org_slug is not None:
+        asked = runs.of_request(unit, run.org_slug, run.idempotency_key)
+        if asked is not None:
+            if _work(asked) != _work(run):
+                raise Conflict(
+                    f"the Idempotency-Key was used for other work, run {asked.pipeline_logging_id}; send another key",
+                    pipeline_logging_id=asked.pipeline_logging_id,
+                )
+            return asked
+    return runs.working(unit, run.active_key) if run.active_key is not None else None
+
+
+def _work(run: Run | NewRun) -> tuple[object, ...]:
+    return run.document, run.window_start, run.window_end, json.dumps(run.parameters or {}, sort_keys=True)
+
+
+def _reserve(unit: Unit, request: _Request) -> None:
+    org = orgs.get(unit, request.tenant.org_slug)
+    if org is None:
+        raise Missing(f"there is no organisation {request.tenant.org_slug!r}")
+    now = request.services.clock.now()
+    reservation = quotas.reserve(unit, org.org_slug, day=now.astimezone(ZoneInfo(org.timezone)).date(), at=now)
+    if reservation.reason is not None:
+        raise refusal(org, reservation.used, reservation.reason, request.services.ledger.plans, now)
+
+
+def _enqueue(unit: Unit, request: _Request) -> None:
+    run = request.run
+    retries = request.services.settings.worker_takeovers
+    # a run is triggered once and queued once, so its id serves for all three
+    scheduled.add(
+        unit,
+        scheduled.NewTrigger(
+            scheduled_run_id=run.pipeline_logging_id,
+            org_slug=request.tenant.org_slug,
+            pipeline_id=run.pipeline_id,
+            document=run.document,
+            trigger_type=run.trigger_type,
+            scheduled_time=run.accepted_at,
+            created_at=run.accepted_at,
+            queued_at=run.accepted_at,
+            max_retries=retries,
+            pipeline_logging_id=run.pipeline_logging_id,
+            priority=request.priority,
+            window_start=run.window_start,
+            window_end=run.window_end,
+            parameters=run.parameters,
+        ),
+    )
+    queue.add(
+        unit,
+        queue.NewEntry(
+            queue_id=run.pipeline_logging_id,
+            org_slug=request.tenant.org_slug,
+            pipeline_logging_id=run.pipeline_logging_id,
+            scheduled_run_id=run.pipeline_logging_id,
+            pipeline_id=run.pipeline_id,
+            document=run.document,
+            queued_at=run.accepted_at,
+            available_at=run.accepted_at,
+            max_retries=retries,
+            priority=request.priority,
+            window_start=run.window_start,
+            window_end=run.window_end,
+            parameters=request.queued,
+            user_id=run.user_id,
+            request_id=run.request_id,
+        ),
+    )
+
+
+def _check_queueable(entry: Entry, prepared: Prepared) -> None:
+    """The queue keeps inputs as they were given until the run is over, so none of them may be a secret."""
+    asked = entry.document.inputs
+    flaws = [
+        Flaw("is an object, and a run that waits in the queue takes plain values only", field=name)
+        for name, spec in asked.items()
+        if spec.type == "object" and prepared.inputs.get(name) is not None
+    ]
+    flaws += [
+        Flaw("looks like a secret; store it as a credential of the integration instead", field=name)
+        for name, value in prepared.inputs.items()
+        if value is not None and asked[name].type != "object" and not asked[name].personal and prepared.parameters[name] != _plain(value)
+    ]
+    if flaws:
+        raise Rejected(f"this run cannot wait in the queue: {flaws[0].field} {flaws[0].message}", flaws=flaws)
+
+
+def _given(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in inputs.items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | int | float) else str(value)
+
+
+def _active_key(tenant: Tenant, entry: Entry, window: Window | None, inputs: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(_given(inputs), sort_keys=True).encode()).hexdigest()[:32]
+    return f"{tenant.org_slug}|{entry.document_id}|{window or 'none'}|{digest}"

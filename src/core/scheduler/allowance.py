@@ -1,0 +1,53 @@
+"""What an organisation may still run."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from src.core.base.faults import Missing
+from src.core.base.identity import Tenant
+from src.core.ledger import orgs, quotas
+from src.core.ledger.orgs import Org
+from src.core.ledger.quotas import Reason, Usage
+from src.core.ledger.store import Unit
+from src.core.scheduler.refusals import refusal, reset_of
+from src.core.step.context import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    org: Org
+    used: Usage
+    day_resets: datetime
+    month_resets: datetime
+    reason: Reason | None
+    why: str | None
+
+
+def allowance(unit: Unit, services: Services, tenant: Tenant) -> Allowance:
+    now = services.clock.now()
+    org = orgs.get(unit, tenant.org_slug)
+    if org is None:
+        raise Missing(f"there is no organisation {tenant.org_slug!r}; GET /api/v1/organizations lists them")
+    used = quotas.usage(unit, org.org_slug, now.astimezone(ZoneInfo(org.timezone)).date())
+    reason = _reason(used)
+    return Allowance(
+        org=org,
+        used=used,
+        day_resets=reset_of("daily", used.day, org.timezone),
+        month_resets=reset_of("monthly", used.day, org.timezone),
+        reason=reason,
+        why=refusal(org, used, reason, services.ledger.plans, now).detail if reason else None,
+    )
+
+
+def _reason(used: Usage) -> Reason | None:
+    if not used.may_run:
+        return "blocked"
+    full = {
+        "monthly": used.run_month >= used.monthly_limit,
+        "daily": used.run_today >= used.daily_limit,
+        "concurrent": used.running >= used.concurrent_limit,
+    }
+    reasons: tuple[Reason, ...] = ("monthly", "daily", "concurrent")
+    return next((reason for reason in reasons if full[reason]), None)

@@ -1,0 +1,49 @@
+from datetime import datetime
+
+from src.core.base.faults import Conflict, Missing
+from src.core.base.identity import Actor, Tenant
+from src.core.ledger import queue, runs
+from src.core.ledger.runs import Run
+from src.core.ledger.store import Unit
+from src.core.scheduler.settling import Ending, settle
+from src.core.step.context import Services
+
+OVER = ("SUCCESS", "FAILED", "CANCELLED")
+
+
+def cancel(services: Services, *, tenant: Tenant, actor: Actor, run_id: str) -> Run:
+    """A waiting run is over at once; a running one is asked to stop, and its worker, told by `Worker.nudge`, settles it."""
+    return services.ledger.write(_cancel, services, tenant, actor, run_id)
+
+
+def _cancel(unit: Unit, services: Services, tenant: Tenant, actor: Actor, run_id: str) -> Run:
+    now = services.clock.now()
+    run = _own(unit, tenant, run_id)
+    if run.status in OVER:
+        raise Conflict(f"the run {run_id} is over already: {run.status}", status=run.status)
+    # the queue decides: a worker may have claimed the entry since its run was read
+    asked = queue.request_cancel(unit, run_id, now)
+    if asked is None and run.status == "RUNNING":
+        raise Conflict(f"the run {run_id} is not in the queue: it is carried out by the request that asked for it", status=run.status)
+    if asked != "running":
+        settle(unit, _ending(services, tenant, actor, run_id, now))
+    return _own(unit, tenant, run_id)
+
+
+def _ending(services: Services, tenant: Tenant, actor: Actor, run_id: str, at: datetime) -> Ending:
+    return Ending(
+        run_id=run_id,
+        audit_id=services.ids.new(),
+        org_slug=tenant.org_slug,
+        actor=actor,
+        status="CANCELLED",
+        at=at,
+        error_message="cancelled before it began",
+    )
+
+
+def _own(unit: Unit, tenant: Tenant, run_id: str) -> Run:
+    run = runs.get(unit, run_id)
+    if run is None or run.org_slug != tenant.org_slug:
+        raise Missing(f"{tenant.org_slug} has no run {run_id[:80]!r}")
+    return run

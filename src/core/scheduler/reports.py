@@ -1,0 +1,53 @@
+"""All that is known of one run."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from src.core.base.faults import Missing
+from src.core.base.identity import Tenant
+from src.core.ledger import dq, runs
+from src.core.ledger.dq import DqResult
+from src.core.ledger.runs import Run, StepLog
+from src.core.ledger.store import Unit
+from src.core.step import manifests
+from src.core.step.context import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What the ledger has of it, off one snapshot."""
+
+    run: Run
+    steps: list[StepLog]
+    judged: list[DqResult]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    run: Run
+    steps: list[StepLog]
+    judged: list[DqResult]
+    manifests: list[dict[str, Any]]
+
+
+def trace(services: Services, tenant: Tenant, run_id: str) -> Trace:
+    return services.ledger.read(_trace, tenant, run_id)
+
+
+def report(services: Services, tenant: Tenant, run_id: str) -> Report:
+    found = trace(services, tenant, run_id)
+    # a run that never began has published nothing, and asking would open the dataset for it
+    published = [] if found.run.started_at is None else manifests.of_run(services, tenant, run_id)
+    return Report(found.run, found.steps, found.judged, published)
+
+
+def own(found: Run | None, tenant: Tenant, run_id: str) -> Run:
+    """Whether a run of somebody else's exists is not told."""
+    if found is None or found.org_slug != tenant.org_slug:
+        raise Missing(f"{tenant.org_slug} has no run {run_id[:80]!r}; GET /api/v1/pipelines/runs/{tenant.org_slug} lists them")
+    return found
+
+
+def _trace(unit: Unit, tenant: Tenant, run_id: str) -> Trace:
+    run = own(runs.get(unit, run_id), tenant, run_id)
+    return Trace(run, runs.steps(unit, run_id), dq.of_run(unit, run_id))

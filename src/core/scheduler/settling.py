@@ -1,0 +1,59 @@
+"""The end of a run in the ledger: the run, its slot, its trigger, the audit trail, all in one transaction."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from src.core.base.identity import Actor
+from src.core.ledger import audit, quotas, runs, scheduled
+from src.core.ledger.runs import LastStatus
+from src.core.ledger.scheduled import LastState
+from src.core.ledger.store import Unit
+
+STATES: Mapping[LastStatus, LastState] = {"SUCCESS": "COMPLETED", "FAILED": "FAILED", "CANCELLED": "CANCELLED"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    run_id: str
+    audit_id: str
+    org_slug: str
+    actor: Actor
+    status: LastStatus
+    at: datetime
+    error_code: str | None = None
+    error_message: str | None = None
+    result: Mapping[str, Any] | None = None
+    rows_processed: int | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def settle(unit: Unit, ending: Ending) -> bool:
+    """False when somebody else has ended the run; then nothing is changed and the slot is theirs to free."""
+    ended = runs.finish(
+        unit,
+        ending.run_id,
+        status=ending.status,
+        at=ending.at,
+        error_code=ending.error_code,
+        error_message=ending.error_message,
+        result=ending.result,
+        rows_processed=ending.rows_processed,
+    )
+    if not ended:
+        return False
+    quotas.release(unit, ending.org_slug, ending.at)
+    scheduled.settle(unit, ending.run_id, STATES[ending.status], ending.at, ending.error_message)
+    audit.record(
+        unit,
+        audit_id=ending.audit_id,
+        at=ending.at,
+        actor=ending.actor,
+        action="runs.finished",
+        org_slug=ending.org_slug,
+        resource=ending.run_id,
+        outcome="FAILED" if ending.status == "FAILED" else "SUCCESS",
+        details={"status": ending.status, "error_code": ending.error_code, **ending.facts},
+    )
+    return True

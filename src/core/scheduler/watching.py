@@ -1,0 +1,32 @@
+import asyncio
+from collections.abc import AsyncIterator
+
+from src.core.base.threads import blocking
+from src.core.ledger import runs
+from src.core.ledger.runs import Run
+from src.core.pipeline.step_runner import Sleep
+from src.core.scheduler.control import OVER
+from src.core.step.context import Services
+
+
+async def watch(services: Services, run_id: str, *, every: float = 0.5, sleep: Sleep = asyncio.sleep) -> AsyncIterator[Run]:
+    """The run as it stands, and again whenever its status or progress changes; ends after its last status, or when it is gone."""
+    last: tuple[object, ...] | None = None
+    while True:
+        run = await _look(services, run_id)
+        if run is None:
+            return
+        standing = (run.status, run.attempt, run.progress)
+        if standing != last:
+            last = standing
+            yield run
+        if run.status in OVER:
+            return
+        await sleep(every)
+
+
+async def _look(services: Services, run_id: str) -> Run | None:
+    ledger = services.ledger
+    if ledger.traits.inline_reads:
+        return ledger.glance(runs.get, run_id)
+    return await blocking(ledger.read, runs.get, run_id)

@@ -1,0 +1,160 @@
+"""A ledger, a warehouse and workers over fake pipelines, driven by a clock that moves when a test says so."""
+
+import asyncio
+import heapq
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from src.core.base.identity import Actor, Tenant
+from src.core.base.ids import Ids
+from src.core.base.names import Environment, OrgSlug
+from src.core.base.settings import Settings
+from src.core.base.window import Window
+from src.core.crypto.vault import Vault
+from src.core.engine import open_warehouse
+from src.core.engine.port import Warehouse
+from src.core.ledger import runs
+from src.core.ledger.plans import Plan
+from src.core.ledger.runs import Run
+from src.core.ledger.store import Ledger, open_ledger
+from src.core.pipeline.catalog import Catalog
+from src.core.pipeline.registry import Registry
+from src.core.scheduler.acceptance import Accepted, accept
+from src.core.step.sources import Sources
+from tests.contract.ledger.samples import org
+from tests.fakes.processors.sample.staged import STAGES, Stage
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+WIDE = Plan("SCALE", 100, 3000, 10)
+DAY = Window.day(date(2026, 11, 19))
+STEPS = ("extract_it", "load_it")
+DOCUMENT = """
+pipeline: {name}
+provider: {provider}
+domain: cost
+timeout: 4h
+inputs:
+  stage: {{type: string, default: plain}}
+  who: {{type: string, required: false, personal: true}}
+steps:
+  - {{id: extract_it, ps_type: sample.staged, timeout: 2h, config: {{rows: 3}}}}
+  - {{id: load_it, ps_type: sample.staged, timeout: 2h, depends_on: [extract_it], config: {{waits: {waits}, rows: 4}}}}
+"""
+
+
+class Timeline:
+    """Time that passes only when a test lets it."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        self._order = count()
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+
+    def now(self) -> datetime:
+        return NOON + timedelta(seconds=self.at)
+
+    def monotonic(self) -> float:
+        return self.at
+
+    async def sleep(self, seconds: float) -> None:
+        woken = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self.at + seconds, next(self._order), woken))
+        await woken
+
+    async def let_pass(self, seconds: float) -> None:
+        """Sleepers wake in their order, and what they do then is done before the next wakes."""
+        end = self.at + seconds
+        while self._sleepers and self._sleepers[0][0] <= end:
+            due, _, woken = heapq.heappop(self._sleepers)
+            if woken.done():
+                continue
+            self.at = max(self.at, due)
+            woken.set_result(None)
+            await settled()
+        self.at = end
+        await settled()
+
+
+async def settled() -> None:
+    """Until threads have answered and tasks have gone on: nothing tells of it, so a moment of real time is let pass."""
+    for _ in range(6):
+        await asyncio.sleep(0.002)
+
+
+@dataclass
+class Floor:
+    """Services of a workshop in a folder of its own."""
+
+    folder: Path
+    settings: Settings
+    clock: Timeline
+    ids: Ids
+    ledger: Ledger
+    warehouse: Warehouse
+    catalog: Catalog
+    tenants: dict[str, Tenant] = field(default_factory=dict)
+
+    @property
+    def vault(self) -> Vault:
+        raise AssertionError("this test opened no vault")
+
+    @property
+    def sources(self) -> Sources:
+        raise AssertionError("this test reads from nowhere")
+
+    def tenant(self, slug: str = "acme", plan: Plan = WIDE, *, dataset: bool = False) -> Tenant:
+        if slug not in self.tenants:
+            with self.ledger.writing() as unit:
+                assert org(unit, slug, plan=plan)
+            self.tenants[slug] = Tenant(OrgSlug(slug), Environment.DEVELOPMENT)
+        if dataset:
+            self.warehouse.ensure_dataset(self.tenants[slug])
+        return self.tenants[slug]
+
+    def accept(self, slug: str = "acme", document: str = "quick", window: Window | None = DAY, **more: Any) -> Accepted:
+        tenant = self.tenant(slug)
+        given = {"actor": Actor("org", tenant.org_slug, "user-7", request_id="req-9"), "inputs": {}} | more
+        return accept(self, self.catalog, tenant=tenant, entry=self.catalog.get(document), window=window, **given)
+
+    def run(self, run_id: str) -> Run:
+        found = self.ledger.read(runs.get, run_id)
+        assert found is not None
+        return found
+
+    def close(self) -> None:
+        self.warehouse.close()
+        self.ledger.close()
+
+
+@dataclass
+class CountedIds:
+    prefix: str = "run"
+    count: int = 0
+
+    def new(self) -> str:
+        self.count += 1
+        return f"{self.prefix}{self.count:05d}"
+
+    def secret(self, length: int) -> str:
+        return "x" * length
+
+
+def floor(folder: Path, **settings: Any) -> Floor:
+    configs = folder / "configs"
+    configs.mkdir()
+    for name, provider, waits in (("quick", "gcp", "false"), ("slow", "aws", "true"), ("slower", "azure", "true")):
+        (configs / f"{name}.yml").write_text(DOCUMENT.format(name=name, provider=provider, waits=waits))
+    known = Settings(_env_file=None, embedded_data_dir=folder / "data", **settings)
+    clock = Timeline()
+    ledger = open_ledger(known)
+    ledger.bootstrap()
+    catalog = Catalog.load(configs, Registry("tests.fakes.processors"))
+    return Floor(folder, known, clock, CountedIds(), ledger, open_warehouse(known, clock), catalog)
+
+
+def stage(name: str = "plain") -> Stage:
+    STAGES[name] = Stage()
+    return STAGES[name]
