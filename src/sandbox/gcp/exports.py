@@ -1,0 +1,51 @@
+import threading
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from functools import lru_cache
+from pathlib import Path
+
+from src.core.base.faults import Missing
+from src.sandbox.gcp.answers import Answers, count
+from src.sandbox.gcp.books import FIRST_DAY, ROWS_PER_HOUR, Books, parts_there
+from src.sandbox.gcp.detailed import by_resource
+from src.sandbox.gcp.rows import Row
+from src.sandbox.gcp.shelf import Shelf
+from src.sandbox.gcp.worlds import DATASET, PROJECTS, BillingAccount, UsageTable, usage_tables
+
+
+class Exports:
+    """All usage exports of the sandbox, as files and as rows."""
+
+    def __init__(self, folder: Path, today: Callable[[], date], rows_per_hour: int = ROWS_PER_HOUR) -> None:
+        self.today = today
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._shelves: dict[str, Shelf] = {}
+        self._books: Callable[[BillingAccount], Books] = lru_cache(maxsize=None)(lambda account: Books(account, rows_per_hour))
+
+    def shelf(self, project: str, dataset: str, table: str) -> Shelf:
+        found = usage_tables(project).get(table) if dataset == DATASET else None
+        if found is None:
+            raise Missing(f"there is no usage export {project}.{dataset}.{table} in the sandbox")
+        with self._lock:
+            if table not in self._shelves:
+                self._shelves[table] = Shelf(self._folder, found, self._books(found.account))
+            return self._shelves[table]
+
+    def rows(self, table: str, first: date, last: date, as_of: date | None = None) -> Iterator[Row]:
+        """Of the load days from `first` to `last`, both included, as they can be read on `as_of`."""
+        found, seen = self._table(table), as_of or self.today()
+        day = max(first, FIRST_DAY)
+        while day <= last:
+            rows = self._books(found.account).rows(day, parts_there(day, seen))
+            yield from by_resource(rows) if found.kind == "detailed" else rows
+            day += timedelta(days=1)
+
+    def answers(self, table: str, first: date, last: date, as_of: date | None = None) -> Answers:
+        return count(self.rows(table, first, last, as_of))
+
+    def _table(self, name: str) -> UsageTable:
+        for project in PROJECTS:
+            if name in (tables := usage_tables(project)):
+                return tables[name]
+        raise Missing(f"there is no usage export {name} in the sandbox")

@@ -1,0 +1,87 @@
+"""Load days as Parquet files in a folder: made when first asked for, kept under a name that says what is in them."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from hashlib import blake2b
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol, cast
+from uuid import uuid4
+
+from src.core.providers.export import ExportKind, LoadDay
+from src.sandbox.gcp.books import Books
+from src.sandbox.gcp.detailed import by_resource
+from src.sandbox.gcp.rows import Row
+from src.sandbox.gcp.worlds import UsageTable
+
+# Loaded by name: a service that never reads the export never imports pyarrow.
+PRESS = "src.sandbox.gcp.press"
+# Names the folder, so that files of another making are never taken for these. Raised with whatever changes a row.
+MAKING = 1
+OWNER_ONLY = 0o700
+DIGEST_BYTES = 12
+
+
+class Press(Protocol):
+    def press(self, rows: Sequence[Row], kind: ExportKind, day: date, path: Path) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    told: LoadDay
+    path: Path
+
+
+class Shelf:
+    """The files of one table."""
+
+    def __init__(self, folder: Path, table: UsageTable, books: Books) -> None:
+        self.table = table
+        self._books = books
+        self._folder = folder / f"making-{MAKING}-{books.rows_per_hour}" / table.project / table.name
+        self._kept: dict[tuple[date, int], Kept] = {}
+        self._lock = threading.Lock()
+
+    def day(self, day: date, parts: int) -> Kept:
+        kept = self._kept.get((day, parts))
+        if kept is None:
+            # one at a time: the second to ask finds what the first has made
+            with self._lock:
+                if not self._kept:
+                    self._look()
+                kept = self._kept.get((day, parts))
+                if kept is None or not kept.path.exists():
+                    kept = self._kept[day, parts] = self._make(day, parts)
+        return kept
+
+    def forget(self, day: date, parts: int) -> None:
+        """For a file that was taken from the folder behind our back."""
+        self._kept.pop((day, parts), None)
+
+    def _look(self) -> None:
+        if self._folder.exists():
+            for path in self._folder.glob("*.parquet"):
+                day, parts, rows, digest = path.stem.split("_")
+                self._kept[date.fromisoformat(day), int(parts)] = _kept(path, date.fromisoformat(day), int(rows), digest)
+
+    def _make(self, day: date, parts: int) -> Kept:
+        self._folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+        rows = list(self._rows(day, parts))
+        draft = self._folder / f"{uuid4().hex}.draft"
+        try:
+            cast("Press", import_module(PRESS)).press(rows, self.table.kind, day, draft)
+            digest = blake2b(draft.read_bytes(), digest_size=DIGEST_BYTES).hexdigest()
+            path = draft.rename(self._folder / f"{day}_{parts}_{len(rows)}_{digest}.parquet")
+        finally:
+            draft.unlink(missing_ok=True)
+        return _kept(path, day, len(rows), digest)
+
+    def _rows(self, day: date, parts: int) -> Sequence[Row]:
+        rows = self._books.rows(day, parts)
+        return list(by_resource(rows) if self.table.kind == "detailed" else rows)
+
+
+def _kept(path: Path, day: date, rows: int, digest: str) -> Kept:
+    return Kept(LoadDay(day, rows, path.stat().st_size, digest), path)
