@@ -61,8 +61,8 @@ class Books:
         self._invoice = lru_cache(maxsize=256)(Invoice)
 
     def rows(self, day: date, parts: int) -> Iterator[Row]:
-        for part in islice((self._in_the_day, self._before_midnight, self._rewritten), parts):
-            yield from part(day)
+        for number in range(parts):
+            yield from self.part(day, number)
 
     def part(self, day: date, number: int) -> Iterator[Row]:
         return (self._in_the_day, self._before_midnight, self._rewritten)[number](day)

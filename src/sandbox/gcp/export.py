@@ -19,7 +19,10 @@ class Shelves(Protocol):
 
 
 class FolderExport:
-    """The sandbox's billing export, read from files where a real one is read through BigQuery."""
+    """The sandbox's billing export, read from files where a real one is read through BigQuery.
+
+    A table is named alone, or with a dataset other than the connection's: `dataset.table`.
+    """
 
     def __init__(self, shelves: Shelves, connection: Mapping[str, Any], tables: Collection[str] | None = None) -> None:
         """`tables`, where given, are the only ones that may be read."""
@@ -52,7 +55,8 @@ class FolderExport:
     def _shelf(self, table: str) -> Shelf:
         if self._tables is not None and table not in self._tables:
             raise Missing(f"{table} is not among the tables of this connection: {', '.join(sorted(self._tables)) or 'none'}")
-        return self._shelves.shelf(self._project, self._dataset, table)
+        dataset, _, name = table.rpartition(".")
+        return self._shelves.shelf(self._project, dataset or self._dataset, name)
 
 
 def _bring(shelf: Shelf, kept: Kept, parts: int, path: Path) -> None:

@@ -41,6 +41,11 @@ class Exports:
             yield from by_resource(rows) if found.kind == "detailed" else rows
             day += timedelta(days=1)
 
+    def parts(self, table: str, day: date, as_of: date) -> Iterator[list[Row]]:
+        """What one load day of a standard export grew by, each time it did."""
+        books = self._books(self._table(table).account)
+        return (list(books.part(day, number)) for number in range(parts_there(day, as_of)))
+
     def answers(self, table: str, first: date, last: date, as_of: date | None = None) -> Answers:
         return count(self.rows(table, first, last, as_of))
 

@@ -1,0 +1,90 @@
+"""The provider sandbox: every provider's HTTP on one loopback port, for demos and tests. Never for production."""
+
+import socket
+import threading
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+import uvicorn
+
+from src.core.base.clock import Clock
+from src.core.base.faults import Unavailable
+from src.sandbox.gcp.books import ROWS_PER_HOUR
+from src.sandbox.gcp.provider import Gcp
+from src.sandbox.provider import Provider
+from src.sandbox.routing import Router
+
+LOOPBACK = "127.0.0.1"
+PATIENCE_SECONDS = 10.0
+OWNER_ONLY = 0o700
+
+
+class Sandbox:
+    """`today` holds the date still; left out, the clock says it. The export is read without `start()`; the rest needs it."""
+
+    def __init__(self, folder: Path, clock: Clock, today: date | None = None, *, rows_per_hour: int = ROWS_PER_HOUR) -> None:
+        folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+        self.gcp = Gcp(folder, clock, today=today, rows_per_hour=rows_per_hour)
+        self._providers: tuple[Provider, ...] = (self.gcp,)
+        self._running: _Running | None = None
+
+    def service_account(self, name: str) -> str:
+        """The text of a key file: demo, second, narrow, empty or revoked."""
+        return self.gcp.service_account(name)
+
+    def start(self) -> None:
+        if self._running is None:
+            self._running = _Running(Router({provider.name: provider.app for provider in self._providers}))
+            for provider in self._providers:
+                threading.Thread(target=provider.prepare, name=f"sandbox-{provider.name}", daemon=True).start()
+
+    def stop(self) -> None:
+        if self._running is not None:
+            self._running.stop()
+            self._running = None
+
+    @property
+    def address(self) -> str:
+        if self._running is None:
+            raise Unavailable("the sandbox is not started")
+        return self._running.address
+
+    @property
+    def endpoints(self) -> Mapping[str, str]:
+        """The platform settings that name providers' addresses, as they are while this sandbox runs."""
+        address = self.address
+        return {name: url for provider in self._providers for name, url in provider.endpoints(f"{address}/{provider.name}").items()}
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens, and leaves the process's signals to the service it stands beside."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+
+class _Running:
+    def __init__(self, app: Router) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._socket.bind((LOOPBACK, 0))
+        self.address = f"http://{LOOPBACK}:{self._socket.getsockname()[1]}"
+        self._server = _Server(
+            uvicorn.Config(
+                app, lifespan="off", log_config=None, access_log=False, loop="asyncio", http="h11", ws="none", timeout_graceful_shutdown=1
+            )
+        )
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="sandbox", daemon=True)
+        self._thread.start()
+        if not self._server.listening.wait(PATIENCE_SECONDS):
+            raise Unavailable("the sandbox did not start to listen on loopback")
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(PATIENCE_SECONDS)
+        self._socket.close()
