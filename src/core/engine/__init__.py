@@ -1,22 +1,33 @@
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from src.core.base.clock import Clock
 from src.core.base.faults import Misconfigured
 from src.core.base.settings import Settings
 from src.core.engine.folder import check_folder
-from src.core.engine.port import Warehouse
+from src.core.engine.port import ColumnKind, Row, Warehouse
 from src.core.engine.process_lock import ProcessLock
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # Loaded by name, so that a driver is imported only when its engine is chosen and first touched.
 ADAPTERS = {"duckdb": "src.core.engine.duckdb_client"}
+FILES = "src.core.engine.files"
 LOCK = ".lock"
 OWNER_ONLY = 0o700
 
 
 class Adapter(Protocol):
     def open_warehouse(self, settings: Settings, clock: Clock, home: Path, claim: ProcessLock) -> Warehouse: ...
+
+
+class Files(Protocol):
+    def table_of(self, columns: Mapping[str, ColumnKind], rows: Sequence[Row]) -> "pa.Table": ...
+    def csv_pieces(self, schema: "pa.Schema", batches: "Iterator[pa.RecordBatch]") -> Generator[bytes, None, None]: ...
+    def parquet_pieces(self, schema: "pa.Schema", batches: "Iterator[pa.RecordBatch]") -> Generator[bytes, None, None]: ...
 
 
 def claim_warehouse(settings: Settings) -> ProcessLock:
@@ -41,6 +52,11 @@ def check_warehouse(settings: Settings) -> None:
 def open_warehouse(settings: Settings, clock: Clock, claim: ProcessLock | None = None) -> Warehouse:
     adapter = cast("Adapter", import_module(_adapter(settings)))
     return adapter.open_warehouse(settings, clock, _home(settings), claim or claim_warehouse(settings))
+
+
+def load_files() -> Files:
+    """Writers of Parquet and CSV."""
+    return cast("Files", import_module(FILES))
 
 
 def _adapter(settings: Settings) -> str:

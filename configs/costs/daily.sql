@@ -1,0 +1,173 @@
+-- One page of costs by day with what its answer says of the whole range: one statement, so that all of it is one snapshot.
+WITH kept AS (
+  SELECT
+    usage_date,
+    provider,
+    CASE @group_1
+      WHEN 'provider' THEN provider
+      WHEN 'service' THEN service
+      WHEN 'project' THEN project_id
+      WHEN 'sku' THEN sku
+      WHEN 'region' THEN region
+      WHEN 'account' THEN account_id
+      WHEN 'cost_type' THEN cost_type
+      WHEN 'invoice_month' THEN invoice_month
+    END AS key_1,
+    CASE @group_2
+      WHEN 'provider' THEN provider
+      WHEN 'service' THEN service
+      WHEN 'project' THEN project_id
+      WHEN 'sku' THEN sku
+      WHEN 'region' THEN region
+      WHEN 'account' THEN account_id
+      WHEN 'cost_type' THEN cost_type
+      WHEN 'invoice_month' THEN invoice_month
+    END AS key_2,
+    currency,
+    billed_cost,
+    credits,
+    net_cost,
+    row_count
+  FROM billing_cost_daily
+  WHERE usage_date BETWEEN @first_day AND @last_day
+    AND (@provider IS NULL OR provider = @provider)
+    AND (@service IS NULL OR service = @service)
+    AND (@project IS NULL OR project_id = @project)
+    AND (@currency IS NULL OR currency = @currency)
+),
+sums AS (
+  SELECT
+    usage_date,
+    provider,
+    key_1,
+    key_2,
+    currency,
+    SUM(billed_cost) AS billed_cost,
+    SUM(credits) AS credits,
+    SUM(net_cost) AS net_cost,
+    SUM(row_count) AS row_count
+  FROM kept
+  GROUP BY usage_date, provider, key_1, key_2, currency
+),
+marks AS (
+  SELECT usage_date, provider, completeness, completeness_reason, source_as_of, published_at
+  FROM x_cost_daily
+  WHERE usage_date BETWEEN @first_day AND @last_day AND (@provider IS NULL OR provider = @provider)
+),
+unmarked AS (
+  SELECT DISTINCT sums.usage_date, sums.provider
+  FROM sums
+  LEFT JOIN marks ON marks.usage_date = sums.usage_date AND marks.provider = sums.provider
+  WHERE marks.provider IS NULL
+),
+spans AS (
+  SELECT provider, MIN(usage_date) AS first_day
+  FROM x_cost_daily
+  WHERE @provider IS NULL OR provider = @provider
+  GROUP BY provider
+),
+days AS (
+  SELECT usage_date FROM UNNEST(GENERATE_DATE_ARRAY(@first_day, @last_day)) AS usage_date
+),
+expected AS (
+  -- Beside each day stands every provider that was loaded before, where rows are told apart by provider.
+  SELECT days.usage_date, spans.provider
+  FROM days
+  LEFT JOIN spans ON spans.first_day <= days.usage_date AND 'provider' IN (@group_1, @group_2)
+),
+gaps AS (
+  SELECT expected.usage_date, expected.provider
+  FROM expected
+  WHERE NOT EXISTS (
+    SELECT 1 FROM sums
+    WHERE sums.usage_date = expected.usage_date AND (expected.provider IS NULL OR sums.provider = expected.provider)
+  )
+),
+lines AS (
+  SELECT
+    usage_date,
+    key_1,
+    key_2,
+    currency,
+    SUM(billed_cost) AS billed_cost,
+    SUM(credits) AS credits,
+    SUM(net_cost) AS net_cost,
+    SUM(row_count) AS row_count
+  FROM sums
+  GROUP BY usage_date, key_1, key_2, currency
+  UNION ALL
+  SELECT
+    usage_date,
+    CASE WHEN @group_1 = 'provider' THEN provider END AS key_1,
+    CASE WHEN @group_2 = 'provider' THEN provider END AS key_2,
+    CAST(NULL AS STRING) AS currency,
+    CAST(NULL AS NUMERIC) AS billed_cost,
+    CAST(NULL AS NUMERIC) AS credits,
+    CAST(NULL AS NUMERIC) AS net_cost,
+    CAST(NULL AS INT64) AS row_count
+  FROM gaps
+),
+placed AS (
+  -- A key that is empty sorts before every key that is not, and is another place than the empty text.
+  SELECT
+    usage_date,
+    key_1,
+    key_2,
+    currency,
+    billed_cost,
+    credits,
+    net_cost,
+    row_count,
+    COALESCE(CONCAT('1', key_1), '0') AS place_1,
+    COALESCE(CONCAT('1', key_2), '0') AS place_2,
+    COALESCE(currency, '') AS place_3
+  FROM lines
+),
+page AS (
+  SELECT *
+  FROM placed
+  WHERE @after_day IS NULL
+    OR usage_date > @after_day
+    OR (
+      usage_date = @after_day
+      AND (
+        place_1 > @after_1
+        OR (place_1 = @after_1 AND (place_2 > @after_2 OR (place_2 = @after_2 AND place_3 > @after_3)))
+      )
+    )
+  ORDER BY usage_date, place_1, place_2, place_3
+  LIMIT @page_rows
+),
+totals AS (
+  SELECT
+    currency,
+    SUM(billed_cost) AS billed_cost,
+    SUM(credits) AS credits,
+    SUM(net_cost) AS net_cost,
+    SUM(row_count) AS row_count
+  FROM sums
+  GROUP BY currency
+)
+SELECT
+  (
+    SELECT ARRAY_AGG(STRUCT(
+      usage_date AS usage_date, key_1 AS key_1, key_2 AS key_2, currency AS currency, billed_cost AS billed_cost, credits AS credits,
+      net_cost AS net_cost, row_count AS row_count, place_1 AS place_1, place_2 AS place_2, place_3 AS place_3
+    ))
+    FROM page
+  ) AS page,
+  (
+    SELECT ARRAY_AGG(STRUCT(
+      currency AS currency, billed_cost AS billed_cost, credits AS credits, net_cost AS net_cost, row_count AS row_count
+    ))
+    FROM totals
+  ) AS totals,
+  (
+    SELECT ARRAY_AGG(STRUCT(
+      usage_date AS usage_date, provider AS provider, completeness AS status, completeness_reason AS reason,
+      source_as_of AS source_as_of, published_at AS published_at
+    ))
+    FROM marks
+  ) AS marks,
+  (SELECT ARRAY_AGG(STRUCT(usage_date AS usage_date, provider AS provider)) FROM unmarked) AS unmarked,
+  (SELECT ARRAY_AGG(STRUCT(provider AS provider, first_day AS first_day)) FROM spans) AS spans

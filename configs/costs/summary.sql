@@ -1,0 +1,167 @@
+-- What a range comes to beside the range before it, with control totals and restatements: one statement, so that all of it is one snapshot.
+WITH kept AS (
+  SELECT
+    usage_date,
+    provider,
+    CASE @group_1
+      WHEN 'provider' THEN provider
+      WHEN 'service' THEN service
+      WHEN 'project' THEN project_id
+      WHEN 'sku' THEN sku
+      WHEN 'region' THEN region
+      WHEN 'account' THEN account_id
+      WHEN 'cost_type' THEN cost_type
+      WHEN 'invoice_month' THEN invoice_month
+    END AS key_1,
+    CASE @group_2
+      WHEN 'provider' THEN provider
+      WHEN 'service' THEN service
+      WHEN 'project' THEN project_id
+      WHEN 'sku' THEN sku
+      WHEN 'region' THEN region
+      WHEN 'account' THEN account_id
+      WHEN 'cost_type' THEN cost_type
+      WHEN 'invoice_month' THEN invoice_month
+    END AS key_2,
+    currency,
+    billed_cost,
+    credits,
+    net_cost,
+    row_count
+  FROM billing_cost_daily
+  WHERE usage_date BETWEEN @previous_day AND @last_day
+    AND (@provider IS NULL OR provider = @provider)
+    AND (@service IS NULL OR service = @service)
+    AND (@project IS NULL OR project_id = @project)
+    AND (@currency IS NULL OR currency = @currency)
+),
+sums AS (
+  SELECT
+    key_1,
+    key_2,
+    currency,
+    SUM(CASE WHEN usage_date >= @first_day THEN billed_cost END) AS billed_cost,
+    SUM(CASE WHEN usage_date >= @first_day THEN credits END) AS credits,
+    SUM(CASE WHEN usage_date >= @first_day THEN net_cost END) AS net_cost,
+    SUM(CASE WHEN usage_date >= @first_day THEN row_count END) AS row_count,
+    SUM(CASE WHEN usage_date < @first_day THEN billed_cost END) AS billed_before,
+    SUM(CASE WHEN usage_date < @first_day THEN credits END) AS credits_before,
+    SUM(CASE WHEN usage_date < @first_day THEN net_cost END) AS net_before,
+    SUM(CASE WHEN usage_date < @first_day THEN row_count END) AS rows_before
+  FROM kept
+  GROUP BY key_1, key_2, currency
+),
+ranked AS (
+  -- Amounts of two currencies have no order among them, so each currency has a ranking of its own.
+  SELECT
+    key_1,
+    key_2,
+    currency,
+    billed_cost,
+    credits,
+    net_cost,
+    row_count,
+    billed_before,
+    credits_before,
+    net_before,
+    rows_before,
+    ROW_NUMBER() OVER (
+      PARTITION BY currency
+      ORDER BY COALESCE(net_cost, 0) DESC, COALESCE(CONCAT('1', key_1), '0'), COALESCE(CONCAT('1', key_2), '0')
+    ) AS place
+  FROM sums
+),
+totals AS (
+  SELECT
+    currency,
+    SUM(billed_cost) AS billed_cost,
+    SUM(credits) AS credits,
+    SUM(net_cost) AS net_cost,
+    SUM(row_count) AS row_count,
+    SUM(billed_before) AS billed_before,
+    SUM(credits_before) AS credits_before,
+    SUM(net_before) AS net_before,
+    SUM(rows_before) AS rows_before
+  FROM sums
+  GROUP BY currency
+),
+marks AS (
+  SELECT usage_date, provider, completeness, completeness_reason, source_as_of, published_at
+  FROM x_cost_daily
+  WHERE usage_date BETWEEN @previous_day AND @last_day AND (@provider IS NULL OR provider = @provider)
+),
+unmarked AS (
+  SELECT DISTINCT kept.usage_date, kept.provider
+  FROM kept
+  LEFT JOIN marks ON marks.usage_date = kept.usage_date AND marks.provider = kept.provider
+  WHERE marks.provider IS NULL
+),
+spans AS (
+  SELECT provider, MIN(usage_date) AS first_day
+  FROM x_cost_daily
+  WHERE @provider IS NULL OR provider = @provider
+  GROUP BY provider
+),
+invoices AS (
+  SELECT provider, invoice_month, currency, billed_cost, credits, net_cost, row_count, pipeline_logging_id, published_at
+  FROM x_cost_monthly
+  WHERE invoice_month BETWEEN @first_month AND @last_month
+    AND (@provider IS NULL OR provider = @provider)
+    AND (@currency IS NULL OR currency = @currency)
+),
+changes AS (
+  -- A period is YYYY-MM-DD or YYYYMM; as texts the two never lie within each other's ranges.
+  SELECT
+    provider, grain, period, currency, billed_before, billed_after, net_before, net_after, said_since, changed_at, reason,
+    pipeline_logging_id
+  FROM x_cost_history
+  WHERE (period BETWEEN @first_text AND @last_text OR period BETWEEN @first_month AND @last_month)
+    AND (@provider IS NULL OR provider = @provider)
+    AND (@currency IS NULL OR currency = @currency)
+),
+newest AS (
+  SELECT * FROM changes ORDER BY changed_at DESC, period DESC, provider, currency LIMIT @changes_shown
+)
+SELECT
+  (
+    SELECT ARRAY_AGG(STRUCT(
+      key_1 AS key_1, key_2 AS key_2, currency AS currency, billed_cost AS billed_cost, credits AS credits, net_cost AS net_cost,
+      row_count AS row_count, billed_before AS billed_before, credits_before AS credits_before, net_before AS net_before,
+      rows_before AS rows_before, place AS place
+    ))
+    FROM ranked
+    WHERE place <= @groups_shown
+  ) AS sums,
+  (SELECT COUNT(*) FROM ranked WHERE place > @groups_shown) AS groups_left_off,
+  (
+    SELECT ARRAY_AGG(STRUCT(
+      currency AS currency, billed_cost AS billed_cost, credits AS credits, net_cost AS net_cost, row_count AS row_count,
+      billed_before AS billed_before, credits_before AS credits_before, net_before AS net_before, rows_before AS rows_before
+    ))
+    FROM totals
+  ) AS totals,
+  (
+    SELECT ARRAY_AGG(STRUCT(
+      usage_date AS usage_date, provider AS provider, completeness AS status, completeness_reason AS reason,
+      source_as_of AS source_as_of, published_at AS published_at
+    ))
+    FROM marks
+  ) AS marks,
+  (SELECT ARRAY_AGG(STRUCT(usage_date AS usage_date, provider AS provider)) FROM unmarked) AS unmarked,
+  (SELECT ARRAY_AGG(STRUCT(provider AS provider, first_day AS first_day)) FROM spans) AS spans,
+  (
+    SELECT ARRAY_AGG(STRUCT(
+      provider AS provider, invoice_month AS invoice_month, currency AS currency, billed_cost AS billed_cost, credits AS credits,
+      net_cost AS net_cost, row_count AS row_count, pipeline_logging_id AS pipeline_logging_id, published_at AS published_at
+    ))
+    FROM invoices
+  ) AS invoices,
+  (
+    SELECT ARRAY_AGG(STRUCT(
+      provider AS provider, grain AS grain, period AS period, currency AS currency, billed_before AS billed_before,
+      billed_after AS billed_after, net_before AS net_before, net_after AS net_after, said_since AS said_since,
+      changed_at AS changed_at, reason AS reason, pipeline_logging_id AS pipeline_logging_id
+    ))
+    FROM newest
+  ) AS changes,
+  (SELECT COUNT(*) FROM changes) AS changes_found

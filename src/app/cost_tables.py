@@ -1,0 +1,156 @@
+"""Costs as the API shows them: as JSON, and as rows of a file."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from fastapi.responses import Response
+
+from src.core.base.identity import Tenant
+from src.core.costs.amounts import Amounts, money
+from src.core.costs.daily import Daily, DailyLine
+from src.core.costs.question import Question
+from src.core.costs.summary import Restatement, Sum, Summary
+from src.core.engine.port import ColumnKind
+
+AMOUNTS: Mapping[str, ColumnKind] = {
+    "currency": "text",
+    "billed_cost": "money",
+    "credits": "money",
+    "net_cost": "money",
+    "row_count": "count",
+}
+STANDING: Mapping[str, ColumnKind] = {"completeness": "text", "completeness_reason": "text", "source_as_of": "moment"}
+BEFORE: Mapping[str, ColumnKind] = {
+    "previous_billed_cost": "money",
+    "previous_credits": "money",
+    "previous_net_cost": "money",
+    "previous_row_count": "count",
+    "change_billed_cost": "money",
+    "change_net_cost": "money",
+    "change_net_percent": "money",
+}
+
+
+def daily_columns(question: Question) -> dict[str, ColumnKind]:
+    return {"usage_date": "day", **dict.fromkeys(question.groups, "text"), **AMOUNTS, **STANDING}
+
+
+def summary_columns(question: Question) -> dict[str, ColumnKind]:
+    return {**dict.fromkeys(question.groups, "text"), **AMOUNTS, **BEFORE}
+
+
+def daily_rows(found: Daily) -> list[dict[str, Any]]:
+    return [
+        {"usage_date": line.usage_date, **line.keys, "currency": line.currency, **asdict(line.amounts), **_standing(line)}
+        for line in found.lines
+    ]
+
+
+def summary_rows(found: Summary) -> list[dict[str, Any]]:
+    return [
+        {
+            **group.keys,
+            "currency": group.currency,
+            **asdict(group.now),
+            **{f"previous_{name}": value for name, value in asdict(group.before).items()},
+            **{f"change_{name}": value for name, value in asdict(group.change).items()},
+        }
+        for group in found.groups
+    ]
+
+
+def _standing(line: DailyLine) -> dict[str, Any]:
+    standing = line.standing
+    return {"completeness": standing.status, "completeness_reason": standing.reason, "source_as_of": standing.source_as_of}
+
+
+def daily_answer(tenant: Tenant, question: Question, found: Daily) -> Response:
+    return _json(
+        {
+            **_asked(tenant, question),
+            "as_of": _moment(found.as_of),
+            "rows": [
+                {
+                    "usage_date": line.usage_date.isoformat(),
+                    **line.keys,
+                    "currency": line.currency,
+                    **_amounts(line.amounts),
+                    **_standing(line),
+                    "source_as_of": _moment(line.standing.source_as_of),
+                }
+                for line in found.lines
+            ],
+            "totals": [{"currency": total.currency, **_amounts(total.amounts)} for total in found.totals],
+            "completeness": found.completeness,
+            "next_cursor": found.next_cursor,
+        }
+    )
+
+
+def summary_answer(tenant: Tenant, question: Question, found: Summary) -> Response:
+    before = question.previous
+    return _json(
+        {
+            **_asked(tenant, question),
+            "as_of": _moment(found.as_of),
+            "completeness": found.completeness,
+            "previous": {"from": str(before.start), "to": str(before.end), "completeness": found.completeness_before},
+            "totals": list(_sums(found.totals)),
+            "groups": list(_sums(found.groups)),
+            "groups_left_off": found.groups_left_off,
+            "invoice_months": [
+                {
+                    "provider": invoice.provider,
+                    "invoice_month": invoice.invoice_month,
+                    "currency": invoice.currency,
+                    **_amounts(invoice.amounts),
+                    "pipeline_logging_id": invoice.pipeline_logging_id,
+                    "published_at": _moment(invoice.published_at),
+                }
+                for invoice in found.invoices
+            ],
+            "restatements": [_restatement(change) for change in found.restatements],
+            "restatements_left_off": found.restatements_left_off,
+        }
+    )
+
+
+def _asked(tenant: Tenant, question: Question) -> dict[str, Any]:
+    window = question.window
+    return {"org_slug": tenant.org_slug, "from": str(window.start), "to": str(window.end), "group_by": question.groups}
+
+
+def _sums(sums: Sequence[Sum]) -> Iterator[dict[str, Any]]:
+    for one in sums:
+        change = {
+            "billed_cost": money(one.change.billed_cost),
+            "net_cost": money(one.change.net_cost),
+            "net_percent": money(one.change.net_percent),
+        }
+        yield {**one.keys, "currency": one.currency, **_amounts(one.now), "previous": _amounts(one.before), "change": change}
+
+
+def _restatement(change: Restatement) -> dict[str, Any]:
+    amounts = {name: money(getattr(change, name)) for name in ("billed_before", "billed_after", "net_before", "net_after")}
+    moments = {"said_since": _moment(change.said_since), "changed_at": _moment(change.changed_at)}
+    return {"sentence": change.sentence, **asdict(change), **amounts, **moments}
+
+
+def _amounts(amounts: Amounts) -> dict[str, str | int | None]:
+    return {
+        "billed_cost": money(amounts.billed_cost),
+        "credits": money(amounts.credits),
+        "net_cost": money(amounts.net_cost),
+        "row_count": amounts.row_count,
+    }
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+
+
+def _json(body: Mapping[str, Any]) -> Response:
+    return Response(json.dumps(body, ensure_ascii=False), media_type="application/json", headers={"Vary": "Accept"})

@@ -1,0 +1,127 @@
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from src.app.models.organizations import Answer
+from src.core.costs.completeness import Status
+
+Money = Annotated[
+    str,
+    Field(
+        pattern=r"^-?[0-9]+\.[0-9]{2,9}$",
+        description="Exact decimal as text, at least two decimals; never a JSON number, which many readers make a float",
+        examples=["1234.50"],
+    ),
+]
+NO_ROWS = "null where there are no rows, which is not the same as costing nothing"
+
+
+class AmountsAnswer(Answer):
+    billed_cost: Money | None = Field(description=f"Before credits; {NO_ROWS}")
+    credits: Money | None = Field(description="Zero or negative")
+    net_cost: Money | None = Field(description="After credits")
+    row_count: int | None = Field(description="Rows of the provider's bill behind it")
+
+
+class Keys(Answer):
+    """The groups that were asked for; the others are left out."""
+
+    provider: str | None = None
+    service: str | None = None
+    project: str | None = None
+    sku: str | None = None
+    region: str | None = None
+    account: str | None = None
+    cost_type: str | None = None
+    invoice_month: str | None = None
+
+
+class DailyRow(AmountsAnswer, Keys):
+    usage_date: date
+    currency: str | None = Field(description="null where there are no rows")
+    completeness: Status
+    completeness_reason: str | None = Field(description="By provider; null when all is complete")
+    source_as_of: datetime | None = Field(
+        description="When the newest row of the day was written by its provider; the oldest of several providers"
+    )
+
+
+class TotalAnswer(AmountsAnswer):
+    currency: str
+
+
+class DailyAnswer(Answer):
+    org_slug: str
+    from_: date = Field(alias="from")
+    to: date
+    group_by: list[str]
+    as_of: datetime | None = Field(
+        description="When the newest publication behind this answer became visible; pages that differ in it were read across one"
+    )
+    rows: list[DailyRow]
+    totals: list[TotalAnswer] = Field(description="Of the whole range, not of this page; one a currency, never added up")
+    completeness: dict[Status, int] = Field(description="How many days of the range are what")
+    next_cursor: str | None = Field(description="Given back as `cursor` for the next page; null on the last")
+
+
+class ChangeAnswer(Answer):
+    billed_cost: Money | None
+    net_cost: Money | None
+    net_percent: Money | None = Field(description="Of the earlier net cost; null where that is zero")
+
+
+class SumAnswer(AmountsAnswer, Keys):
+    currency: str
+    previous: AmountsAnswer
+    change: ChangeAnswer = Field(description="null where one of the two ranges has no rows")
+
+
+class InvoiceAnswer(AmountsAnswer):
+    provider: str
+    invoice_month: str = Field(description="YYYYMM")
+    currency: str
+    pipeline_logging_id: str
+    published_at: datetime
+
+
+class RestatementAnswer(Answer):
+    sentence: str
+    provider: str
+    grain: str
+    period: str = Field(description="YYYY-MM-DD or YYYYMM")
+    currency: str
+    billed_before: Money | None
+    billed_after: Money | None
+    net_before: Money | None
+    net_after: Money | None
+    said_since: datetime | None
+    changed_at: datetime
+    reason: str
+    pipeline_logging_id: str
+
+
+class PreviousAnswer(Answer):
+    from_: date = Field(alias="from")
+    to: date
+    completeness: dict[Status, int]
+
+
+class SummaryAnswer(Answer):
+    org_slug: str
+    from_: date = Field(alias="from")
+    to: date
+    group_by: list[str]
+    as_of: datetime | None
+    completeness: dict[Status, int] = Field(description="How many days of the range are what")
+    previous: PreviousAnswer = Field(description="The range of equal length right before it")
+    totals: list[SumAnswer] = Field(description="One a currency, never added up")
+    groups: list[SumAnswer] = Field(description="The dearest first, each currency by itself")
+    groups_left_off: int = Field(description="Groups beyond `limit` of a currency; totals hold them")
+    invoice_months: list[InvoiceAnswer] = Field(description="Control totals of the invoices that the range touches, each as a whole")
+    restatements: list[RestatementAnswer] = Field(description="What said something else before, the newest first")
+    restatements_left_off: int
+
+
+Form = Literal["json", "csv", "parquet"]
+FileForm = Literal["csv", "parquet"]

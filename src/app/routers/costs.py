@@ -1,0 +1,142 @@
+from datetime import date
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from src.app.cost_tables import daily_answer, daily_columns, daily_rows, summary_answer, summary_columns, summary_rows
+from src.app.dependencies.auth import Admin, KeyedRoute, access, caller_of, parts_of
+from src.app.models.costs import DailyAnswer, FileForm, Form, SummaryAnswer
+from src.app.tables import FILES, JSON_OR_TABLE, TABLE_CONTENT, file_answer, form_of, rows_as
+from src.core.base.faults import Flaw, Rejected, TooLarge
+from src.core.base.identity import Tenant
+from src.core.base.names import did_you_mean
+from src.core.base.threads import blocking
+from src.core.costs.daily import read_daily
+from src.core.costs.question import MOST_DAYS, Filters, GroupName, Question, groups_asked, window_asked
+from src.core.costs.reader import Reader
+from src.core.costs.summary import read_summary
+from src.core.costs.tables import table_file
+
+router = APIRouter(prefix="/api/v1/costs", tags=["costs"], route_class=KeyedRoute)
+
+ROWS: Final = 1000
+MOST_ROWS: Final = 5000
+MOST_FILE_ROWS: Final = 50_000  # rows of a file without `limit` are put together in memory
+
+QUESTION_PARAMETERS: Final = ("from", "to", "provider", "service", "project", "currency", "group_by", "limit", "cursor", "format")
+
+Slug = Annotated[str, Path(max_length=200, description="The organisation")]
+From = Annotated[
+    date | None, Query(alias="from", description=f"First day, UTC; at most {MOST_DAYS} days; the first of `to`'s month when left out")
+]
+To = Annotated[date | None, Query(description="Last day, UTC; today when left out")]
+Limit = Annotated[int | None, Query(ge=1, le=MOST_ROWS, description=f"{ROWS} when left out; a file without it holds all rows")]
+AskedForm = Annotated[Form | None, Query(alias="format", description="Before what Accept says")]
+SUMMARY_RESPONSES: dict[int | str, dict[str, Any]] = {200: {"model": SummaryAnswer, "content": dict(TABLE_CONTENT)}}
+DAILY_RESPONSES: dict[int | str, dict[str, Any]] = {200: {"model": DailyAnswer, "content": dict(TABLE_CONTENT)}}
+TABLE_RESPONSES: dict[int | str, dict[str, Any]] = {200: {"description": "The rows as a file", "content": dict(TABLE_CONTENT)}}
+
+
+def reader_of(request: Request, org_slug: str) -> Reader:
+    caller, parts = caller_of(request), parts_of(request)
+    tenant: Tenant = caller.tenant(org_slug) if isinstance(caller, Admin) else caller.tenant
+    return Reader(parts.warehouse, parts.settings.configs_dir, tenant, parts.clock.now())
+
+
+def check_parameters(request: Request, *known: str) -> None:
+    """A filter that is misspelt, or named twice, would be left out unnoticed and the answer be of more than was asked for."""
+    given = [name for name, _ in request.query_params.multi_items()]
+    for name in given:
+        if name not in known:
+            raise Rejected(
+                f"there is no parameter {name[:60]!r} here{did_you_mean(name, known)}", flaws=[Flaw("is not known here", name[:60])]
+            )
+        if given.count(name) > 1 and name != "group_by":
+            raise Rejected(f"{name} is given twice; give it once", flaws=[Flaw("stands twice", name)])
+
+
+def asked_question(
+    request: Request,
+    *,
+    first: From = None,
+    to: To = None,
+    provider: Annotated[str | None, Query(max_length=100, description="For example gcp")] = None,
+    service: Annotated[str | None, Query(max_length=500, description="As the provider names it")] = None,
+    project: Annotated[str | None, Query(max_length=500, description="The provider's project id")] = None,
+    currency: Annotated[str | None, Query(max_length=10, description="ISO 4217")] = None,
+    group_by: Annotated[
+        list[str] | None,
+        Query(max_length=8, description="None, one or two of provider, service, project, sku, region, account, cost_type, invoice_month"),
+    ] = None,
+) -> Question:
+    check_parameters(request, *QUESTION_PARAMETERS)
+    window = window_asked(first, to, parts_of(request).clock.now().date())
+    groups: tuple[GroupName, ...] = groups_asked(group_by or ())
+    return Question(window, Filters(provider, service, project, currency.upper() if currency else None), groups)
+
+
+Asked = Annotated[Question, Depends(asked_question)]
+
+
+@router.get("/{org_slug}/daily", summary="Costs by day, with how complete each day is", responses=DAILY_RESPONSES, **access("root_or_org"))
+async def daily(
+    request: Request,
+    org_slug: Slug,
+    question: Asked,
+    *,
+    limit: Limit = None,
+    cursor: Annotated[str | None, Query(max_length=6000, description="`next_cursor` of the page before")] = None,
+    asked: AskedForm = None,
+) -> Response:
+    form = form_of(request, JSON_OR_TABLE, asked)
+    whole = form != "json" and limit is None
+    reader = await blocking(reader_of, request, org_slug)
+    found = await blocking(read_daily, reader, question, limit or (MOST_FILE_ROWS if whole else ROWS), cursor)
+    if form == "json":
+        return await blocking(daily_answer, reader.tenant, question, found)
+    if whole and found.next_cursor:
+        raise TooLarge(f"these are more than {MOST_FILE_ROWS} rows; ask for fewer days or groups, or page with limit and cursor")
+    pieces = await blocking(lambda: rows_as(form, daily_columns(question), daily_rows(found)))
+    following = {"Link": f'<{request.url.include_query_params(cursor=found.next_cursor)}>; rel="next"'} if found.next_cursor else None
+    return await file_answer(pieces, form, f"{reader.tenant.org_slug}_costs_daily_{_days(question)}", following)
+
+
+@router.get(
+    "/{org_slug}/summary", summary="What a range comes to, beside the range before it", responses=SUMMARY_RESPONSES, **access("root_or_org")
+)
+async def summary(request: Request, org_slug: Slug, question: Asked, limit: Limit = None, asked: AskedForm = None) -> Response:
+    form = form_of(request, JSON_OR_TABLE, asked)
+    reader = await blocking(reader_of, request, org_slug)
+    found = await blocking(read_summary, reader, question, limit or (MOST_FILE_ROWS if form != "json" else ROWS))
+    if form == "json":
+        return await blocking(summary_answer, reader.tenant, question, found)
+    pieces = await blocking(lambda: rows_as(form, summary_columns(question), summary_rows(found)))
+    return await file_answer(pieces, form, f"{reader.tenant.org_slug}_costs_summary_{_days(question)}")
+
+
+@router.get(
+    "/{org_slug}/tables/{table}",
+    summary="Download a table or a window of it",
+    response_class=Response,
+    responses=TABLE_RESPONSES,
+    **access("root_or_org"),
+)
+async def table_rows(
+    request: Request,
+    org_slug: Slug,
+    table: Annotated[str, Path(max_length=127, description="A table or view of the organisation's dataset")],
+    *,
+    first: Annotated[date | None, Query(alias="from", description="First day of the column the table's days are told by")] = None,
+    to: Annotated[date | None, Query(description="Last day")] = None,
+    asked: Annotated[FileForm | None, Query(alias="format", description="Before what Accept says")] = None,
+) -> Response:
+    check_parameters(request, "from", "to", "format")
+    form = form_of(request, FILES, asked)
+    reader = await blocking(reader_of, request, org_slug)
+    pieces = await blocking(table_file, reader, table, first, to, "csv" if form == "csv" else "parquet")
+    window = "_".join(str(day) for day in (first, to) if day)
+    return await file_answer(pieces, form, f"{reader.tenant.org_slug}_{table}" + (f"_{window}" if window else ""))
+
+
+def _days(question: Question) -> str:
+    return f"{question.window.start}_{question.window.end}"

@@ -1,0 +1,114 @@
+"""How far a day's costs may be trusted, from what its publications recorded and from what time has passed since."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import Any, Final, Literal, cast, get_args
+
+from src.core.base.window import Window
+from src.core.engine.port import Row
+
+Status = Literal["missing", "partial", "unpriced", "stale", "provisional", "complete"]
+
+# The worst stands first.
+STATUSES: Final[tuple[Status, ...]] = get_args(Status)
+STALE_AFTER: Final = timedelta(hours=48)
+NOT_LOADED = "nothing was loaded for this day"
+NOT_OVER = "the day is not over, and nothing was loaded for it"
+UNRECORDED = "rows are there, and no run has recorded how complete they are"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a publication recorded of one provider's day."""
+
+    usage_date: date
+    provider: str
+    status: Status
+    reason: str | None = None
+    source_as_of: datetime | None = None
+    published_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    status: Status
+    reason: str | None = None
+    source_as_of: datetime | None = None
+
+
+def aged(mark: Mark, now: datetime) -> Mark:
+    """A day that was provisional and that nobody has looked at since is stale."""
+    if mark.status != "provisional" or mark.source_as_of is None or now - mark.source_as_of <= STALE_AFTER:
+        return mark
+    hours = (now - mark.source_as_of) // timedelta(hours=1)
+    reason = f"provisional, and its newest row is {hours} hours old; run the pipeline again"
+    return replace(mark, status="stale", reason=f"{reason} ({mark.reason})" if mark.reason else reason)
+
+
+def together(statuses: Sequence[Status]) -> Status:
+    """The worst of them; but where one is missing beside others, some of the whole is there, and it is partial."""
+    found = min(statuses, key=STATUSES.index)
+    return "partial" if found == "missing" and set(statuses) != {"missing"} else found
+
+
+def of_day(by_provider: Mapping[str, Sequence[Mark]]) -> Standing:
+    """Of one day, with the reason of each provider unless all are complete."""
+    found = {provider: together([mark.status for mark in marks]) for provider, marks in sorted(by_provider.items())}
+    moments = [mark.source_as_of for marks in by_provider.values() for mark in marks if mark.source_as_of is not None]
+    said = [(provider, status, _reasons(by_provider[provider])) for provider, status in found.items()]
+    telling = any(reason or status != "complete" for _, status, reason in said)
+    text = "; ".join(f"{provider}: {reason or status}" for provider, status, reason in said) if telling else None
+    return Standing(together(list(found.values())), text, min(moments, default=None))
+
+
+def _reasons(marks: Sequence[Mark]) -> str:
+    # the currencies of a day often share their reason
+    return ", ".join(dict.fromkeys(mark.reason for mark in marks if mark.reason))
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """The days of a range with what is known of each; `began` says from which day on a provider is expected."""
+
+    today: date
+    days: Mapping[date, Mapping[str, Sequence[Mark]]] = field(default_factory=dict)
+    began: Mapping[str, date] = field(default_factory=dict)
+    as_of: datetime | None = None
+    _held: dict[tuple[date, str | None], Standing] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, marks: Iterable[Mark], began: Mapping[str, date], now: datetime) -> "Calendar":
+        days: dict[date, dict[str, list[Mark]]] = {}
+        published: list[datetime] = []
+        for mark in marks:
+            days.setdefault(mark.usage_date, {}).setdefault(mark.provider, []).append(aged(mark, now))
+            if mark.published_at is not None:
+                published.append(mark.published_at)
+        return cls(now.date(), days, began, max(published, default=None))
+
+    def standing(self, day: date, provider: str | None = None) -> Standing:
+        """Of all providers, or of one."""
+        held = self._held.get((day, provider))
+        if held is None:
+            held = self._held[day, provider] = self._standing(day, provider)
+        return held
+
+    def counts(self, window: Window) -> dict[Status, int]:
+        found = [self.standing(day).status for day in window]
+        return {status: found.count(status) for status in reversed(STATUSES)}
+
+    def _standing(self, day: date, provider: str | None) -> Standing:
+        recorded = self.days.get(day, {})
+        absent = NOT_OVER if day >= self.today else NOT_LOADED
+        names = {provider} if provider else {*recorded, *(name for name, since in self.began.items() if since <= day)}
+        if not names:
+            return Standing("missing", absent)
+        return of_day({name: recorded.get(name) or [Mark(day, name, "missing", absent)] for name in names})
+
+
+def calendar_of(marks: Iterable[Row], unmarked: Iterable[Row], spans: Iterable[Row], now: datetime) -> Calendar:
+    """From what both questions select of `x_cost_daily`, and the days that have rows and stand not there."""
+    recorded = [Mark(**cast("Any", row)) for row in marks]
+    recorded += [Mark(**cast("Any", row), status="provisional", reason=UNRECORDED) for row in unmarked]
+    return Calendar.of(recorded, {str(row["provider"]): cast("date", row["first_day"]) for row in spans}, now)

@@ -1,0 +1,77 @@
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+from src.core.base.window import Window
+from src.core.costs.amounts import Amounts
+from src.core.costs.completeness import Calendar, Standing, Status, calendar_of
+from src.core.costs.cursor import Place, cursor_of, parameters_after, place_of
+from src.core.costs.question import Question
+from src.core.costs.reader import COSTS_VIEW, Reader
+
+NEEDED: Final = (COSTS_VIEW, "x_cost_daily")
+NO_KEYS: Final = ("0", "0", "")
+
+
+@dataclass(frozen=True, slots=True)
+class DailyLine:
+    usage_date: date
+    keys: Mapping[str, str | None]
+    currency: str | None
+    amounts: Amounts
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    currency: str
+    amounts: Amounts
+
+
+@dataclass(frozen=True, slots=True)
+class Daily:
+    lines: tuple[DailyLine, ...]
+    totals: tuple[Total, ...]
+    completeness: Mapping[Status, int]
+    as_of: datetime | None
+    next_cursor: str | None
+
+
+def read_daily(reader: Reader, question: Question, limit: int, cursor: str | None = None) -> Daily:
+    """Every day of the window; one without rows appears once, with what is known of it and no amounts."""
+    fingerprint = question.fingerprint(reader.tenant)
+    after = place_of(cursor, fingerprint) if cursor else None
+    if reader.has(*NEEDED):
+        found = reader.ask("daily", {**question.parameters(), **parameters_after(after), "page_rows": limit + 1})
+    else:
+        found = _nothing(question.window, after, limit + 1)
+    calendar = calendar_of(found["marks"], found["unmarked"], found["spans"], reader.now)
+    rows = sorted(found["page"], key=_order)
+    shown = rows[:limit]
+    return Daily(
+        lines=tuple(_line(row, question, calendar) for row in shown),
+        totals=tuple(Total(row["currency"], Amounts.now(row)) for row in sorted(found["totals"], key=lambda row: str(row["currency"]))),
+        completeness=calendar.counts(question.window),
+        as_of=calendar.as_of,
+        next_cursor=cursor_of(Place(shown[-1]["usage_date"], _order(shown[-1])[1:]), fingerprint) if len(rows) > limit else None,
+    )
+
+
+def _order(row: Mapping[str, Any]) -> tuple[date, str, str, str]:
+    return row["usage_date"], row["place_1"], row["place_2"], row["place_3"]
+
+
+def _line(row: Mapping[str, Any], question: Question, calendar: Calendar) -> DailyLine:
+    keys = dict(zip(question.groups, (row["key_1"], row["key_2"]), strict=False))
+    provider = keys.get("provider")
+    return DailyLine(row["usage_date"], keys, row["currency"], Amounts.now(row), calendar.standing(row["usage_date"], provider))
+
+
+def _nothing(window: Window, after: Place | None, most: int) -> dict[str, list[dict[str, Any]]]:
+    """The statement's answer before anything was loaded."""
+    empty = {"key_1": None, "key_2": None, "currency": None, "billed_cost": None, "credits": None, "net_cost": None, "row_count": None}
+    places = dict(zip(("place_1", "place_2", "place_3"), NO_KEYS, strict=True))
+    days = [day for day in window if after is None or (day, *NO_KEYS) > (after.day, *after.keys)]
+    page = [{"usage_date": day, **empty, **places} for day in days[:most]]
+    return {"page": page, "totals": [], "marks": [], "unmarked": [], "spans": []}

@@ -1,0 +1,41 @@
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from src.core.base.documents import read_text
+from src.core.base.faults import Missing
+from src.core.base.identity import Tenant
+from src.core.engine.port import Params, Warehouse
+
+COSTS_VIEW = "billing_cost_daily"
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One organisation's costs at one moment, asked by the statements of `configs/costs`."""
+
+    warehouse: Warehouse
+    configs: Path
+    tenant: Tenant
+    now: datetime
+
+    def statement(self, name: str) -> str:
+        return read_text(self.configs / "costs" / f"{name}.sql", f"configs/costs/{name}.sql")
+
+    def ask(self, name: str, params: Params) -> Mapping[str, Any]:
+        """The one row of a statement: each of its columns is a list of records, or a number."""
+        [row] = self.warehouse.query(self.tenant, self.statement(name), params).to_pylist()
+        return {column: [] if value is None else value for column, value in row.items()}
+
+    def has(self, *relations: str) -> bool:
+        """Tables and views come with the first load that fills them."""
+        if not self.warehouse.has_dataset(self.tenant):
+            raise Missing(f"there is no dataset {self.tenant.dataset} yet; onboard the organisation first")
+        try:
+            for relation in relations:
+                self.warehouse.columns(self.tenant, relation)
+        except Missing:
+            return False
+        return True

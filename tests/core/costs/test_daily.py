@@ -1,0 +1,201 @@
+from collections import defaultdict
+from datetime import date, timedelta
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from src.core.base.faults import Missing
+from src.core.base.identity import Tenant
+from src.core.base.names import Environment, org_slug
+from src.core.base.window import Window
+from src.core.costs.daily import read_daily
+from src.core.costs.question import GROUPS, Filters, Question
+from src.core.engine.port import Fence
+from tests.core.costs.bills import PUBLISHED, cost, mark, marks, publish, reader
+
+FIRST = date(2026, 10, 30)
+DAYS = [FIRST + timedelta(days=number) for number in range(6)]
+WINDOW = Window(DAYS[0], DAYS[-1])
+COLUMNS = {"project": "project_id", "account": "billing_account_id"}
+
+texts = st.sampled_from([None, "", "a", "b", "é", "=x", "0", "1", "A", "~"])
+amounts = st.decimals(-(10**9), 10**9, places=9, allow_nan=False)
+bill_rows = st.lists(
+    st.builds(
+        cost,
+        st.sampled_from([day + timedelta(days=shift) for day in DAYS[::2] for shift in (-3, 0)]),
+        amounts.map(str),
+        amounts.map(lambda value: str(-abs(value))),
+        st.sampled_from(["USD", "EUR"]),
+        service=texts,
+        sku=texts,
+        region=texts,
+        project_id=texts,
+        billing_account_id=texts,
+        cost_type=texts,
+    ),
+    max_size=25,
+)
+questions = st.builds(
+    lambda groups, service, project, currency: Question(WINDOW, Filters(None, service, project, currency), tuple(groups)),
+    st.lists(st.sampled_from(GROUPS), unique=True, max_size=2),
+    st.sampled_from([None, None, "a", ""]),
+    st.sampled_from([None, None, "b"]),
+    st.sampled_from([None, None, "EUR"]),
+)
+
+
+def pages(asked, question, limit):
+    cursor, found = None, []
+    while True:
+        page = read_daily(asked, question, limit, cursor)
+        found.append(page)
+        cursor = page.next_cursor
+        if cursor is None:
+            return found
+
+
+def recomputed(rows, question):
+    """The same by hand, in Decimal."""
+    sums = defaultdict(lambda: [Decimal(0), Decimal(0), Decimal(0), 0])
+    filters = question.filters
+    for row in rows:
+        wanted = ((filters.service, "service"), (filters.project, "project_id"), (filters.currency, "currency"))
+        if row["usage_date"] not in DAYS or any(value is not None and row[name] != value for value, name in wanted):
+            continue
+        keys = tuple("gcp" if group == "provider" else row[COLUMNS.get(group, group)] for group in question.groups)
+        one = sums[row["usage_date"], keys, row["currency"]]
+        for place, name in enumerate(("cost", "credits", "net_cost", "row_count")):
+            one[place] += row[name]
+    return sums
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=bill_rows, question=questions, limit=st.integers(1, 7))
+def test_answers_equal_a_recomputation_by_hand(warehouse, acme, rows, question, limit):
+    with_rows = {row["usage_date"] for row in rows}
+    with warehouse.publication(acme, "run", fence(warehouse, acme)) as publication:
+        publication.replace("gcp_cost_daily", rows)
+        publication.replace("x_cost_daily", marks([day for day in DAYS if day in with_rows]))
+
+    found = pages(reader(warehouse, acme), question, limit)
+    lines = [line for page in found for line in page.lines]
+    expected = recomputed(rows, question)
+
+    assert {
+        (line.usage_date, tuple(line.keys.values()), line.currency): [
+            line.amounts.billed_cost,
+            line.amounts.credits,
+            line.amounts.net_cost,
+            line.amounts.row_count,
+        ]
+        for line in lines
+        if line.currency
+    } == expected
+    assert {line.usage_date for line in lines} == set(DAYS)
+    empty = [line for line in lines if line.currency is None]
+    assert {line.usage_date for line in empty} == set(DAYS) - {day for day, _, _ in expected}
+    assert len(lines) == len(expected) + len(empty)
+    places = [
+        (line.usage_date, tuple("0" if key is None else f"1{key}" for key in line.keys.values()), line.currency or "") for line in lines
+    ]
+    assert all(before < after for before, after in pairwise(places))
+    for page in found:
+        assert len(page.lines) <= limit
+        assert page.totals == found[0].totals
+    assert {total.currency: total.amounts.net_cost for total in found[0].totals} == summed(expected)
+    assert all(line.standing.status == ("complete" if line.usage_date in with_rows else "missing") for line in lines)
+
+
+def summed(expected):
+    totals = defaultdict(Decimal)
+    for (_, _, currency), (_, _, net, _) in expected.items():
+        totals[currency] += net
+    return totals
+
+
+def fence(warehouse, tenant):
+    return Fence("tests", warehouse.last_generation(tenant, "tests") + 1)
+
+
+def test_before_anything_was_loaded_every_day_is_missing(warehouse):
+    tenant = Tenant(org_slug("empty_corp"), Environment.DEVELOPMENT)
+    warehouse.ensure_dataset(tenant)
+
+    found = pages(reader(warehouse, tenant), Question(WINDOW, groups=("sku",)), 4)
+
+    lines = [line for page in found for line in page.lines]
+    assert [line.usage_date for line in lines] == DAYS
+    assert {(line.standing.status, line.amounts.net_cost, line.amounts.row_count) for line in lines} == {("missing", None, None)}
+    assert found[0].completeness["missing"] == len(DAYS)
+    assert found[0].as_of is None
+    assert found[0].totals == ()
+
+
+def test_an_organisation_without_a_dataset_is_told_so(warehouse):
+    with pytest.raises(Missing, match="onboard"):
+        read_daily(reader(warehouse, Tenant(org_slug("nobody"), Environment.DEVELOPMENT)), Question(WINDOW), 10)
+
+
+def test_a_filter_that_leaves_a_day_empty_does_not_make_it_missing(warehouse, acme):
+    publish(warehouse, acme, gcp_cost_daily=[cost(DAYS[0], service="Compute")], x_cost_daily=marks(DAYS[:1]))
+
+    found = read_daily(reader(warehouse, acme), Question(Window.day(DAYS[0]), Filters(service="Storage")), 10)
+
+    [line] = found.lines
+    assert line.amounts.net_cost is None
+    assert line.standing.status == "complete"
+    assert found.completeness["complete"] == 1
+
+
+def test_a_provider_that_fell_silent_is_seen_beside_one_that_did_not(warehouse, acme):
+    publish(
+        warehouse,
+        acme,
+        gcp_cost_daily=[cost(day) for day in DAYS[:3]],
+        x_cost_daily=[*marks(DAYS[:3]), mark(DAYS[1], provider="aws")],
+    )
+    asked = reader(warehouse, acme)
+
+    whole = read_daily(asked, Question(Window(DAYS[0], DAYS[2])), 10)
+    apart = read_daily(asked, Question(Window(DAYS[0], DAYS[2]), groups=("provider",)), 10)
+    only = read_daily(asked, Question(Window(DAYS[0], DAYS[2]), Filters(provider="aws")), 10)
+
+    assert [line.standing.status for line in whole.lines] == ["complete", "complete", "partial"]
+    assert [(line.usage_date, line.keys["provider"], line.standing.status) for line in apart.lines] == [
+        (DAYS[0], "gcp", "complete"),
+        (DAYS[1], "aws", "complete"),
+        (DAYS[1], "gcp", "complete"),
+        (DAYS[2], "aws", "missing"),
+        (DAYS[2], "gcp", "complete"),
+    ]
+    assert [line.standing.status for line in only.lines] == ["missing", "complete", "missing"]
+    assert only.totals == ()
+
+
+def test_rows_that_no_run_has_recorded_are_provisional(warehouse, acme):
+    publish(warehouse, acme, gcp_cost_daily=[cost(DAYS[0])])
+
+    [line] = read_daily(reader(warehouse, acme), Question(Window.day(DAYS[0])), 10).lines
+
+    assert line.amounts.net_cost == 1
+    assert line.standing.status == "provisional"
+
+
+def test_one_answer_never_mixes_two_publications(warehouse, acme):
+    publish(warehouse, acme, gcp_cost_daily=[cost(DAYS[0], "1")], x_cost_daily=marks(DAYS[:1]))
+    before = read_daily(reader(warehouse, acme), Question(WINDOW), 100)
+
+    with warehouse.publication(acme, "run", fence(warehouse, acme)) as publication:
+        publication.replace("gcp_cost_daily", [cost(DAYS[0], "5"), cost(DAYS[1], "6")])
+        publication.replace("x_cost_daily", marks(DAYS[:2]))
+        during = read_daily(reader(warehouse, acme), Question(WINDOW), 100)
+    after = read_daily(reader(warehouse, acme), Question(WINDOW), 100)
+
+    assert during == before
+    assert [total.amounts.net_cost for total in after.totals] == [Decimal(11)]
+    assert after.completeness["complete"] == 2
+    assert after.as_of == PUBLISHED
