@@ -101,17 +101,32 @@ def existing(unit: Unit, slug: str, provider: str, name: str) -> CredentialRecor
     return found
 
 
-def living(unit: Unit, slug: str) -> orgs.Org:
+def resource(slug: str, provider: str, name: str) -> str:
+    """As audit rows name it."""
+    return f"organizations/{slug}/integrations/{provider}/{name}"
+
+
+def listing(unit: Unit, slug: str) -> list[CredentialRecord]:
+    known(unit, slug)
+    return credentials.list_for(unit, slug)
+
+
+def known(unit: Unit, slug: str) -> orgs.Org:
     org = orgs.get(unit, slug)
     if org is None:
         raise Missing(f"there is no organisation {slug}; GET /api/v1/organizations lists them")
+    return org
+
+
+def living(unit: Unit, slug: str) -> orgs.Org:
+    org = known(unit, slug)
     if org.status != "ACTIVE":
         raise Conflict(f"organisation {slug} is being off-boarded and takes no credentials")
     return org
 
 
-def store(context: StepContext, proven: Proven) -> CredentialRecord:
-    """Sealed and written with its audit row in one transaction; one of that name is replaced."""
+def store(context: StepContext, proven: Proven) -> tuple[CredentialRecord, CredentialRecord | None]:
+    """Sealed and written with its audit row in one transaction; with it comes the one of that name whose place it took."""
     services, tenant = context.services, context.tenant
     if tenant is None:
         raise Misconfigured("a credential was to be stored without its organisation")
@@ -142,12 +157,12 @@ def store(context: StepContext, proven: Proven) -> CredentialRecord:
         before = credentials.put(unit, record)
         _note(unit, services, context.actor, "integrations.setup", record, replaced=before.fingerprint if before else None)
         context.still_wanted()
-    return record
+    return record, before
 
 
 def remove(services: Services, actor: Actor, slug: str, provider: str, name: str) -> CredentialRecord:
     with services.ledger.writing() as unit:
-        living(unit, slug)
+        known(unit, slug)
         found = existing(unit, slug, provider, name)
         credentials.remove(unit, slug, provider, name)
         _note(unit, services, actor, "integrations.delete", found)
@@ -160,7 +175,7 @@ def _note(unit: Unit, services: Services, actor: Actor, action: str, record: Cre
         services,
         actor,
         action,
-        f"organizations/{record.org_slug}/integrations/{record.provider}/{record.credential_name}",
+        resource(record.org_slug, record.provider, record.credential_name),
         org_slug=record.org_slug,
         details={
             "credential_id": record.credential_id,

@@ -1,0 +1,41 @@
+import structlog
+
+from src.core.base.settings import get_settings
+from src.core.base.threads import blocking
+from src.core.providers.gcp import GcpAccount
+from src.core.step import credentials, probe
+from src.core.step.context import StepConfig, StepContext, StepResult
+
+PROVIDER = "gcp"
+
+
+class GcpAuthenticator:
+    """A token for the organisation's service account: its credential is opened here, or by the step named in `credential_from`."""
+
+    def __init__(self) -> None:
+        self.settings = get_settings()
+        self.logger = structlog.get_logger(__name__)
+
+    async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:
+        return await blocking(authenticate, step_config, context)
+
+
+def authenticate(step_config: StepConfig, context: StepContext) -> StepResult:
+    opened = credentials.opened(step_config, context, PROVIDER)
+    account = GcpAccount.parse(opened.secret)
+    with probe.provider_http(context.services, PROVIDER) as http:
+        token = probe.gcp_token(context.services, http, account)
+    return {
+        "status": "SUCCESS",
+        "subject": account.client_email,
+        "project": account.project_id,
+        "credential_id": opened.credential_id,
+        "credential_name": opened.name,
+        "fingerprint": opened.fingerprint,
+        "token": token.text,
+        "expires_at": token.expires_at,
+    }
+
+
+def get_engine() -> GcpAuthenticator:
+    return GcpAuthenticator()

@@ -1,0 +1,36 @@
+import structlog
+
+from src.core.base.faults import Misconfigured
+from src.core.base.settings import get_settings
+from src.core.base.threads import blocking
+from src.core.step import credentials
+from src.core.step.context import StepConfig, StepContext, StepResult
+from src.core.step.providers import known_providers
+
+
+class CredentialDecryptProcessor:
+    """Opens the run's own organisation's credential of `provider` for the steps after it; it stays a Secret on the way."""
+
+    def __init__(self) -> None:
+        self.settings = get_settings()
+        self.logger = structlog.get_logger(__name__)
+        self.providers = known_providers(self.settings.configs_dir)
+
+    async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:
+        if "provider" not in step_config:
+            raise Misconfigured(f"step {context.step_id}: its config must name the `provider` whose credential it opens")
+        provider = self.providers.served(str(step_config["provider"])).name
+        opened = await blocking(credentials.opened, {**step_config, "credential_from": None}, context, provider)
+        return {
+            "status": "SUCCESS",
+            "credential": opened.secret,
+            "credential_id": opened.credential_id,
+            "credential_name": opened.name,
+            "fingerprint": opened.fingerprint,
+            "subject": opened.subject,
+            "connection": dict(opened.connection),
+        }
+
+
+def get_engine() -> CredentialDecryptProcessor:
+    return CredentialDecryptProcessor()

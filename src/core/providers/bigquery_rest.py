@@ -1,0 +1,126 @@
+"""BigQuery's lists of datasets and tables, over its REST interface (v2)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from src.core.base.clock import Clock
+from src.core.base.faults import StepFailed
+from src.core.providers.gcp import Token, refusal
+from src.core.providers.http import Http
+
+PAGE = 1000  # the most that datasets.list and tables.list answer at once
+LONGEST_LIST = 20  # pages
+DEEPEST = 15  # levels of nested columns that BigQuery allows
+
+W = TypeVar("W", bound="Wire")
+
+
+class Wire(BaseModel):
+    """What is read of an answer; the rest of it is left where it is."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+
+class DatasetName(Wire):
+    projectId: str  # noqa: N815 - Google's spelling, here and below
+    datasetId: str  # noqa: N815
+
+
+class TableName(DatasetName):
+    tableId: str  # noqa: N815
+
+
+class ListedDataset(Wire):
+    datasetReference: DatasetName  # noqa: N815
+
+
+class ListedTable(Wire):
+    tableReference: TableName  # noqa: N815
+    type: str = "TABLE"
+
+
+class DatasetPage(Wire):
+    datasets: list[ListedDataset] = Field(default_factory=list)
+    nextPageToken: str | None = None  # noqa: N815
+
+
+class TablePage(Wire):
+    tables: list[ListedTable] = Field(default_factory=list)
+    nextPageToken: str | None = None  # noqa: N815
+
+
+class WireField(Wire):
+    name: str
+    type: str
+    fields: list["WireField"] = Field(default_factory=list)
+
+
+class WireSchema(Wire):
+    fields: list[WireField] = Field(default_factory=list)
+
+
+class Table(ListedTable):
+    """BigQuery writes 64-bit numbers as text."""
+
+    location: str | None = None
+    numRows: int = Field(default=0, ge=0)  # noqa: N815
+    lastModifiedTime: int = Field(default=0, ge=0)  # noqa: N815
+    table_schema: WireSchema = Field(default=WireSchema(), alias="schema")
+
+    def columns(self) -> dict[str, str]:
+        """Type by dotted path."""
+        return dict(_columns(self.table_schema.fields, ""))
+
+
+@dataclass(frozen=True, slots=True)
+class BigQueryRest:
+    http: Http
+    url: str
+    token: Token
+    clock: Clock
+
+    def datasets(self, project: str) -> Iterator[str]:
+        for page in self._pages(["projects", project, "datasets"], DatasetPage):
+            yield from (one.datasetReference.datasetId for one in page.datasets)
+
+    def tables(self, project: str, dataset: str) -> Iterator[ListedTable]:
+        for page in self._pages(["projects", project, "datasets", dataset, "tables"], TablePage):
+            yield from page.tables
+
+    def table(self, project: str, dataset: str, table: str) -> Table:
+        return self._get(["projects", project, "datasets", dataset, "tables", table], {}, Table)
+
+    def _pages(self, path: Sequence[str], shape: type[W]) -> Iterator[W]:
+        params: dict[str, str | int] = {"maxResults": PAGE}
+        for _ in range(LONGEST_LIST):
+            page = self._get(path, params, shape)
+            yield page
+            following = vars(page)["nextPageToken"]
+            if not following:
+                return
+            params["pageToken"] = following
+        raise StepFailed(f"Google's list of {'/'.join(path)} has more than {LONGEST_LIST * PAGE} entries; name the dataset in settings")
+
+    def _get(self, path: Sequence[str], params: Mapping[str, str | int], shape: type[W]) -> W:
+        # every part is quoted, so that no name can lead to another address
+        address = "/".join([self.url.rstrip("/"), "bigquery/v2", *(quote(part, safe="") for part in path)])
+        answer = self.http.ask("GET", address, headers={"Authorization": f"Bearer {self.token.text.reveal()}"}, params=params)
+        if not answer.ok:
+            raise refusal(answer, self.clock.now(), "/".join(path))
+        try:
+            return shape.model_validate(answer.body)
+        except ValidationError as wrong:
+            place = ".".join(str(part) for part in wrong.errors(include_input=False)[0]["loc"])
+            raise StepFailed(f"Google's answer to {'/'.join(path)} is not of the shape it should have (at {place or 'its root'})") from None
+
+
+def _columns(fields: Sequence[WireField], above: str, depth: int = 0) -> Iterator[tuple[str, str]]:
+    for one in fields:
+        path = f"{above}{one.name}"
+        yield path, one.type.upper()
+        if depth < DEEPEST:
+            yield from _columns(one.fields, f"{path}.", depth + 1)

@@ -1,0 +1,127 @@
+"""Asks providers over HTTP: bounded in time and size, never redirected, and with a failure for every way it can go wrong."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx2
+
+from src.core.base.faults import StepFailed, Unavailable
+from src.core.base.redaction import redacted_text
+
+LONGEST_BODY = 10 * 1024 * 1024
+LONGEST_WORDS = 300
+LONGEST_WAIT = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+    """What its JSON says; None when it is something else."""
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300  # noqa: PLR2004 - the statuses of success
+
+    def retry_after(self, now: datetime) -> float | None:
+        said = self.headers.get("retry-after", "").strip()
+        if said.isascii() and said.isdigit():
+            return min(float(said), LONGEST_WAIT)
+        try:
+            at = parsedate_to_datetime(said)
+        except ValueError:
+            return None
+        return min(max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds()), LONGEST_WAIT)
+
+
+class Http:
+    """One provider's client, for one run: nothing of it is shared with another."""
+
+    def __init__(self, provider: str, timeout: float, *, limit: int = LONGEST_BODY) -> None:
+        self.provider = provider
+        self._timeout = timeout
+        self._limit = limit
+        self._clients: dict[bool, httpx2.Client] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for client in self._clients.values():
+            client.close()
+
+    def ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str | int] | None = None,
+        form: Mapping[str, str] | None = None,
+    ) -> Answer:
+        place = urlsplit(url).hostname or "nowhere"
+        # what is not asked for need not be unpacked: a small packed body can stand for gigabytes
+        sent = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
+        with self._failures(place), self._client(place).stream(method, url, headers=sent, params=params, data=form) as response:
+            text = self._read(response, place)
+        return Answer(response.status_code, response.headers, _parsed(text))
+
+    def _client(self, place: str) -> httpx2.Client:
+        """A company's proxy stands between this service and its providers, but never between it and its own machine."""
+        outside = not _is_loopback(place)
+        if outside not in self._clients:
+            self._clients[outside] = httpx2.Client(timeout=self._timeout, follow_redirects=False, trust_env=outside, verify=outside)
+        return self._clients[outside]
+
+    def _read(self, response: httpx2.Response, place: str) -> bytes:
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise StepFailed(f"{place} answered a packed body although none was asked for")
+        over = time.monotonic() + self._timeout
+        text = bytearray()
+        for piece in response.iter_raw():
+            text += piece
+            if len(text) > self._limit:
+                raise StepFailed(f"{place} answered more than {self._limit // 1024} KB, which no answer of {self.provider} should take")
+            if time.monotonic() > over:
+                raise Unavailable(f"{place} took longer than {self._timeout:g} s to answer (PROVIDER_TIMEOUT_SECONDS)")
+        return bytes(text)
+
+    @contextmanager
+    def _failures(self, place: str) -> Iterator[None]:
+        try:
+            yield
+        except httpx2.TimeoutException:
+            raise Unavailable(f"{place} did not answer within {self._timeout:g} s (PROVIDER_TIMEOUT_SECONDS)") from None
+        except httpx2.HTTPError as wrong:
+            # the text of such an error may quote what was sent
+            raise Unavailable(f"{place} could not be reached ({type(wrong).__name__}); nothing was changed") from None
+
+
+def words(said: object) -> str:
+    """What a provider says, fit to be told on: short, printable, and without a secret."""
+    text = "".join(letter if letter.isprintable() else " " for letter in str(said))
+    text = redacted_text(" ".join(text.split()))
+    return text if len(text) <= LONGEST_WORDS else f"{text[:LONGEST_WORDS]}..."
+
+
+def _parsed(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_loopback(place: str) -> bool:
+    try:
+        return ip_address(place).is_loopback
+    except ValueError:
+        return place == "localhost"

@@ -1,0 +1,147 @@
+"""Does this credential work? One question for every provider, asked when it is set up, when it is validated, and by a run."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from src.core.base.faults import Conflict, Flaw, Misconfigured, Rejected
+from src.core.base.identity import Tenant
+from src.core.base.redaction import redacted_text
+from src.core.base.secret import Secret
+from src.core.ledger import credentials as ledger_credentials
+from src.core.providers import gcp_exports
+from src.core.providers.bigquery_rest import BigQueryRest
+from src.core.providers.gcp import GcpAccount, Token
+from src.core.providers.gcp_exports import ExportSettings
+from src.core.providers.http import Http
+from src.core.step import credentials, trail
+from src.core.step.context import Services, StepConfig, StepContext, StepResult
+from src.core.step.credentials import OpenCredential
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the provider said. Not valid: `error` says why and what to do, and the rest is empty."""
+
+    valid: bool
+    subject: str | None = None
+    error: str | None = None
+    flaws: Sequence[Flaw] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What it opens; stored beside it, and no secret."""
+    secret: Secret | None = None
+    """The credential as it is kept, without what nobody needs."""
+    fingerprint: str = ""
+    expires_at: datetime | None = None
+
+
+Probe = Callable[[Services, Secret, Mapping[str, Any]], Verdict]
+
+
+def probe(services: Services, provider: str, secret: Secret, settings: Mapping[str, Any]) -> Verdict:
+    """A provider that cannot be asked (Unavailable, Throttled) is no verdict."""
+    asked = PROBES.get(provider)
+    if asked is None:
+        raise Misconfigured(f"nothing is known of asking {provider}; known are {', '.join(PROBES)}")
+    try:
+        return asked(services, secret, settings)
+    except Rejected as refused:
+        return Verdict(valid=False, error=refused.detail, flaws=refused.flaws)
+
+
+def gcp_token(services: Services, http: Http, account: GcpAccount) -> Token:
+    return account.token(http, services.settings.gcp_token_url, services.clock)
+
+
+def gcp_tables(services: Services, http: Http, token: Token) -> BigQueryRest:
+    return BigQueryRest(http, services.settings.bigquery_url, token, services.clock)
+
+
+def provider_http(services: Services, provider: str) -> Http:
+    return Http(provider, services.settings.provider_timeout_seconds)
+
+
+def _gcp(services: Services, secret: Secret, settings: Mapping[str, Any]) -> Verdict:
+    asked = ExportSettings.read(settings)
+    account = GcpAccount.parse(secret)
+    with provider_http(services, "gcp") as http:
+        tables = gcp_tables(services, http, gcp_token(services, http, account))
+        found = gcp_exports.discover(tables, asked, account.project_id, account.client_email)
+    return Verdict(
+        valid=True,
+        subject=account.client_email,
+        facts=gcp_exports.connection(found, asked),
+        secret=account.secret,
+        fingerprint=account.fingerprint,
+    )
+
+
+PROBES: Mapping[str, Probe] = {"gcp": _gcp}
+
+
+def validate(provider: str, step_config: StepConfig, context: StepContext) -> StepResult:
+    """Of a stored credential, when `credential_from` names the step that opened it: what is said of it is written down.
+
+    Otherwise of the one among the inputs, which the next step stores: a refusal fails the step, and nothing is stored.
+    """
+    tenant = context.tenant
+    if tenant is None:
+        raise Misconfigured("a credential was to be validated without its organisation")
+    if step_config.get("credential_from") is not None:
+        return _asked_again(context, tenant, credentials.opened(step_config, context, provider))
+    return _asked_first(provider, context, tenant)
+
+
+def _asked_first(provider: str, context: StepContext, tenant: Tenant) -> StepResult:
+    services = context.services
+    name = credentials.name_in({}, context.inputs)
+    if redacted_text(name) != name:
+        raise Rejected("credential_name looks like a key; it is a name for people", flaws=[Flaw("looks like a key", "credential_name")])
+    given = context.inputs["credential"]
+    secret = given if isinstance(given, Secret) else Secret(given)
+    org = services.ledger.read(credentials.living, tenant.org_slug)
+    verdict = probe(services, provider, secret, context.inputs.get("settings") or {})
+    if not verdict.valid or verdict.secret is None:
+        raise Rejected(verdict.error or f"{provider} refuses this credential", flaws=verdict.flaws)
+    return {
+        "status": "SUCCESS",
+        "provider": provider,
+        "credential_name": name,
+        "credential": verdict.secret,
+        "fingerprint": verdict.fingerprint,
+        "subject": verdict.subject,
+        "connection": dict(verdict.facts),
+        "generation": org.generation,
+        "validated_at": services.clock.now(),
+        "expires_at": verdict.expires_at,
+    }
+
+
+def _asked_again(context: StepContext, tenant: Tenant, opened: OpenCredential) -> StepResult:
+    services = context.services
+    verdict = probe(services, opened.provider, opened.secret, opened.connection.get("settings") or {})
+    status: ledger_credentials.ValidationStatus = "VALID" if verdict.valid else "INVALID"
+    with services.ledger.writing() as unit:
+        known = ledger_credentials.note_verdict(
+            unit,
+            opened.credential_id,
+            status=status,
+            error=verdict.error,
+            at=services.clock.now(),
+            subject=verdict.subject,
+            metadata=dict(verdict.facts) if verdict.valid else None,
+        )
+        if not known:
+            raise Conflict(f"the {opened.provider} credential {opened.name!r} was replaced or removed while {opened.provider} was asked")
+        trail.note(
+            unit,
+            services,
+            context.actor,
+            "integrations.validate",
+            credentials.resource(tenant.org_slug, opened.provider, opened.name),
+            org_slug=tenant.org_slug,
+            details={"credential_id": opened.credential_id, "validation_status": status, "validation_error": verdict.error},
+        )
+        context.still_wanted()
+    return {"status": "SUCCESS", "validation_status": status, "validation_error": verdict.error, "subject": verdict.subject}

@@ -1,0 +1,84 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from src.core.base.faults import StepFailed, Unavailable
+from src.core.providers.http import Answer, Http, words
+from tests.fakes.google import FakeGoogle
+from tests.fakes.running import free_port
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def http():
+    with Http("gcp", 5.0) as made:
+        yield made
+
+
+def test_an_answer_is_its_status_and_its_json(google: FakeGoogle, http: Http):
+    google.fail = lambda path: (418, {"said": path}, {"X-More": "1"})
+
+    answer = http.ask("GET", f"{google.address}/a/b", params={"page": 2})
+
+    assert (answer.status, answer.body, answer.ok, answer.headers["x-more"]) == (418, {"said": "/a/b?page=2"}, False, "1")
+
+
+@pytest.mark.parametrize("text", [b"", b"<html>", b"{", b"\xff\xfe", b"[" * 100_000])
+def test_what_is_no_json_is_none(google: FakeGoogle, http: Http, text: bytes):
+    google.fail = lambda _path: (200, text, {})
+
+    assert http.ask("GET", google.address).body is None
+
+
+def test_a_redirect_is_not_followed(google: FakeGoogle, http: Http):
+    google.fail = lambda _path: (302, {}, {"Location": f"{google.address}/elsewhere"})
+
+    assert http.ask("GET", f"{google.address}/here").status == 302
+    assert google.asked == ["GET /here"]
+
+
+def test_an_answer_that_is_too_long_is_cut_off(google: FakeGoogle):
+    google.fail = lambda _path: (200, b'"' + b"x" * 200_000 + b'"', {})
+
+    with Http("gcp", 5.0, limit=100_000) as http, pytest.raises(StepFailed, match="more than"):
+        http.ask("GET", google.address)
+
+
+def test_a_packed_answer_is_refused(google: FakeGoogle, http: Http):
+    google.fail = lambda _path: (200, b"\x1f\x8b", {"Content-Encoding": "gzip"})
+
+    with pytest.raises(StepFailed, match="packed"):
+        http.ask("GET", google.address)
+
+
+def test_one_that_does_not_answer_in_time_is_unavailable(google: FakeGoogle):
+    google.delay = 0.5
+
+    with Http("gcp", 0.1) as http, pytest.raises(Unavailable, match=r"within 0.1 s"):
+        http.ask("GET", google.address)
+
+
+def test_one_that_is_not_there_is_unavailable(http: Http):
+    with pytest.raises(Unavailable, match="could not be reached"):
+        http.ask("GET", f"http://127.0.0.1:{free_port()}/")
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("7", 7.0),
+        ("", None),
+        ("soon", None),
+        ("999999", 3600.0),
+        ("Sat, 21 Nov 2026 12:00:30 GMT", 30.0),
+        ("Sat, 21 Nov 2026 11:00:00 GMT", 0),
+    ],
+)
+def test_how_long_to_wait_is_read_in_both_spellings(said: str, seconds: float | None):
+    assert Answer(429, {"retry-after": said}, None).retry_after(NOW) == seconds
+
+
+def test_words_of_a_provider_are_short_and_hold_no_secret():
+    assert words("a\nb\x1b[31m  c ya29." + "t" * 40) == "a b [31m c ****"
+    assert len(words("word " * 200)) <= 303
