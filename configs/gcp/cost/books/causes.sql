@@ -1,0 +1,18 @@
+-- What the changed load days come to, by what kind of row it is; taken before and after, the difference explains a restatement.
+SELECT
+  DATE(COALESCE(usage_start_time, export_time)) AS usage_date,
+  invoice.month AS invoice_month,
+  currency,
+  CASE
+    WHEN cost_type = 'adjustment' OR adjustment_info.id IS NOT NULL OR adjustment_info.type IS NOT NULL THEN 'correction'
+    WHEN cost_type = 'tax' THEN 'tax'
+    WHEN cost_type = 'rounding_error' THEN 'rounding'
+    WHEN ingest_date IN UNNEST(@restated) THEN 'restated load day'
+    ELSE 'late rows'
+  END AS cause,
+  MIN(ingest_date) AS first_load_day,
+  MAX(ingest_date) AS last_load_day,
+  SUM(cost + COALESCE((SELECT SUM(credit.amount) FROM UNNEST(credits) AS credit), 0)) AS net_cost
+FROM gcp_billing_daily_raw
+WHERE source_table = @source_table AND ingest_date BETWEEN @first AND @last AND ingest_date IN UNNEST(@days)
+GROUP BY usage_date, invoice_month, currency, cause

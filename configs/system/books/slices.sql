@@ -1,0 +1,3 @@
+SELECT source, slice, version, row_count
+FROM x_source_slices
+WHERE provider = @provider

@@ -1,0 +1,85 @@
+"""How complete each day of each provider is, with its totals: what a dataset says, where it can be asked without opening the dataset."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Delete, Select, bindparam, delete, select
+
+from src.core.ledger.unit import Tables, Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackedDay:
+    org_slug: str
+    provider: str
+    usage_date: date
+    currency: str
+    completeness: str
+    completeness_reason: str | None
+    billed_cost: Decimal | None
+    credits: Decimal | None
+    net_cost: Decimal | None
+    row_count: int
+    unpriced_rows: int = 0
+    source_as_of: datetime | None
+    pipeline_logging_id: str
+    generation: int
+    updated_at: datetime
+
+
+COLUMNS = tuple(column.name for column in fields(TrackedDay))
+
+
+def record(unit: Unit, days: Iterable[TrackedDay]) -> None:
+    """A day replaces what an older publication said of it, all currencies at once; a newer one's word stands."""
+    by_day: dict[tuple[str, str, date], list[TrackedDay]] = {}
+    for day in days:
+        by_day.setdefault((day.org_slug, day.provider, day.usage_date), []).append(day)
+    table = unit.tables["org_cost_tracking"]
+    for (org_slug, provider, usage_date), told in by_day.items():
+        place = {"org": org_slug, "by": provider, "on": usage_date}
+        if unit.first(unit.prepared(_newer), {**place, "gen": told[0].generation}) is not None:
+            continue
+        unit.change(unit.prepared(_forget), place)
+        for one in told:
+            unit.insert_once(table, {name: getattr(one, name) for name in COLUMNS})
+
+
+def of_org(unit: Unit, org_slug: str, *, first: date, last: date) -> list[Mapping[str, Any]]:
+    rows = unit.rows(unit.prepared(_of_org), {"org": org_slug, "first": first, "last": last})
+    return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+
+
+def _of_org(tables: Tables) -> Select[Any]:
+    day = tables["org_cost_tracking"].c
+    return (
+        select(*(day[name] for name in COLUMNS))
+        .where(
+            day.org_slug == bindparam("org"),
+            day.usage_date >= bindparam("first", type_=day.usage_date.type),
+            day.usage_date <= bindparam("last", type_=day.usage_date.type),
+        )
+        .order_by(day.usage_date, day.provider, day.currency)
+    )
+
+
+def _newer(tables: Tables) -> Select[Any]:
+    day = tables["org_cost_tracking"].c
+    return select(day.generation).where(
+        day.org_slug == bindparam("org"),
+        day.provider == bindparam("by"),
+        day.usage_date == bindparam("on", type_=day.usage_date.type),
+        day.generation > bindparam("gen"),
+    )
+
+
+def _forget(tables: Tables) -> Delete:
+    days = tables["org_cost_tracking"]
+    return delete(days).where(
+        days.c.org_slug == bindparam("org"),
+        days.c.provider == bindparam("by"),
+        days.c.usage_date == bindparam("on", type_=days.c.usage_date.type),
+    )

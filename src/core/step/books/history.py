@@ -1,0 +1,115 @@
+"""What a day or an invoice month said before, what it says now, and why it changed."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+Grain = Literal["day", "invoice_month"]
+Key = tuple[str, str]
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The figures of one period and currency."""
+
+    billed: Decimal
+    credits: Decimal
+    net: Decimal
+    rows: int
+    since: datetime | None = None
+    as_of: datetime | None = None
+
+    def same_money(self, other: "Said") -> bool:
+        return (self.billed, self.credits, self.net) == (other.billed, other.credits, other.net)
+
+
+NOTHING = Said(ZERO, ZERO, ZERO, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Net change of one kind, and the load days that brought it."""
+
+    name: str
+    net: Decimal
+    first: date
+    last: date
+
+    def __str__(self) -> str:
+        days = str(self.first) if self.first == self.last else f"{self.first} to {self.last}"
+        return f"{self.name} {self.net:+f} (load day{'' if self.first == self.last else 's'} {days})"
+
+
+@dataclass(frozen=True, slots=True)
+class Restatement:
+    grain: Grain
+    period: str
+    currency: str
+    before: Said | None
+    after: Said | None
+    causes: tuple[Cause, ...]
+
+    @property
+    def unexplained(self) -> Decimal:
+        change = (self.after or NOTHING).net - (self.before or NOTHING).net
+        return change - sum((cause.net for cause in self.causes), ZERO)
+
+    @property
+    def reason(self) -> str:
+        told = [str(cause) for cause in self.causes if cause.net]
+        if self.unexplained:
+            told.append(f"{self.unexplained:+f} by another export of the account taking its place")
+        return "; ".join(told) or "billed cost and credits moved against each other, the net stayed"
+
+    def row(self, provider: str, run_id: str, at: datetime) -> dict[str, Any]:
+        before, after = self.before, self.after
+        return {
+            "provider": provider,
+            "grain": self.grain,
+            "period": self.period,
+            "currency": self.currency,
+            "billed_before": before and before.billed,
+            "billed_after": after and after.billed,
+            "net_before": before and before.net,
+            "net_after": after and after.net,
+            "said_since": before and before.since,
+            "changed_at": at,
+            "reason": self.reason,
+            "causes": [
+                {"cause": cause.name, "net": format(cause.net, "f"), "first_load_day": str(cause.first), "last_load_day": str(cause.last)}
+                for cause in self.causes
+                if cause.net
+            ],
+            "pipeline_logging_id": run_id,
+        }
+
+
+def restatements(
+    grain: Grain, before: Mapping[Key, Said], after: Mapping[Key, Said], causes: Mapping[Key, Iterable[Cause]]
+) -> list[Restatement]:
+    """Of periods that had figures before. The first time a period is told is no restatement."""
+    found = []
+    for key, said in sorted(before.items()):
+        now = after.get(key)
+        if now is None or not now.same_money(said):
+            found.append(Restatement(grain, key[0], key[1], said, now, tuple(causes.get(key, ()))))
+    return found
+
+
+def difference(before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[str, Any]], period: str) -> dict[Key, list[Cause]]:
+    """Per period and currency, what each kind of row brought: its sum after less its sum before."""
+    nets: dict[tuple[str, str, str], Decimal] = {}
+    spans: dict[tuple[str, str, str], tuple[date, date]] = {}
+    for sign, rows in ((-1, before), (1, after)):
+        for row in rows:
+            key = (str(row[period]), str(row["currency"]), str(row["cause"]))
+            nets[key] = nets.get(key, ZERO) + sign * row["net_cost"]
+            first, last = spans.get(key, (row["first_load_day"], row["last_load_day"]))
+            spans[key] = (min(first, row["first_load_day"]), max(last, row["last_load_day"]))
+    causes: dict[Key, list[Cause]] = {}
+    for (when, currency, name), net in sorted(nets.items()):
+        causes.setdefault((when, currency), []).append(Cause(name, net, *spans[when, currency, name]))
+    return causes

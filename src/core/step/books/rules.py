@@ -1,0 +1,95 @@
+"""How one provider's books are kept, read from its configs folder when the service starts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from src.core.base.documents import Document, read_document, read_text
+from src.core.base.facts import TableFacts, ViewFacts
+from src.core.base.faults import Flaw, Misconfigured
+from src.core.base.schema import TableSchema
+from src.core.step.onboarding import DatasetConfig
+from src.core.step.quality.suite import Suite, load_suite
+
+QUESTIONS = ("totals_read", "totals_written", "touched", "clear", "fill", "days", "months_touched", "months", "causes")
+OWN_QUESTIONS = ("slices", "said_days", "said_months", "published")
+OWN_TABLES = ("x_source_slices", "x_cost_daily", "x_cost_monthly", "x_cost_history", "x_load_manifests")
+
+
+class BooksDocument(Document):
+    provider: str
+    raw: str
+    daily: str
+    tables: dict[str, TableFacts]
+    views: dict[str, ViewFacts] = Field(default_factory=dict)
+    suite: str
+    late_days: int = Field(ge=0, le=120)
+    closing_day: int = Field(ge=1, le=28)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledgers:
+    """The housekeeping tables of every dataset and the questions asked of them, whatever the provider."""
+
+    schemas: tuple[TableSchema, ...]
+    questions: Mapping[str, str]
+
+    @classmethod
+    def read(cls, configs: Path) -> "Ledgers":
+        folder = configs / "setup" / "organizations" / "onboarding"
+        tables = read_document(folder / "config.yml", DatasetConfig).tables
+        absent = [name for name in OWN_TABLES if name not in tables]
+        if absent:
+            raise Misconfigured(
+                "books cannot be kept",
+                flaws=[Flaw(f"the table {name} is not listed", "tables", str(folder / "config.yml")) for name in absent],
+            )
+        return cls(
+            tuple(tables[name].with_columns(folder, name) for name in OWN_TABLES),
+            _questions(configs / "system" / "books", OWN_QUESTIONS),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    provider: str
+    raw: str
+    daily: str
+    schemas: tuple[TableSchema, ...]
+    views: Mapping[str, str]
+    questions: Mapping[str, str]
+    suite: Suite
+    late_days: int
+    closing_day: int
+    own: Ledgers
+
+    @classmethod
+    def read(cls, configs: Path, folder: Path) -> "Books":
+        """From `books.yml`, the schemas and views it names, and a file for each question beside it."""
+        document = read_document(folder / "books.yml", BooksDocument)
+        return cls(
+            provider=document.provider,
+            raw=document.raw,
+            daily=document.daily,
+            schemas=tuple(facts.with_columns(folder, name) for name, facts in document.tables.items()),
+            views={name: _text(folder / "views" / f"{name}.sql") for name in document.views},
+            questions=_questions(folder / "books", QUESTIONS),
+            suite=load_suite(configs / "data_quality" / "expectations" / document.suite),
+            late_days=document.late_days,
+            closing_day=document.closing_day,
+            own=Ledgers.read(configs),
+        )
+
+
+def _questions(folder: Path, names: tuple[str, ...]) -> dict[str, str]:
+    return {name: _text(folder / f"{name}.sql") for name in names}
+
+
+def _text(path: Path) -> str:
+    return read_text(path, str(path))
+
+
+Asked = Mapping[str, Any]

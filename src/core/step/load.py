@@ -1,0 +1,291 @@
+"""The load engine: one publication that holds the raw rows, what is derived from them, the judgement of their quality and the books."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from src.core.base.faults import Misconfigured
+from src.core.base.identity import Tenant
+from src.core.base.schema import TableSchema
+from src.core.base.window import Window
+from src.core.engine.port import Fence, ParquetFiles, Publication, Scalar, Slice, Staged
+from src.core.ledger import dq, tracking
+from src.core.ledger.tracking import TrackedDay
+from src.core.step.books.closing import Closed, Closing, Part
+from src.core.step.books.completeness import Calendar, SourceState
+from src.core.step.books.rules import Books
+from src.core.step.books.totals import Totals, require_closed
+from src.core.step.context import StepContext
+from src.core.step.extract import Batch
+from src.core.step.quality.judge import Verdict, judge
+
+INCOMING = "incoming"
+SHOWN_VERSIONS = 400
+WriteMode = Literal["append", "overwrite", "truncate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where rows go and how: `query` reads the staged source and gives the table's columns by name."""
+
+    schema: TableSchema
+    mode: WriteMode
+    query: str
+    params: Mapping[str, Scalar]
+    shape: TableSchema | None
+
+    @property
+    def table(self) -> str:
+        return self.schema.name
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """What one step publishes."""
+
+    provider: str
+    source: str
+    destination: Destination
+    window: Window
+    parts: tuple[Part, ...]
+    batches: tuple[Batch, ...]
+    states: tuple[SourceState, ...]
+    calendar: Calendar
+    books: Books | None = None
+
+    @property
+    def rows(self) -> int:
+        return sum(batch.rows for batch in self.batches)
+
+
+@dataclass(slots=True)
+class Published:
+    manifest: dict[str, Any]
+    closed: Closed | None = None
+    verdict: Verdict | None = None
+
+
+@dataclass(slots=True)
+class _Written:
+    rows: int = 0
+    read: Totals = field(default_factory=Totals)
+    rows_read: int = 0
+    absent: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
+
+
+def already_published(context: StepContext, tenant: Tenant, question: str) -> dict[str, Any] | None:
+    """The manifest that this step of this run has committed, if its worker died before it could say so."""
+    if "x_load_manifests" not in context.services.warehouse.tables(tenant):
+        return None
+    asked = {"run_id": context.run_id, "step_id": context.step_id}
+    found = context.services.warehouse.query(tenant, question, asked).to_pylist()
+    return dict(found[0]) if found else None
+
+
+def publish(context: StepContext, tenant: Tenant, loading: Loading, schemas: Sequence[TableSchema], views: Mapping[str, str]) -> Published:
+    warehouse, now = context.services.warehouse, context.services.clock.now()
+    for schema in (loading.destination.schema, *schemas):
+        warehouse.ensure_table(tenant, schema)
+    for name, text in views.items():
+        warehouse.ensure_view(tenant, name, text)
+    with _recorded(context, tenant, now) as judged, warehouse.publication(tenant, context.run_id, _fence(context, tenant)) as publication:
+        closing = _begin(publication, loading, context, now)
+        written = _write(publication, loading, context)
+        closed = _close(closing, loading, written, judged, now) if closing else None
+        context.progress(doing="writing the manifest")
+        manifest = _manifest(context, loading, written, closed=closed, judged=judged, now=now)
+        publication.append("x_load_manifests", [manifest])
+        context.still_wanted()
+    if closed:
+        _track(context, tenant, loading.provider, closed, now)
+    return Published(manifest, closed, judged[0] if judged else None)
+
+
+def _fence(context: StepContext, tenant: Tenant) -> Fence:
+    if context.generation:
+        return Fence(context.document_id, context.generation)
+    # outside a worker, by the clock, but never below what was published: a clock may step back
+    scope = context.document_id or context.step_id
+    micros = int(context.services.clock.now().timestamp() * 1_000_000)
+    return Fence(scope, max(micros, context.services.warehouse.last_generation(tenant, scope) + 1))
+
+
+@contextmanager
+def _recorded(context: StepContext, tenant: Tenant, at: datetime) -> Iterator[list[Verdict]]:
+    """What was judged is kept in the ledger even when the judgement keeps the publication from being one."""
+    judged: list[Verdict] = []
+    try:
+        yield judged
+    finally:
+        for verdict in judged:
+            context.services.ledger.write(
+                dq.record,
+                run_id=context.run_id,
+                generation=context.generation,
+                org_slug=tenant.org_slug,
+                step_id=context.step_id,
+                suite=verdict.suite,
+                table=verdict.table,
+                findings=verdict.results,
+                at=at,
+            )
+
+
+def _begin(publication: Publication, loading: Loading, context: StepContext, now: datetime) -> Closing | None:
+    if loading.books is None:
+        return None
+    closing = Closing(loading.books, publication, context.run_id, now, loading.parts)
+    closing.begin()
+    return closing
+
+
+def _write(publication: Publication, loading: Loading, context: StepContext) -> _Written:
+    destination, written = loading.destination, _Written()
+    _clear(publication, loading)
+    for batch in loading.batches:
+        context.progress(rows=written.rows, rows_total=loading.rows, doing=f"writing {destination.table}")
+        staged = publication.stage(INCOMING, ParquetFiles(batch.files), destination.shape)
+        _note_columns(written, staged)
+        days = [day.day for day in batch.days]
+        asked = {**destination.params, "source_table": batch.source, "days": days, "first": days[0], "last": days[-1]}
+        if loading.books:
+            told = publication.query(loading.books.questions["totals_read"], asked).to_pylist()
+            _refuse_foreign_days(batch, told)
+            written.read.add(batch.source, told)
+        written.rows += publication.insert(destination.table, destination.query, asked)
+        written.rows_read += batch.rows
+        context.still_wanted()
+    context.progress(rows=written.rows, rows_total=loading.rows)
+    return written
+
+
+def _clear(publication: Publication, loading: Loading) -> None:
+    """What is written anew goes first: whole load days, or the whole table."""
+    destination = loading.destination
+    if destination.mode == "truncate":
+        publication.remove(destination.table)
+    elif destination.mode == "overwrite":
+        for part in loading.parts:
+            days = tuple(day.day for day in part.days)
+            publication.remove(
+                destination.table, Slice("ingest_date", min(days), max(days), {"source_table": part.source, "ingest_date": days})
+            )
+
+
+def _note_columns(written: _Written, staged: Staged) -> None:
+    written.absent.update(staged.absent)
+    written.unknown.update(staged.unknown)
+
+
+def _refuse_foreign_days(batch: Batch, told: Sequence[Mapping[str, Any]]) -> None:
+    outside = sum(row["rows_outside"] for row in told)
+    if outside:
+        raise Misconfigured(
+            f"{batch.source}: {outside} rows given for the load days {batch.days[0].day} to {batch.days[-1].day} were written on others"
+        )
+
+
+def _close(closing: Closing, loading: Loading, written: _Written, judged: list[Verdict], now: datetime) -> Closed:
+    books, calendar = closing.books, loading.calendar
+    listed = {part.source: sum(day.rows for day in part.days) for part in loading.parts}
+    require_closed(written.read, closing.written(), listed)
+    closed = closing.finish(loading.window, loading.states, calendar)
+    if closed.touched:
+        verdict = judge(
+            closing.publication,
+            books.suite,
+            table=next(schema for schema in books.schemas if schema.name == books.daily),
+            part={"usage_date": list(closed.touched)},
+            now=now,
+        )
+        judged.append(verdict)
+        verdict.require()
+    return closed
+
+
+def _manifest(
+    context: StepContext, loading: Loading, written: _Written, *, closed: Closed | None, judged: Sequence[Verdict], now: datetime
+) -> dict[str, Any]:
+    tables = {loading.destination.table: written.rows}
+    if closed and loading.books:
+        tables[loading.books.daily] = closed.daily_rows
+    return {
+        "manifest_id": context.services.ids.new(),
+        "pipeline_logging_id": context.run_id,
+        "step_id": context.step_id,
+        "document": context.document_id,
+        "provider": loading.provider,
+        "generation": context.generation,
+        "window_start": loading.window.start,
+        "window_end": loading.window.end,
+        "source": loading.source,
+        "source_version": _versions(loading),
+        "schema_fingerprint": _fingerprint(loading.destination, written),
+        "columns_unknown": sorted(written.unknown),
+        "columns_absent": sorted(written.absent),
+        "rows_read": written.rows_read,
+        "rows_written": written.rows,
+        "bytes_read": sum(day.bytes for batch in loading.batches for day in batch.days),
+        "totals": written.read.shown(),
+        "tables": tables,
+        "unread": _unread(loading),
+        "quality": judged[0].summary if judged else None,
+        "published_at": now,
+    }
+
+
+def _versions(loading: Loading) -> list[dict[str, Any]]:
+    """Of each load day that was read; of very many the first and the last, and one fingerprint of all."""
+    shown = []
+    for part in loading.parts:
+        days = [{"load_day": str(day.day), "version": day.version, "rows": day.rows} for day in part.days]
+        every = hashlib.sha256(json.dumps(days).encode()).hexdigest()
+        kept = days if len(days) <= SHOWN_VERSIONS else [days[0], days[-1]]
+        shown.append({"source_table": part.source, "load_days": len(days), "fingerprint": every, "days": kept})
+    return shown
+
+
+def _unread(loading: Loading) -> list[dict[str, Any]]:
+    """What the source has by now and this publication left as it was."""
+    unread = []
+    for state in loading.states:
+        days = state.changed(loading.window.start, loading.calendar.today)
+        gone = state.gone()
+        if days:
+            unread.append({"source_table": state.source, "from": str(days[0].day), "to": str(days[-1].day), "load_days": len(days)})
+        if gone:
+            unread.append({"source_table": state.source, "no_longer_listed": [str(day) for day in gone[:SHOWN_VERSIONS]]})
+    return unread
+
+
+def _fingerprint(destination: Destination, written: _Written) -> str:
+    columns = {*destination.schema.columns, *written.unknown} - written.absent
+    return hashlib.sha256("\n".join(sorted(columns)).encode()).hexdigest()[:16]
+
+
+def _track(context: StepContext, tenant: Tenant, provider: str, closed: Closed, now: datetime) -> None:
+    days = [
+        TrackedDay(
+            org_slug=tenant.org_slug,
+            provider=provider,
+            usage_date=told.day,
+            currency=told.currency,
+            completeness=told.standing.completeness,
+            completeness_reason=told.standing.reason,
+            billed_cost=told.said.billed if told.said else None,
+            credits=told.said.credits if told.said else None,
+            net_cost=told.said.net if told.said else None,
+            row_count=told.said.rows if told.said else 0,
+            source_as_of=told.as_of,
+            pipeline_logging_id=context.run_id,
+            generation=context.generation,
+            updated_at=now,
+        )
+        for told in closed.days
+    ]
+    context.services.ledger.write(tracking.record, days)
