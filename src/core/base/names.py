@@ -19,7 +19,7 @@ DOCUMENT = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)*")
 API_KEY = re.compile(r"([a-z0-9_]{3,50})_api_([A-Za-z0-9]{16})")
 
 # A slug becomes a folder, a dataset and a key prefix; these would collide with the platform's own.
-RESERVED_SLUGS = frozenset({"organizations", "tenants", "information_schema", "convergence", "dryrun", "onboard"})
+RESERVED_SLUGS = frozenset({"organizations", "tenants", "information_schema", "convergence", "dryrun", "onboard", "run", "runs"})
 
 
 class Environment(StrEnum):

@@ -24,7 +24,11 @@ class Allowance:
     why: str | None
 
 
-def allowance(unit: Unit, services: Services, tenant: Tenant) -> Allowance:
+def allowance(services: Services, tenant: Tenant) -> Allowance:
+    return services.ledger.read(_allowance, services, tenant)
+
+
+def _allowance(unit: Unit, services: Services, tenant: Tenant) -> Allowance:
     now = services.clock.now()
     org = orgs.get(unit, tenant.org_slug)
     if org is None:

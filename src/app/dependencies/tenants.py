@@ -1,0 +1,17 @@
+from fastapi import Request
+
+from src.app.dependencies.auth import CurrentOrg, caller_of
+from src.core.base.faults import Missing
+from src.core.base.identity import Tenant
+from src.core.ledger import orgs
+
+
+async def living_tenant(request: Request, named: str) -> Tenant:
+    """The organisation of the key, or for the root key any that lives."""
+    caller = caller_of(request)
+    if isinstance(caller, CurrentOrg):
+        return caller.tenant
+    tenant = caller.tenant(named)
+    if await caller.parts.glance(orgs.get, tenant.org_slug) is None:
+        raise Missing(f"there is no organisation {named!r}; GET /api/v1/organizations lists them")
+    return tenant

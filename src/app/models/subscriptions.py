@@ -1,0 +1,106 @@
+import re
+from datetime import UTC, date, datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from src.app.models.organizations import Answer, Request
+from src.core.ledger.subscriptions import SubscriptionStatus
+from src.core.step.billing import Change
+
+SPELLINGS: dict[str, SubscriptionStatus] = {
+    "trialing": "TRIAL",
+    "trial": "TRIAL",
+    "active": "ACTIVE",
+    "past_due": "SUSPENDED",
+    "paused": "SUSPENDED",
+    "incomplete": "SUSPENDED",
+    "suspended": "SUSPENDED",
+    "canceled": "CANCELLED",
+    "cancelled": "CANCELLED",
+}
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def _status(value: object) -> object:
+    known = SPELLINGS.get(value.strip().lower()) if isinstance(value, str) else None
+    if value is not None and known is None:
+        raise ValueError(f"is not a billing status; send one of {', '.join(SPELLINGS)}")
+    return known
+
+
+def _last_day(value: object) -> object:
+    """A billing front end reports an instant where we keep a day."""
+    if value is None or type(value) is date:
+        return value
+    day = _day_of(value) if isinstance(value, str) else None
+    if day is None:
+        raise ValueError("is not a day or an instant with its zone; write it like 2026-12-31 or 2026-12-31T23:59:59Z")
+    return day
+
+
+def _day_of(text: str) -> date | None:
+    try:
+        if DAY.fullmatch(text):
+            return date.fromisoformat(text)
+        instant = datetime.fromisoformat(text)
+        return instant.astimezone(UTC).date() if instant.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+class SubscriptionRequest(Request):
+    plan: Annotated[str, Field(max_length=50)] | None = Field(default=None, description="STARTER, PROFESSIONAL or SCALE")
+    status: Annotated[
+        SubscriptionStatus | None, BeforeValidator(_status, json_schema_input_type=Annotated[str, Field(max_length=50)] | None)
+    ] = Field(default=None, description=f"As the billing front end says it or as it is stored, in any case: {', '.join(SPELLINGS)}")
+    trial_end_date: Annotated[date | None, BeforeValidator(_last_day, json_schema_input_type=str | None)] = Field(
+        default=None, description="Last day of the trial, or the instant it ends"
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.plan is None and self.status is None and self.trial_end_date is None:
+            raise ValueError("names nothing to change; send plan, status or trial_end_date")
+        return self
+
+    def change(self) -> Change:
+        return Change(plan=self.plan, status=self.status, trial_end_date=self.trial_end_date)
+
+
+class SubscriptionAnswer(Answer):
+    org_slug: str
+    plan: str
+    status: SubscriptionStatus
+    may_run: bool = Field(description="Whether the subscription lets runs begin; the quota is another matter")
+    trial_end_date: date | None
+    daily_run_limit: int
+    monthly_run_limit: int
+    concurrent_run_limit: int
+    updated_at: datetime
+
+
+class Allowance(Answer):
+    used: int
+    limit: int
+    remaining: int
+    resets_at: datetime = Field(description="In the organisation's own time zone")
+
+
+class Slots(Answer):
+    used: int
+    limit: int
+    remaining: int
+
+
+class QuotaAnswer(Answer):
+    org_slug: str
+    plan: str
+    status: SubscriptionStatus
+    timezone: str
+    may_run: bool = Field(description="Whether a run would be accepted now")
+    reason: Literal["blocked", "monthly", "daily", "concurrent"] | None = Field(description="What refuses a run now")
+    why: str | None = Field(description="The same as a sentence that says what to do")
+    day: Allowance
+    month: Allowance
+    running: Slots

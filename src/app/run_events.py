@@ -1,0 +1,58 @@
+"""Waiting for runs: as a stream of events, or for the end alone."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Final
+
+import anyio
+from fastapi import Request
+
+from src.app.run_rendering import end_event, progress_event
+from src.app.sse import KEEP_ALIVE_SECONDS, Event, paced
+from src.core.ledger.runs import Run
+from src.core.scheduler.control import OVER
+
+LONGEST_WAIT_SECONDS: Final = 600.0
+
+
+async def run_events(
+    standing: AsyncIterator[Run], stopping: asyncio.Event, every: float = KEEP_ALIVE_SECONDS
+) -> AsyncGenerator[Event | None]:
+    count = 0
+    async with aclosing(paced(standing, stopping, every)) as paces:
+        async for run in paces:
+            if run is None:
+                yield None
+                continue
+            count += 1
+            yield progress_event(run, count)
+            if run.status in OVER:
+                yield end_event(run)
+
+
+async def ended(request: Request, standing: AsyncIterator[Run], stopping: asyncio.Event, within: float = LONGEST_WAIT_SECONDS) -> bool:
+    """Whether the run is over; not, when that takes too long, the caller left, or the service is about to stop."""
+    left = asyncio.ensure_future(_left(request))
+    end = asyncio.ensure_future(_end(standing, stopping))
+    try:
+        await asyncio.wait({left, end}, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+        return end.result() if end.done() else False
+    finally:
+        with anyio.CancelScope(shield=True):
+            left.cancel()
+            end.cancel()
+            await asyncio.gather(left, end, return_exceptions=True)
+
+
+async def _end(standing: AsyncIterator[Run], stopping: asyncio.Event) -> bool:
+    async with aclosing(paced(standing, stopping)) as paces:
+        async for run in paces:
+            if run is not None and run.status in OVER:
+                return True
+    return False
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

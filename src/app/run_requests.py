@@ -1,0 +1,47 @@
+"""What a request to run a pipeline asks for, held against the calendar and the document."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any, Final
+
+from src.app.models.pipelines import DATES, RunRequest, WindowRule
+from src.core.base.faults import Flaw, Rejected
+from src.core.base.names import did_you_mean
+from src.core.base.window import Window
+from src.core.pipeline.catalog import Entry
+
+LONGEST_DAYS: Final = 366
+LONGEST_NAME: Final = 90
+
+
+def window_rule(today: date) -> WindowRule:
+    return WindowRule(default=today - timedelta(days=1), latest=today, longest_days=LONGEST_DAYS)
+
+
+def window_of(asked: RunRequest, today: date) -> Window:
+    window = asked.window or Window.day(today - timedelta(days=1))
+    last = "end_date" if asked.end_date else "date"
+    if window.end > today:
+        raise _rejected(last, f"{window.end} lies in the future; name {today} (today, UTC) or a day before it")
+    if len(window) > LONGEST_DAYS:
+        raise _rejected(
+            "start_date", f"{window} covers {len(window)} days, and one run takes {LONGEST_DAYS} at most; ask for it in several runs"
+        )
+    return window
+
+
+def inputs_of(asked: RunRequest, entry: Entry) -> Mapping[str, Any]:
+    """The pipeline's own inputs; the document itself judges their values."""
+    known = [*DATES, *entry.document.inputs]
+    flaws = [
+        Flaw(f"is not known to {entry.document_id}{did_you_mean(name, known) or '; known here: ' + ', '.join(known)}", name[:LONGEST_NAME])
+        for name in asked.inputs
+        if name not in known
+    ]
+    if flaws:
+        raise Rejected(f"{flaws[0].field} {flaws[0].message}", flaws=flaws)
+    return asked.inputs
+
+
+def _rejected(field: str, message: str) -> Rejected:
+    return Rejected(f"{field}: {message}", flaws=[Flaw(message, field)])

@@ -1,0 +1,151 @@
+"""Server-sent events. A silent stream is kept alive; a reader who leaves, and a service that stops, leave nothing behind."""
+
+import asyncio
+import json
+import signal
+import threading
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, Final, NamedTuple, TypeVar
+
+import anyio
+from fastapi import Request
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from src.core.base.faults import Throttled
+
+T = TypeVar("T")
+
+KEEP_ALIVE_SECONDS: Final = 15.0  # proxies close what says nothing for 30 to 60 seconds
+RECONNECT_MS: Final = 2000
+WATCHERS: Final = 20
+RETRY_SECONDS: Final = 5.0
+MEDIA_TYPE: Final = "text/event-stream"
+KEEP_ALIVE: Final = b": alive\n\n"
+UNBUFFERED: Final[Mapping[str, str]] = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
+
+
+class Event(NamedTuple):
+    name: str
+    id: str
+    data: Mapping[str, Any]
+
+    def encoded(self) -> bytes:
+        return f"event: {self.name}\nid: {self.id}\ndata: {json.dumps(self.data, separators=(',', ':'))}\n\n".encode()
+
+
+@dataclass(slots=True)
+class Watchers:
+    """Who waits for a run's progress, counted by organisation. Lives on the event loop."""
+
+    limit: int = WATCHERS
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _places: Counter[str] = field(default_factory=Counter)
+
+    def of(self, org_slug: str) -> int:
+        return self._places[org_slug]
+
+    @contextmanager
+    def place(self, org_slug: str) -> Iterator[None]:
+        if self._places[org_slug] >= self.limit:
+            raise Throttled(
+                f"{self.limit} calls wait for runs of {org_slug} already, the most there may be; close one, or read the run instead",
+                retry_after=RETRY_SECONDS,
+                limit=self.limit,
+            )
+        self._places[org_slug] += 1
+        try:
+            yield
+        finally:
+            self._places[org_slug] -= 1
+            if not self._places[org_slug]:
+                del self._places[org_slug]
+
+    @contextmanager
+    def told_of_stop(self) -> Iterator[None]:
+        """The server waits for every answer before it lets the service stop, so streams must hear of the signal themselves."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def hear(number: int, frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(self.stopping.set)
+            earlier = before[signal.Signals(number)]
+            if callable(earlier):
+                earlier(number, frame)
+
+        # where nobody else handles a signal, ending the process is the system's own answer to it
+        heard = [number for number, earlier in before.items() if callable(earlier)]
+        for number in heard:
+            signal.signal(number, hear)
+        try:
+            yield
+        finally:
+            for number in heard:
+                signal.signal(number, before[number])
+
+
+def watchers_of(request: Request) -> Watchers:
+    watchers: Watchers = request.scope["app"].state.watchers
+    return watchers
+
+
+class EventStream(StreamingResponse):
+    media_type = MEDIA_TYPE
+
+    def __init__(self, events: AsyncGenerator[bytes], watchers: Watchers, org_slug: str) -> None:
+        super().__init__(events, headers=UNBUFFERED)
+        self._events = events
+        self._watchers = watchers
+        self._org_slug = org_slug
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._watchers.place(self._org_slug):
+            try:
+                await super().__call__(scope, receive, send)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._events.aclose()
+
+
+async def encoded(events: AsyncGenerator[Event | None]) -> AsyncGenerator[bytes]:
+    """None is a moment in which nothing was to be told."""
+    async with aclosing(events):
+        yield f"retry: {RECONNECT_MS}\n\n".encode()
+        async for event in events:
+            yield KEEP_ALIVE if event is None else event.encoded()
+
+
+async def paced(source: AsyncIterator[T], stopping: asyncio.Event, every: float = KEEP_ALIVE_SECONDS) -> AsyncGenerator[T | None]:
+    """What comes, and None whenever nothing came for that long; ends with the source, or when the service stops."""
+    stop: asyncio.Task[Any] = asyncio.create_task(stopping.wait())
+    coming: asyncio.Task[T] = asyncio.create_task(_next(source))
+    try:
+        while not stop.done():
+            await asyncio.wait([coming, stop], timeout=every, return_when=asyncio.FIRST_COMPLETED)
+            if coming.done():
+                try:
+                    item = coming.result()
+                except StopAsyncIteration:
+                    return
+                yield item
+                coming = asyncio.create_task(_next(source))
+            elif not stop.done():
+                yield None
+    finally:
+        with anyio.CancelScope(shield=True):
+            stop.cancel()
+            coming.cancel()
+            await asyncio.gather(stop, coming, return_exceptions=True)
+            if isinstance(source, AsyncGenerator):
+                await source.aclose()
+
+
+async def _next(source: AsyncIterator[T]) -> T:
+    return await anext(source)

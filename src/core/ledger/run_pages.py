@@ -1,0 +1,71 @@
+"""Runs as their readers look for them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import Select, bindparam, func, select
+
+from src.core.ledger.runs import RUN_COLUMNS, Run, RunStatus, TriggerType
+from src.core.ledger.unit import Tables, Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is left out does not narrow. Days are those of UTC on which a run was accepted, both ends included."""
+
+    statuses: Sequence[RunStatus] | None = None
+    pipeline_id: str | None = None
+    provider: str | None = None
+    trigger: TriggerType | None = None
+    from_day: date | None = None
+    to_day: date | None = None
+
+
+def statuses_of(told: RunStatus | None, state: RunStatus | None) -> tuple[RunStatus, ...] | None:
+    """Callers are told RUNNING from acceptance on; `state` says what the row says."""
+    if told is None:
+        return None if state is None else (state,)
+    meant: tuple[RunStatus, ...] = ("QUEUED", "RUNNING") if told == "RUNNING" else (told,)
+    return meant if state is None else tuple(status for status in meant if status == state)
+
+
+def page(unit: Unit, org_slug: str, wanted: Wanted, *, after: str | None, limit: int) -> list[Run]:
+    """Newest first, older than the run `after`."""
+    run = unit.tables["org_meta_pipeline_runs"].c
+    query = _runs(unit.tables).where(run.org_slug == org_slug).order_by(run.pipeline_logging_id.desc()).limit(limit)
+    equal = {"pipeline_id": wanted.pipeline_id, "provider": wanted.provider, "trigger_type": wanted.trigger}
+    for name, value in equal.items():
+        if value is not None:
+            query = query.where(run[name] == value)
+    if wanted.statuses is not None:
+        query = query.where(run.status.in_(wanted.statuses))
+    if wanted.from_day is not None:
+        query = query.where(run.accepted_at >= _midnight(wanted.from_day))
+    if wanted.to_day is not None and wanted.to_day < date.max:
+        query = query.where(run.accepted_at < _midnight(wanted.to_day + timedelta(days=1)))
+    if after is not None:
+        query = query.where(run.pipeline_logging_id < after)
+    return [Run(*row) for row in unit.rows(query)]
+
+
+def last_of_each(unit: Unit, org_slug: str) -> dict[str, Run]:
+    """The newest run of every pipeline document."""
+    return {run.document: run for run in (Run(*row) for row in unit.rows(unit.prepared(_last_of_each), {"slug": org_slug}))}
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def _runs(tables: Tables) -> Select[Any]:
+    run = tables["org_meta_pipeline_runs"].c
+    return select(*(run[name] for name in RUN_COLUMNS))
+
+
+def _last_of_each(tables: Tables) -> Select[Any]:
+    run = tables["org_meta_pipeline_runs"]
+    other = run.alias()
+    newest = select(func.max(other.c.pipeline_logging_id)).where(other.c.org_slug == bindparam("slug")).group_by(other.c.document)
+    return _runs(tables).where(run.c.pipeline_logging_id.in_(newest))

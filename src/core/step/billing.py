@@ -1,0 +1,58 @@
+"""What the billing side says about an organisation's subscription."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from src.core.base.faults import Missing
+from src.core.base.identity import Actor, Tenant
+from src.core.ledger import subscriptions
+from src.core.ledger.store import Unit
+from src.core.ledger.subscriptions import Subscription, SubscriptionStatus
+from src.core.step import trail
+from src.core.step.context import Services
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What is None stays as it is."""
+
+    plan: str | None = None
+    status: SubscriptionStatus | None = None
+    trial_end_date: date | None = None
+
+
+def change(services: Services, actor: Actor, tenant: Tenant, asked: Change) -> Subscription:
+    """Counts from the next run on: what is running is not stopped."""
+    return services.ledger.write(_change, services, actor, tenant, asked)
+
+
+def _change(unit: Unit, services: Services, actor: Actor, tenant: Tenant, asked: Change) -> Subscription:
+    slug, at = tenant.org_slug, services.clock.now()
+    before = living(unit, slug)
+    if asked.plan is not None:
+        subscriptions.set_plan(unit, slug, services.ledger.plans.get(asked.plan.strip().upper()), at)
+    if asked.status is not None or asked.trial_end_date is not None:
+        subscriptions.set_status(unit, slug, asked.status or before.status, at, trial_end_date=asked.trial_end_date)
+    after = living(unit, slug)
+    trail.note(
+        unit,
+        services,
+        actor,
+        "subscriptions.update",
+        f"organizations/{slug}/subscription",
+        org_slug=slug,
+        details={"before": _told(before), "after": _told(after)},
+    )
+    return after
+
+
+def living(unit: Unit, slug: str) -> Subscription:
+    found = subscriptions.get(unit, slug)
+    if found is None:
+        raise Missing(f"there is no organisation {slug!r}; GET /api/v1/organizations lists them")
+    return found
+
+
+def _told(subscription: Subscription) -> dict[str, str | None]:
+    ends = subscription.trial_end_date
+    return {"plan": subscription.plan, "status": subscription.status, "trial_end_date": ends.isoformat() if ends else None}
