@@ -1,0 +1,133 @@
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+
+from src.app.dependencies.audited import audited
+from src.app.dependencies.auth import Admin, CurrentOrg, KeyedRoute, access, caller_of, parts_of
+from src.app.models.integrations import (
+    NAME,
+    CredentialAnswer,
+    IntegrationAnswer,
+    IntegrationList,
+    RemovedAnswer,
+    SetupAnswer,
+    SetupRequest,
+    ValidateAnswer,
+)
+from src.core.base.identity import Tenant
+from src.core.base.secret import Secret
+from src.core.base.threads import blocking
+from src.core.ledger.credentials import CredentialRecord
+from src.core.step import credentials
+from src.core.step.providers import Provider, Providers, known_providers
+
+router = APIRouter(prefix="/api/v1/integrations", tags=["integrations"], route_class=KeyedRoute)
+
+Slug = Annotated[str, Path(max_length=200, description="The organisation")]
+Named = Annotated[str, Path(max_length=40, description="The provider: gcp, or an alias of it")]
+CredentialName = Annotated[str, Query(pattern=NAME, description="Which of its credentials")]
+BEST_FIRST = ("VALID", "PENDING", "INVALID")
+
+
+@router.get("/{org_slug}", summary="Every provider, and how its credentials stand", **access("root_or_org"))
+async def list_integrations(request: Request, org_slug: Slug) -> IntegrationList:
+    stored = await _stored(request, org_slug)
+    shown = [_integration(provider, stored) for provider in _providers(request).by_name.values()]
+    return IntegrationList(org_slug=org_slug, integrations=shown)
+
+
+@router.get("/{org_slug}/{provider}", summary="How one provider's credentials stand", **access("root_or_org"))
+async def get_integration(request: Request, org_slug: Slug, provider: Named) -> IntegrationAnswer:
+    return _integration(_providers(request).get(provider), await _stored(request, org_slug))
+
+
+@router.post("/{org_slug}/{provider}/setup", summary="Try a credential at its provider and keep it", **access("root_or_org"))
+async def setup_integration(request: Request, org_slug: Slug, provider: Named, body: SetupRequest) -> SetupAnswer:
+    caller, parts, name = caller_of(request), parts_of(request), _providers(request).served(provider).name
+    inputs = {**body.model_dump(), "credential": Secret(body.credential.get_secret_value())}
+    resource = credentials.resource(org_slug, name, body.credential_name)
+    async with audited(parts, caller.actor, "integrations.setup", resource, org_slug):
+        tenant = _tenant(caller, org_slug)
+        outcome = await parts.executor.run(f"integrations/{name}/setup", actor=caller.actor, tenant=tenant, inputs=inputs)
+        made = outcome.require().of("load_credential")
+    record = await blocking(parts.ledger.read, credentials.existing, tenant.org_slug, name, body.credential_name)
+    return SetupAnswer(
+        status="SUCCESS", org_slug=org_slug, replaced=made["replaced"], pipeline_logging_id=outcome.run_id, **_credential(record)
+    )
+
+
+@router.post("/{org_slug}/{provider}/validate", summary="Ask the provider again about a stored credential", **access("root_or_org"))
+async def validate_integration(
+    request: Request, org_slug: Slug, provider: Named, credential_name: CredentialName = credentials.DEFAULT_NAME
+) -> ValidateAnswer:
+    caller, parts, name = caller_of(request), parts_of(request), _providers(request).served(provider).name
+    inputs = {"credential_name": credential_name}
+    resource = credentials.resource(org_slug, name, credential_name)
+    async with audited(parts, caller.actor, "integrations.validate", resource, org_slug):
+        tenant = _tenant(caller, org_slug)
+        await blocking(parts.ledger.read, credentials.living, tenant.org_slug)
+        outcome = await parts.executor.run(f"integrations/{name}/validate", actor=caller.actor, tenant=tenant, inputs=inputs)
+        outcome.require()
+    record = await blocking(parts.ledger.read, credentials.existing, tenant.org_slug, name, credential_name)
+    return ValidateAnswer(status="SUCCESS", org_slug=org_slug, pipeline_logging_id=outcome.run_id, **_credential(record))
+
+
+@router.delete("/{org_slug}/{provider}", summary="Forget a stored credential", **access("root_or_org"))
+async def delete_integration(
+    request: Request, org_slug: Slug, provider: Named, credential_name: CredentialName = credentials.DEFAULT_NAME
+) -> RemovedAnswer:
+    caller, parts, name = caller_of(request), parts_of(request), _providers(request).served(provider).name
+    resource = credentials.resource(org_slug, name, credential_name)
+    async with audited(parts, caller.actor, "integrations.delete", resource, org_slug):
+        slug = _tenant(caller, org_slug).org_slug
+        gone = await blocking(credentials.remove, parts, caller.actor, slug, name, credential_name)
+    return RemovedAnswer(
+        org_slug=org_slug, provider=name, credential_name=credential_name, credential_fingerprint=gone.fingerprint, state="deleted"
+    )
+
+
+def _providers(request: Request) -> Providers:
+    return known_providers(parts_of(request).settings.configs_dir)
+
+
+async def _stored(request: Request, named: str) -> list[CredentialRecord]:
+    slug = _tenant(caller_of(request), named).org_slug
+    return await blocking(parts_of(request).ledger.read, credentials.listing, slug)
+
+
+def _tenant(caller: Admin | CurrentOrg, named: str) -> Tenant:
+    return caller.tenant if isinstance(caller, CurrentOrg) else caller.tenant(named)
+
+
+def _integration(provider: Provider, stored: list[CredentialRecord]) -> IntegrationAnswer:
+    own = [record for record in stored if record.provider == provider.name]
+    found = {record.validation_status for record in own}
+    status = next((one for one in BEST_FIRST if one in found), "NOT_SET_UP" if provider.served else "NOT_SERVED")
+    return IntegrationAnswer.model_validate(
+        {
+            "provider": provider.name,
+            "title": provider.title,
+            "kind": provider.kind,
+            "status": status,
+            "credentials": [CredentialAnswer(**_credential(record)) for record in own],
+        }
+    )
+
+
+def _credential(record: CredentialRecord) -> Mapping[str, Any]:
+    connection = record.metadata or {}
+    return {
+        "provider": record.provider,
+        "credential_name": record.credential_name,
+        "credential_fingerprint": record.fingerprint,
+        "subject": record.subject,
+        "validation_status": record.validation_status,
+        "validation_error": record.validation_error,
+        "validated_at": record.validated_at,
+        "expires_at": record.expires_at,
+        "created_at": record.created_at,
+        "project": connection.get("project"),
+        "dataset": connection.get("dataset"),
+        "tables": connection.get("tables", []),
+    }
