@@ -92,7 +92,8 @@ class Asked:
     @property
     def missing(self) -> list[str]:
         """The columns it is about that the table lacks although its schema has them."""
-        return sorted({name for name in named_columns(self.kwargs) if name.split(".")[0] not in self.present})
+        lost = set(self.schema.columns) - self.present
+        return sorted({name for name in named_columns(self.kwargs) if name.split(".")[0] in lost})
 
 
 def named_columns(kwargs: Mapping[str, Any]) -> list[str]:
