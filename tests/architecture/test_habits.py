@@ -8,8 +8,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Authentication mints tenants; the queue's claim will join it.
-MINTS_TENANTS = {"src/app/dependencies/auth.py"}
+# Authentication mints tenants, and the queue's claim.
+MINTS_TENANTS = {"src/app/dependencies/auth.py", "src/core/scheduler/claims.py"}
 # The HTTP edge and the step runner are the two named boundaries where anything may be caught.
 CATCHES_ALL = {"src/app/middleware.py", "src/core/pipeline/step_runner.py"}
 # The demo hands its own environment on to the service it starts.

@@ -5,24 +5,18 @@ from types import MappingProxyType
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
-import structlog
-from structlog.typing import FilteringBoundLogger
-
-from src.core.base.faults import NotYours, Rejected
 from src.core.base.identity import Actor, Tenant
-from src.core.base.redaction import MASK, redacted_text
+from src.core.base.redaction import redacted_text
 from src.core.base.window import Window
 from src.core.ledger.runs import NewRun, TriggerType
 from src.core.pipeline.catalog import Catalog, Entry
-from src.core.pipeline.inputs import accept
 from src.core.pipeline.journal import DeferredJournal, Journal
-from src.core.pipeline.mask import Mask
+from src.core.pipeline.log_lines import LogLines
 from src.core.pipeline.outcome import Outcome
-from src.core.pipeline.run import Run
+from src.core.pipeline.preparation import prepare
+from src.core.pipeline.run import UNLEASED, Run, Terms
 from src.core.pipeline.step_runner import Sleep
-from src.core.pipeline.variables import filled, settle
 from src.core.step.context import Services
-from src.core.step.variables import Variables
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -46,40 +40,29 @@ class AsyncPipelineExecutor:
         window: Window | None = None,
         trigger: TriggerType = "api",
         run_id: str | None = None,
+        terms: Terms = UNLEASED,
     ) -> Outcome:
         """What cannot begin (no such pipeline, unfit inputs) is raised; what fails after that is in the outcome."""
         entry = self._catalog.get(document_id)
-        taken = accept(entry.document.inputs, inputs)
-        _check_tenant(entry, tenant, taken)
         run_id = run_id or self._services.ids.new()
-        mask = Mask()
-        mask.learn(taken)
-        variables = settle(
-            entry.document,
-            run_id=run_id,
-            environment=self._services.settings.environment,
-            today=self._services.clock.now().date(),
-            tenant=tenant,
-            window=window,
-            inputs=taken,
-        )
-        _check_configs(entry, variables)
-        parameters = mask.plain(_impersonal(entry, taken))
-        record = self._record(entry, run_id, actor=actor, tenant=tenant, window=window, trigger=trigger, parameters=parameters)
-        log: FilteringBoundLogger = structlog.get_logger("pipeline").bind(run_id=run_id, org=record.org_slug)
+        prepared = prepare(self._services, entry, run_id=run_id, tenant=tenant, window=window, inputs=inputs)
+        record = self._record(entry, run_id, actor=actor, tenant=tenant, window=window, trigger=trigger, parameters=prepared.parameters)
+        lines = LogLines(prepared.mask, self._services.clock)
+        log = lines.logger(run_id=run_id, org=record.org_slug)
+        journal = terms.journal or self._journal
         run = Run(
             record=record,
             entry=entry,
             registry=self._catalog.registry,
             services=self._services,
-            journal=DeferredJournal(self._journal, log) if entry.document.journal == "deferred" else self._journal,
+            journal=DeferredJournal(journal, log) if entry.document.journal == "deferred" else journal,
             log=log,
+            lines=lines,
             sleep=self._sleep,
-            mask=mask,
+            prepared=prepared,
             actor=actor,
             tenant=tenant,
-            inputs=taken,
-            variables=variables,
+            terms=terms,
         )
         async with self._turn(entry, tenant):
             return await run.carry_out()
@@ -122,21 +105,3 @@ class AsyncPipelineExecutor:
             status="QUEUED",
             accepted_at=self._services.clock.now(),
         )
-
-
-def _impersonal(entry: Entry, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    asked = entry.document.inputs
-    return {name: MASK if asked[name].personal and value is not None else value for name, value in inputs.items()}
-
-
-def _check_tenant(entry: Entry, tenant: Tenant | None, inputs: Mapping[str, Any]) -> None:
-    if entry.document.scope == "organisation" and tenant is None:
-        raise Rejected(f"the pipeline {entry.document_id} runs for an organisation; name one")
-    if tenant is not None and inputs.get("org_slug") not in (None, tenant.org_slug):
-        raise NotYours(f"this run is for {tenant.org_slug}, and its input org_slug names another organisation")
-
-
-def _check_configs(entry: Entry, variables: Variables) -> None:
-    """A variable that this run lacks is told before anything has begun."""
-    for step in entry.document.steps:
-        filled(step.config, variables)

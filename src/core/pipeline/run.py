@@ -1,10 +1,9 @@
 """One run of one pipeline, and what is written down about it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
@@ -15,13 +14,32 @@ from src.core.pipeline.catalog import Entry
 from src.core.pipeline.document import Step
 from src.core.pipeline.graph import walk
 from src.core.pipeline.journal import Journal, RunEnd, RunStatus, written
+from src.core.pipeline.log_lines import LogLines
 from src.core.pipeline.mask import Mask
 from src.core.pipeline.outcome import Outcome, StepOutcome, may_run, without_result
+from src.core.pipeline.preparation import Prepared
 from src.core.pipeline.registry import Registry
 from src.core.pipeline.step_runner import Sleep, StepRunner
 from src.core.pipeline.variables import filled
-from src.core.step.context import Services, StepContext
-from src.core.step.variables import Variables
+from src.core.step.context import Progress, Services, StepContext, unheld, untold
+
+
+def _unwatched(_step_id: str) -> Progress:
+    return untold
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On which a worker carries out a run that it holds under a lease."""
+
+    journal: Journal | None = None
+    generation: int = 0
+    progress: Callable[[str], Progress] = _unwatched
+    """For a step, by its id."""
+    held: Callable[[], None] = unheld
+
+
+UNLEASED = Terms()
 
 
 @dataclass
@@ -32,15 +50,19 @@ class Run:
     services: Services
     journal: Journal
     log: FilteringBoundLogger
+    lines: LogLines
     sleep: Sleep
-    mask: Mask
+    prepared: Prepared
     actor: Actor
     tenant: Tenant | None
-    inputs: Mapping[str, Any]
-    variables: Variables
+    terms: Terms
     began: float = 0.0
     outcomes: dict[str, StepOutcome] = field(default_factory=dict)
     first_fault: Fault | None = None
+
+    @property
+    def mask(self) -> Mask:
+        return self.prepared.mask
 
     @property
     def run_id(self) -> str:
@@ -103,14 +125,18 @@ class Run:
             services=self.services,
             log=self.log.bind(step=step.id),
             tenant=self.tenant,
-            inputs=MappingProxyType(dict(self.inputs)),
-            variables=MappingProxyType(dict(self.variables)),
+            inputs=MappingProxyType(dict(self.prepared.inputs)),
+            variables=MappingProxyType(dict(self.prepared.variables)),
             results=MappingProxyType(earlier),
+            document_id=self.entry.document_id,
+            generation=self.terms.generation,
+            progress=self.terms.progress(step.id),
+            held=self.terms.held,
         )
         return StepRunner(
             step=step,
             context=context,
-            config=filled(step.config, self.variables),
+            config=filled(step.config, self.prepared.variables),
             registry=self.registry,
             mask=self.mask,
             sleep=self.sleep,
@@ -161,6 +187,7 @@ class Run:
                     error_code=fault.code if fault else None,
                     error_message=self.mask.text(str(fault)) if fault else None,
                     result=self.mask.plain(outcome.result),
+                    log_lines=self.lines.take(outcome.step_id),
                 )
             )
         )

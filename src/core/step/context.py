@@ -52,11 +52,11 @@ class Progress(Protocol):
     ) -> None: ...
 
 
-def _untold(**_: object) -> None:
+def untold(**_: object) -> None:
     """For runs whose progress nobody watches."""
 
 
-def _held() -> None:
+def unheld() -> None:
     """For runs that no worker holds under a lease."""
 
 
@@ -74,8 +74,8 @@ class StepContext:
     document_id: str = ""
     generation: int = 0
     """Of the worker's claim: orders this run's publications after those of every earlier claim of the same pipeline."""
-    progress: Progress = field(default=_untold, repr=False, compare=False)
-    held: Callable[[], None] = field(default=_held, repr=False, compare=False)
+    progress: Progress = field(default=untold, repr=False, compare=False)
+    held: Callable[[], None] = field(default=unheld, repr=False, compare=False)
     """Asks the ledger; raises LeaseLost when the worker's claim is over or the run was cancelled."""
     given_up: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
 

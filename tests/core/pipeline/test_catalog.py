@@ -282,6 +282,7 @@ def test_a_processor_is_found_under_both_file_names_and_made_anew():
         "sample.ending",
         "sample.scripted",
         "sample.silent",
+        "sample.staged",
         "sample.statusless",
         "sample.unimportable",
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
@@ -16,13 +17,16 @@ from src.core.base.window import Window
 from src.core.crypto.vault import Vault
 from src.core.engine import open_warehouse
 from src.core.engine.port import Warehouse
-from src.core.ledger import runs
+from src.core.ledger import queue, quotas, runs
 from src.core.ledger.plans import Plan
 from src.core.ledger.runs import Run
 from src.core.ledger.store import Ledger, open_ledger
 from src.core.pipeline.catalog import Catalog
+from src.core.pipeline.executor import AsyncPipelineExecutor
+from src.core.pipeline.journal import LedgerJournal
 from src.core.pipeline.registry import Registry
 from src.core.scheduler.acceptance import Accepted, accept
+from src.core.scheduler.worker import Worker
 from src.core.step.sources import Sources
 from tests.contract.ledger.samples import org
 from tests.fakes.processors.sample.staged import STAGES, Stage
@@ -84,6 +88,12 @@ async def settled() -> None:
         await asyncio.sleep(0.002)
 
 
+async def until(seen: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not seen():  # noqa: ASYNC110 - what is waited for is state, and nothing tells of its change
+            await asyncio.sleep(0.002)
+
+
 @dataclass
 class Floor:
     """Services of a workshop in a folder of its own."""
@@ -118,6 +128,17 @@ class Floor:
         tenant = self.tenant(slug)
         given = {"actor": Actor("org", tenant.org_slug, "user-7", request_id="req-9"), "inputs": {}} | more
         return accept(self, self.catalog, tenant=tenant, entry=self.catalog.get(document), window=window, **given)
+
+    def worker(self, **more: Any) -> Worker:
+        """Each as in a process of its own: with its own executor."""
+        executor = AsyncPipelineExecutor(self, self.catalog, LedgerJournal(self.ledger), sleep=self.clock.sleep)
+        return Worker(self, self.catalog, executor, sleep=self.clock.sleep, **more)
+
+    def queued(self, run_id: str) -> queue.Entry | None:
+        return self.ledger.read(queue.get, run_id)
+
+    def running(self, slug: str = "acme") -> int:
+        return self.ledger.read(quotas.usage, slug, NOON.date()).running
 
     def run(self, run_id: str) -> Run:
         found = self.ledger.read(runs.get, run_id)

@@ -1,0 +1,60 @@
+"""How a worker comes by a run. Beside authentication, the one place where a tenant is minted."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from src.core.base.identity import Actor, Tenant
+from src.core.base.names import OrgSlug
+from src.core.base.window import Window
+from src.core.ledger import queue, runs, scheduled
+from src.core.ledger.queue import Entry, Hold
+from src.core.ledger.runs import TriggerType
+from src.core.ledger.store import Unit
+from src.core.step.context import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    entry: Entry
+    hold: Hold
+    tenant: Tenant
+    attempt: int
+    trigger: TriggerType
+
+    @property
+    def run_id(self) -> str:
+        return self.entry.pipeline_logging_id
+
+    @property
+    def window(self) -> Window | None:
+        start, end = self.entry.window_start, self.entry.window_end
+        return Window(start, end) if start and end else None
+
+    @property
+    def actor(self) -> Actor:
+        """The system works, for whom it was asked."""
+        return Actor("system", self.tenant.org_slug, self.entry.user_id, request_id=self.entry.request_id)
+
+
+def lease_end(services: Services, at: datetime) -> datetime:
+    return at + timedelta(seconds=services.settings.worker_lease_seconds)
+
+
+def next_claim(services: Services, owner: str) -> Claim | None:
+    return services.ledger.write(_claim, services, owner)
+
+
+def _claim(unit: Unit, services: Services, owner: str) -> Claim | None:
+    at = services.clock.now()
+    while entry := queue.claim(unit, owner, at, lease_end(services, at)):
+        hold = Hold(entry.queue_id, owner, entry.lease_generation)
+        attempt = runs.take(unit, entry.pipeline_logging_id, at)
+        run = runs.get(unit, entry.pipeline_logging_id)
+        if attempt is None or run is None:
+            # the run is over or gone, and so is the reason for its entry
+            queue.complete(unit, hold)
+            continue
+        scheduled.start(unit, entry.pipeline_logging_id, at)
+        tenant = Tenant(OrgSlug(entry.org_slug), services.settings.environment)
+        return Claim(entry, hold, tenant, attempt, run.trigger_type)
+    return None

@@ -1,0 +1,151 @@
+"""A worker's hold on a run, kept by heartbeats until it is settled, handed back or lost."""
+
+from collections.abc import Callable
+from datetime import datetime
+from threading import Lock
+from typing import Any, Literal
+
+import anyio
+import anyio.to_thread
+import structlog
+
+from src.core.base.faults import Fault, LeaseLost
+from src.core.ledger import queue, runs, scheduled
+from src.core.ledger.queue import Beat, Hold
+from src.core.ledger.store import Unit
+from src.core.pipeline.step_runner import Sleep
+from src.core.scheduler.bell import Bell
+from src.core.scheduler.board import Board
+from src.core.scheduler.claims import Claim, lease_end
+from src.core.scheduler.settling import Ending, settle
+from src.core.step.context import Services
+
+log = structlog.get_logger("worker")
+
+State = Literal["held", "lost", "handed_back", "settled"]
+TICK_SECONDS = 0.5  # progress is written at most this often
+BEATS_A_LEASE = 3
+
+
+class Lease:
+    def __init__(self, services: Services, claim: Claim, board: Board, sleep: Sleep) -> None:
+        self.claim = claim
+        self.board = board
+        self.state: State = "held"
+        self.cancelled = False
+        self._services = services
+        self._hold = claim.hold
+        self._renewed = services.clock.monotonic()
+        self._bell = Bell(sleep)
+        # beats have threads of their own: runs may have taken all the others
+        self._threads = anyio.CapacityLimiter(1)
+        # a beat between reading the generation and raising it would take the lease for lost
+        self._lock = Lock()
+
+    @property
+    def generation(self) -> int:
+        return self._hold.generation
+
+    def nudge(self) -> None:
+        """Has it beat at once: somebody asked for the run to stop."""
+        self._bell.ring()
+
+    def held(self) -> None:
+        """Asks the ledger, from any thread."""
+        if self.state == "held":
+            with self._lock:
+                beat = self._services.ledger.glance(queue.look, self._hold, self._services.clock.now())
+            if beat.held and not beat.cancel_requested:
+                return
+            if beat.held:
+                raise LeaseLost(f"the run {self.claim.run_id} was cancelled; nothing of it is published")
+        raise LeaseLost(f"this worker no longer holds the run {self.claim.run_id}; nothing of it is published")
+
+    def check(self) -> None:
+        if self.state != "held" or self.cancelled:
+            raise LeaseLost(f"this worker no longer works on the run {self.claim.run_id}")
+
+    def advance(self, generation: int) -> None:
+        """From here on, a publication of the old generation comes too late."""
+        with self._lock:
+            if not self._services.ledger.write(queue.advance, self._hold, generation, self._services.clock.now()):
+                raise LeaseLost(f"this worker no longer holds the run {self.claim.run_id}")
+            self._hold = Hold(self._hold.queue_id, self._hold.owner, generation)
+
+    async def keep(self, lost: Callable[[], object], cancelled: Callable[[], object]) -> None:
+        """Beats until the lease is over. `lost` and `cancelled` are each told once."""
+        span = self._services.settings.worker_lease_seconds
+        beaten = self._services.clock.monotonic()
+        while self.state == "held":
+            nudged = await self._bell.wait(min(TICK_SECONDS, span / BEATS_A_LEASE))
+            news = self.board.news()
+            now = self._services.clock.monotonic()
+            if news is None and not nudged and now - beaten < span / BEATS_A_LEASE:
+                continue
+            beat = await self._beat(news)
+            if beat is None or self.state != "held":
+                continue
+            beaten = now
+            if not beat.held:
+                self.state = "lost"
+                log.warning("run.lost", run_id=self.claim.run_id, org=self.claim.tenant.org_slug, generation=self.generation)
+                lost()
+            elif beat.cancel_requested and not self.cancelled:
+                self.cancelled = True
+                cancelled()
+
+    def settle(self, ending: Ending) -> None:
+        """Raises LeaseLost, and changes nothing, when somebody else has the run."""
+        if ending.error_code == LeaseLost.code:
+            # a run that ended because its lease had is left to whoever takes it over
+            self.state = "lost"
+            return
+        with self._lock:
+            progress = self.board.last(complete=ending.status == "SUCCESS")
+            self._services.ledger.write(_settle, self._hold, ending, progress)
+            self.state = "settled"
+
+    def hand_back(self) -> None:
+        with self._lock:
+            if self.state == "held":
+                self.state = "handed_back"
+                self._services.ledger.write(_hand_back, self._services, self._hold, self.claim)
+
+    async def _beat(self, news: dict[str, Any] | None) -> Beat | None:
+        """None when the ledger could not be asked, and there is time to ask again."""
+        try:
+            return await anyio.to_thread.run_sync(self._beat_now, news, limiter=self._threads)
+        except Fault as fault:
+            log.warning("heartbeat.failed", run_id=self.claim.run_id, code=fault.code, error=fault.detail)
+            over = self._services.clock.monotonic() - self._renewed >= self._services.settings.worker_lease_seconds
+            return queue.LOST if over else None
+
+    def _beat_now(self, news: dict[str, Any] | None) -> Beat:
+        with self._lock:
+            at, beaten = self._services.clock.now(), self._services.clock.monotonic()
+            beat = self._services.ledger.write(
+                _heartbeat, self._hold, self.claim.run_id, at=at, until=lease_end(self._services, at), news=news
+            )
+            if beat.held:
+                self._renewed = beaten
+            return beat
+
+
+def _heartbeat(unit: Unit, hold: Hold, run_id: str, *, at: datetime, until: datetime, news: dict[str, Any] | None) -> Beat:
+    beat = queue.heartbeat(unit, hold, at, until)
+    if beat.held and news is not None:
+        runs.tell_progress(unit, run_id, news)
+    return beat
+
+
+def _settle(unit: Unit, hold: Hold, ending: Ending, progress: dict[str, Any]) -> None:
+    if not queue.complete(unit, hold):
+        raise LeaseLost(f"another worker has the run {ending.run_id}; it is theirs to settle")
+    runs.tell_progress(unit, ending.run_id, progress)
+    settle(unit, ending)
+
+
+def _hand_back(unit: Unit, services: Services, hold: Hold, claim: Claim) -> None:
+    if queue.hand_back(unit, hold, services.clock.now()):
+        runs.put_back(unit, claim.run_id)
+        scheduled.wait(unit, claim.run_id, retries=claim.entry.retry_count)

@@ -1,0 +1,281 @@
+"""Works on accepted runs: claims them under leases, carries them out, settles them."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from src.core.base.faults import Fault, LeaseLost, Misconfigured, StepFailed, Throttled
+from src.core.base.threads import blocking
+from src.core.ledger import queue
+from src.core.pipeline.catalog import Catalog
+from src.core.pipeline.executor import AsyncPipelineExecutor
+from src.core.pipeline.run import Terms
+from src.core.pipeline.step_runner import Sleep
+from src.core.scheduler.bell import Bell, until_either
+from src.core.scheduler.board import Board
+from src.core.scheduler.claims import Claim, next_claim
+from src.core.scheduler.copying import RunCopies
+from src.core.scheduler.fencing import raise_fence, seal
+from src.core.scheduler.journal import STOPPED, LeasedJournal
+from src.core.scheduler.lease import Lease
+from src.core.scheduler.recovery import recover
+from src.core.scheduler.settling import Ending
+from src.core.step.context import Services
+
+log = structlog.get_logger("worker")
+
+RETRY_SECONDS = 0.5
+SETTLE_TRIES = 5
+# After their time to end is over, cancelled runs get this much to let go of what they hold.
+LAST_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class Working:
+    lease: Lease
+    journal: LeasedJournal
+    run: asyncio.Task[None]
+    whole: asyncio.Task[None] | None = None
+
+
+class Worker:
+    def __init__(
+        self,
+        services: Services,
+        catalog: Catalog,
+        executor: AsyncPipelineExecutor,
+        *,
+        alone: Callable[[], bool] = lambda: False,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        """`alone` says at the start whether this process is known to be the only one that works on this warehouse."""
+        self._services = services
+        self._catalog = catalog
+        self._executor = executor
+        self._alone = alone
+        self._sleep = sleep
+        self._place = hashlib.sha256(str(services.settings.data_dir).encode()).hexdigest()[:12]
+        self.owner = f"{self._place}-{services.ids.new()}"
+        self._copies = RunCopies(services)
+        self._working: dict[str, Working] = {}
+        self._bell: Bell | None = None
+        self._serving: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._fresh = True
+        self._complaint: str | None = None
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The runs in this worker's hands."""
+        return tuple(self._working)
+
+    async def start(self) -> None:
+        self._bell = Bell(self._sleep)
+        self._serve_on(self._bell)
+
+    def wake(self) -> None:
+        """Has it look for runs at once. From any thread, also when it has not started."""
+        if self._bell is not None:
+            self._bell.ring()
+
+    def nudge(self, run_id: str) -> None:
+        """Tells it that somebody asked this run to stop; if another worker has it, that one finds out by its heartbeat."""
+        working = self._working.get(run_id)
+        if working is not None:
+            working.lease.nudge()
+
+    async def stop(self) -> None:
+        """Runs get their time to end; what is left is handed back."""
+        self._stopping = True
+        if self._serving is None:
+            return
+        self.wake()
+        await asyncio.wait({self._serving})
+        left = await self._drained(self._services.settings.worker_drain_seconds)
+        for working in left:
+            await self._hand_back(working)
+            working.run.cancel()
+        if left:
+            await asyncio.wait([working.whole for working in left if working.whole], timeout=LAST_SECONDS)
+
+    async def _drained(self, seconds: float) -> list[Working]:
+        tasks = [working.whole for working in self._working.values() if working.whole]
+        if tasks:
+            await until_either(asyncio.create_task(_all_done(tasks)), self._sleep, seconds)
+        return list(self._working.values())
+
+    async def _hand_back(self, working: Working) -> None:
+        try:
+            await blocking(working.lease.hand_back)
+            log.info("run.handed_back", run_id=working.lease.claim.run_id, org=working.lease.claim.tenant.org_slug)
+        except Fault as fault:
+            # its lease runs out instead
+            log.warning("run.kept", run_id=working.lease.claim.run_id, code=fault.code, error=fault.detail)
+
+    def _serve_on(self, bell: Bell) -> None:
+        self._serving = asyncio.create_task(self._serve(bell))
+        self._serving.add_done_callback(partial(self._served, bell))
+
+    def _served(self, bell: Bell, serving: asyncio.Task[None]) -> None:
+        """What nobody foresaw must not end a worker without a word."""
+        if serving.cancelled() or self._stopping:
+            return
+        log.error("worker.broke", error=type(serving.exception()).__name__)
+        serving.get_loop().call_later(self._services.settings.worker_poll_seconds, self._serve_on, bell)
+
+    async def _serve(self, bell: Bell) -> None:
+        while not self._stopping:
+            try:
+                await self._void_dead()
+                await self._take_up()
+                self._complaint = None
+            except Fault as fault:
+                self._complain(fault)
+            await bell.wait(self._services.settings.worker_poll_seconds)
+
+    async def _void_dead(self) -> None:
+        if not self._fresh:
+            return
+        if self._alone():
+            await blocking(self._services.ledger.write, queue.void_leases, self._place, self._services.clock.now())
+        self._fresh = False
+
+    async def _take_up(self) -> None:
+        if not await blocking(self._services.ledger.glance, queue.waiting, self._services.clock.now()):
+            return
+        await blocking(recover, self._services)
+        while not self._stopping and len(self._working) < self._services.settings.worker_slots:
+            claim = await blocking(next_claim, self._services, self.owner)
+            if claim is None:
+                return
+            self._begin(claim)
+
+    def _complain(self, fault: Fault) -> None:
+        """Once about the same thing; a ledger that is not bootstrapped yet is nothing to complain about."""
+        if fault.detail != self._complaint:
+            level = log.debug if isinstance(fault, Misconfigured) else log.warning
+            level("worker.waits", code=fault.code, error=fault.detail)
+        self._complaint = fault.detail
+
+    def _begin(self, claim: Claim) -> None:
+        entry = self._catalog.entries.get(claim.entry.document)
+        board = Board([step.id for step in entry.document.steps] if entry else [], self._services.clock)
+        lease = Lease(self._services, claim, board, self._sleep)
+        journal = LeasedJournal(self._services, lease)
+        working = Working(lease, journal, asyncio.create_task(self._run(lease, journal)))
+        self._working[claim.run_id] = working
+        working.whole = asyncio.create_task(self._see_through(working))
+        working.whole.add_done_callback(partial(_tell_broken, claim.run_id))
+        log.info("run.claimed", run_id=claim.run_id, org=claim.tenant.org_slug, attempt=claim.attempt, generation=lease.generation)
+
+    async def _run(self, lease: Lease, journal: LeasedJournal) -> None:
+        claim = lease.claim
+        await self._raise_fence(lease)
+        outcome = await self._executor.run(
+            claim.entry.document,
+            actor=claim.actor,
+            tenant=claim.tenant,
+            inputs=claim.entry.parameters or {},
+            window=claim.window,
+            trigger=claim.trigger,
+            run_id=claim.run_id,
+            terms=Terms(journal, lease.generation, lease.board.of, lease.held),
+        )
+        if journal.ending is None and outcome.fault is not None:
+            raise outcome.fault
+
+    async def _raise_fence(self, lease: Lease) -> None:
+        while True:
+            lease.check()
+            try:
+                return await blocking(raise_fence, self._services, lease)
+            except Throttled as busy:
+                # an earlier worker of this run has its publication open: its end decides
+                await self._sleep(busy.retry_after or RETRY_SECONDS)
+
+    async def _see_through(self, working: Working) -> None:
+        lease, run = working.lease, working.run
+        keeper = asyncio.create_task(lease.keep(run.cancel, lambda: self._cancel_soon(working)))
+        try:
+            await asyncio.wait({run})
+            await self._settle(working)
+        finally:
+            keeper.cancel()
+            del self._working[lease.claim.run_id]
+            self.wake()
+        if lease.state == "settled":
+            await self._copy(lease.claim)
+
+    def _cancel_soon(self, working: Working) -> None:
+        task = asyncio.create_task(self._cancel(working))
+        # the loop keeps tasks weakly
+        working.run.add_done_callback(lambda _: task.cancel())
+
+    async def _cancel(self, working: Working) -> None:
+        """A run that has published is not cancelled any more; one that has not is kept from it first."""
+        lease = working.lease
+        try:
+            while True:
+                try:
+                    late = await blocking(self._sealed, lease)
+                    break
+                except Throttled as busy:
+                    await self._sleep(busy.retry_after or RETRY_SECONDS)
+        except Fault as fault:
+            log.warning("run.unsealed", run_id=lease.claim.run_id, code=fault.code, error=fault.detail)
+            late = False
+        if late:
+            log.warning("run.cancelled_too_late", run_id=lease.claim.run_id, org=lease.claim.tenant.org_slug)
+        else:
+            working.run.cancel()
+
+    def _sealed(self, lease: Lease) -> bool:
+        return self._services.warehouse.has_dataset(lease.claim.tenant) and seal(self._services, lease)
+
+    async def _settle(self, working: Working) -> None:
+        """What the journal could not write, or never came to, is written here."""
+        lease = working.lease
+        for _ in range(SETTLE_TRIES):
+            if lease.state != "held":
+                return
+            ending = working.journal.ending = working.journal.ending or self._ending(working)
+            try:
+                await blocking(lease.settle, ending)
+            except LeaseLost:
+                return
+            except Fault as fault:
+                log.warning("run.unsettled", run_id=lease.claim.run_id, code=fault.code, error=fault.detail)
+                await self._sleep(RETRY_SECONDS)
+
+    def _ending(self, working: Working) -> Ending:
+        journal, at = working.journal, self._services.clock.now()
+        wrong = None if working.run.cancelled() else working.run.exception()
+        if working.lease.cancelled:
+            return journal.ended("CANCELLED", at=at, code=None, why=STOPPED)
+        if isinstance(wrong, Fault):
+            return journal.ended("FAILED", at=at, code=wrong.code, why=str(wrong))
+        name = type(wrong).__name__
+        log.error("run.broke", run_id=working.lease.claim.run_id, error=name)
+        return journal.ended("FAILED", at=at, code=StepFailed.code, why=f"the run broke ({name})")
+
+    async def _copy(self, claim: Claim) -> None:
+        try:
+            await blocking(self._copies.copy, claim.tenant)
+        except Fault as fault:
+            # the next run of the organisation copies this one too
+            log.warning("run.uncopied", run_id=claim.run_id, org=claim.tenant.org_slug, code=fault.code, error=fault.detail)
+
+
+async def _all_done(tasks: list[asyncio.Task[None]]) -> bool:
+    await asyncio.wait(tasks)
+    return True
+
+
+def _tell_broken(run_id: str, task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        # its lease runs out, and the run is taken over
+        log.error("run.broke", run_id=run_id, error=type(task.exception()).__name__)
