@@ -73,7 +73,7 @@ def recomputed(rows, question):
     return sums
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=bill_rows, question=questions, limit=st.integers(1, 7))
 def test_answers_equal_a_recomputation_by_hand(warehouse, acme, rows, question, limit):
     with_rows = {row["usage_date"] for row in rows}

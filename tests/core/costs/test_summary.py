@@ -1,0 +1,168 @@
+from collections import defaultdict
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from src.core.base.window import Window
+from src.core.costs.amounts import Amounts, Change
+from src.core.costs.question import Filters, Question
+from src.core.costs.summary import CHANGES_SHOWN, read_summary
+from src.core.engine.port import Fence
+from tests.core.costs.bills import PUBLISHED, cost, marks, publish, reader
+
+START, END = date(2026, 10, 30), date(2026, 11, 2)
+WINDOW = Window(START, END)
+BEFORE = date(2026, 10, 26)
+
+digits = st.decimals(-(10**15), 10**15, places=9, allow_nan=False)
+bill_rows = st.lists(
+    st.builds(
+        cost,
+        st.dates(BEFORE - timedelta(days=1), END + timedelta(days=1)),
+        digits.map(str),
+        currency=st.sampled_from(["USD", "EUR", "JPY"]),
+        service=st.sampled_from([None, "", "a", "b"]),
+        region=st.sampled_from([None, "x", "y"]),
+    ),
+    max_size=20,
+)
+
+
+def month(invoice_month, currency="USD", net="10", provider="gcp"):
+    return {
+        "provider": provider,
+        "invoice_month": invoice_month,
+        "currency": currency,
+        "billed_cost": Decimal(net),
+        "credits": Decimal(0),
+        "net_cost": Decimal(net),
+        "row_count": 3,
+        "pipeline_logging_id": "run",
+        "published_at": PUBLISHED,
+    }
+
+
+def change(period, hour, net_before="1", net_after="2"):
+    return {
+        "provider": "gcp",
+        "grain": "day" if "-" in period else "invoice_month",
+        "period": period,
+        "currency": "USD",
+        "net_before": net_before,
+        "net_after": net_after,
+        "said_since": datetime(2026, 11, 1, tzinfo=UTC),
+        "changed_at": datetime(2026, 11, 5, tzinfo=UTC) + timedelta(hours=hour),
+        "reason": "3 rows came late",
+        "pipeline_logging_id": "run",
+    }
+
+
+def recomputed(rows):
+    sums = defaultdict(lambda: [None, None])
+    for row in rows:
+        if BEFORE <= row["usage_date"] <= END:
+            side = 1 if row["usage_date"] >= START else 0
+            one = sums[row["service"], row["region"], row["currency"]]
+            one[side] = (one[side] or Decimal(0)) + row["net_cost"]
+    return sums
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=bill_rows)
+def test_sums_equal_a_recomputation_by_hand_and_currencies_stay_apart(warehouse, acme, rows):
+    with warehouse.publication(acme, "run", Fence("tests", warehouse.last_generation(acme, "tests") + 1)) as publication:
+        publication.replace("gcp_cost_daily", rows)
+
+    found = read_summary(reader(warehouse, acme), Question(WINDOW, groups=("service", "region")), 1000)
+
+    expected = recomputed(rows)
+    sums = {(one.keys["service"], one.keys["region"], one.currency): [one.before.net_cost, one.now.net_cost] for one in found.groups}
+    assert sums == expected
+    for total in found.totals:
+        mine = [pair for (_, _, currency), pair in expected.items() if currency == total.currency]
+        assert total.before.net_cost == (sum(pair[0] or 0 for pair in mine) if any(pair[0] is not None for pair in mine) else None)
+        assert total.now.net_cost == (sum(pair[1] or 0 for pair in mine) if any(pair[1] is not None for pair in mine) else None)
+    assert {total.currency for total in found.totals} == {currency for _, _, currency in expected}
+
+
+def test_the_dearest_groups_of_each_currency_are_shown_and_the_rest_counted(warehouse, acme):
+    rows = [cost(START, str(number), service=f"s{number}", currency=currency) for number in range(5) for currency in ("USD", "EUR")]
+    publish(warehouse, acme, gcp_cost_daily=rows)
+
+    found = read_summary(reader(warehouse, acme), Question(WINDOW, groups=("service",)), 2)
+
+    assert [(one.currency, one.keys["service"]) for one in found.groups] == [("EUR", "s4"), ("EUR", "s3"), ("USD", "s4"), ("USD", "s3")]
+    assert found.groups_left_off == 6
+    assert [total.now.net_cost for total in found.totals] == [Decimal(10), Decimal(10)]
+
+
+def test_control_totals_are_of_the_invoices_that_the_range_touches(warehouse, acme):
+    publish(warehouse, acme, x_cost_monthly=[month("202609"), month("202610"), month("202611", "EUR"), month("202611"), month("202612")])
+    asked = reader(warehouse, acme)
+
+    found = read_summary(asked, Question(WINDOW), 10)
+    euros = read_summary(asked, Question(WINDOW, Filters(currency="EUR")), 10)
+
+    assert [(one.invoice_month, one.currency) for one in found.invoices] == [("202610", "USD"), ("202611", "EUR"), ("202611", "USD")]
+    assert [(one.invoice_month, one.currency) for one in euros.invoices] == [("202611", "EUR")]
+
+
+def test_restatements_of_the_range_come_newest_first_as_sentences(warehouse, acme):
+    rows = [
+        change("2026-10-29", 9),
+        change("2026-10-30", 1, "1", "2.5"),
+        change("202611", 3, None, "7"),
+        change("2026-11-02", 2, "1", None),
+        change("202612", 9),
+        change("2026-11-03", 9),
+    ]
+    publish(warehouse, acme, x_cost_history=rows)
+
+    found = read_summary(reader(warehouse, acme), Question(WINDOW), 10)
+
+    assert [one.sentence for one in found.restatements] == [
+        "gcp 202611 said nothing, 7.00 USD since 2026-11-05T03:00:00Z, because 3 rows came late",
+        "gcp 2026-11-02 said 1.00 USD since 2026-11-01T00:00:00Z, gone since 2026-11-05T02:00:00Z, because 3 rows came late",
+        "gcp 2026-10-30 said 1.00 USD since 2026-11-01T00:00:00Z, 2.50 USD since 2026-11-05T01:00:00Z, because 3 rows came late",
+    ]
+    assert found.restatements_left_off == 0
+
+
+def test_restatements_beyond_the_newest_are_counted(warehouse, acme):
+    publish(warehouse, acme, x_cost_history=[change("2026-10-30", hour) for hour in range(CHANGES_SHOWN + 5)])
+
+    found = read_summary(reader(warehouse, acme), Question(WINDOW), 10)
+
+    assert len(found.restatements) == CHANGES_SHOWN
+    assert found.restatements_left_off == 5
+    assert found.restatements[0].changed_at == datetime(2026, 11, 5, tzinfo=UTC) + timedelta(hours=CHANGES_SHOWN + 4)
+
+
+def test_both_ranges_say_how_complete_they_are(warehouse, acme):
+    publish(warehouse, acme, x_cost_daily=marks([BEFORE, START, END]))
+
+    found = read_summary(reader(warehouse, acme), Question(WINDOW), 10)
+
+    assert (found.completeness["complete"], found.completeness["missing"]) == (2, 2)
+    assert (found.completeness_before["complete"], found.completeness_before["missing"]) == (1, 3)
+
+
+def test_before_anything_was_loaded_there_is_nothing_to_sum(warehouse, acme):
+    found = read_summary(reader(warehouse, acme), Question(WINDOW), 10)
+
+    assert (found.groups, found.totals, found.invoices, found.restatements) == ((), (), (), ())
+    assert found.completeness["missing"] == len(WINDOW)
+
+
+def test_a_change_is_exact_and_empty_where_a_side_is():
+    large = Decimal("12345678901234567890123456789.123456789")
+
+    assert Change.between(Amounts(net_cost=large), Amounts(net_cost=large)).net_cost == 0
+    assert Change.between(Amounts(net_cost=Decimal("0.000000001")), Amounts(net_cost=large)).net_cost == Decimal(
+        "12345678901234567890123456789.123456788"
+    )
+    assert Change.between(Amounts(net_cost=Decimal(-4)), Amounts(net_cost=Decimal(-1))).net_percent == Decimal(75)
+    assert Change.between(Amounts(net_cost=Decimal(0)), Amounts(net_cost=Decimal(1))).net_percent is None
+    assert Change.between(Amounts(), Amounts(net_cost=Decimal(1))).net_cost is None
