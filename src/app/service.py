@@ -11,7 +11,8 @@ from fastapi import FastAPI
 from src.app import docs_pages, middleware, openapi, problems
 from src.app.dependencies.auth import Door
 from src.app.dependencies.limits import Limiter
-from src.app.routers import admin, health, organizations
+from src.app.routers import admin, costs, health, integrations, organizations, pipelines, subscriptions
+from src.app.sse import Watchers
 from src.app.version import VERSION
 from src.app.wiring import Parts
 from src.core.base.faults import Misconfigured
@@ -36,10 +37,19 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     )
     app.state.door = Door(parts, Limiter(settings))
     app.state.checks = readiness_checks(parts)
+    app.state.watchers = Watchers()
     problems.install(app)
     # Their routes rather than the routers: an included router is searched twice, and each of its routes costs more to pass.
     # Matching goes down this list, so what is called most stands first.
-    app.router.routes[:0] = [*organizations.router.routes, *admin.router.routes, *health.router.routes]
+    app.router.routes[:0] = [
+        *organizations.router.routes,
+        *pipelines.router.routes,
+        *subscriptions.router.routes,
+        *costs.router.routes,
+        *integrations.router.routes,
+        *admin.router.routes,
+        *health.router.routes,
+    ]
     openapi.install(app)
     docs_pages.install(app, settings)
     middleware.install(app, settings)
@@ -65,8 +75,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     gc.collect()
     gc.freeze()  # what is alive now lives until the end; looking through it again and again costs requests their time
-    yield
+    if settings.worker_enabled:
+        await parts.worker.start()
+    with app.state.watchers.told_of_stop():
+        yield
     await app.state.door.keys.settle()
+    if settings.worker_enabled:
+        await parts.worker.stop()
     parts.close()
     log.info("service.stopped")
 
