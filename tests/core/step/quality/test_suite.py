@@ -8,7 +8,7 @@ import pytest
 from src.core.base.faults import Misconfigured
 from src.core.base.schema import Field, TableSchema
 from src.core.base.settings import ROOT
-from src.core.step.quality.forms import FORMS
+from src.core.step.quality.forms import BOOKKEEPING, FORMS
 from src.core.step.quality.judge import AGE, BUILDERS, check_suite
 from src.core.step.quality.suite import load_suite
 from tests.core.step.quality.conftest import WIDE
@@ -156,3 +156,12 @@ def test_the_billing_suite_fits_its_tables():
 def load_raw():
     template = json.loads((ROOT / "configs/gcp/bq_etl/schema_template.json").read_text())["billing_cost"]
     return tuple(Field.parse(column, "schema_template.json") for column in template)
+
+
+def test_every_expectation_and_each_of_its_keys_is_documented():
+    page = (ROOT / "docs/reference/data-quality.md").read_text()
+
+    for name, form in FORMS.items():
+        assert f"| `{name}` |" in page
+        assert all(f"`{key}`" in page for key in form.keys)
+    assert all(f"`{key}`" in page for key in BOOKKEEPING)
