@@ -26,7 +26,8 @@ def start() -> FastAPI:
         parts = Parts(settings)
         parts.load()
         parts.claim_warehouse()
-        return create_app(settings, parts)
+        parts.start_sandbox()
+        return create_app(parts.settings, parts)
     except Misconfigured as fault:
         refuse(fault)
 

@@ -1,13 +1,16 @@
 """The one place where settings become parts. Server, command line and, later, workers are built from it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from src.core.base.clock import Clock, SystemClock
+from src.core.base.faults import Misconfigured
+from src.core.base.identity import Tenant
 from src.core.base.ids import Ids, SystemIds
+from src.core.base.secret import Secret
 from src.core.base.settings import Settings
 from src.core.base.threads import blocking
 from src.core.crypto.vault import Vault, open_vault
@@ -18,9 +21,29 @@ from src.core.ledger.store import Ledger, Unit, open_ledger
 from src.core.pipeline.catalog import Catalog
 from src.core.pipeline.executor import AsyncPipelineExecutor
 from src.core.pipeline.journal import LedgerJournal
+from src.core.providers.export import BillingExport
+from src.core.scheduler.worker import Worker
+from src.core.step.sources import Sources
+from src.sandbox.gcp.export import FolderExport
+from src.sandbox.server import Sandbox
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class BigQuerySources:
+    """Where organisations' exports are read outside the sandbox."""
+
+    def gcp_export(self, tenant: Tenant, credential: Secret, connection: Mapping[str, Any]) -> BillingExport:  # noqa: ARG002 - the port names them
+        raise Misconfigured("billing exports in BigQuery are not read by this release; SANDBOX=true reads the bundled one")
+
+
+class SandboxSources:
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    def gcp_export(self, tenant: Tenant, credential: Secret, connection: Mapping[str, Any]) -> BillingExport:  # noqa: ARG002 - the port names them
+        return FolderExport(self._sandbox.gcp, connection)
 
 
 @dataclass
@@ -28,9 +51,21 @@ class Parts:
     settings: Settings
     clock: Clock = field(default_factory=SystemClock)
     ids: Ids = field(default_factory=SystemIds)
+    sandbox: Sandbox | None = None
     _opening: Lock = field(default_factory=Lock, repr=False)
     _claim: ProcessLock | None = field(default=None, repr=False)
     _warehouse: Warehouse | None = field(default=None, repr=False)
+
+    def start_sandbox(self) -> None:
+        """Before anything else is looked at: it says where the providers are."""
+        if self.settings.sandbox and self.sandbox is None:
+            self.sandbox = Sandbox(self.settings.data_dir / "sandbox", self.clock)
+            self.sandbox.start()
+            self.settings = self.settings.model_copy(update=dict(self.sandbox.endpoints))
+
+    @cached_property
+    def sources(self) -> Sources:
+        return SandboxSources(self.sandbox) if self.sandbox else BigQuerySources()
 
     def claim_warehouse(self) -> None:
         """At start-up, so that a second process is refused before it serves."""
@@ -75,6 +110,11 @@ class Parts:
     def executor(self) -> AsyncPipelineExecutor:
         return AsyncPipelineExecutor(self, self.catalog, LedgerJournal(self.ledger))
 
+    @cached_property
+    def worker(self) -> Worker:
+        # whoever has claimed an embedded warehouse knows that no other process works on its runs
+        return Worker(self, self.catalog, self.executor, alone=lambda: self._claim is not None)
+
     def close(self) -> None:
         if self._warehouse is not None:
             self._warehouse.close()
@@ -82,3 +122,5 @@ class Parts:
             self._claim.release()
         if "ledger" in self.__dict__:
             self.ledger.close()
+        if self.sandbox is not None:
+            self.sandbox.stop()

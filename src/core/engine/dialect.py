@@ -22,6 +22,7 @@ from src.core.engine.dialect_types import kinds_of
 
 READ, WRITE = BigQuery, DuckDB
 CACHED = 512
+EXTENSIONS = 16
 Purpose = Literal["query", "view", "change"]
 # DuckDB finds its own catalogue under bare names, and they all start so. Nothing in a statement may hide one of them.
 RESERVED = ("duckdb_", "pragma_", "sqlite_", "pg_", "information_schema")
@@ -62,6 +63,16 @@ class Catalogue:
     columns: Mapping[str, Mapping[str, str]]
     housekeeping: frozenset[str] = frozenset()
     _rendered: dict[tuple[str, Purpose], Rendered] = field(default_factory=dict)
+    _extended: dict[str, "Catalogue"] = field(default_factory=dict)
+
+    def extended(self, staged: Mapping[str, Mapping[str, str]]) -> "Catalogue":
+        """With the relations that a publication stages; kept, for the next one stages the same."""
+        key = repr(staged)
+        if key not in self._extended:
+            if len(self._extended) >= EXTENSIONS:
+                self._extended.clear()
+            self._extended[key] = Catalogue({**self.columns, **staged}, self.housekeeping)
+        return self._extended[key]
 
     def need(self, relation: str) -> Mapping[str, str]:
         """The relation's columns. Names are case-sensitive, as they are in BigQuery."""

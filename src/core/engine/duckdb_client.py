@@ -36,6 +36,7 @@ COPY_OPTIONS: dict[ExportFormat, str] = {"parquet": "FORMAT parquet, COMPRESSION
 TABLES = "SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY table_name"
 REQUIRED = "SELECT column_name FROM duckdb_columns() WHERE NOT internal AND table_name = $table AND NOT is_nullable"
 FORGET_FACTS = f"DELETE FROM {FACTS} WHERE table_name = $table"
+TOLD_FACTS = f"SELECT partition_field, partition_granularity, cluster_fields, description FROM {FACTS} WHERE table_name = $table"
 KEEP_FACTS = f"INSERT INTO {FACTS} VALUES ($table, $field, $granularity, $cluster, $description)"
 BLOCKS = (
     "SELECT count(DISTINCT block) FROM (SELECT unnest(list_append(additional_block_ids, block_id)) AS block "
@@ -108,19 +109,24 @@ class DuckDBWarehouse:
                     raise Conflict(f"{name} is a view already; a table needs another name")
                 required = frozenset(column for (column,) in cursor.execute(REQUIRED, {"table": name}).fetchall())
                 change = evolution(schema, cursor.sql(f"SELECT * FROM {quoted(name)} LIMIT 0"), required)
-            _apply(instance, schema, change.statements)
+                told = cursor.execute(TOLD_FACTS, {"table": name}).fetchone()
+            if change.statements or told != tuple(_facts(schema).values())[1:]:
+                _apply(instance, schema, change.statements)
             return TableChange(created=False, columns_added=change.added)
 
     def ensure_view(self, tenant: Tenant, name: str, sql: str) -> None:
         identifier(name)
         with self._open(tenant) as instance, instance.schema_lock:
             _check_free(name, instance.catalogue())
+            if instance.views.get(name) == sql and name in instance.catalogue().columns:
+                return
             rendered = instance.catalogue().render(sql, "view")
             with instance.cursor() as cursor:
                 if name in (*_names(cursor, TABLES), *HOUSEKEEPING):
                     raise Conflict(f"{name} is a table already; a view needs another name")
                 cursor.execute(f"CREATE OR REPLACE VIEW {quoted(name)} AS {rendered.sql}")
             instance.forget_catalogue()
+            instance.views[name] = sql
 
     def drop_table(self, tenant: Tenant, table: str) -> bool:
         with self._open(tenant) as instance, instance.schema_lock, instance.cursor() as cursor:
@@ -222,20 +228,23 @@ def _check_free(name: str, catalogue: Catalogue) -> None:
 
 
 def _apply(instance: Instance, schema: TableSchema, statements: tuple[str, ...]) -> None:
-    partition = schema.partition
-    facts = {
-        "table": schema.name,
-        "field": partition.field if partition else None,
-        "granularity": partition.granularity if partition else None,
-        "cluster": list(schema.cluster),
-        "description": schema.description,
-    }
     instance.seed(table_scope(schema.name))
     with instance.cursor() as cursor:
         cursor.begin()
         for statement in statements:
             cursor.execute(statement)
         cursor.execute(FORGET_FACTS, {"table": schema.name})
-        cursor.execute(KEEP_FACTS, facts)
+        cursor.execute(KEEP_FACTS, _facts(schema))
         cursor.commit()
     instance.forget_catalogue()
+
+
+def _facts(schema: TableSchema) -> dict[str, object]:
+    partition = schema.partition
+    return {
+        "table": schema.name,
+        "field": partition.field if partition else None,
+        "granularity": partition.granularity if partition else None,
+        "cluster": list(schema.cluster),
+        "description": schema.description,
+    }

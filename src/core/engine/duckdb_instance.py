@@ -46,6 +46,8 @@ class Instance:
     users: int = 0
     broken: bool = False
     claims: dict[str, int] = field(default_factory=dict)
+    views: dict[str, str] = field(default_factory=dict)
+    """The text each view was made of while this instance is open, so that the same view is not made again."""
     schema_lock: threading.RLock = field(default_factory=threading.RLock)
     _root_lock: threading.Lock = field(default_factory=threading.Lock)
     _catalogue: Catalogue | None = None

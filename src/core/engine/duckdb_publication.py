@@ -100,7 +100,6 @@ class DuckDBPublication:
         self._fenced: set[str] = set()
         self._failure: Fault | None = None
         self._staged: dict[str, dict[str, str]] = {}
-        self._extended: Catalogue | None = None
 
     def stage(self, name: str, source: "ParquetFiles | pa.Table", shape: TableSchema | None) -> Staged:
         with self._statement():
@@ -108,10 +107,7 @@ class DuckDBPublication:
                 raise Conflict(f"{name} is a table or view of this dataset; a staged source needs another name")
             staged = stage(self._cursor, self._instance.io, name, source, shape)
             seen = self._cursor.sql(f"SELECT * FROM {quoted(name)} LIMIT 0")
-            columns = {column: str(kind) for column, kind in zip(seen.columns, seen.types, strict=True)}
-            if self._staged.get(name) != columns:
-                self._staged[name] = columns
-                self._extended = None
+            self._staged[name] = {column: str(kind) for column, kind in zip(seen.columns, seen.types, strict=True)}
             return staged
 
     def remove(self, table: str, part: Slice = WHOLE_TABLE) -> int:
@@ -160,11 +156,8 @@ class DuckDBPublication:
 
     def _catalogue(self) -> Catalogue:
         """The dataset's relations and what this publication has staged."""
-        if not self._staged:
-            return self._instance.catalogue()
-        if self._extended is None:
-            self._extended = Catalogue({**self._instance.catalogue().columns, **self._staged}, HOUSEKEEPING)
-        return self._extended
+        catalogue = self._instance.catalogue()
+        return catalogue.extended(self._staged) if self._staged else catalogue
 
     def _delete(self, table: str, part: Slice) -> int:
         where = conditions(part, self._instance.catalogue().need(table))

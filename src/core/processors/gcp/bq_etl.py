@@ -35,6 +35,7 @@ from src.core.step.variables import bind_sql
 
 PROVIDER = "gcp"
 LISTINGS = 3  # how often a listing is asked again because the source changed under it
+ASKED = ("late_days", "reload")  # inputs of a run that stand above the step's config
 OURS = ("source_table", "ingest_date")  # columns of the template that the source does not have
 
 
@@ -91,6 +92,11 @@ class BigQueryETLEngine:
         self.facts = read_document(self.template_dir / "config.yml", EtlFacts)
         self.templates = _templates(self.template_dir / "schema_template.json", self.facts)
         self.own = Ledgers.read(self.settings.configs_dir)
+        configs = self.settings.configs_dir
+        self.books = {
+            path.parent.relative_to(configs).as_posix(): Books.read(configs, path.parent)
+            for path in sorted((configs / PROVIDER).rglob("books.yml"))
+        }
 
     async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:
         return await blocking(self._load, step_config, context)
@@ -102,7 +108,7 @@ class BigQueryETLEngine:
         if before is not None:
             context.log.info("publication.found", manifest=before["manifest_id"])
             return _result(step, before)
-        books = Books.read(self.settings.configs_dir, self.settings.configs_dir / step.books) if step.books else None
+        books = self._books(step)
         opened = credentials.opened(step_config, context, PROVIDER)
         with inbox(context.services.warehouse.io_folder(tenant), context) as folder, _exports(context, tenant, opened, step) as exports:
             loading = self._loading(step, context, exports, books, folder)
@@ -146,7 +152,7 @@ class BigQueryETLEngine:
         for table, export in exports:
             known = loaded.get(table.source, {})
             since = min([window.start, *known])
-            state = SourceState(table.source, export.load_days(table.table, since, calendar.today), known)
+            state = SourceState(table.source, since, export.load_days(table.table, since, calendar.today), known)
             states[table.source] = state
             days = state.changed(window.start, last, again=step.reload or books is None)
             if days:
@@ -161,6 +167,13 @@ class BigQueryETLEngine:
             for row in warehouse.query(tenant, self.own.questions["slices"], {"provider": PROVIDER}).to_pylist():
                 loaded.setdefault(row["source"], {})[row["slice"]] = row["version"]
         return loaded
+
+    def _books(self, step: EtlStep) -> Books | None:
+        if step.books is None:
+            return None
+        if step.books not in self.books:
+            raise Misconfigured(f"there is no configs/{step.books}/books.yml{did_you_mean(step.books, self.books)}")
+        return self.books[step.books]
 
     def _destination(self, step: EtlStep, context: StepContext) -> Destination:
         template = self.templates.get(step.schema_template)
@@ -208,7 +221,8 @@ def _tables(opened: OpenCredential, step: EtlStep) -> list[Table]:
 
 def _step(config: StepConfig, context: StepContext) -> EtlStep:
     try:
-        return EtlStep.model_validate(dict(config))
+        asked = {name: context.inputs[name] for name in ASKED if context.inputs.get(name) is not None}
+        return EtlStep.model_validate({**config, **asked})
     except ValidationError as wrong:
         flaws = [Flaw(error["msg"], ".".join(str(part) for part in error["loc"])) for error in wrong.errors(include_url=False)]
         raise Misconfigured(f"the config of step {context.step_id} is wrong", flaws=flaws) from None

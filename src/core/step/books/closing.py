@@ -8,7 +8,7 @@ from typing import Any
 from src.core.base.window import Window
 from src.core.engine.port import Publication, Slice
 from src.core.providers.export import LoadDay
-from src.core.step.books.completeness import Calendar, SourceState, Standing, standing
+from src.core.step.books.completeness import Calendar, SourceState, Standing, of_day, of_invoice_month
 from src.core.step.books.history import Key, Restatement, Said, difference, restatements
 from src.core.step.books.rules import Books
 from src.core.step.books.totals import Totals
@@ -79,7 +79,7 @@ class Closing:
             totals.add(part.source, self._ask(self.books.questions["totals_written"], part.asked))
         return totals
 
-    def finish(self, window: Window, sources: Iterable[SourceState], calendar: Calendar) -> Closed:
+    def finish(self, window: Window, sources: tuple[SourceState, ...], calendar: Calendar) -> Closed:
         after: list[dict[str, Any]] = []
         for part in self.parts:
             self.touched[part.source].update(self._touched(part))
@@ -88,6 +88,7 @@ class Closing:
         daily_rows = self._derive()
         months |= self._months()
         new_days = self._day_figures()
+        months |= {month for month, _ in self.said_months}  # their figures stay, how complete they are may not
         new_months = self._month_figures(months)
         touched = {str(day) for days in self.touched.values() for day in days}
         restated = [
@@ -105,8 +106,12 @@ class Closing:
             ),
         ]
         figures = {key: said for key, said in self.said_days.items() if key[0] not in touched} | new_days
-        days = self._stand(window, tuple(sources), calendar, figures)
-        self._keep(days, new_months, months, restated)
+        days = self._stand(window, sources, calendar, figures)
+        self._keep_days(days)
+        self._keep_months(new_months, months, sources, calendar)
+        self._keep_slices()
+        if restated:
+            self.publication.append("x_cost_history", [one.row(self.books.provider, self.run_id, self.at) for one in restated])
         return Closed(tuple(days), tuple(restated), tuple(sorted(date.fromisoformat(day) for day in touched)), daily_rows)
 
     def _ask(self, sql: str, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -142,7 +147,8 @@ class Closing:
     def _month_figures(self, months: set[str]) -> dict[Key, Said]:
         if not months:
             return {}
-        return _said(self._ask(self.books.questions["months"], {"months": sorted(months)}), "invoice_month", since=self.at)
+        told = _said(self._ask(self.books.questions["months"], {"months": sorted(months)}), "invoice_month", since=self.at)
+        return {key: _dated(said, self.said_months.get(key)) for key, said in told.items()}
 
     def _stand(self, window: Window, sources: tuple[SourceState, ...], calendar: Calendar, figures: Mapping[Key, Said]) -> list[DayTold]:
         """Of every day that was told before, every day touched now, and every day asked for that has begun."""
@@ -153,33 +159,39 @@ class Closing:
             by_day.setdefault(date.fromisoformat(text), []).append(currency)
         told = []
         for day in sorted(known):
-            stands = standing(day, has_rows=day in by_day, sources=sources, calendar=calendar)
+            stands = of_day(day, has_rows=day in by_day, sources=sources, calendar=calendar)
             for currency in sorted(by_day.get(day, [NO_CURRENCY])):
                 said = figures.get((str(day), currency))
                 told.append(DayTold(day, currency, said, stands, said.as_of if said else None))
         return told
 
-    def _keep(self, days: list[DayTold], new_months: Mapping[Key, Said], months: set[str], restated: list[Restatement]) -> None:
-        provider, publication = self.books.provider, self.publication
+    def _keep_days(self, days: list[DayTold]) -> None:
         rows = self._changed_days(days)
-        gone = {row["usage_date"] for row in rows}
-        if gone:
-            publication.replace("x_cost_daily", rows, Slice(equal={"provider": provider, "usage_date": tuple(sorted(gone))}))
+        told = tuple(sorted({row["usage_date"] for row in rows}))
+        if told:
+            self.publication.replace("x_cost_daily", rows, Slice(equal={"provider": self.books.provider, "usage_date": told}))
+
+    def _keep_months(self, figures: Mapping[Key, Said], months: set[str], sources: tuple[SourceState, ...], calendar: Calendar) -> None:
+        rows = []
+        for (month, currency), said in figures.items():
+            stands = of_invoice_month(month, sources=sources, calendar=calendar)
+            row = {
+                "invoice_month": month,
+                "currency": currency,
+                **_money(said),
+                "completeness": stands.completeness,
+                "completeness_reason": stands.reason,
+            }
+            rows.append(self._stamped(row, said.since))
         if months:
-            publication.replace(
-                "x_cost_monthly",
-                [
-                    self._stamped({"invoice_month": month, "currency": currency, **_money(said)})
-                    for (month, currency), said in new_months.items()
-                ],
-                Slice(equal={"provider": provider, "invoice_month": tuple(sorted(months))}),
-            )
-        if restated:
-            publication.append("x_cost_history", [one.row(provider, self.run_id, self.at) for one in restated])
+            part = Slice(equal={"provider": self.books.provider, "invoice_month": tuple(sorted(months))})
+            self.publication.replace("x_cost_monthly", rows, part)
+
+    def _keep_slices(self) -> None:
         for part in self.parts:
             loaded = [
                 {
-                    "provider": provider,
+                    "provider": self.books.provider,
                     "source": part.source,
                     "slice": day.day,
                     "version": day.version,
@@ -190,8 +202,9 @@ class Closing:
                 }
                 for day in part.days
             ]
-            taken = Slice(equal={"provider": provider, "source": part.source, "slice": tuple(day.day for day in part.days)})
-            publication.replace("x_source_slices", loaded, taken)
+            days = tuple(day.day for day in part.days)
+            taken = Slice(equal={"provider": self.books.provider, "source": part.source, "slice": days})
+            self.publication.replace("x_source_slices", loaded, taken)
 
     def _changed_days(self, days: list[DayTold]) -> list[dict[str, Any]]:
         """The rows of every day of which anything is told differently than before."""
