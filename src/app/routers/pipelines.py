@@ -174,7 +174,7 @@ async def cancel_run(request: Request, org_slug: Slug, pipeline_logging_id: RunI
     parts, actor = parts_of(request), caller_of(request).actor
     async with audited(parts, actor, "runs.cancel", f"runs/{pipeline_logging_id}", tenant.org_slug):
         run = await blocking(control.cancel, parts, tenant=tenant, actor=actor, run_id=pipeline_logging_id)
-    parts.worker.wake()
+    parts.worker.nudge(pipeline_logging_id)
     return run_answer(run, tenant.org_slug)
 
 

@@ -6,13 +6,14 @@ from src.core.ledger import queue, runs
 from src.core.ledger.runs import Run
 from src.core.ledger.store import Unit
 from src.core.scheduler.settling import Ending, settle
+from src.core.step import trail
 from src.core.step.context import Services
 
 OVER = ("SUCCESS", "FAILED", "CANCELLED")
 
 
 def cancel(services: Services, *, tenant: Tenant, actor: Actor, run_id: str) -> Run:
-    """A waiting run is over at once; a running one is asked to stop, and its worker, told by `Worker.nudge`, settles it."""
+    """A waiting run is over at once; a running one is asked to stop, and its worker, told by `Worker.wake`, settles it."""
     return services.ledger.write(_cancel, services, tenant, actor, run_id)
 
 
@@ -27,6 +28,7 @@ def _cancel(unit: Unit, services: Services, tenant: Tenant, actor: Actor, run_id
         raise Conflict(f"the run {run_id} is not in the queue: it is carried out by the request that asked for it", status=run.status)
     if asked != "running":
         settle(unit, _ending(services, tenant, actor, run_id, now))
+    trail.note(unit, services, actor, "runs.cancel", f"runs/{run_id}", org_slug=tenant.org_slug)
     return _own(unit, tenant, run_id)
 
 
