@@ -16,6 +16,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "post /api/v1/organizations/onboard": {"org_slug": "access_new", "company_name": "New", "admin_email": "a@example.com"},
     "delete /api/v1/organizations/{org_slug}": {"confirm": "access_mine"},
     "post /api/v1/organizations/{org_slug}/keys/rotate": {"grace_hours": 1},
+    "put /api/v1/organizations/{org_slug}/subscription": {"status": "active"},
 }
 KEYS = ("none", "wrong root", "wrong org", "another org", "expired", "revoked", "org key as root key", "root key as org key")
 
