@@ -7,7 +7,6 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 from itertools import combinations
 
-from src.core.step.quality.suite import Expectation
 from tests.core.step.quality.tables import NOW
 
 
@@ -21,6 +20,8 @@ def typed(value, like):
     """A value of the suite as the type of what it is held against."""
     if isinstance(like, bool | str):
         return value
+    if not isinstance(value, str):
+        return Decimal(value) if isinstance(value, int) else value
     if isinstance(like, datetime):
         return datetime.fromisoformat(value)
     if isinstance(like, date):
@@ -97,8 +98,7 @@ def of_columns(kind, kwargs, rows):
     return len(keys), sum(any(one == other and one is not None for one, other in combinations(key, 2)) for key in keys)
 
 
-def holds(expectation: Expectation, rows, all_rows) -> tuple[bool, int | None, int | None]:
-    kind, kwargs = expectation.type, expectation.kwargs
+def holds(kind, kwargs, rows, all_rows) -> tuple[bool, int | None, int | None]:
     rows = [row for row in rows if chosen(row, kwargs.get("row_condition"))]
     counted = of_rows(kind, kwargs, rows)
     if counted:
