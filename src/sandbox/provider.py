@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from threading import Event
 from typing import Protocol
 
 from starlette.types import ASGIApp
@@ -17,5 +18,9 @@ class Provider(Protocol):
         ...
 
     def prepare(self) -> None:
-        """What can be made ready beforehand; called at every start, in a thread of its own."""
+        """Makes what others look for as soon as the sandbox is started."""
+        ...
+
+    def prepare_more(self, stopping: Event) -> None:
+        """Makes what somebody may look for later, in a thread of its own, until told to stop."""
         ...

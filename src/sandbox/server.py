@@ -1,8 +1,9 @@
 """The provider sandbox: every provider's HTTP on one loopback port, for demos and tests. Never for production."""
 
+import logging
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from src.sandbox.gcp.provider import Gcp
 from src.sandbox.provider import Provider
 from src.sandbox.routing import Router
 
+THREAD = "sandbox"
 LOOPBACK = "127.0.0.1"
 PATIENCE_SECONDS = 10.0
 OWNER_ONLY = 0o700
@@ -34,10 +36,11 @@ class Sandbox:
         return self.gcp.service_account(name)
 
     def start(self) -> None:
-        if self._running is None:
-            self._running = _Running(Router({provider.name: provider.app for provider in self._providers}))
-            for provider in self._providers:
-                threading.Thread(target=provider.prepare, name=f"sandbox-{provider.name}", daemon=True).start()
+        if self._running is not None:
+            return
+        for provider in self._providers:
+            provider.prepare()
+        self._running = _Running(self._providers)
 
     def stop(self) -> None:
         if self._running is not None:
@@ -69,22 +72,38 @@ class _Server(uvicorn.Server):
         self.listening.set()
 
 
+class _Quiet(logging.Filter):
+    """Uvicorn has one logger for all its servers: the service's log would tell of two starts and two addresses."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.threadName != THREAD or record.levelno >= logging.WARNING
+
+
 class _Running:
-    def __init__(self, app: Router) -> None:
+    def __init__(self, providers: Sequence[Provider]) -> None:
+        self._quiet = _Quiet()
+        logging.getLogger("uvicorn.error").addFilter(self._quiet)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._socket.bind((LOOPBACK, 0))
         self.address = f"http://{LOOPBACK}:{self._socket.getsockname()[1]}"
+        app = Router({provider.name: provider.app for provider in providers})
         self._server = _Server(
             uvicorn.Config(
                 app, lifespan="off", log_config=None, access_log=False, loop="asyncio", http="h11", ws="none", timeout_graceful_shutdown=1
             )
         )
-        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="sandbox", daemon=True)
-        self._thread.start()
+        self._stopping = threading.Event()
+        self._threads = [threading.Thread(target=self._server.run, args=([self._socket],), name=THREAD, daemon=True)]
+        self._threads += [threading.Thread(target=provider.prepare_more, args=(self._stopping,), daemon=True) for provider in providers]
+        for thread in self._threads:
+            thread.start()
         if not self._server.listening.wait(PATIENCE_SECONDS):
             raise Unavailable("the sandbox did not start to listen on loopback")
 
     def stop(self) -> None:
+        self._stopping.set()
         self._server.should_exit = True
-        self._thread.join(PATIENCE_SECONDS)
+        for thread in self._threads:
+            thread.join(PATIENCE_SECONDS)
         self._socket.close()
+        logging.getLogger("uvicorn.error").removeFilter(self._quiet)

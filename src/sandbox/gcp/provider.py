@@ -1,6 +1,7 @@
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+from threading import Event
 
 from starlette.types import ASGIApp
 
@@ -14,7 +15,7 @@ from src.sandbox.gcp.service import Service, Trouble
 from src.sandbox.gcp.shelf import Shelf
 from src.sandbox.gcp.tokens import Tokens
 from src.sandbox.gcp.traps import Trap, traps
-from src.sandbox.gcp.worlds import SERVICE_ACCOUNTS
+from src.sandbox.gcp.worlds import DEMO, SERVICE_ACCOUNTS
 
 
 class Gcp:
@@ -39,7 +40,12 @@ class Gcp:
         return {"gcp_token_url": f"{base}/token", "bigquery_url": base}
 
     def prepare(self) -> None:
+        self._keys.file(DEMO)
+
+    def prepare_more(self, stopping: Event) -> None:
         for name in SERVICE_ACCOUNTS:
+            if stopping.is_set():
+                return
             self._keys.file(name)
 
     def today(self) -> date:

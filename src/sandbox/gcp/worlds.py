@@ -6,6 +6,7 @@ from typing import Literal
 
 from src.core.providers.export import ExportKind
 
+DEMO = "demo"
 DATASET = "billing_export"
 LOCATION = "US"
 PRICING_TABLE = "cloud_pricing_export"
@@ -50,7 +51,7 @@ PROJECTS: Mapping[str, tuple[BillingAccount, ...]] = {
 SERVICE_ACCOUNTS = {
     account.name: account
     for account in (
-        ServiceAccount("demo", "sandbox-billing"),
+        ServiceAccount(DEMO, "sandbox-billing"),
         ServiceAccount("second", "sandbox-second"),
         ServiceAccount("narrow", "sandbox-billing", "denied"),
         ServiceAccount("empty", "sandbox-empty"),

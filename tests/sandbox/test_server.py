@@ -1,0 +1,117 @@
+"""The frame: one loopback port for all providers, quick to start, quiet, and light until the export is touched."""
+
+import logging
+import stat
+import subprocess
+import sys
+import time
+
+import httpx2
+import pytest
+
+from src.core.base.faults import Missing, Unavailable
+from src.sandbox.server import Sandbox
+from tests.sandbox.conftest import HeldClock
+
+LIGHT = """
+import sys
+from pathlib import Path
+from src.core.base.clock import SystemClock
+from src.sandbox.server import Sandbox
+
+sandbox = Sandbox(Path(sys.argv[1]), SystemClock())
+sandbox.start()
+sandbox.stop()
+print([name for name in ("pyarrow", "duckdb", "numpy") if name in sys.modules])
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("served") / "sandbox"
+
+
+@pytest.fixture
+def sandbox(folder):
+    sandbox = Sandbox(folder, HeldClock())
+    sandbox.start()
+    yield sandbox
+    sandbox.stop()
+
+
+def get(address: str) -> httpx2.Response:
+    return httpx2.get(address, trust_env=False)
+
+
+def test_every_provider_is_at_its_name(sandbox):
+    assert sandbox.endpoints == {"gcp_token_url": f"{sandbox.address}/gcp/token", "bigquery_url": f"{sandbox.address}/gcp"}
+    assert get(f"{sandbox.address}/gcp/bigquery/v2/projects/sandbox-billing/datasets").status_code == 401
+    unknown = get(f"{sandbox.address}/nobody/token")
+    assert unknown.status_code == 404
+    assert "it has gcp" in unknown.json()["error"]
+    assert get(sandbox.address).status_code == 404
+
+
+def test_it_starts_once_and_stops_for_good(folder):
+    sandbox = Sandbox(folder, HeldClock())
+    sandbox.start()
+    address = sandbox.address
+    sandbox.start()
+    assert sandbox.address == address
+
+    sandbox.stop()
+    sandbox.stop()
+    with pytest.raises(httpx2.TransportError):
+        get(address)
+    with pytest.raises(Unavailable):
+        _ = sandbox.endpoints
+
+    sandbox.start()
+    assert get(f"{sandbox.address}/nobody").status_code == 404
+    sandbox.stop()
+
+
+def test_starting_again_takes_no_time(folder):
+    Sandbox(folder, HeldClock()).service_account("demo")
+    sandbox = Sandbox(folder, HeldClock())
+
+    began = time.perf_counter()
+    sandbox.start()
+    took = time.perf_counter() - began
+    sandbox.stop()
+
+    assert took < 1.0  # some hundredths of a second where nothing else runs
+
+
+def test_nothing_heavy_is_imported_until_the_export_is_touched(tmp_path):
+    answer = subprocess.run([sys.executable, "-c", LIGHT, str(tmp_path)], capture_output=True, text=True, check=True)
+
+    assert answer.stdout.strip() == "[]"
+
+
+def test_its_server_says_nothing_in_the_log_of_the_service(folder, caplog):
+    caplog.set_level(logging.DEBUG)
+    sandbox = Sandbox(folder, HeldClock())
+    sandbox.start()
+    get(f"{sandbox.address}/nobody")
+    sandbox.stop()
+
+    assert [record.message for record in caplog.records if record.name.startswith("uvicorn")] == []
+    logging.getLogger("uvicorn.error").warning("of another server")
+    assert "of another server" in caplog.text
+
+
+def test_key_files_are_made_once_and_for_their_owner_alone(tmp_path):
+    sandbox = Sandbox(tmp_path / "sandbox", HeldClock())
+    sandbox.start()
+    path = tmp_path / "sandbox/credentials/gcp-demo.json"
+    assert path.exists()
+    text = sandbox.service_account("demo")
+    sandbox.stop()
+
+    assert text == path.read_text() == Sandbox(tmp_path / "sandbox", HeldClock()).service_account("demo")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert not list(path.parent.glob("*.draft"))
+    with pytest.raises(Missing, match="demo, second, narrow, empty, revoked"):
+        sandbox.service_account("nobody")
