@@ -147,6 +147,7 @@ async def get_run_log(
 
 @router.get(
     "/runs/{org_slug}/{pipeline_logging_id}/events",
+    status_code=200,
     response_class=EventStream,
     responses={204: {"description": "The end was told already (Last-Event-ID)"}},
     summary="Follow a run as server-sent events",
