@@ -117,7 +117,6 @@ async def summary(request: Request, org_slug: Slug, question: Asked, limit: Limi
 @router.get(
     "/{org_slug}/tables/{table}",
     summary="Download a table or a window of it",
-    status_code=200,
     response_class=Response,
     responses=TABLE_RESPONSES,
     **access("root_or_org"),

@@ -1,0 +1,122 @@
+"""What a download does when either side of it breaks: seen from the server's edge, message by message."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from src.app.config import Settings
+from src.app.service import create_app
+from src.app.wiring import Parts
+from src.core.base.clock import SystemClock
+from src.core.base.faults import Unavailable
+from src.core.base.identity import Tenant
+from src.core.base.names import Environment, org_slug
+from src.core.base.schema import Field, TableSchema
+from src.core.engine import open_warehouse
+from src.core.engine.port import Fence, Warehouse
+
+TENANT = Tenant(org_slug("acme_corp"), Environment.DEVELOPMENT)
+# 400,000 rows, some batches of a stream, so that there is a middle to break in
+FILL = """INSERT INTO numbers (number)
+SELECT a * 1000 + b FROM UNNEST(GENERATE_ARRAY(1, 400)) AS a, UNNEST(GENERATE_ARRAY(1, 1000)) AS b"""
+
+
+@pytest.fixture
+def parts(tmp_path) -> Iterator[Parts]:
+    settings = Settings(_env_file=None).model_copy(
+        update={"embedded_data_dir": tmp_path, "disable_auth": True, "rate_limit_enabled": False}
+    )
+    made = Parts(settings)
+    made._warehouse = open_warehouse(settings, SystemClock())
+    made.warehouse.ensure_dataset(TENANT)
+    made.warehouse.ensure_table(TENANT, TableSchema("numbers", (Field("number", "INT64"),)))
+    with made.warehouse.publication(TENANT, "run", Fence("tests", 1)) as publication:
+        publication.execute(FILL)
+    yield made
+    made.close()
+
+
+class Breaking:
+    """The warehouse, on a disk that fails after the first batch."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._warehouse, name)
+
+    def stream(self, *asked: Any) -> Iterator[Any]:
+        yield next(self._warehouse.stream(*asked))
+        raise Unavailable("the disk is gone")
+
+
+async def download(parts: Parts, form: str, leave_after: int | None = None) -> list[dict[str, Any]]:
+    """The messages of one download; the client leaves after so many pieces."""
+    sent: list[dict[str, Any]] = []
+    left = asyncio.Event()
+    asked = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+    async def receive() -> dict[str, Any]:
+        for message in asked:
+            return message
+        await left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+        if len(sent) - 1 == leave_after:
+            left.set()
+            await asyncio.sleep(0.05)
+
+    path = "/api/v1/costs/acme_corp/tables/numbers"
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": f"format={form}".encode(),
+        "headers": [],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+    }
+    await create_app(parts.settings, parts)(scope, receive, send)
+    return sent
+
+
+def is_finished(sent: list[dict[str, Any]]) -> bool:
+    return sent[-1]["type"] == "http.response.body" and not sent[-1].get("more_body", False)
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+async def test_a_whole_download_ends(parts, form):
+    sent = await download(parts, form)
+
+    assert sent[0]["status"] == 200
+    assert is_finished(sent)
+    assert len(sent) > 5
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+async def test_a_download_that_breaks_never_ends_as_a_whole_one(parts, form):
+    whole = parts.warehouse
+    parts._warehouse = Breaking(whole)  # type: ignore[assignment]
+
+    sent = await download(parts, form)
+    parts._warehouse = whole
+
+    assert sent[0]["status"] == 200
+    assert len(sent) > 1
+    assert not is_finished(sent)  # the server cuts the connection then, and the client sees a transfer that is not complete
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+async def test_a_client_that_leaves_lets_go_of_the_dataset(parts, form):
+    sent = await download(parts, form, leave_after=2)
+
+    assert not is_finished(sent)
+    assert parts.warehouse.drop_dataset(TENANT).existed  # waits for whoever still reads, and gives up
