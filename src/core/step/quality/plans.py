@@ -116,7 +116,7 @@ def unique(asked: Asked) -> Plan:
 def compound_unique(asked: Asked) -> Plan:
     columns = compared_columns(asked)
     judged = both(asked.condition, considered(asked, columns))
-    return rows_fail(asked, judged, Repeated(columns, judged), f"share their {listed(asked)} with another row: the same cost stands twice")
+    return rows_fail(asked, judged, Repeated(columns, judged), f"share their {listed(asked)} with another row")
 
 
 def distinct_within(asked: Asked) -> Plan:
