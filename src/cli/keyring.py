@@ -1,14 +1,21 @@
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from typing import TypeVar
 
 from src.app.wiring import Parts
 from src.core.base.faults import Fault, Misconfigured
 from src.core.base.identity import Actor
 from src.core.crypto.local_keyring import LocalKeyring
+from src.core.crypto.vault import Binding
+from src.core.ledger import credentials as stored_credentials
 from src.core.ledger import keys, kms_keys
-from src.core.step import trail
-from src.core.step.api_keys import binding
+from src.core.ledger.unit import Unit
+from src.core.step import api_keys, credentials, trail
 
 PAGE = 500
+Row = TypeVar("Row", bound=tuple[str, ...])
 
 
 @dataclass(slots=True)
@@ -18,6 +25,16 @@ class Rewrapped:
     moved: int = 0
     unchanged: int = 0
     failed: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """One sealed text of the ledger. `reseal` changes it only from what was read."""
+
+    shown: str
+    text: str
+    binding: Binding
+    reseal: Callable[[Unit, str, str], bool]
 
 
 def rotate_keyring(parts: Parts) -> Rewrapped:
@@ -41,22 +58,41 @@ def rotate_keyring(parts: Parts) -> Rewrapped:
 
 def _move_all(parts: Parts, current: str) -> Rewrapped:
     done = Rewrapped(current)
-    after: str | None = None
-    while page := parts.ledger.read(keys.sealed_page, after, PAGE):
-        for key_id, slug, sealed in page:
-            _move(parts, done, key_id, slug, sealed)
-        after = page[-1][0]
+    for sealed in chain(_api_keys(parts), _credentials(parts)):
+        _move(parts, done, sealed)
     return done
 
 
-def _move(parts: Parts, done: Rewrapped, key_id: str, slug: str, sealed: str) -> None:
+def _api_keys(parts: Parts) -> Iterator[Sealed]:
+    for key_id, slug, text in _pages(parts, keys.sealed_page):
+        yield Sealed(f"key {key_id} of {slug}", text, api_keys.binding(slug, key_id), partial(_with_id, keys.reseal, key_id))
+
+
+def _credentials(parts: Parts) -> Iterator[Sealed]:
+    for credential_id, slug, provider, text in _pages(parts, stored_credentials.sealed_page):
+        reseal = partial(_with_id, stored_credentials.reseal, credential_id)
+        yield Sealed(f"{provider} credential {credential_id} of {slug}", text, credentials.binding(slug, provider, credential_id), reseal)
+
+
+def _with_id(reseal: Callable[[Unit, str, str, str], bool], record_id: str, unit: Unit, old: str, new: str) -> bool:
+    return reseal(unit, record_id, old, new)
+
+
+def _pages(parts: Parts, read: Callable[[Unit, str | None, int], list[Row]]) -> Iterator[Row]:
+    after: str | None = None
+    while page := parts.ledger.read(read, after, PAGE):
+        yield from page
+        after = page[-1][0]
+
+
+def _move(parts: Parts, done: Rewrapped, sealed: Sealed) -> None:
     try:
-        if parts.vault.key_id(sealed) == done.key_id:
+        if parts.vault.key_id(sealed.text) == done.key_id:
             done.unchanged += 1
             return
-        moved = parts.vault.rewrap(sealed, binding(slug, key_id))
+        moved = parts.vault.rewrap(sealed.text, sealed.binding)
     except Fault as fault:  # one damaged row must not keep the others under the old key
-        done.failed.append(f"key {key_id} of {slug}: {fault.detail}")
+        done.failed.append(f"{sealed.shown}: {fault.detail}")
         return
-    if parts.ledger.write(keys.reseal, key_id, sealed, moved):
+    if parts.ledger.write(sealed.reseal, sealed.text, moved):
         done.moved += 1

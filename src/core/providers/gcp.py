@@ -64,7 +64,8 @@ class GcpAccount:
         if fields.get("universe_domain", UNIVERSE) != UNIVERSE:
             flaws.append(Flaw(f"must be {UNIVERSE}: other clouds of Google are not asked", "credential.universe_domain"))
         if flaws:
-            raise Rejected(f"this is not a whole service-account key: {flaws[0]}; {flaws_mend(flaws)}", flaws=flaws)
+            told = ", ".join(f"{flaw.field} {flaw.message}" for flaw in flaws)
+            raise Rejected(f"this is not the whole key of a service account: {told}; {_mend(flaws)}", flaws=flaws)
         signer = _signer(fields["private_key"])
         kept = {name: fields[name] for name in KEPT if isinstance(fields.get(name), str)}
         return cls(
@@ -104,11 +105,11 @@ class GcpAccount:
         return b".".join((signed, _encoded(self._signer.sign(signed, PKCS1v15(), hashes.SHA256())))).decode()
 
     def _refusal(self, answer: Answer, now: datetime) -> Fault:
-        if answer.status in (400, 401, 403) and _text(answer.body, "error") != "temporarily_unavailable":
-            said = words(_text(answer.body, "error_description") or _text(answer.body, "error") or f"status {answer.status}")
+        said, reason = _error(answer.body)
+        if answer.status in (400, 401, 403) and reason not in SLOW_DOWN:
             return Rejected(
-                f"Google refuses this key of {self.client_email}: {said}. See that the account and this key are enabled in "
-                "IAM & Admin > Service Accounts, that the key was not deleted, and that this machine's clock is right; else make a new key"
+                f"Google refuses this key of {self.client_email}: {said or answer.status}. See in IAM & Admin > Service Accounts that "
+                "account and key are enabled and the key was not deleted, and that this machine's clock is right; else make a new key"
             )
         return refusal(answer, now, f"a token for {self.client_email}")
 
@@ -130,12 +131,6 @@ def refusal(answer: Answer, now: datetime, asked: str) -> Fault:
     return StepFailed(told)
 
 
-def flaws_mend(flaws: Sequence[Flaw]) -> str:
-    if any("backslash" in flaw.message for flaw in flaws):
-        return "send the file as it was downloaded"
-    return "send the whole JSON file that IAM & Admin > Service Accounts > Keys > Add key > JSON gives"
-
-
 def _fields(text: str) -> dict[str, Any]:
     """The credential's JSON, or why it is not the right kind. Nothing of it is quoted."""
     flaw = kind_flaw(text)
@@ -155,6 +150,12 @@ def _field_flaws(name: str, value: object) -> list[Flaw]:
         return [Flaw(flaw, place) for flaw in _pem_flaws(value)]
     shape, meant = SHAPES[name]
     return [] if shape.fullmatch(value) else [Flaw(f"must be {meant}", place)]
+
+
+def _mend(flaws: Sequence[Flaw]) -> str:
+    if any("backslash" in flaw.message for flaw in flaws):
+        return "send the file as it was downloaded"
+    return "send the whole JSON file that IAM & Admin > Service Accounts > Keys > Add key > JSON gives"
 
 
 def _pem_flaws(pem: str) -> list[str]:

@@ -26,3 +26,16 @@ def test_a_slug_that_begins_like_a_key_is_none(slug: str) -> None:
 
 def test_names_of_members_are_looked_at_too() -> None:
     assert redacted({"deep": [{KEY: f"it is {KEY}"}]}) == {"deep": [{MASK: f"it is {MASK}"}]}
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "ya29." + "a" * 40,
+        "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJhIn0xx.c2lnbmF0dXJl",
+        "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----",
+        "-----BEGIN RSA PRIVATE KEY-----\\nMIIEvQ cut short",
+    ],
+)
+def test_tokens_and_keys_of_service_accounts_are_known(secret: str) -> None:
+    assert redacted_text(f"said {secret}") == f"said {MASK}"
