@@ -30,7 +30,7 @@ from src.core.step.books.rules import Books, Ledgers
 from src.core.step.context import StepConfig, StepContext, StepResult
 from src.core.step.credentials import OpenCredential
 from src.core.step.extract import Wanted, fetched, inbox
-from src.core.step.load import Destination, Loading, WriteMode, already_published, publish
+from src.core.step.load import Destination, Loading, Published, WriteMode, already_published, publish
 from src.core.step.variables import bind_sql
 
 PROVIDER = "gcp"
@@ -108,13 +108,18 @@ class BigQueryETLEngine:
         if before is not None:
             context.log.info("publication.found", manifest=before["manifest_id"])
             return _result(step, before)
-        books = self._books(step)
         opened = credentials.opened(step_config, context, PROVIDER)
-        with inbox(context.services.warehouse.io_folder(tenant), context) as folder, _exports(context, tenant, opened, step) as exports:
+        with _exports(context, tenant, opened, step) as exports:
+            published = self.load_from(step, context, exports)
+        return _result(step, published.manifest, published.closed)
+
+    def load_from(self, step: EtlStep, context: StepContext, exports: Exports) -> Published:
+        """What a step of this config publishes from these tables."""
+        tenant, books = _tenant(context), self._books(step)
+        with inbox(context.services.warehouse.io_folder(tenant), context) as folder:
             loading = self._loading(step, context, exports, books, folder)
             schemas = (*self.own.schemas, *(books.schemas if books else ()))
-            published = publish(context, tenant, loading, schemas, books.views if books else {})
-        return _result(step, published.manifest, published.closed)
+            return publish(context, tenant, loading, schemas, books.views if books else {})
 
     def _loading(self, step: EtlStep, context: StepContext, exports: Exports, books: Books | None, folder: Path) -> Loading:
         window, calendar = _window(context), _calendar(context, step, books)
