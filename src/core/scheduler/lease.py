@@ -47,14 +47,16 @@ class Lease:
         return self._hold.generation
 
     def nudge(self) -> None:
-        """Has it beat at once: somebody asked for the run to stop."""
+        """Has it beat at once."""
         self._bell.ring()
+
+    def asked_to_stop(self) -> bool:
+        return not self.cancelled and self._look().cancel_requested
 
     def held(self) -> None:
         """Asks the ledger, from any thread."""
         if self.state == "held":
-            with self._lock:
-                beat = self._services.ledger.glance(queue.look, self._hold, self._services.clock.now())
+            beat = self._look()
             if beat.held and not beat.cancel_requested:
                 return
             if beat.held:
@@ -110,6 +112,10 @@ class Lease:
             if self.state == "held":
                 self.state = "handed_back"
                 self._services.ledger.write(_hand_back, self._services, self._hold, self.claim)
+
+    def _look(self) -> Beat:
+        with self._lock:
+            return self._services.ledger.glance(queue.look, self._hold, self._services.clock.now())
 
     async def _beat(self, news: dict[str, Any] | None) -> Beat | None:
         """None when the ledger could not be asked, and there is time to ask again."""

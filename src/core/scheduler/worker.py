@@ -78,12 +78,12 @@ class Worker:
         self._serve_on(self._bell)
 
     def wake(self) -> None:
-        """Has it look for runs at once. From any thread, also when it has not started."""
+        """Has it look at once for runs to take and runs to stop. From any thread, also when it has not started."""
         if self._bell is not None:
             self._bell.ring()
 
     def nudge(self, run_id: str) -> None:
-        """Tells it that somebody asked this run to stop; if another worker has it, that one finds out by its heartbeat."""
+        """Has it ask the ledger about this run at once, if the run is in its hands."""
         working = self._working.get(run_id)
         if working is not None:
             working.lease.nudge()
@@ -131,6 +131,7 @@ class Worker:
         while not self._stopping:
             try:
                 await self._void_dead()
+                await self._heed_cancels()
                 await self._take_up()
                 self._complaint = None
             except Fault as fault:
@@ -143,6 +144,11 @@ class Worker:
         if self._alone():
             await blocking(self._services.ledger.write, queue.void_leases, self._place, self._services.clock.now())
         self._fresh = False
+
+    async def _heed_cancels(self) -> None:
+        for working in list(self._working.values()):
+            if await blocking(working.lease.asked_to_stop):
+                working.lease.nudge()
 
     async def _take_up(self) -> None:
         if not await blocking(self._services.ledger.glance, queue.waiting, self._services.clock.now()):

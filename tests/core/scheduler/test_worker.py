@@ -180,7 +180,7 @@ async def test_a_running_run_is_cancelled_and_nothing_of_it_is_published_afterwa
         worker.wake()
         await until(begun(place, 2))
         assert cancel(shop, tenant=shop.tenants["acme"], actor=ORG, run_id=run_id).status == "RUNNING"
-        worker.nudge(run_id)
+        worker.wake()
         await until(over(shop, run_id))
     run = shop.run(run_id)
     assert (run.status, run.error_code, shop.running(), shop.queued(run_id)) == ("CANCELLED", None, 0, None)
@@ -213,7 +213,7 @@ async def test_a_run_that_has_published_is_not_called_cancelled(shop):
         worker.wake()
         await until(begun(place, 2))
         cancel(shop, tenant=shop.tenants["acme"], actor=ORG, run_id=run_id)
-        worker.nudge(run_id)
+        worker.wake()
         await settled()
         place.open.set()
         await until(over(shop, run_id))
