@@ -32,9 +32,23 @@ def load(data) -> None:
     rows += [cost(DAYS[0], "3", currency="EUR", service="Compute"), cost(DAYS[0] - timedelta(days=6), "5", service="Compute")]
     as_of = datetime(2026, 6, 2, tzinfo=UTC)
     marked = [*(mark(day) for day in DAYS[:4]), mark(DAYS[4], "provisional", source_as_of=as_of, completeness_reason="rows may still come")]
-    invoice = {"provider": "gcp", "invoice_month": "202606", "currency": "USD", "billed_cost": "101", "credits": "0", "net_cost": "101"}
+    invoice: dict[str, object] = {
+        "provider": "gcp",
+        "invoice_month": "202606",
+        "currency": "USD",
+        "billed_cost": "101",
+        "credits": "0",
+        "net_cost": "101",
+    }
     invoice |= {"row_count": 10, "pipeline_logging_id": "run", "published_at": as_of}
-    history = {"provider": "gcp", "grain": "day", "period": "2026-06-02", "currency": "USD", "net_before": "19", "net_after": "20.2"}
+    history: dict[str, object] = {
+        "provider": "gcp",
+        "grain": "day",
+        "period": "2026-06-02",
+        "currency": "USD",
+        "net_before": "19",
+        "net_after": "20.2",
+    }
     history |= {"said_since": as_of, "changed_at": as_of, "reason": "2 rows came late", "pipeline_logging_id": "run"}
     publish(warehouse, tenant, gcp_cost_daily=rows, x_cost_daily=marked, x_cost_monthly=[invoice], x_cost_history=[history])
     warehouse.close()
@@ -75,7 +89,8 @@ def test_every_day_is_there_with_its_completeness_and_exact_amounts(loaded):
 
 
 def test_pages_follow_each_other_and_say_the_same_totals(loaded):
-    path, found = f"{BASE}/daily?{RANGE}&group_by=service&limit=4", []
+    path = f"{BASE}/daily?{RANGE}&group_by=service&limit=4"
+    found: list[dict[str, str]] = []
     whole = loaded(f"{BASE}/daily?{RANGE}&group_by=service").json()
     cursor = None
     while cursor or not found:

@@ -2,6 +2,7 @@ from collections import defaultdict
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -60,7 +61,7 @@ def pages(asked, question, limit):
 
 def recomputed(rows, question):
     """The same by hand, in Decimal."""
-    sums = defaultdict(lambda: [Decimal(0), Decimal(0), Decimal(0), 0])
+    sums: dict[tuple[object, ...], list[Any]] = defaultdict(lambda: [Decimal(0), Decimal(0), Decimal(0), 0])
     filters = question.filters
     for row in rows:
         wanted = ((filters.service, "service"), (filters.project, "project_id"), (filters.currency, "currency"))
@@ -111,7 +112,7 @@ def test_answers_equal_a_recomputation_by_hand(warehouse, acme, rows, question, 
 
 
 def summed(expected):
-    totals = defaultdict(Decimal)
+    totals: dict[str, Decimal] = defaultdict(Decimal)
     for (_, _, currency), (_, _, net, _) in expected.items():
         totals[currency] += net
     return totals

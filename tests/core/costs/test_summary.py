@@ -60,7 +60,7 @@ def change(period, hour, net_before="1", net_after="2"):
 
 
 def recomputed(rows):
-    sums = defaultdict(lambda: [None, None])
+    sums: dict[tuple[object, ...], list[Decimal | None]] = defaultdict(lambda: [None, None])
     for row in rows:
         if BEFORE <= row["usage_date"] <= END:
             side = 1 if row["usage_date"] >= START else 0

@@ -106,7 +106,7 @@ def test_nested_values_stay_in_parquet_and_are_json_in_csv(warehouse, acme):
     label = Field("labels", "STRUCT", "REPEATED", fields=(Field("key", "STRING"), Field("amount", "NUMERIC"), Field("at", "TIMESTAMP")))
     warehouse.ensure_table(acme, TableSchema("nested", (label, Field("record", "JSON"), Field("raw", "BYTES"))))
     at = datetime(2026, 11, 1, tzinfo=UTC)
-    row = {"labels": [{"key": "é", "amount": Decimal("0.000000001"), "at": at}], "record": {"a": 1}, "raw": b"\x00\xff"}
+    row: dict[str, object] = {"labels": [{"key": "é", "amount": Decimal("0.000000001"), "at": at}], "record": {"a": 1}, "raw": b"\x00\xff"}
     publish(warehouse, acme, nested=[row, {"labels": []}])
     asked = reader(warehouse, acme)
 

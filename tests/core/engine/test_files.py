@@ -68,7 +68,8 @@ def test_a_parquet_file_that_breaks_off_is_no_file():
         yield pa.record_batch({"n": [1]})
         raise OSError("gone")
 
-    pieces, kept = parquet_pieces(pa.schema([("n", pa.int64())]), breaking()), []
+    pieces = parquet_pieces(pa.schema([("n", pa.int64())]), breaking())
+    kept: list[bytes] = []
     with pytest.raises(OSError, match="gone"):
         kept.extend(pieces)
 
