@@ -199,6 +199,15 @@ def test_a_token_endpoint_in_trouble_is_asked_again_later(google: FakeGoogle, st
     assert (caught.value.retry, caught.value.retry_after) == (True, 3.0)
 
 
+def test_a_token_endpoint_that_is_asked_too_often_refuses_no_key(google: FakeGoogle):
+    google.fail = lambda _path: error(403, "slow down", "rateLimitExceeded", Retry_After="5")
+
+    with pytest.raises(Throttled) as caught:
+        token_of(google, service_account())
+
+    assert caught.value.retry_after == 5.0
+
+
 @pytest.mark.parametrize(
     ("status", "reason", "kind", "told"),
     [
