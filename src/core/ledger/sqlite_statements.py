@@ -35,12 +35,15 @@ class Compiled:
         ]
 
     def run(self, raw: sqlite3.Connection, params: Params | None) -> sqlite3.Cursor:
+        return raw.execute(self._sql, self.bound(params))
+
+    def bound(self, params: Params | None) -> list[Any]:
         told = params or {}
         bound = [told.get(name, default) for name, default, _ in self._binds]
         for at, (_, _, process) in enumerate(self._binds):
             if process:
                 bound[at] = process(bound[at])
-        return raw.execute(self._sql, bound)
+        return bound
 
 
 class Change(Compiled):
