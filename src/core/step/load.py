@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 from src.core.base.faults import Misconfigured
@@ -66,7 +67,6 @@ class Loading:
 class Published:
     manifest: dict[str, Any]
     closed: Closed | None = None
-    verdict: Verdict | None = None
 
 
 @dataclass(slots=True)
@@ -103,7 +103,7 @@ def publish(context: StepContext, tenant: Tenant, loading: Loading, schemas: Seq
         context.still_wanted()
     if closed:
         _track(context, tenant, loading.provider, closed, now)
-    return Published(manifest, closed, judged[0] if judged else None)
+    return Published(manifest, closed)
 
 
 def _fence(context: StepContext, tenant: Tenant) -> Fence:
@@ -195,15 +195,16 @@ def _close(closing: Closing, loading: Loading, written: _Written, judged: list[V
     listed = {part.source: sum(day.rows for day in part.days) for part in loading.parts}
     require_closed(written.read, closing.written(), listed)
     closed = closing.finish(loading.window, loading.states, calendar)
+    if loading.parts:
+        read: dict[str, list[str] | list[date]] = {
+            "source_table": [part.source for part in loading.parts],
+            "ingest_date": sorted({day.day for part in loading.parts for day in part.days}),
+        }
+        judged.append(judge(closing.publication, books.suite, table=books.raw, part=read, now=now))
     if closed.touched:
-        verdict = judge(
-            closing.publication,
-            books.suite,
-            table=next(schema for schema in books.schemas if schema.name == books.daily),
-            part={"usage_date": list(closed.touched)},
-            now=now,
-        )
-        judged.append(verdict)
+        daily = next(schema for schema in books.schemas if schema.name == books.daily)
+        judged.append(judge(closing.publication, books.suite, table=daily, part={"usage_date": list(closed.touched)}, now=now))
+    for verdict in judged:
         verdict.require()
     return closed
 
@@ -234,9 +235,16 @@ def _manifest(
         "totals": written.read.shown(),
         "tables": tables,
         "unread": _unread(loading),
-        "quality": judged[0].summary if judged else None,
+        "quality": _summary(judged),
         "published_at": now,
     }
+
+
+def _summary(judged: Sequence[Verdict]) -> dict[str, int] | None:
+    counts: Counter[str] = Counter()
+    for verdict in judged:
+        counts.update(verdict.summary)
+    return dict(counts) or None
 
 
 def _versions(loading: Loading) -> list[dict[str, Any]]:

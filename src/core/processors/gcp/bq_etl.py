@@ -94,7 +94,7 @@ class BigQueryETLEngine:
         self.own = Ledgers.read(self.settings.configs_dir)
         configs = self.settings.configs_dir
         self.books = {
-            path.parent.relative_to(configs).as_posix(): Books.read(configs, path.parent)
+            path.parent.relative_to(configs).as_posix(): Books.read(configs, path.parent, self.templates)
             for path in sorted((configs / PROVIDER).rglob("books.yml"))
         }
 

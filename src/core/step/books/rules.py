@@ -1,7 +1,7 @@
 """How one provider's books are kept, read from its configs folder when the service starts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from src.core.base.facts import TableFacts, ViewFacts
 from src.core.base.faults import Flaw, Misconfigured
 from src.core.base.schema import TableSchema
 from src.core.step.onboarding import DatasetConfig
+from src.core.step.quality.judge import check_suite
 from src.core.step.quality.suite import Suite, load_suite
 
 QUESTIONS = ("totals_read", "totals_written", "touched", "clear", "fill", "days", "months_touched", "months", "causes")
@@ -22,6 +23,7 @@ OWN_TABLES = ("x_source_slices", "x_cost_daily", "x_cost_monthly", "x_cost_histo
 class BooksDocument(Document):
     provider: str
     raw: str
+    template: str
     daily: str
     tables: dict[str, TableFacts]
     views: dict[str, ViewFacts] = Field(default_factory=dict)
@@ -56,7 +58,7 @@ class Ledgers:
 @dataclass(frozen=True, slots=True)
 class Books:
     provider: str
-    raw: str
+    raw: TableSchema
     daily: str
     schemas: tuple[TableSchema, ...]
     views: Mapping[str, str]
@@ -67,17 +69,26 @@ class Books:
     own: Ledgers
 
     @classmethod
-    def read(cls, configs: Path, folder: Path) -> "Books":
+    def read(cls, configs: Path, folder: Path, templates: Mapping[str, TableSchema]) -> "Books":
         """From `books.yml`, the schemas and views it names, and a file for each question beside it."""
         document = read_document(folder / "books.yml", BooksDocument)
+        suite = load_suite(configs / "data_quality" / "expectations" / document.suite)
+        if document.template not in templates:
+            raise Misconfigured(
+                "books cannot be kept",
+                flaws=[Flaw(f"there is no schema template {document.template!r}", "template", str(folder / "books.yml"))],
+            )
+        raw = replace(templates[document.template], name=document.raw)
+        schemas = tuple(facts.with_columns(folder, name) for name, facts in document.tables.items())
+        check_suite(suite, {schema.name: schema for schema in (raw, *schemas)})
         return cls(
             provider=document.provider,
-            raw=document.raw,
+            raw=raw,
             daily=document.daily,
-            schemas=tuple(facts.with_columns(folder, name) for name, facts in document.tables.items()),
+            schemas=schemas,
             views={name: _text(folder / "views" / f"{name}.sql") for name in document.views},
             questions=_questions(folder / "books", QUESTIONS),
-            suite=load_suite(configs / "data_quality" / "expectations" / document.suite),
+            suite=suite,
             late_days=document.late_days,
             closing_day=document.closing_day,
             own=Ledgers.read(configs),

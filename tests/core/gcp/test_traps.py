@@ -1,0 +1,11 @@
+from tests.fakes.billing import billing
+from tests.traps import TODAY, answers, shown
+
+
+async def test_no_trap_catches_us_and_every_trap_is_one(tmp_path, made_once):
+    with billing(tmp_path, TODAY, made_once) as here:
+        found = await answers(here)
+
+    assert len(found) >= 14
+    assert all(one.right for one in found), shown(found)
+    assert all(one.trap.naive != one.trap.right for one in found), shown(found)

@@ -1,0 +1,85 @@
+"""The billing pipeline as a run carries it out, in this process: real ledger, vault, warehouse and sandbox, and a day that stands still."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from src.app.wiring import Parts
+from src.core.base.clock import SystemClock
+from src.core.base.identity import Actor, Tenant
+from src.core.base.names import Environment, org_slug
+from src.core.base.secret import Secret
+from src.core.base.settings import Settings, use_settings
+from src.core.base.window import Window
+from src.core.pipeline.outcome import Outcome
+
+ROOT = Actor("root")
+NOON = 12
+
+
+class StillClock(SystemClock):
+    """Noon of a day, and a microsecond more each time it is asked."""
+
+    def __init__(self, today: date) -> None:
+        self.today = today
+        self._asked = 0
+
+    def now(self) -> datetime:
+        self._asked += 1
+        return datetime(self.today.year, self.today.month, self.today.day, NOON, tzinfo=UTC) + timedelta(microseconds=self._asked)
+
+
+@dataclass
+class Billing:
+    parts: Parts
+    clock: StillClock
+    tenant: Tenant = field(default_factory=lambda: Tenant(org_slug("acme_corp"), Environment.DEVELOPMENT))
+
+    async def onboard(self, account: str = "demo", **settings: Any) -> "Billing":
+        given = {"org_slug": str(self.tenant.org_slug), "company_name": "Acme", "admin_email": "finops@example.com"}
+        made = await self.parts.executor.run("setup/organizations/onboarding", actor=ROOT, tenant=self.tenant, inputs=given)
+        made.require()
+        await self.connect(account, **settings)
+        return self
+
+    async def connect(self, account: str = "demo", **settings: Any) -> None:
+        assert self.parts.sandbox is not None
+        inputs = {"credential": Secret(self.parts.sandbox.service_account(account)), "settings": settings or None}
+        made = await self.parts.executor.run("integrations/gcp/setup", actor=ROOT, tenant=self.tenant, inputs=inputs)
+        made.require()
+
+    async def run(self, first: date, last: date, **inputs: Any) -> Outcome:
+        return await self.parts.executor.run("gcp/cost/billing", actor=ROOT, tenant=self.tenant, window=Window(first, last), inputs=inputs)
+
+    async def load(self, first: date, last: date, **inputs: Any) -> dict[str, Any]:
+        return (await self.run(first, last, **inputs)).require().of("load_billing")
+
+    def ask(self, sql: str, **params: Any) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self.parts.warehouse.query(self.tenant, sql, params).to_pylist()
+        return rows
+
+
+@contextmanager
+def billing(folder: Path, today: date, shared: Path | None = None, **settings: Any) -> Iterator[Billing]:
+    """`shared` keeps what the sandbox has made for the next test that asks for the same days."""
+    data = folder / "data"
+    data.mkdir(parents=True)
+    if shared is not None:
+        shared.mkdir(parents=True, exist_ok=True)
+        (data / "sandbox").symlink_to(shared)
+    given = {"embedded_data_dir": data, "sandbox": True, "duckdb_memory_limit": "1GB", **settings}
+    made = Settings(_env_file=None, ca_root_api_key="admin_" + "k" * 40).model_copy(update=given)
+    clock = StillClock(today)
+    parts = Parts(made, clock=clock)
+    use_settings(made)
+    try:
+        parts.start_sandbox()
+        parts.claim_warehouse()
+        parts.ledger.bootstrap()
+        yield Billing(parts, clock)
+    finally:
+        parts.close()
+        use_settings(None)

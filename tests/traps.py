@@ -1,0 +1,80 @@
+"""The trap corpus: every trap planted in the sandbox, its right answer, what a usual shortcut says, and what we say.
+
+`make traps` prints it. The export is loaded as an organisation would: once early, when load days are still growing, and once late.
+"""
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import structlog
+
+from src.sandbox.gcp.traps import Trap
+from tests.fakes.billing import Billing, billing
+
+FIRST, EARLY, TODAY = date(2026, 8, 1), date(2026, 9, 9), date(2026, 11, 20)
+LAST = date(2026, 11, 19)
+QUIET = 50
+OURS = """SELECT SUM(billed_cost) AS billed, SUM(credits) AS credits, SUM(net_cost) AS net
+FROM billing_cost_daily
+WHERE (@currency IS NULL OR currency = @currency)
+  AND (@invoice_month IS NULL OR invoice_month = @invoice_month)
+  AND (@usage_date IS NULL OR usage_date = CAST(@usage_date AS DATE))
+  AND (@label IS NULL OR STRPOS(labels, @label) > 0)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    trap: Trap
+    ours: Decimal
+
+    @property
+    def right(self) -> bool:
+        return self.ours == self.trap.right
+
+
+async def answers(here: Billing) -> list[Answer]:
+    await here.onboard()
+    for today in (EARLY, TODAY):
+        here.clock.today = today
+        await here.load(FIRST, today)
+    assert here.parts.sandbox is not None
+    return [Answer(trap, said(here, trap)) for trap in here.parts.sandbox.gcp.traps(FIRST, LAST)]
+
+
+def said(here: Billing, trap: Trap) -> Decimal:
+    where = dict(trap.where)
+    env = where.pop("labels.env", None)
+    asked = {name: where.pop(name, None) for name in ("currency", "invoice_month", "usage_date")}
+    assert not where, f"the trap {trap.name} asks for {where}"
+    [row] = here.ask(OURS, **asked, label=env and f'{{"key":"env","value":"{env}"}}')
+    return Decimal(row[trap.measure])
+
+
+def shown(found: Iterable[Answer]) -> str:
+    lines = []
+    for one in found:
+        trap = one.trap
+        lines += [
+            f"{'right' if one.right else 'WRONG'}  {trap.name}: {trap.what}",
+            f"       right {trap.right:>20f}   ours {one.ours:>20f}   naive {trap.naive:>24f}  ({trap.shortcut})",
+        ]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(QUIET))
+    with tempfile.TemporaryDirectory(prefix="traps-") as folder, billing(Path(folder), TODAY) as here:
+        found = asyncio.run(answers(here))
+    wrong = sum(not one.right for one in found)
+    print(f"{shown(found)}\n\n{len(found)} traps, load days {FIRST} to {LAST}: {len(found) - wrong} right, {wrong} wrong")  # noqa: T201 - its purpose
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
