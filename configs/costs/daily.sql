@@ -60,11 +60,15 @@ unmarked AS (
   LEFT JOIN marks ON marks.usage_date = sums.usage_date AND marks.provider = sums.provider
   WHERE marks.provider IS NULL
 ),
+reads AS (
+  SELECT provider, MAX(published_at) AS read_at FROM x_load_manifests GROUP BY provider
+),
 spans AS (
-  SELECT provider, MIN(usage_date) AS first_day
+  SELECT x_cost_daily.provider, MIN(x_cost_daily.usage_date) AS first_day, MAX(reads.read_at) AS read_at
   FROM x_cost_daily
-  WHERE @provider IS NULL OR provider = @provider
-  GROUP BY provider
+  LEFT JOIN reads ON reads.provider = x_cost_daily.provider
+  WHERE @provider IS NULL OR x_cost_daily.provider = @provider
+  GROUP BY x_cost_daily.provider
 ),
 days AS (
   SELECT usage_date FROM UNNEST(GENERATE_DATE_ARRAY(@first_day, @last_day)) AS usage_date
@@ -170,4 +174,4 @@ SELECT
     FROM marks
   ) AS marks,
   (SELECT ARRAY_AGG(STRUCT(usage_date AS usage_date, provider AS provider)) FROM unmarked) AS unmarked,
-  (SELECT ARRAY_AGG(STRUCT(provider AS provider, first_day AS first_day)) FROM spans) AS spans
+  (SELECT ARRAY_AGG(STRUCT(provider AS provider, first_day AS first_day, read_at AS read_at)) FROM spans) AS spans

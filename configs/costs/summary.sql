@@ -96,14 +96,20 @@ unmarked AS (
   LEFT JOIN marks ON marks.usage_date = kept.usage_date AND marks.provider = kept.provider
   WHERE marks.provider IS NULL
 ),
+reads AS (
+  SELECT provider, MAX(published_at) AS read_at FROM x_load_manifests GROUP BY provider
+),
 spans AS (
-  SELECT provider, MIN(usage_date) AS first_day
+  SELECT x_cost_daily.provider, MIN(x_cost_daily.usage_date) AS first_day, MAX(reads.read_at) AS read_at
   FROM x_cost_daily
-  WHERE @provider IS NULL OR provider = @provider
-  GROUP BY provider
+  LEFT JOIN reads ON reads.provider = x_cost_daily.provider
+  WHERE @provider IS NULL OR x_cost_daily.provider = @provider
+  GROUP BY x_cost_daily.provider
 ),
 invoices AS (
-  SELECT provider, invoice_month, currency, billed_cost, credits, net_cost, row_count, pipeline_logging_id, published_at
+  SELECT
+    provider, invoice_month, currency, billed_cost, credits, net_cost, row_count, completeness, completeness_reason, pipeline_logging_id,
+    published_at
   FROM x_cost_monthly
   WHERE invoice_month BETWEEN @first_month AND @last_month
     AND (@provider IS NULL OR provider = @provider)
@@ -148,11 +154,12 @@ SELECT
     FROM marks
   ) AS marks,
   (SELECT ARRAY_AGG(STRUCT(usage_date AS usage_date, provider AS provider)) FROM unmarked) AS unmarked,
-  (SELECT ARRAY_AGG(STRUCT(provider AS provider, first_day AS first_day)) FROM spans) AS spans,
+  (SELECT ARRAY_AGG(STRUCT(provider AS provider, first_day AS first_day, read_at AS read_at)) FROM spans) AS spans,
   (
     SELECT ARRAY_AGG(STRUCT(
       provider AS provider, invoice_month AS invoice_month, currency AS currency, billed_cost AS billed_cost, credits AS credits,
-      net_cost AS net_cost, row_count AS row_count, pipeline_logging_id AS pipeline_logging_id, published_at AS published_at
+      net_cost AS net_cost, row_count AS row_count, completeness AS completeness, completeness_reason AS completeness_reason,
+      pipeline_logging_id AS pipeline_logging_id, published_at AS published_at
     ))
     FROM invoices
   ) AS invoices,

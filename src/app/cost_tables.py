@@ -105,6 +105,8 @@ def summary_answer(tenant: Tenant, question: Question, found: Summary) -> Respon
                 {
                     "provider": invoice.provider,
                     "invoice_month": invoice.invoice_month,
+                    "completeness": invoice.completeness,
+                    "completeness_reason": invoice.completeness_reason,
                     "currency": invoice.currency,
                     **_amounts(invoice.amounts),
                     "pipeline_logging_id": invoice.pipeline_logging_id,

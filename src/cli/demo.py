@@ -10,11 +10,14 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, NoReturn
 
 import httpx2
 
+from src.cli.demo_bill import Bill
+from src.core.base.clock import SystemClock
 from src.core.base.faults import Fault, Misconfigured, Unavailable
 from src.core.base.settings import ROOT
 
@@ -151,7 +154,19 @@ class Demo:
             f"\n  org        {who['org_slug']}  (plan {DEMO_ORG['subscription_plan']}, dataset {who['dataset_id']})"
             f"\n  org key    {org_key}"
             f"\n  kept in    {self.keys_file}  (owner-only)\n"
-            f"\nTry:\n  curl {self.address}/api/v1/whoami -H 'X-API-Key: {org_key}'"
+        )
+        Bill(client, who["org_slug"], org_key, self.var / "demo" / "sandbox" / "credentials" / "gcp-demo.json", today(), self.say).show()
+        self.say(self._next(who["org_slug"], org_key, root_key))
+
+    def _next(self, org: str, org_key: str, root_key: str) -> str:
+        month = today().replace(day=1)
+        return (
+            f"\nOpen {self.address}/docs, or try:"
+            f"\n  curl '{self.address}/api/v1/costs/{org}/daily?from={month}&group_by=service' -H 'X-API-Key: {org_key}'"
+            f"\n  curl '{self.address}/api/v1/costs/{org}/daily?from={month}' -H 'Accept: text/csv' -H 'X-API-Key: {org_key}'"
+            f"\n  curl {self.address}/api/v1/pipelines/runs/{org} -H 'X-API-Key: {org_key}'"
+            f"\n  curl -N -X POST '{self.address}/api/v1/pipelines/run/{org}/gcp/cost/billing?wait=true' -H 'X-API-Key: {org_key}'"
+            f"\n  curl {self.address}/api/v1/organizations/{org}/quota -H 'X-API-Key: {org_key}'"
             f"\n  curl {self.address}/api/v1/organizations -H 'X-CA-Root-Key: {root_key}'"
         )
 
@@ -192,6 +207,10 @@ def _read(answer: httpx2.Response) -> dict[str, Any]:
         raise Fault(f"{answer.request.method} {answer.request.url.path} answered {answer.status_code}: {answer.text}")
     read: dict[str, Any] = answer.json()
     return read
+
+
+def today() -> date:
+    return SystemClock().now().date()
 
 
 def _leave(number: int, _frame: object) -> NoReturn:

@@ -14,7 +14,7 @@ from src.core.base.identity import Tenant
 from src.core.base.names import Environment, org_slug
 from src.core.base.settings import Settings
 from src.core.engine import open_warehouse
-from tests.core.costs.bills import cost, mark, prepare, publish
+from tests.core.costs.bills import cost, manifest, mark, prepare, publish
 from tests.fakes.running import ROOT_KEY, RunningService
 
 DAYS = [date(2026, 6, 1) + timedelta(days=number) for number in range(5)]
@@ -50,7 +50,15 @@ def load(data) -> None:
         "net_after": "20.2",
     }
     history |= {"said_since": as_of, "changed_at": as_of, "reason": "2 rows came late", "pipeline_logging_id": "run"}
-    publish(warehouse, tenant, gcp_cost_daily=rows, x_cost_daily=marked, x_cost_monthly=[invoice], x_cost_history=[history])
+    publish(
+        warehouse,
+        tenant,
+        gcp_cost_daily=rows,
+        x_cost_daily=marked,
+        x_cost_monthly=[invoice],
+        x_cost_history=[history],
+        x_load_manifests=[manifest(as_of)],
+    )
     warehouse.close()
 
 

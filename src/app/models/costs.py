@@ -81,6 +81,8 @@ class InvoiceAnswer(AmountsAnswer):
     provider: str
     invoice_month: str = Field(description="YYYYMM")
     currency: str
+    completeness: Status | None = Field(description="Of the month as a whole; null where no run has said")
+    completeness_reason: str | None
     pipeline_logging_id: str
     published_at: datetime
 

@@ -37,12 +37,12 @@ class Standing:
     source_as_of: datetime | None = None
 
 
-def aged(mark: Mark, now: datetime) -> Mark:
-    """A day that was provisional and that nobody has looked at since is stale."""
-    if mark.status != "provisional" or mark.source_as_of is None or now - mark.source_as_of <= STALE_AFTER:
+def aged(mark: Mark, read_at: datetime | None, now: datetime) -> Mark:
+    """A day that was provisional is stale when nobody has read its source since: what it waits for may have come."""
+    if mark.status != "provisional" or read_at is None or now - read_at <= STALE_AFTER:
         return mark
-    hours = (now - mark.source_as_of) // timedelta(hours=1)
-    reason = f"provisional, and its newest row is {hours} hours old; run the pipeline again"
+    hours = (now - read_at) // timedelta(hours=1)
+    reason = f"provisional, and the source was last read {hours} hours ago; run the pipeline again"
     return replace(mark, status="stale", reason=f"{reason} ({mark.reason})" if mark.reason else reason)
 
 
@@ -78,11 +78,14 @@ class Calendar:
     _held: dict[tuple[date, str | None], Standing] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, marks: Iterable[Mark], began: Mapping[str, date], now: datetime) -> "Calendar":
+    def of(
+        cls, marks: Iterable[Mark], began: Mapping[str, date], now: datetime, read_at: Mapping[str, datetime | None] | None = None
+    ) -> "Calendar":
         days: dict[date, dict[str, list[Mark]]] = {}
         published: list[datetime] = []
         for mark in marks:
-            days.setdefault(mark.usage_date, {}).setdefault(mark.provider, []).append(aged(mark, now))
+            found = aged(mark, (read_at or {}).get(mark.provider), now)
+            days.setdefault(mark.usage_date, {}).setdefault(mark.provider, []).append(found)
             if mark.published_at is not None:
                 published.append(mark.published_at)
         return cls(now.date(), days, began, max(published, default=None))
@@ -111,4 +114,10 @@ def calendar_of(marks: Iterable[Row], unmarked: Iterable[Row], spans: Iterable[R
     """From what both questions select of `x_cost_daily`, and the days that have rows and stand not there."""
     recorded = [Mark(**cast("Any", row)) for row in marks]
     recorded += [Mark(**cast("Any", row), status="provisional", reason=UNRECORDED) for row in unmarked]
-    return Calendar.of(recorded, {str(row["provider"]): cast("date", row["first_day"]) for row in spans}, now)
+    known = list(spans)
+    return Calendar.of(
+        recorded,
+        {str(row["provider"]): cast("date", row["first_day"]) for row in known},
+        now,
+        {str(row["provider"]): cast("datetime | None", row["read_at"]) for row in known},
+    )

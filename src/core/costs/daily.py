@@ -10,7 +10,7 @@ from src.core.costs.cursor import Place, cursor_of, parameters_after, place_of
 from src.core.costs.question import Question
 from src.core.costs.reader import COSTS_VIEW, Reader
 
-NEEDED: Final = (COSTS_VIEW, "x_cost_daily")
+NEEDED: Final = (COSTS_VIEW, "x_load_manifests", "x_cost_daily")
 NO_KEYS: Final = ("0", "0", "")
 
 

@@ -10,7 +10,7 @@ from src.core.costs.question import Question
 from src.core.costs.reader import COSTS_VIEW, Reader
 from src.core.engine.port import Scalar
 
-NEEDED: Final = (COSTS_VIEW, "x_cost_daily", "x_cost_monthly", "x_cost_history")
+NEEDED: Final = (COSTS_VIEW, "x_load_manifests", "x_cost_daily", "x_cost_monthly", "x_cost_history")
 CHANGES_SHOWN: Final = 200
 
 
@@ -31,6 +31,8 @@ class Invoice:
     invoice_month: str
     currency: str
     amounts: Amounts
+    completeness: Status | None
+    completeness_reason: str | None
     pipeline_logging_id: str
     published_at: datetime
 
@@ -117,7 +119,14 @@ def _sum(row: Mapping[str, Any], question: Question | None) -> Sum:
 
 def _invoice(row: Mapping[str, Any]) -> Invoice:
     return Invoice(
-        row["provider"], row["invoice_month"], row["currency"], Amounts.now(row), row["pipeline_logging_id"], row["published_at"]
+        row["provider"],
+        row["invoice_month"],
+        row["currency"],
+        Amounts.now(row),
+        row["completeness"],
+        row["completeness_reason"],
+        row["pipeline_logging_id"],
+        row["published_at"],
     )
 
 

@@ -14,7 +14,7 @@ CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 HOUSE = CONFIGS / "setup/organizations/onboarding/schemas"
 TABLES = {
     "gcp_cost_daily": CONFIGS / "gcp/cost/schemas/gcp_cost_daily.json",
-    **{name: HOUSE / f"{name}.json" for name in ("x_cost_daily", "x_cost_monthly", "x_cost_history")},
+    **{name: HOUSE / f"{name}.json" for name in ("x_cost_daily", "x_cost_monthly", "x_cost_history", "x_load_manifests")},
 }
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 PUBLISHED = datetime(2026, 11, 20, 6, tzinfo=UTC)
@@ -66,3 +66,10 @@ def mark(day: date, completeness: str = "complete", provider: str = "gcp", curre
 
 def marks(days: Sequence[date]) -> list[dict[str, object]]:
     return [mark(day) for day in days]
+
+
+def manifest(published_at: datetime, provider: str = "gcp") -> dict[str, object]:
+    """A run read the source then."""
+    texts = dict.fromkeys(("manifest_id", "pipeline_logging_id", "step_id", "document", "source", "schema_fingerprint"), "x")
+    counts = dict.fromkeys(("generation", "rows_read", "rows_written", "bytes_read"), 0)
+    return {**texts, **counts, "provider": provider, "totals": [], "tables": {}, "published_at": published_at}
