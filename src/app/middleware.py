@@ -34,7 +34,17 @@ CSP = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"
 NO_STORE = (b"cache-control", b"no-store")
 AUTH_OFF = (b"x-auth-disabled", b"true")
 EXPOSED = ("X-Request-ID", "RateLimit", "RateLimit-Policy", "Retry-After", "traceresponse", "Location")
-ACCEPTED = ("X-API-Key", "X-CA-Root-Key", "X-Admin-Key", "X-User-ID", "X-Request-ID", "Idempotency-Key", "Content-Type", "traceparent")
+ACCEPTED = (
+    "X-API-Key",
+    "X-CA-Root-Key",
+    "X-Admin-Key",
+    "X-User-ID",
+    "X-Request-ID",
+    "Idempotency-Key",
+    "Last-Event-ID",
+    "Content-Type",
+    "traceparent",
+)
 
 
 class EdgeMiddleware:
