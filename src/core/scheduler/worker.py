@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
@@ -39,7 +39,6 @@ class Working:
     lease: Lease
     journal: LeasedJournal
     run: asyncio.Task[None]
-    whole: asyncio.Task[None] | None = None
 
 
 class Worker:
@@ -62,6 +61,8 @@ class Worker:
         self.owner = f"{self._place}-{services.ids.new()}"
         self._copies = RunCopies(services)
         self._working: dict[str, Working] = {}
+        # a run is out of its worker's hands before its records are copied
+        self._tasks: set[asyncio.Task[None]] = set()
         self._bell: Bell | None = None
         self._serving: asyncio.Task[None] | None = None
         self._stopping = False
@@ -95,18 +96,14 @@ class Worker:
             return
         self.wake()
         await asyncio.wait({self._serving})
-        left = await self._drained(self._services.settings.worker_drain_seconds)
-        for working in left:
+        if self._tasks:
+            ended = asyncio.create_task(_all_done(set(self._tasks)))
+            await until_either(ended, self._sleep, self._services.settings.worker_drain_seconds)
+        for working in list(self._working.values()):
             await self._hand_back(working)
             working.run.cancel()
-        if left:
-            await asyncio.wait([working.whole for working in left if working.whole], timeout=LAST_SECONDS)
-
-    async def _drained(self, seconds: float) -> list[Working]:
-        tasks = [working.whole for working in self._working.values() if working.whole]
-        if tasks:
-            await until_either(asyncio.create_task(_all_done(tasks)), self._sleep, seconds)
-        return list(self._working.values())
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=LAST_SECONDS)
 
     async def _hand_back(self, working: Working) -> None:
         try:
@@ -174,8 +171,10 @@ class Worker:
         journal = LeasedJournal(self._services, lease)
         working = Working(lease, journal, asyncio.create_task(self._run(lease, journal)))
         self._working[claim.run_id] = working
-        working.whole = asyncio.create_task(self._see_through(working))
-        working.whole.add_done_callback(partial(_tell_broken, claim.run_id))
+        whole = asyncio.create_task(self._see_through(working))
+        self._tasks.add(whole)
+        whole.add_done_callback(self._tasks.discard)
+        whole.add_done_callback(partial(_tell_broken, claim.run_id))
         log.info("run.claimed", run_id=claim.run_id, org=claim.tenant.org_slug, attempt=claim.attempt, generation=lease.generation)
 
     async def _run(self, lease: Lease, journal: LeasedJournal) -> None:
@@ -276,7 +275,7 @@ class Worker:
             log.warning("run.uncopied", run_id=claim.run_id, org=claim.tenant.org_slug, code=fault.code, error=fault.detail)
 
 
-async def _all_done(tasks: list[asyncio.Task[None]]) -> bool:
+async def _all_done(tasks: Collection[asyncio.Task[None]]) -> bool:
     await asyncio.wait(tasks)
     return True
 

@@ -1,0 +1,67 @@
+from datetime import timedelta
+
+import pytest
+
+from src.core.base.facts import TableFacts
+from src.core.base.settings import ROOT
+from src.core.base.window import Window
+from src.core.ledger import runs
+from src.core.scheduler.copying import TABLES, RunCopies
+from tests.contract.ledger.rivals import at_once
+from tests.contract.ledger.samples import row_of
+from tests.core.scheduler.parts import DAY, NOON
+from tests.core.scheduler.test_worker import at_work, over, until
+
+FOLDER = ROOT / "configs" / "setup" / "organizations" / "onboarding"
+
+
+@pytest.fixture
+def house(work):
+    work.tenant(dataset=True)
+    for name in TABLES:
+        work.warehouse.ensure_table(work.tenants["acme"], TableFacts(description=name).with_columns(FOLDER, name))
+    return work
+
+
+def copied(work, sql):
+    return work.warehouse.query(work.tenants["acme"], sql).to_pylist()
+
+
+def ended(work, window, at=NOON):
+    run_id = work.accept(window=window).run.pipeline_logging_id
+    work.ledger.write(runs.finish, run_id, status="FAILED", at=at, error_code="missing", error_message="no export")
+    return run_id
+
+
+async def test_a_run_is_copied_into_its_organisations_dataset_when_it_is_over(house):
+    async with at_work(house) as worker:
+        run_id = house.accept().run.pipeline_logging_id
+        worker.wake()
+        await until(over(house, run_id))
+    [run] = copied(house, "SELECT * FROM x_meta_pipeline_runs")
+    assert (run["pipeline_logging_id"], run["status"], run["rows_processed"], run["window_start"]) == (run_id, "SUCCESS", 7, DAY.start)
+    steps = copied(house, "SELECT step_id, status, run_date FROM x_meta_step_logs ORDER BY step_index")
+    assert [(step["step_id"], step["status"], step["run_date"]) for step in steps] == [
+        ("extract_it", "SUCCESS", NOON.date()),
+        ("load_it", "SUCCESS", NOON.date()),
+    ]
+
+
+def test_runs_that_were_not_copied_are_copied_with_the_next_and_none_twice(house):
+    first = ended(house, DAY)
+    second = ended(house, Window.day(DAY.start - timedelta(days=1)))
+    ended(house, Window.day(DAY.start - timedelta(days=2)), at=NOON - timedelta(days=4))
+    with house.ledger.writing() as unit:
+        table = unit.tables["org_meta_dq_results"]
+        unit.change(table.insert(), row_of(table, "acme") | {"pipeline_logging_id": first})
+    copies = RunCopies(house)
+    assert sorted(at_once(4, lambda: copies.copy(house.tenants["acme"]))) == [0, 0, 0, 2]
+    found = copied(house, "SELECT pipeline_logging_id FROM x_meta_pipeline_runs ORDER BY pipeline_logging_id")
+    assert [row["pipeline_logging_id"] for row in found] == [first, second]
+    [result] = copied(house, "SELECT * FROM x_meta_dq_results")
+    assert (result["pipeline_logging_id"], result["passed"], result["run_date"]) == (first, True, NOON.date())
+
+
+def test_an_organisation_without_its_tables_is_left_alone(work):
+    ended(work, DAY)
+    assert RunCopies(work).copy(work.tenants["acme"]) == 0
