@@ -5,7 +5,7 @@ TESTS ?= tests
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format proof lock clean bench-start bench-api bench-warehouse bench-vault
+.PHONY: help demo test check format proof traps lock clean bench-start bench-api bench-warehouse bench-vault bench-ledger bench-ingest
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +18,7 @@ help: ## List the targets
 	@sh scripts/venv.sh "$(PYTHON)" requirements-dev.txt
 	@touch $@
 
-demo: .venv/run.stamp ## Start the service embedded, bootstrap, onboard an organisation, keep serving (PORT=8000, EXIT=1 stops after the work)
+demo: .venv/run.stamp ## Start the service embedded on the sandbox, load three months of a bill, keep serving (PORT=8000, EXIT=1 stops after the work)
 	@$(BIN)/python -m src.cli.main demo --port $(PORT) $(if $(filter 1,$(EXIT)),--exit)
 
 test: .venv/dev.stamp ## Run the tests
@@ -35,7 +35,7 @@ format: .venv/dev.stamp ## Rewrite files in the house format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-proof: .venv/dev.stamp ## Run the long proofs too (50 kills of onboarding)
+proof: .venv/dev.stamp ## Run the long proofs (50 kills of onboarding, 100 of runs, 50 organisations at once)
 	$(BIN)/python -m pytest -m proof -p no:randomly -s $(TESTS)
 
 bench-start: .venv/dev.stamp ## Start-up time and idle memory beside a bare uvicorn hello
@@ -47,13 +47,28 @@ bench-api: .venv/dev.stamp ## Requests through the whole stack beside a bare Fas
 bench-warehouse: .venv/dev.stamp ## A publication of 2 million wide rows beside the same statements in bare DuckDB
 	$(BIN)/python -m bench.bench_warehouse
 
+traps: .venv/dev.stamp ## Every planted trap of a bill: its right answer, ours, and what a usual shortcut says
+	@$(BIN)/python -m tests.traps
+
 bench-vault: .venv/dev.stamp ## Sealing a credential beside bare AES-GCM
 	$(BIN)/python -m bench.bench_vault
+
+bench-ledger: .venv/dev.stamp ## A run's way through the queue beside the same statements on bare SQLite
+	$(BIN)/python -m bench.bench_ledger
+
+.venv-bench/stamp: requirements-bench.txt
+	@"$(PYTHON)" -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
+	@touch $@
+
+bench-ingest: .venv/dev.stamp .venv-bench/stamp ## A month of nested billing rows beside bare DuckDB and dlt
+	$(BIN)/python -m bench.bench_ingest --dlt .venv-bench/bin/python
 
 lock: .venv/dev.stamp ## Resolve requirements*.in anew into locked files with hashes
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" requirements-dev.in -o requirements-dev.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" requirements-bench.in -o requirements-bench.txt
 
 clean: ## Remove the virtual environment and caches (var/ with the demo's data stays)
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,8 +1,11 @@
 """The README's own commands, run as printed against a service of its own."""
 
+import json
 import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -19,13 +22,24 @@ def commands() -> list[str]:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
-def test_every_curl_line_of_the_readme_answers_as_it_says(fresh):
-    service: RunningService = fresh()
-    environment = {"BASE_URL": service.address, "CA_ROOT_API_KEY": ROOT_KEY, "PATH": "/usr/bin:/bin", "ORG_API_KEY": ""}
+def test_every_curl_line_of_the_readme_answers_as_it_says(fresh, tmp_path):
+    service: RunningService = fresh(SANDBOX="true")
+    environment = {
+        "BASE_URL": service.address,
+        "CA_ROOT_API_KEY": ROOT_KEY,
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "GCP_KEY": str(service.data / "sandbox" / "credentials" / "gcp-demo.json"),
+    }
     statuses = []
     for command in commands():
         shown = subprocess.run(
-            ["bash", "-c", f"{command} -sS -w '\\n%{{http_code}}'"], env=environment, capture_output=True, text=True, check=True, timeout=60
+            ["bash", "-c", f"{command} -sS -w '\\n%{{http_code}}'"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+            cwd=tmp_path,
         )
         body, _, status = shown.stdout.rpartition("\n")
         statuses.append(int(status))
@@ -33,8 +47,15 @@ def test_every_curl_line_of_the_readme_answers_as_it_says(fresh):
             key = re.search(r"acmecorp_api_[A-Za-z0-9]{16}", body)
             assert key is not None
             environment["ORG_API_KEY"] = key[0]
+        if "pipelines/run/" in command:
+            environment["RUN_ID"] = json.loads(body)["pipeline_logging_id"]
+        if "/events" in command:
+            assert "event: end" in body
+        if command.endswith('/$RUN_ID -H "X-API-Key: $ORG_API_KEY"'):
+            assert json.loads(body)["status"] == "SUCCESS"
 
-    assert statuses == [200, 200, 200, 201, 200, 201, 200, 403]
+    assert statuses == [200, 200, 200, 201, 200, 200, 202, 200, 200, 200, 200, 200, 200, 200, 201, 200, 403]
+    assert (tmp_path / "gcp_cost_daily.parquet").read_bytes()[:4] == b"PAR1"
 
 
 def test_the_two_commands_and_the_customers_start_line_stand_there():
