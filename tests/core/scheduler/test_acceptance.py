@@ -1,6 +1,7 @@
 import json
 from datetime import date, timedelta
 from itertools import count
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -157,7 +158,8 @@ def test_an_input_that_looks_like_a_secret_never_enters_the_queue(work):
 @given(asked=st.lists(st.tuples(st.integers(0, 3), st.sampled_from([None, "a", "b"])), max_size=12))
 def test_there_is_never_more_than_one_run_of_the_same_work(work, asked):
     slug = f"org{next(SLUGS)}"
-    by_window, by_key = {}, {}
+    by_window: dict[Any, Any] = {}
+    by_key: dict[Any, Any] = {}
     for window, key in asked:
         try:
             run = work.accept(slug, window=day(window), idempotency_key=key).run.pipeline_logging_id

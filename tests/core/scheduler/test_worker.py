@@ -379,7 +379,7 @@ async def test_fifty_organisations_run_at_once_and_stay_apart(work):
         for slug, run_id in accepted:
             await until(over(work, run_id))
             assert (work.run(run_id).status, work.running(slug)) == ("SUCCESS", 0)
-    assert {(context.tenant.org_slug, context.run_id) for context in place.seen} == set(accepted)
+    assert {(context.tenant.org_slug, context.run_id) for context in place.seen if context.tenant} == set(accepted)
     assert place.most_at_once <= work.settings.worker_slots
 
 
