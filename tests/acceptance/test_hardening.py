@@ -68,7 +68,10 @@ def test_costs_of_an_earlier_organisation_are_not_handed_to_a_new_one(fresh):
     service.key_of("heirloom")
     service.stop()
     with duckdb.connect(service.data / "warehouse" / "heirloom_dev" / "heirloom_dev.duckdb") as dataset:
-        dataset.execute("INSERT INTO x_cost_daily VALUES ('2026-11-01', 'gcp', 'USD', 42, 42, 'complete', 'run', now())")
+        dataset.execute(
+            "INSERT INTO x_cost_daily (usage_date, provider, currency, billed_cost, completeness, pipeline_logging_id, published_at) "
+            "VALUES ('2026-11-01', 'gcp', 'USD', 42, 'complete', 'run', now())"
+        )
     service.start()
     assert service.admin("POST", "/api/v1/admin/bootstrap", {"force_recreate_dataset": True}).status_code == 200
     body = {"org_slug": "heirloom", "company_name": "Second Ltd", "admin_email": "a@example.com"}

@@ -278,6 +278,7 @@ def test_a_row_copied_to_another_organisation_does_not_open(service, google, org
     change(service, with_text)
 
     problem(service.call("POST", f"/api/v1/integrations/{thief}/gcp/validate", key=key), 500, "tampered")
+    change(service, f"DELETE FROM org_integration_credentials WHERE org_slug = '{thief}'")
 
 
 def test_the_keyrings_rotation_moves_credentials_too(service, google, org):

@@ -12,7 +12,18 @@ import pytest
 from tests.acceptance.observed import TABLES, dataset, files_of, new_slug, problem, rows, steps
 from tests.fakes.running import RunningService
 
-HOUSEHOLD = ["onboarding_validation_test", "x_cost_daily", "x_meta_dq_results", "x_meta_pipeline_runs", "x_meta_step_logs", "x_org_profile"]
+HOUSEHOLD = [
+    "onboarding_validation_test",
+    "x_cost_daily",
+    "x_cost_history",
+    "x_cost_monthly",
+    "x_load_manifests",
+    "x_meta_dq_results",
+    "x_meta_pipeline_runs",
+    "x_meta_step_logs",
+    "x_org_profile",
+    "x_source_slices",
+]
 
 
 def test_the_answer_holds_what_was_promised_and_the_plan_defaults_to_starter(service: RunningService):
