@@ -204,6 +204,9 @@ class Settings(BaseSettings):
             found.append(Flaw(f"must name each origin, not *; like {CORS_EXAMPLE}", "CORS_ORIGINS"))
         if self.sandbox:
             found.append(Flaw("must be false in production; unset it", "SANDBOX"))
+        for name in ("gcp_token_url", "bigquery_url"):
+            if not getattr(self, name).startswith("https://"):
+                found.append(Flaw("must begin with https:// in production: credentials travel to it", name.upper()))
         return found
 
     def warnings(self) -> list[Flaw]:

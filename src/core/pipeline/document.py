@@ -54,6 +54,8 @@ class Input(Document):
     pattern: str | None = None
     enum: list[Any] | None = None
     max_length: int | None = Field(default=None, ge=1)
+    minimum: int | float | None = None
+    maximum: int | float | None = None
     personal: bool = False
     """About a person: the run's log, which outlives an erasure, does not keep it."""
     description: str = ""
@@ -69,6 +71,11 @@ class Input(Document):
         for limit in ("pattern", "max_length"):
             if getattr(self, limit) is not None and self.type != "string":
                 raise ValueError(f"`{limit}` is for inputs of type string, not {self.type}")
+        for limit in ("minimum", "maximum"):
+            if getattr(self, limit) is not None and self.type not in ("integer", "number"):
+                raise ValueError(f"`{limit}` is for inputs of type integer or number, not {self.type}")
+        if self.minimum is not None and self.maximum is not None and self.maximum < self.minimum:
+            raise ValueError("`maximum` lies below `minimum`")
         if self.pattern is not None:
             try:
                 re.compile(self.pattern)

@@ -55,9 +55,15 @@ def input_flaw(spec: Input, value: object) -> str | None:
             return f"is longer than {spec.max_length or LONGEST_TEXT} characters"
         if spec.pattern is not None and not re.fullmatch(spec.pattern, text):
             return f"does not match {spec.pattern}"
+    if isinstance(text, int | float) and not _within(spec, text):
+        return f"must be between {'any' if spec.minimum is None else spec.minimum} and {'any' if spec.maximum is None else spec.maximum}"
     if spec.enum is not None and _read(spec, text) not in [_read(spec, one) for one in spec.enum]:
         return f"must be one of {', '.join(str(one) for one in spec.enum)}"
     return None
+
+
+def _within(spec: Input, value: float) -> bool:
+    return (spec.minimum is None or value >= spec.minimum) and (spec.maximum is None or value <= spec.maximum)
 
 
 def _is(kind: InputType, value: object) -> bool:

@@ -4,13 +4,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from src.core.base.faults import Misconfigured, Rejected
 from src.core.base.names import Environment
 from src.core.base.secret import Secret
 from src.core.base.window import Window
 from src.core.pipeline.document import Input, Pipeline
-from src.core.pipeline.inputs import accept
+from src.core.pipeline.inputs import accept, input_flaw
 from src.core.pipeline.variables import filled, settle
 from src.core.step.variables import Identifier, Value
 from tests.core.pipeline.parts import ACME
@@ -180,3 +181,17 @@ def test_a_config_is_filled_but_its_sql_is_left_to_be_bound():
         "sequel": "r1",
     }
     assert copy["deep"] is not config["deep"]
+
+
+@pytest.mark.parametrize(("value", "fits"), [(0, True), (10, True), (-1, False), (11, False)])
+def test_a_number_keeps_its_limits(value, fits):
+    flaw = input_flaw(Input(type="integer", minimum=0, maximum=10), value)
+
+    assert (flaw is None) is fits
+    assert fits or "between 0 and 10" in (flaw or "")
+
+
+@pytest.mark.parametrize("wrong", [{"type": "string", "minimum": 1}, {"type": "integer", "minimum": 2, "maximum": 1}])
+def test_limits_that_cannot_hold_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        Input(**wrong)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Literal
 
 from src.core.providers.export import LoadDay
@@ -13,7 +14,7 @@ ONE_DAY = timedelta(1)
 SHOWN_DAYS = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SourceState:
     """One table of a source: what it lists by load day, and the versions that are loaded."""
 
@@ -23,8 +24,13 @@ class SourceState:
     listed: tuple[LoadDay, ...]
     loaded: Mapping[date, str]
 
+    @cached_property
+    def pending(self) -> tuple[LoadDay, ...]:
+        """Listed, and not loaded in the version that is listed."""
+        return tuple(part for part in self.listed if self.loaded.get(part.day) != part.version)
+
     def changed(self, first: date, last: date, *, again: bool = False) -> tuple[LoadDay, ...]:
-        return tuple(part for part in self.listed if first <= part.day <= last and (again or self.loaded.get(part.day) != part.version))
+        return tuple(part for part in (self.listed if again else self.pending) if first <= part.day <= last)
 
     def gone(self) -> tuple[date, ...]:
         """Loaded once and listed no more, between the first and the last day that are listed: a source that forgets keeps its rows here."""
