@@ -116,12 +116,15 @@ invoices AS (
     AND (@currency IS NULL OR currency = @currency)
 ),
 changes AS (
-  -- A period is YYYY-MM-DD or YYYYMM; as texts the two never lie within each other's ranges.
+  -- A period is YYYY-MM-DD or YYYYMM by its grain; as text a month may lie within a range of days that spans a year's end.
   SELECT
     provider, grain, period, currency, billed_before, billed_after, net_before, net_after, said_since, changed_at, reason,
     pipeline_logging_id
   FROM x_cost_history
-  WHERE (period BETWEEN @first_text AND @last_text OR period BETWEEN @first_month AND @last_month)
+  WHERE (
+    (grain = 'day' AND period BETWEEN @first_text AND @last_text)
+    OR (grain = 'invoice_month' AND period BETWEEN @first_month AND @last_month)
+  )
     AND (@provider IS NULL OR provider = @provider)
     AND (@currency IS NULL OR currency = @currency)
 ),

@@ -7,7 +7,7 @@ from typing import Any, Final
 from src.app.models.pipelines import DATES, RunRequest, WindowRule
 from src.core.base.faults import Flaw, Rejected
 from src.core.base.names import did_you_mean
-from src.core.base.window import Window
+from src.core.base.window import EARLIEST, Window
 from src.core.pipeline.catalog import Entry
 
 LONGEST_DAYS: Final = 366
@@ -15,14 +15,16 @@ LONGEST_NAME: Final = 90
 
 
 def window_rule(today: date) -> WindowRule:
-    return WindowRule(default=today - timedelta(days=1), latest=today, longest_days=LONGEST_DAYS)
+    return WindowRule(default=today - timedelta(days=1), earliest=EARLIEST, latest=today, longest_days=LONGEST_DAYS)
 
 
 def window_of(asked: RunRequest, today: date) -> Window:
     window = asked.window or Window.day(today - timedelta(days=1))
-    last = "end_date" if asked.end_date else "date"
+    first, last = ("start_date", "end_date") if asked.end_date else ("date", "date")
     if window.end > today:
         raise _rejected(last, f"{window.end} lies in the future; name {today} (today, UTC) or a day before it")
+    if window.start < EARLIEST:
+        raise _rejected(first, f"{window.start} lies before anything was billed; name {EARLIEST} or a day after it")
     if len(window) > LONGEST_DAYS:
         raise _rejected(
             "start_date", f"{window} covers {len(window)} days, and one run takes {LONGEST_DAYS} at most; ask for it in several runs"

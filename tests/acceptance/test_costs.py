@@ -100,14 +100,15 @@ def test_pages_follow_each_other_and_say_the_same_totals(loaded):
     path = f"{BASE}/daily?{RANGE}&group_by=service&limit=4"
     found: list[dict[str, str]] = []
     whole = loaded(f"{BASE}/daily?{RANGE}&group_by=service").json()
-    cursor = None
-    while cursor or not found:
-        page = loaded(path + (f"&cursor={cursor}" if cursor else "")).json()
+    cursor = ""
+    for _ in range(3):
+        page = loaded(path + cursor).json()
         assert page["totals"] == whole["totals"]
         found += page["rows"]
-        cursor = page["next_cursor"]
+        cursor = f"&cursor={page['next_cursor']}"
 
     assert found == whole["rows"]
+    assert page["next_cursor"] is None
     assert len(found) == 12
     assert [row["service"] for row in found[:3]] == ["=HYPERLINK()", "Compute", "Compute"]
 

@@ -112,6 +112,15 @@ async def test_a_year_is_the_longest_window(house):
     assert "366" in problem(await house.ask("acme_corp", longer), 422, "rejected")["detail"]
 
 
+@pytest.mark.parametrize("asked", [{"date": "2009-12-31"}, {"date": "1500-10-01"}, {"start_date": "2009-12-31", "end_date": "2010-01-02"}])
+async def test_a_day_before_anything_was_billed_is_refused(house, asked):
+    wrong = problem(await house.ask("acme_corp", asked), 422, "rejected")
+
+    assert wrong["errors"][0]["field"] == next(iter(asked))
+    assert "2010-01-01" in wrong["detail"]
+    assert (await house.ask("acme_corp", {"date": "2010-01-01"})).status_code == 202
+
+
 async def test_the_same_work_twice_is_one_run(house):
     first = (await house.ask("acme_corp", {"date": "2026-01-01"})).json()
     second = (await house.ask("acme_corp", {"start_date": "2026-01-01", "end_date": "2026-01-01"})).json()
@@ -282,7 +291,7 @@ async def test_what_can_be_run_says_how_and_how_it_went_last(house):
     assert set(offered) == {"fake/cost/fake_cost", "fake/usage/one", "fake/usage/two"}
     assert cost["path"] == "/api/v1/pipelines/run/acme_corp/fake/cost/fake_cost"
     assert cost["aliases"] == ["/api/v1/pipelines/run/acme_corp/fake/billing"]
-    assert cost["window"]["latest"] == str(today(house))
+    assert (cost["window"]["earliest"], cost["window"]["latest"]) == ("2010-01-01", str(today(house)))
     assert [(given["name"], given["type"], given["required"], given["default"]) for given in cost["inputs"]] == [
         ("region", "string", False, "everywhere"),
         ("depth", "integer", False, None),

@@ -238,6 +238,7 @@ class WindowRule(Answer):
     """What `date`, or `start_date` and `end_date`, of the body may say."""
 
     default: date = Field(description="The day that is covered when none is named: yesterday, in UTC")
+    earliest: date = Field(description="The first day that may be named")
     latest: date = Field(description="The last day that may be named: today, in UTC")
     longest_days: int
 

@@ -1,8 +1,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Final
 
 from src.core.base.faults import Rejected
+
+EARLIEST: Final = date(2010, 1, 1)  # no provider's export reaches back this far
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Final, Literal, get_args
 from src.core.base.faults import Flaw, Rejected
 from src.core.base.identity import Tenant
 from src.core.base.names import did_you_mean
-from src.core.base.window import Window
+from src.core.base.window import EARLIEST, Window
 from src.core.engine.port import Scalar
 
 GroupName = Literal["provider", "service", "project", "sku", "region", "account", "cost_type", "invoice_month"]
@@ -18,7 +18,7 @@ GroupName = Literal["provider", "service", "project", "sku", "region", "account"
 GROUPS: Final[tuple[GroupName, ...]] = get_args(GroupName)
 MOST_GROUPS: Final = 2
 MOST_DAYS: Final = 366
-EARLIEST, LATEST = date(1970, 1, 1), date(2200, 12, 31)
+LATEST = date(2200, 12, 31)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from src.core.base.faults import Flaw, Missing, Rejected
 from src.core.base.names import identifier
-from src.core.costs.question import EARLIEST, LATEST, check_days
+from src.core.base.window import EARLIEST
+from src.core.costs.question import LATEST, check_days
 from src.core.costs.reader import Reader
 from src.core.engine import load_files
 from src.core.engine.port import ExportFormat, Params

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from src.core.base.faults import Rejected
 from src.core.base.identity import Tenant
 from src.core.base.names import Environment, org_slug
-from src.core.base.window import Window
+from src.core.base.window import EARLIEST, Window
 from src.core.costs.amounts import money
 from src.core.costs.cursor import Place, cursor_of, place_of
-from src.core.costs.question import EARLIEST, LATEST, Filters, Question, groups_asked, window_asked
+from src.core.costs.question import LATEST, Filters, Question, groups_asked, window_asked
 
 TODAY = date(2026, 11, 21)
 ACME, OTHER = (Tenant(org_slug(name), Environment.DEVELOPMENT) for name in ("acme_corp", "other_corp"))

@@ -130,6 +130,15 @@ def test_restatements_of_the_range_come_newest_first_as_sentences(warehouse, acm
     assert found.restatements_left_off == 0
 
 
+def test_a_range_over_a_years_end_has_no_restatements_of_other_periods(warehouse, acme):
+    others = [change(period, 1) for period in ("202501", "202511", "202602", "2025-12-29", "2026-01-03")]
+    publish(warehouse, acme, x_cost_history=[*others, change("2026-01-01", 3), change("202512", 2), change("202601", 1)])
+
+    found = read_summary(reader(warehouse, acme), Question(Window(date(2025, 12, 30), date(2026, 1, 2))), 10)
+
+    assert [one.period for one in found.restatements] == ["2026-01-01", "202512", "202601"]
+
+
 def test_restatements_beyond_the_newest_are_counted(warehouse, acme):
     publish(warehouse, acme, x_cost_history=[change("2026-10-30", hour) for hour in range(CHANGES_SHOWN + 5)])
 
