@@ -14,6 +14,8 @@ FORMAT_ELEMENTS = frozenset("YmdHMSyjBbAaIpFT")
 FRACTIONS = {"MILLISECOND": 1_000, "MICROSECOND": 1_000_000}
 PLAIN_PARTS = frozenset({"YEAR", "QUARTER", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND", "ISOYEAR"})
 NUMERICS: tuple[Kind, ...] = ("numeric", "bignumeric")
+# Where a subquery is one value; in FROM, IN, ANY or UNION it is rows.
+VALUE_PLACES = (exp.Alias, exp.Coalesce, exp.Binary, exp.Paren, exp.Cast, exp.Neg)
 SAFE_TO_CAST = (exp.Parameter, exp.Null, exp.Literal, exp.Round, exp.Ceil, exp.Floor, exp.Trunc)
 DIVIDE = "x_numeric_divide"
 
@@ -234,7 +236,12 @@ def _unnest(node: exp.Expr, _: Kinds) -> None:
 def _array_sum(node: exp.Expr, _: Kinds) -> None:
     """A sum over the row's own array: DuckDB would join it back to its row, at three times the cost of a list function."""
     select = node.this
-    if not isinstance(select, exp.Select) or set(_given(select)) != {"expressions", "from_"} or len(select.expressions) != 1:
+    if (
+        not _is_value(node)
+        or not isinstance(select, exp.Select)
+        or set(_given(select)) != {"expressions", "from_"}
+        or len(select.expressions) != 1
+    ):
         return
     total, unnest = select.expressions[0], select.args["from_"].this
     if not isinstance(total, exp.Sum) or not isinstance(unnest, exp.Unnest) or unnest.args.get("offset") or len(unnest.expressions) != 1:
@@ -246,6 +253,10 @@ def _array_sum(node: exp.Expr, _: Kinds) -> None:
     each = exp.Lambda(this=exp.Dot(this=name.copy(), expression=summed.this.copy()), expressions=[name])
     values = exp.Anonymous(this="LIST_TRANSFORM", expressions=[unnest.expressions[0].copy(), each])
     _put(node, exp.Anonymous(this="LIST_SUM", expressions=[values]))
+
+
+def _is_value(node: exp.Expr) -> bool:
+    return isinstance(node.parent, VALUE_PLACES) or (isinstance(node.parent, exp.Select) and node.arg_key == "expressions")
 
 
 def _given(node: exp.Expr) -> list[str]:

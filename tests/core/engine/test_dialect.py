@@ -26,10 +26,12 @@ COLUMNS = {
     "j": "JSON",
     "arr": "VARCHAR[]",
     "people": 'STRUCT("name" VARCHAR, age BIGINT)[]',
+    "bills": "STRUCT(amount DECIMAL(38,9), weight DOUBLE, units BIGINT)[]",
     "place": "STRUCT(city STRUCT(zip VARCHAR))",
 }
 ROW = """INSERT INTO t VALUES (7, 2.5, 10.5, 1.5, '2026-11-22', '2026-11-22 22:59:59.123456+00', 'abc', 'ab'::BLOB, '{"a": {"b": 1}}',
-['p', 'q'], [{name: 'Ada', age: 36}, {name: NULL, age: 1}], {city: {zip: '8000'}})"""
+['p', 'q'], [{name: 'Ada', age: 36}, {name: NULL, age: 1}],
+[{amount: 0.1, weight: 0.5, units: 2}, {amount: 0.2, weight: NULL, units: 3}, NULL], {city: {zip: '8000'}})"""
 CATALOGUE = Catalogue({"t": COLUMNS, "empty": COLUMNS, "view_of_t": {"total": "HUGEINT"}}, frozenset({"x_fences"}))
 
 
@@ -202,12 +204,50 @@ def test_the_answer_is_bigquerys(engine, expression, answer):
         ("SELECT a.n / b.n AS a FROM t AS a JOIN t AS b ON a.i = b.i", [(Decimal(1),)]),
         ("SELECT n / SUM(n) OVER () AS a FROM t", [(Decimal(1),)]),
         ("SELECT i FROM t QUALIFY ROW_NUMBER() OVER (PARTITION BY s ORDER BY ts DESC) = 1", [(7,)]),
-        ("SELECT * EXCEPT (f, n, bn, d, ts, s, b, j, arr, people, place) FROM t", [(7,)]),
+        ("SELECT * EXCEPT (f, n, bn, d, ts, s, b, j, arr, people, bills, place) FROM t", [(7,)]),
         ("SELECT `select` FROM (SELECT 1 AS `select`) AS `from`", [(1,)]),
     ],
 )
 def test_the_rows_are_bigquerys(engine, sql, answer):
     assert ask(engine, sql) == answer
+
+
+@pytest.mark.parametrize(
+    ("sql", "answer"),
+    [
+        ("SELECT (SELECT SUM(bill.amount) FROM UNNEST(bills) AS bill) AS a FROM t", [(Decimal("0.3"),)]),
+        ("SELECT COALESCE((SELECT SUM(bill.amount) FROM UNNEST(bills) AS bill), 0) AS a FROM t", [(Decimal("0.3"),)]),
+        ("SELECT SUM(n + COALESCE((SELECT SUM(bill.amount) FROM UNNEST(bills) AS bill), 0)) AS a FROM t", [(Decimal("10.8"),)]),
+        ("SELECT (SELECT SUM(bill.weight) FROM UNNEST(bills) AS bill) AS a FROM t", [(0.5,)]),
+        ("SELECT (SELECT SUM(bill.units) FROM UNNEST(bills) AS bill) AS a FROM t", [(5,)]),
+        ("SELECT (SELECT SUM(bill.amount) FROM UNNEST(bills) AS bill WHERE bill.units > 2) AS a FROM t", [(Decimal("0.2"),)]),
+        ("SELECT (SELECT SUM(DISTINCT bill.amount) FROM UNNEST(ARRAY_CONCAT(bills, bills)) AS bill) AS a FROM t", [(Decimal("0.3"),)]),
+        ("SELECT (SELECT SUM(bill.amount) FROM UNNEST(IF(i = 0, bills, NULL)) AS bill) AS a FROM t", [(None,)]),
+        ("SELECT (SELECT SUM(bill.amount) FROM UNNEST(IF(i = 0, bills, [])) AS bill) AS a FROM t", [(None,)]),
+        ("SELECT i FROM t WHERE (SELECT SUM(bill.amount) FROM UNNEST(bills) AS bill) > 0.25", [(7,)]),
+        # rows, not values
+        ("SELECT u.a FROM t, (SELECT SUM(bill.amount) AS a FROM UNNEST(t.bills) AS bill) AS u", [(Decimal("0.3"),)]),
+        ("SELECT a FROM (SELECT SUM(bill.amount) AS a FROM UNNEST([STRUCT(NUMERIC '1' AS amount)]) AS bill) AS u", [(Decimal(1),)]),
+        ("SELECT a FROM t JOIN (SELECT SUM(bill.weight) AS a FROM UNNEST([STRUCT(1.5 AS weight)]) AS bill) AS u ON u.a < t.i", [(1.5,)]),
+        ("SELECT i FROM t WHERE NUMERIC '0.3' IN (SELECT SUM(bill.amount) FROM UNNEST(bills) AS bill)", [(7,)]),
+        ("SELECT i FROM t WHERE NUMERIC '0.4' NOT IN (SELECT SUM(bill.amount) FROM UNNEST(bills) AS bill)", [(7,)]),
+        ("SELECT EXISTS(SELECT SUM(bill.amount) FROM UNNEST(IF(i = 0, bills, NULL)) AS bill) AS a FROM t", [(True,)]),
+        ("SELECT ARRAY(SELECT SUM(bill.weight) FROM UNNEST(bills) AS bill) AS a FROM t", [([0.5],)]),
+        ("WITH u AS (SELECT SUM(bill.weight) AS a FROM UNNEST([STRUCT(1.5 AS weight)]) AS bill) SELECT a FROM u", [(1.5,)]),
+        (
+            "(SELECT SUM(bill.weight) AS a FROM UNNEST([STRUCT(1.5 AS weight)]) AS bill) UNION ALL (SELECT 2.5 AS a) ORDER BY a",
+            [(1.5,), (2.5,)],
+        ),
+    ],
+)
+def test_a_sum_over_an_array_is_bigquerys_wherever_it_stands(engine, sql, answer):
+    assert ask(engine, sql) == answer
+
+
+@pytest.mark.parametrize("summed", ["{}", "COALESCE({}, 0)", "n + COALESCE({}, 0)", "-{}", "CAST({} AS FLOAT64)"])
+def test_a_rows_own_array_is_summed_without_a_join(summed):
+    value = summed.format("(SELECT SUM(bill.amount) FROM UNNEST(bills) AS bill)")
+    assert "LIST_SUM" in CATALOGUE.render(f"SELECT {value} AS a FROM t").sql
 
 
 @pytest.mark.parametrize(
