@@ -40,7 +40,7 @@ MONTHS = 3
 DAYS = 30
 RESTATED = FIRST + timedelta(14)
 TABLE = "gcp_billing_export_v1_0A0A0A_0B0B0B_0C0C0C"
-SOURCE = f"export.{TABLE}"
+SOURCE = f"bench.export.{TABLE}"
 BOOKS = ROOT / "configs/gcp/cost/books"
 ROW = """SELECT
   '0A0A0A-0B0B0B-0C0C0C' AS billing_account_id,
@@ -220,7 +220,8 @@ def bare(folder: Path, parts: list[str]) -> None:
         )
         span = {"first": touched[0], "last": touched[-1]}
         connection.execute("DELETE FROM gcp_cost_daily WHERE usage_date BETWEEN $first AND $last", span)
-        connection.execute(f"INSERT INTO gcp_cost_daily BY NAME {fill}", {"source_table": SOURCE, "days": touched, **span})
+        everything = dict.fromkeys(("account", "until_day", "own_from", "load_floor"))
+        connection.execute(f"INSERT INTO gcp_cost_daily BY NAME {fill}", {"source_table": SOURCE, "days": touched, **span, **everything})
         connection.commit()
         if number:
             print(f"measured {time.perf_counter() - started}")

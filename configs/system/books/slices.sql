@@ -1,3 +1,3 @@
-SELECT source, slice, version, row_count
+SELECT source, slice, version, listed_version, row_count, bytes, loaded_at, seen_at
 FROM x_source_slices
 WHERE provider = @provider

@@ -70,7 +70,7 @@ class DuckDBWarehouse:
 
     def ensure_dataset(self, tenant: Tenant) -> bool:
         made = not self.has_dataset(tenant)
-        with self._instances.lease(_dataset(tenant)):
+        with self._instances.lease(_dataset(tenant), create=True):
             return made
 
     def has_dataset(self, tenant: Tenant) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from src.core.base.faults import Throttled, Unavailable
+from src.core.base.faults import Missing, Throttled, Unavailable
 from src.core.base.settings import Settings
 from src.core.engine.dialect import Catalogue
 from src.core.engine.dialect_rules import DIVIDE_MACRO
@@ -98,7 +98,10 @@ def _catalogue(cursor: duckdb.DuckDBPyConnection) -> Catalogue:
     return Catalogue(columns, HOUSEKEEPING)
 
 
-def open_instance(folder: Path, settings: Settings) -> Instance:
+def open_instance(folder: Path, settings: Settings, *, create: bool) -> Instance:
+    if not create and not database_file(folder).exists():
+        # it was erased between somebody's look and this opening, and must not come back empty
+        raise Missing(f"there is no dataset {folder.name} any more; onboard the organisation first")
     for part in (folder, folder / IO, folder / SPILL):
         part.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
         part.chmod(OWNER_ONLY)
@@ -193,8 +196,8 @@ class Instances:
             return tuple(self._open)
 
     @contextmanager
-    def lease(self, dataset: str) -> Iterator[Instance]:
-        instance = self._take(dataset)
+    def lease(self, dataset: str, *, create: bool = False) -> Iterator[Instance]:
+        instance = self._take(dataset, create=create)
         try:
             yield instance
         finally:
@@ -224,7 +227,7 @@ class Instances:
                 instance.root.close()
             self._open.clear()
 
-    def _take(self, dataset: str) -> Instance:
+    def _take(self, dataset: str, *, create: bool) -> Instance:
         with self._changed:
             self._await(lambda: self._held(dataset) is not None or self._room_for(dataset), "all open datasets are busy")
             held = self._held(dataset)
@@ -235,7 +238,7 @@ class Instances:
             self._reserved.add(dataset)
         instance = None
         try:
-            instance = open_instance(self.folder(dataset), self._settings)
+            instance = open_instance(self.folder(dataset), self._settings, create=create)
             instance.users = 1
         except duckdb.Error as error:
             raise fault_of(error) from error

@@ -3,9 +3,10 @@
 
 Fences. The first statement advances the row of the publication's scope. No row means that this generation, or a newer one,
 was published already; a conflict means that another publication of the scope is open or came between. Both are `Superseded`,
-except when the one that is open is older: then the caller is the newer and may try again (`Throttled`). `replace`, UPDATE,
-DELETE and MERGE also advance a row of their table, so that two scopes cannot both replace rows that neither of them sees:
-the second is `Throttled` and runs again on what the first left. Appends of different scopes to one table both commit.
+except when the one that is open is no newer (an older claim's, or an earlier try's of the same step): then the caller may
+try again (`Throttled`). `replace`, UPDATE, DELETE and MERGE also advance a row of their table, so that two scopes cannot both
+replace rows that neither of them sees: the second is `Throttled` and runs again on what the first left. Appends of different
+scopes to one table both commit.
 """
 
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from src.core.engine.dialect import Catalogue
 from src.core.engine.duckdb_faults import BROKEN, RETRY_SECONDS, fault_of
 from src.core.engine.duckdb_instance import FENCES, HOUSEKEEPING, Instance
 from src.core.engine.duckdb_slices import conditions, guarded
-from src.core.engine.duckdb_sources import Incoming, incoming, stage
+from src.core.engine.duckdb_sources import Incoming, incoming, matched, stage
 from src.core.engine.duckdb_types import quoted
 from src.core.engine.duckdb_values import bound, plain_table
 from src.core.engine.port import WHOLE_TABLE, Fence, Params, ParquetFiles, Slice, Source, Staged
@@ -78,9 +79,9 @@ def _claim(instance: Instance, cursor: duckdb.DuckDBPyConnection, run_id: str, f
     except duckdb.TransactionException as conflict:
         with instance.cursor() as other:
             [(published,)] = other.execute(PUBLISHED, {"scope": fence.scope}).fetchall()
-        if max(published or 0, instance.claims.get(fence.scope, 0)) < fence.generation:
-            raise Throttled(f"an older publication of {fence.scope} is still open; run this again", retry_after=RETRY_SECONDS) from conflict
-        raise _superseded(fence) from conflict
+        if (published or 0) >= fence.generation or instance.claims.get(fence.scope, 0) > fence.generation:
+            raise _superseded(fence) from conflict
+        raise Throttled(f"a publication of {fence.scope} is still open; run this again", retry_after=RETRY_SECONDS) from conflict
     if not advanced:
         raise _superseded(fence)
 
@@ -115,12 +116,15 @@ class DuckDBPublication:
             self._check_target(table)
             return self._delete(table, part)
 
-    def insert(self, table: str, sql: str, params: Params | None = None) -> int:
+    def insert(self, table: str, sql: str, params: Params | None = None, part: Slice = WHOLE_TABLE) -> int:
         with self._statement():
             self._check_target(table)
             rendered = self._catalogue().render(sql)
             values = bound(params, rendered.parameters)
-            return _count(self._cursor.execute(f"INSERT INTO {quoted(table)} BY NAME {rendered.sql}", values))
+            given = self._cursor.sql(f"SELECT * FROM ({rendered.sql}) LIMIT 0", params=values).columns
+            guard = guarded(part, self._instance.catalogue().need(table), matched(given, self._instance.catalogue().need(table)))
+            rows = f"SELECT * FROM ({rendered.sql}){guard.clause}"
+            return _count(self._cursor.execute(f"INSERT INTO {quoted(table)} BY NAME {rows}", {**values, **guard.values}))
 
     def append(self, table: str, source: Source) -> int:
         with self._statement():

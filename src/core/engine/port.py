@@ -107,8 +107,8 @@ class Publication(Protocol):
 
     def remove(self, table: str, part: Slice = WHOLE_TABLE) -> int: ...
 
-    def insert(self, table: str, sql: str, params: Params | None = None) -> int:
-        """Appends the rows of a query, its columns matched by name."""
+    def insert(self, table: str, sql: str, params: Params | None = None, part: Slice = WHOLE_TABLE) -> int:
+        """Appends the rows of a query, its columns matched by name; a row outside `part` is refused."""
         ...
 
     def append(self, table: str, source: Source) -> int: ...

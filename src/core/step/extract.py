@@ -1,6 +1,7 @@
 """The extract engine: parts of a source brought into the dataset's io folder, and gone from it afterwards."""
 
 import re
+import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -44,11 +45,12 @@ class Batch:
 
 @contextmanager
 def inbox(io: Path, context: StepContext) -> Iterator[Path]:
-    """A folder of this run's own. What an earlier run of the pipeline left when it was killed goes first: only one runs at a time."""
-    stem = f"{PREFIX}{NOT_A_NAME.sub('-', context.document_id or context.step_id)}-"
+    """A folder of this attempt's own. What an earlier one of the pipeline left when it was killed goes first: only one works at a time."""
+    stem = f"{PREFIX}{NOT_A_NAME.sub('-', context.document_id or context.step_id)}@"
     for left in io.glob(f"{stem}*"):
         shutil.rmtree(left, ignore_errors=True)
-    folder = io / f"{stem}{context.run_id}"
+    # an attempt that was given up may still be reading; it must not find, or take away, what this one brings
+    folder = io / f"{stem}{context.run_id}.{secrets.token_hex(4)}"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         yield folder

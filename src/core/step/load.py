@@ -3,21 +3,19 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
-from src.core.base.faults import Misconfigured
 from src.core.base.identity import Tenant
 from src.core.base.schema import TableSchema
 from src.core.base.window import Window
-from src.core.engine.port import Fence, ParquetFiles, Publication, Scalar, Slice, Staged
+from src.core.engine.port import WHOLE_TABLE, Fence, ParquetFiles, Publication, Scalar, Slice, Staged
 from src.core.ledger import dq, tracking
 from src.core.ledger.tracking import TrackedDay
-from src.core.step.books.closing import Closed, Closing, Part
-from src.core.step.books.completeness import Calendar, SourceState
+from src.core.step.books.closing import Closed, Closing, Part, Sources
+from src.core.step.books.completeness import Calendar
 from src.core.step.books.rules import Books
 from src.core.step.books.totals import Totals, require_closed
 from src.core.step.context import StepContext
@@ -26,6 +24,18 @@ from src.core.step.quality.judge import Verdict, judge
 
 INCOMING = "incoming"
 SHOWN_VERSIONS = 400
+TRACKED = (
+    "usage_date",
+    "currency",
+    "completeness",
+    "completeness_reason",
+    "billed_cost",
+    "credits",
+    "net_cost",
+    "source_as_of",
+    "pipeline_logging_id",
+)
+Rows: TypeAlias = Mapping[str, list[str] | list[date]]
 WriteMode = Literal["append", "overwrite", "truncate"]
 
 
@@ -54,7 +64,7 @@ class Loading:
     window: Window
     parts: tuple[Part, ...]
     batches: tuple[Batch, ...]
-    states: tuple[SourceState, ...]
+    sources: Sources
     calendar: Calendar
     books: Books | None = None
 
@@ -70,7 +80,7 @@ class Published:
 
 
 @dataclass(slots=True)
-class _Written:
+class Written:
     rows: int = 0
     read: Totals = field(default_factory=Totals)
     rows_read: int = 0
@@ -93,16 +103,17 @@ def publish(context: StepContext, tenant: Tenant, loading: Loading, schemas: Seq
         warehouse.ensure_table(tenant, schema)
     for name, text in views.items():
         warehouse.ensure_view(tenant, name, text)
-    with _recorded(context, tenant, now) as judged, warehouse.publication(tenant, context.run_id, _fence(context, tenant)) as publication:
+    with warehouse.publication(tenant, context.run_id, _fence(context, tenant)) as publication:
         closing = _begin(publication, loading, context, now)
         written = _write(publication, loading, context)
-        closed = _close(closing, loading, written, judged, now) if closing else None
+        judging = Judging(context, tenant, publication, now)
+        closed = _close(closing, loading, written, judging) if closing else None
         context.progress(doing="writing the manifest")
-        manifest = _manifest(context, loading, written, closed=closed, judged=judged, now=now)
+        manifest = _manifest(context, loading, written, closed=closed, judged=judging.verdicts, now=now)
         publication.append("x_load_manifests", [manifest])
         context.still_wanted()
     if closed:
-        _track(context, tenant, loading.provider, closed, now)
+        track(context, tenant, loading.provider, closed.changed, now)
     return Published(manifest, closed)
 
 
@@ -115,37 +126,44 @@ def _fence(context: StepContext, tenant: Tenant) -> Fence:
     return Fence(scope, max(micros, context.services.warehouse.last_generation(tenant, scope) + 1))
 
 
-@contextmanager
-def _recorded(context: StepContext, tenant: Tenant, at: datetime) -> Iterator[list[Verdict]]:
-    """What was judged is kept in the ledger even when the judgement keeps the publication from being one."""
-    judged: list[Verdict] = []
-    try:
-        yield judged
-    finally:
-        for verdict in judged:
-            context.services.ledger.write(
-                dq.record,
-                run_id=context.run_id,
-                generation=context.generation,
-                org_slug=tenant.org_slug,
-                step_id=context.step_id,
-                suite=verdict.suite,
-                table=verdict.table,
-                findings=verdict.results,
-                at=at,
-            )
+@dataclass(slots=True)
+class Judging:
+    """The suite asked of what this publication has written."""
+
+    context: StepContext
+    tenant: Tenant
+    publication: Publication
+    at: datetime
+    verdicts: list[Verdict] = field(default_factory=list)
+
+    def require(self, books: Books, table: TableSchema, part: Rows) -> None:
+        """What is found is kept in the ledger at once: also when it keeps the publication from being one, or its worker dies."""
+        verdict = judge(self.publication, books.suite, table=table, part=part, now=self.at)
+        self.verdicts.append(verdict)
+        self.context.services.ledger.write(
+            dq.record,
+            run_id=self.context.run_id,
+            generation=self.context.generation,
+            org_slug=self.tenant.org_slug,
+            step_id=self.context.step_id,
+            suite=verdict.suite,
+            table=verdict.table,
+            findings=verdict.results,
+            at=self.at,
+        )
+        verdict.require()
 
 
 def _begin(publication: Publication, loading: Loading, context: StepContext, now: datetime) -> Closing | None:
     if loading.books is None:
         return None
-    closing = Closing(loading.books, publication, context.run_id, now, loading.parts)
+    closing = Closing(loading.books, publication, context.run_id, now, loading.parts, loading.sources)
     closing.begin()
     return closing
 
 
-def _write(publication: Publication, loading: Loading, context: StepContext) -> _Written:
-    destination, written = loading.destination, _Written()
+def _write(publication: Publication, loading: Loading, context: StepContext) -> Written:
+    destination, written = loading.destination, Written()
     _clear(publication, loading)
     for batch in loading.batches:
         context.progress(rows=written.rows, rows_total=loading.rows, doing=f"writing {destination.table}")
@@ -154,10 +172,9 @@ def _write(publication: Publication, loading: Loading, context: StepContext) -> 
         days = [day.day for day in batch.days]
         asked = {**destination.params, "source_table": batch.source, "days": days, "first": days[0], "last": days[-1]}
         if loading.books:
-            told = publication.query(loading.books.questions["totals_read"], asked).to_pylist()
-            _refuse_foreign_days(batch, told)
-            written.read.add(batch.source, told)
-        written.rows += publication.insert(destination.table, destination.query, asked)
+            written.read.add(batch.source, publication.query(loading.books.questions["totals_read"], asked).to_pylist())
+        part = Slice(equal={"source_table": batch.source, "ingest_date": tuple(days)}) if destination.mode == "overwrite" else WHOLE_TABLE
+        written.rows += publication.insert(destination.table, destination.query, asked, part)
         written.rows_read += batch.rows
         context.still_wanted()
     context.progress(rows=written.rows, rows_total=loading.rows)
@@ -177,40 +194,27 @@ def _clear(publication: Publication, loading: Loading) -> None:
             )
 
 
-def _note_columns(written: _Written, staged: Staged) -> None:
+def _note_columns(written: Written, staged: Staged) -> None:
     written.absent.update(staged.absent)
     written.unknown.update(staged.unknown)
 
 
-def _refuse_foreign_days(batch: Batch, told: Sequence[Mapping[str, Any]]) -> None:
-    outside = sum(row["rows_outside"] for row in told)
-    if outside:
-        raise Misconfigured(
-            f"{batch.source}: {outside} rows given for the load days {batch.days[0].day} to {batch.days[-1].day} were written on others"
-        )
-
-
-def _close(closing: Closing, loading: Loading, written: _Written, judged: list[Verdict], now: datetime) -> Closed:
-    books, calendar = closing.books, loading.calendar
+def _close(closing: Closing, loading: Loading, written: Written, judging: Judging) -> Closed:
+    books = closing.books
     listed = {part.source: sum(day.rows for day in part.days) for part in loading.parts}
     require_closed(written.read, closing.written(), listed)
-    closed = closing.finish(loading.window, loading.states, calendar)
     if loading.parts:
-        read: dict[str, list[str] | list[date]] = {
-            "source_table": [part.source for part in loading.parts],
-            "ingest_date": sorted({day.day for part in loading.parts for day in part.days}),
-        }
-        judged.append(judge(closing.publication, books.suite, table=books.raw, part=read, now=now))
+        days = sorted({day.day for part in loading.parts for day in part.days})
+        judging.require(books, books.raw, {"source_table": [part.source for part in loading.parts], "ingest_date": days})
+    closed = closing.finish(loading.window, loading.calendar)
     if closed.touched:
         daily = next(schema for schema in books.schemas if schema.name == books.daily)
-        judged.append(judge(closing.publication, books.suite, table=daily, part={"usage_date": list(closed.touched)}, now=now))
-    for verdict in judged:
-        verdict.require()
+        judging.require(books, daily, {"usage_date": list(closed.touched)})
     return closed
 
 
 def _manifest(
-    context: StepContext, loading: Loading, written: _Written, *, closed: Closed | None, judged: Sequence[Verdict], now: datetime
+    context: StepContext, loading: Loading, written: Written, *, closed: Closed | None, judged: Sequence[Verdict], now: datetime
 ) -> dict[str, Any]:
     tables = {loading.destination.table: written.rows}
     if closed and loading.books:
@@ -234,6 +238,7 @@ def _manifest(
         "bytes_read": sum(day.bytes for batch in loading.batches for day in batch.days),
         "totals": written.read.shown(),
         "tables": tables,
+        "shares": [share.shown for share in closed.shares] if closed else None,
         "unread": _unread(loading),
         "quality": _summary(judged),
         "published_at": now,
@@ -261,7 +266,7 @@ def _versions(loading: Loading) -> list[dict[str, Any]]:
 def _unread(loading: Loading) -> list[dict[str, Any]]:
     """What the source has by now and this publication left as it was."""
     unread = []
-    for state in loading.states:
+    for state in loading.sources.asked:
         days = state.changed(loading.window.start, loading.calendar.today)
         gone = state.gone()
         if days:
@@ -271,29 +276,22 @@ def _unread(loading: Loading) -> list[dict[str, Any]]:
     return unread
 
 
-def _fingerprint(destination: Destination, written: _Written) -> str:
+def _fingerprint(destination: Destination, written: Written) -> str:
     columns = {*destination.schema.columns, *written.unknown} - written.absent
     return hashlib.sha256("\n".join(sorted(columns)).encode()).hexdigest()[:16]
 
 
-def _track(context: StepContext, tenant: Tenant, provider: str, closed: Closed, now: datetime) -> None:
+def track(context: StepContext, tenant: Tenant, provider: str, rows: Iterable[Mapping[str, Any]], now: datetime) -> None:
+    """Rows as `x_cost_daily` has them."""
     days = [
         TrackedDay(
             org_slug=tenant.org_slug,
             provider=provider,
-            usage_date=told.day,
-            currency=told.currency,
-            completeness=told.standing.completeness,
-            completeness_reason=told.standing.reason,
-            billed_cost=told.said.billed if told.said else None,
-            credits=told.said.credits if told.said else None,
-            net_cost=told.said.net if told.said else None,
-            row_count=told.said.rows if told.said else 0,
-            source_as_of=told.as_of,
-            pipeline_logging_id=context.run_id,
+            **{name: row[name] for name in TRACKED},
+            row_count=row["row_count"] or 0,
             generation=context.generation,
             updated_at=now,
         )
-        for told in closed.days
+        for row in rows
     ]
     context.services.ledger.write(tracking.record, days)

@@ -36,7 +36,7 @@ def impatient(chosen: Settings, wait_seconds: float) -> DuckDBWarehouse:
 
 @pytest.fixture
 def instance(tmp_path):
-    opened = open_instance(tmp_path / "acme_corp_dev", settings(tmp_path))
+    opened = open_instance(tmp_path / "acme_corp_dev", settings(tmp_path), create=True)
     yield opened
     opened.root.close()
 

@@ -5,6 +5,7 @@ SELECT
   currency,
   CASE
     WHEN cost_type = 'adjustment' OR adjustment_info.id IS NOT NULL OR adjustment_info.type IS NOT NULL THEN 'correction'
+    WHEN ingest_date IN UNNEST(@first_read) THEN 'read for the first time'
     WHEN cost_type = 'tax' THEN 'tax'
     WHEN cost_type = 'rounding_error' THEN 'rounding'
     WHEN ingest_date IN UNNEST(@restated) THEN 'restated load day'
@@ -12,7 +13,7 @@ SELECT
   END AS cause,
   MIN(ingest_date) AS first_load_day,
   MAX(ingest_date) AS last_load_day,
-  SUM(cost + COALESCE((SELECT SUM(credit.amount) FROM UNNEST(credits) AS credit), 0)) AS net_cost
+  SUM(COALESCE(cost, 0) + COALESCE((SELECT SUM(credit.amount) FROM UNNEST(credits) AS credit), 0)) AS net_cost
 FROM gcp_billing_daily_raw
 WHERE source_table = @source_table AND ingest_date BETWEEN @first AND @last AND ingest_date IN UNNEST(@days)
 GROUP BY usage_date, invoice_month, currency, cause

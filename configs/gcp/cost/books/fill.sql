@@ -14,16 +14,19 @@ SELECT
   CASE WHEN ARRAY_LENGTH(labels) > 0 THEN TO_JSON_STRING(labels) END AS labels,
   cost_type,
   currency,
-  SUM(cost) AS cost,
+  SUM(COALESCE(cost, 0)) AS cost,
   SUM(COALESCE((SELECT SUM(credit.amount) FROM UNNEST(credits) AS credit), 0)) AS credits,
-  SUM(cost + COALESCE((SELECT SUM(credit.amount) FROM UNNEST(credits) AS credit), 0)) AS net_cost,
+  SUM(COALESCE(cost, 0) + COALESCE((SELECT SUM(credit.amount) FROM UNNEST(credits) AS credit), 0)) AS net_cost,
   SUM(CAST(usage.amount_in_pricing_units AS NUMERIC)) AS usage_amount,
   usage.pricing_unit AS pricing_unit,
   COUNT(*) AS row_count,
   MAX(export_time) AS source_as_of
 FROM gcp_billing_daily_raw
 WHERE source_table = @source_table
+  AND (@account IS NULL OR COALESCE(billing_account_id, '') = @account)
   AND DATE(COALESCE(usage_start_time, export_time)) BETWEEN @first AND @last
   AND DATE(COALESCE(usage_start_time, export_time)) IN UNNEST(@days)
+  AND (@until_day IS NULL OR DATE(COALESCE(usage_start_time, export_time)) < @until_day)
+  AND (@own_from IS NULL OR DATE(COALESCE(usage_start_time, export_time)) >= @own_from OR ingest_date > @load_floor)
 GROUP BY
   usage_date, invoice_month, source_table, billing_account_id, project_id, service_id, sku_id, region, labels, cost_type, currency, pricing_unit

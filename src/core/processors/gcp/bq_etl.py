@@ -7,10 +7,10 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import structlog
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from src.core.base.documents import Document, read_document
 from src.core.base.facts import TableFacts
@@ -22,15 +22,17 @@ from src.core.base.schema import Partition, TableSchema
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
 from src.core.base.window import Window
+from src.core.ledger.credentials import list_for
 from src.core.providers.export import BillingExport, LoadDay
 from src.core.step import credentials
-from src.core.step.books.closing import Closed, Part
-from src.core.step.books.completeness import Calendar, SourceState
+from src.core.step.books.closing import Closed, Part, Sources
+from src.core.step.books.completeness import EMPTY, Calendar, SourceState
+from src.core.step.books.coverage import Remembered
 from src.core.step.books.rules import Books, Ledgers
 from src.core.step.context import StepConfig, StepContext, StepResult
 from src.core.step.credentials import OpenCredential
 from src.core.step.extract import Wanted, fetched, inbox
-from src.core.step.load import Destination, Loading, Published, WriteMode, already_published, publish
+from src.core.step.load import Destination, Loading, Published, WriteMode, already_published, publish, track
 from src.core.step.variables import bind_sql
 
 PROVIDER = "gcp"
@@ -62,6 +64,12 @@ class EtlStep(Document):
     reload: bool = False
     rows_per_statement: int | None = Field(default=None, ge=1)
 
+    @model_validator(mode="after")
+    def _books_keep_load_days(self) -> Self:
+        if self.books and self.write_mode not in (None, "overwrite"):
+            raise ValueError(f"books are kept by load day, which are written anew: `write_mode: overwrite`, not {self.write_mode}")
+        return self
+
     @field_validator("destination_table")
     @classmethod
     def _name(cls, value: str) -> str:
@@ -78,7 +86,7 @@ class Table:
 
     @property
     def source(self) -> str:
-        return f"{self.dataset}.{self.table}"
+        return f"{self.project}.{self.dataset}.{self.table}"
 
 
 Exports: TypeAlias = Sequence[tuple[Table, BillingExport]]
@@ -107,6 +115,9 @@ class BigQueryETLEngine:
         before = already_published(context, tenant, self.own.questions["published"])
         if before is not None:
             context.log.info("publication.found", manifest=before["manifest_id"])
+            if step.books:
+                rows = context.services.warehouse.query(tenant, self.own.questions["said_days"], {"provider": PROVIDER}).to_pylist()
+                track(context, tenant, PROVIDER, rows, context.services.clock.now())
             return _result(step, before)
         opened = credentials.opened(step_config, context, PROVIDER)
         with _exports(context, tenant, opened, step) as exports:
@@ -122,9 +133,27 @@ class BigQueryETLEngine:
             return publish(context, tenant, loading, schemas, books.views if books else {})
 
     def _loading(self, step: EtlStep, context: StepContext, exports: Exports, books: Books | None, folder: Path) -> Loading:
-        window, calendar = _window(context), _calendar(context, step, books)
+        window, calendar = _window(context), _calendar(context, books)
+        remembered = self._remembered(context) if books else Remembered({})
+        since = min(window.start, remembered.since or window.start)
+        last = min(calendar.today, window.end + timedelta(_late_days(step, books)))
         for listing in range(1, LISTINGS + 1):
-            states, wanted = self._listed(step, context, exports, window=window, calendar=calendar, books=books)
+            context.progress(doing="listing load days")
+            states = [
+                SourceState(
+                    table.source,
+                    since,
+                    calendar.today,
+                    export.load_days(table.table, since, calendar.today),
+                    remembered.loaded(table.source),
+                )
+                for table, export in exports
+            ]
+            wanted = [
+                Wanted(export, table.table, table.source, days)
+                for (table, export), state in zip(exports, states, strict=True)
+                if (days := state.changed(window.start, last, again=step.reload or books is None))
+            ]
             try:
                 batches = fetched(wanted, folder, context, step.rows_per_statement or self.facts.rows_per_statement)
                 break
@@ -133,45 +162,29 @@ class BigQueryETLEngine:
                     raise
                 context.log.info("source.changed", detail=changed.detail)
         read = {one.source: one.days for one in wanted}
+        asked = frozenset(state.source for state in states)
+        others = _living(context) - asked if books else frozenset()
         return Loading(
             provider=PROVIDER,
-            source=", ".join(f"{table.project}.{table.source}" for table, _ in exports),
+            source=", ".join(table.source for table, _ in exports),
             destination=self._destination(step, context),
             window=window,
-            parts=tuple(Part(one.source, one.days, _known(states[one.source], one.days)) for one in wanted),
+            parts=tuple(_part(one.source, one.days, remembered, calendar) for one in wanted),
             batches=tuple(batches),
-            states=tuple(state.with_loaded(read.get(name, ())) for name, state in states.items()),
+            sources=Sources(
+                tuple(state.with_loaded(read.get(state.source, ()), window.start, last) for state in states),
+                tuple(remembered.state(source, calendar.today) for source in sorted(others)),
+                remembered,
+            ),
             calendar=calendar,
             books=books,
         )
 
-    def _listed(
-        self, step: EtlStep, context: StepContext, exports: Exports, *, window: Window, calendar: Calendar, books: Books | None
-    ) -> tuple[dict[str, SourceState], list[Wanted]]:
-        """What each table lists from the window on, what of it is loaded, and what is to be read."""
-        context.progress(doing="listing load days")
-        loaded = self._loaded(context) if books else {}
-        last = min(calendar.today, window.end + timedelta(calendar.late_days))
-        states: dict[str, SourceState] = {}
-        wanted: list[Wanted] = []
-        for table, export in exports:
-            known = loaded.get(table.source, {})
-            since = min([window.start, *known])
-            state = SourceState(table.source, since, export.load_days(table.table, since, calendar.today), known)
-            states[table.source] = state
-            days = state.changed(window.start, last, again=step.reload or books is None)
-            if days:
-                wanted.append(Wanted(export, table.table, table.source, days))
-        return states, wanted
-
-    def _loaded(self, context: StepContext) -> dict[str, dict[date, str]]:
-        """By source and load day, the version that is in the dataset."""
+    def _remembered(self, context: StepContext) -> Remembered:
         tenant, warehouse = _tenant(context), context.services.warehouse
-        loaded: dict[str, dict[date, str]] = {}
-        if "x_source_slices" in warehouse.tables(tenant):
-            for row in warehouse.query(tenant, self.own.questions["slices"], {"provider": PROVIDER}).to_pylist():
-                loaded.setdefault(row["source"], {})[row["slice"]] = row["version"]
-        return loaded
+        if "x_source_slices" not in warehouse.tables(tenant):
+            return Remembered({})
+        return Remembered.of(warehouse.query(tenant, self.own.questions["slices"], {"provider": PROVIDER}).to_pylist())
 
     def _books(self, step: EtlStep) -> Books | None:
         if step.books is None:
@@ -201,7 +214,7 @@ class BigQueryETLEngine:
 @contextmanager
 def _exports(context: StepContext, tenant: Tenant, opened: OpenCredential, step: EtlStep) -> Iterator[Exports]:
     """The tables that count, each with its dataset opened by the organisation's own credential."""
-    tables = _tables(opened, step)
+    tables = _tables(opened, step) if step.source_tables else _counted(context, opened)
     with ExitStack() as stack:
         exports = {}
         for place in sorted({(table.project, table.dataset) for table in tables}):
@@ -211,30 +224,65 @@ def _exports(context: StepContext, tenant: Tenant, opened: OpenCredential, step:
 
 
 def _tables(opened: OpenCredential, step: EtlStep) -> list[Table]:
-    known = opened.connection.get("tables") or []
-    if step.source_tables:
-        place = (str(opened.connection.get("project")), str(opened.connection.get("dataset")))
-        return [Table(*place, name) for name in step.source_tables]
-    counted = [Table(one["project"], one["dataset"], one["table"]) for one in known if one.get("counts")]
-    if not counted:
+    place = (str(opened.connection.get("project")), str(opened.connection.get("dataset")))
+    return [Table(*place, name) for name in step.source_tables]
+
+
+def _counted(context: StepContext, opened: OpenCredential) -> list[Table]:
+    """Those of this credential, but for accounts whose bill another credential of the organisation reads better."""
+    own = _counting(opened.connection)
+    if not own:
         raise Rejected(
             f"the gcp credential {opened.name!r} names no billing export that counts; "
             "POST .../integrations/{org}/gcp/validate looks for its tables again"
         )
-    return sorted(counted, key=lambda table: table.source)
+    living = _living(context)
+    found = [table for table, _ in own if table.source in living]
+    if not found:
+        raise Rejected(
+            f"every export of the gcp credential {opened.name!r} is of a billing account that another of its organisation's credentials "
+            "reads already; run with that one, or delete it"
+        )
+    return sorted(found, key=lambda table: table.source)
+
+
+def _counting(connection: Mapping[str, Any]) -> list[tuple[Table, Mapping[str, Any]]]:
+    tables = connection.get("tables") or []
+    return [(Table(one["project"], one["dataset"], one["table"]), one) for one in tables if one.get("counts")]
+
+
+def _living(context: StepContext) -> frozenset[str]:
+    """The sources that count, of all credentials of the organisation: of one account one, the detailed export before the standard."""
+    stored = context.services.ledger.read(list_for, _tenant(context).org_slug)
+    best: dict[str, tuple[tuple[bool, str], str]] = {}
+    for record in stored:
+        for table, facts in _counting(record.metadata or {}) if record.provider == PROVIDER else ():
+            account = facts.get("billing_account") or table.source
+            rank = (facts.get("kind") != "detailed", table.source)
+            if account not in best or rank < best[account][0]:
+                best[account] = (rank, table.source)
+    return frozenset(source for _, source in best.values())
 
 
 def _step(config: StepConfig, context: StepContext) -> EtlStep:
     try:
         asked = {name: context.inputs[name] for name in ASKED if context.inputs.get(name) is not None}
-        return EtlStep.model_validate({**config, **asked})
+        step = EtlStep.model_validate({**config, **asked})
     except ValidationError as wrong:
         flaws = [Flaw(error["msg"], ".".join(str(part) for part in error["loc"])) for error in wrong.errors(include_url=False)]
         raise Misconfigured(f"the config of step {context.step_id} is wrong", flaws=flaws) from None
+    return step
 
 
-def _known(state: SourceState, days: tuple[LoadDay, ...]) -> tuple[date, ...]:
-    return tuple(day.day for day in days if day.day in state.loaded)
+def _part(source: str, days: tuple[LoadDay, ...], remembered: Remembered, calendar: Calendar) -> Part:
+    before = remembered.state(source, calendar.today)
+    known = frozenset(day for day, version in before.loaded.items() if version != EMPTY)
+    return Part(
+        source,
+        days,
+        restated=tuple(day.day for day in days if day.day in known),
+        first_read=tuple(day.day for day in days if day.day not in known and (before.seen is None or day.day < before.seen)),
+    )
 
 
 def _tenant(context: StepContext) -> Tenant:
@@ -250,9 +298,13 @@ def _window(context: StepContext) -> Window:
     return Window(start, end)
 
 
-def _calendar(context: StepContext, step: EtlStep, books: Books | None) -> Calendar:
-    late_days = step.late_days if step.late_days is not None else books.late_days if books else 0
-    return Calendar(context.services.clock.now().date(), late_days, books.closing_day if books else 1)
+def _calendar(context: StepContext, books: Books | None) -> Calendar:
+    return Calendar(context.services.clock.now().date(), books.late_days if books else 0, books.closing_day if books else 1)
+
+
+def _late_days(step: EtlStep, books: Books | None) -> int:
+    """How far a run reads, which is not how long rows are expected: that is the books' to say."""
+    return step.late_days if step.late_days is not None else books.late_days if books else 0
 
 
 def _templates(path: Path, facts: EtlFacts) -> dict[str, TableSchema]:

@@ -1,14 +1,16 @@
-"""How complete each day is, from what the source lists and what of it is loaded. Pure: everything it goes by is given."""
+"""How complete each day is, from what the sources list and what of it is loaded. Pure: everything it goes by is given."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
 from typing import Literal
 
 from src.core.providers.export import LoadDay
+from src.core.step.books.shares import Reach
 
 Completeness = Literal["complete", "provisional", "partial", "stale", "missing", "unpriced"]
+EMPTY = "empty"
 MONTHS = 12
 ONE_DAY = timedelta(1)
 SHOWN_DAYS = 3
@@ -21,13 +23,27 @@ class SourceState:
     source: str
     since: date
     """Before this day nothing was listed, nor was anything ever loaded."""
-    listed: tuple[LoadDay, ...]
-    loaded: Mapping[date, str]
+    seen: date | None
+    """The day on which it was last looked at; None when it never was."""
+    listed: tuple[LoadDay, ...] = ()
+    loaded: Mapping[date, str] = field(default_factory=dict)
+    """A day that was read and had nothing is loaded as EMPTY."""
 
     @cached_property
     def pending(self) -> tuple[LoadDay, ...]:
         """Listed, and not loaded in the version that is listed."""
         return tuple(part for part in self.listed if self.loaded.get(part.day) != part.version)
+
+    @cached_property
+    def reach(self) -> Reach | None:
+        """Loaded without a gap up to the latest, days on which the source had nothing included."""
+        if not self.loaded:
+            return None
+        last = first = max(self.loaded)
+        while first - ONE_DAY in self.loaded:
+            first -= ONE_DAY
+        filled = [day for day in self.loaded if first <= day <= last and self.loaded[day] != EMPTY]
+        return Reach(min(filled), max(filled)) if filled else None
 
     def changed(self, first: date, last: date, *, again: bool = False) -> tuple[LoadDay, ...]:
         return tuple(part for part in (self.listed if again else self.pending) if first <= part.day <= last)
@@ -35,10 +51,16 @@ class SourceState:
     def gone(self) -> tuple[date, ...]:
         """Loaded once and listed no more, between the first and the last day that are listed: a source that forgets keeps its rows here."""
         there = {part.day for part in self.listed}
-        return tuple(sorted(day for day in self.loaded if there and min(there) <= day <= max(there) and day not in there))
+        held = (day for day, version in self.loaded.items() if version != EMPTY)
+        return tuple(sorted(day for day in held if there and min(there) <= day <= max(there) and day not in there))
 
-    def with_loaded(self, parts: Iterable[LoadDay]) -> "SourceState":
-        return SourceState(self.source, self.since, self.listed, {**self.loaded, **{part.day: part.version for part in parts}})
+    def with_loaded(self, parts: Iterable[LoadDay], first: date, last: date) -> "SourceState":
+        """After these were read, and with them all there was from `first` to `last`."""
+        listed = {part.day for part in self.listed}
+        empty = {day: EMPTY for day in _days_between(first, last) if day not in listed and day not in self.loaded}
+        return SourceState(
+            self.source, self.since, self.seen, self.listed, {**self.loaded, **empty, **{part.day: part.version for part in parts}}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +71,15 @@ class Calendar:
 
     def closes(self, day: date) -> date:
         """From this day on no more rows of `day` are expected: late ones have had their time, and its month's invoice is closed."""
-        year, month = (day.year, day.month + 1) if day.month < MONTHS else (day.year + 1, 1)
-        return max(date(year, month, self.closing_day), day + timedelta(self.late_days + 1))
+        try:
+            year, month = (day.year, day.month + 1) if day.month < MONTHS else (day.year + 1, 1)
+            return max(date(year, month, self.closing_day), day + timedelta(self.late_days + 1))
+        except (ValueError, OverflowError):  # at the end of the calendar
+            return date.max
+
+    def latest(self, day: date) -> date:
+        """The last load day on which rows of `day` are expected as a rule."""
+        return self.closes(day) if day > date.max - timedelta(self.late_days) else day + timedelta(self.late_days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +89,22 @@ class Standing:
 
 
 def of_day(day: date, *, has_rows: bool, sources: Iterable[SourceState], calendar: Calendar) -> Standing:
-    unread = _unread(sources, day, day + timedelta(calendar.late_days), calendar.today)
+    closes = calendar.closes(day)
+    unread = _unread(sources, day, calendar.latest(day), closes, calendar.today)
     if not has_rows:
-        days = unread.never | unread.since
-        why = f"load days {_days(days)} have not been read" if days else "the source holds no row of this day"
-        return Standing("missing", why)
-    return _stands(unread, calendar, calendar.closes(day), "day")
+        unseen = f"load days {_days(unread.since)} have not been read" if unread.since else "the source holds no row of this day"
+        return Standing("missing", unread.absent or unseen)
+    return _stands(unread, calendar, closes, "day")
 
 
 def of_invoice_month(month: str, *, sources: Iterable[SourceState], calendar: Calendar) -> Standing:
     """`month` as YYYYMM. Its rows are written from its first day until it is closed."""
-    first = date(int(month[:4]), int(month[4:]), 1)
+    try:
+        first = date(int(month[:4]), int(month[4:]), 1)
+    except ValueError:
+        return Standing("partial", f"{month[:20]!r} is no month")
     closes = calendar.closes(first)
-    return _stands(_unread(sources, first, closes - ONE_DAY, calendar.today), calendar, closes, "invoice month")
+    return _stands(_unread(sources, first, closes - ONE_DAY, closes, calendar.today), calendar, closes, "invoice month")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,27 +115,51 @@ class _Unread:
     since: frozenset[date]
     before: date | None
     """Nothing older than this was ever read, and the period begins before it."""
+    unseen: str | None
+    """A source that was not looked at since the period began."""
+    old: str | None
+    """A source that was not looked at since, though rows of the period may have come."""
+
+    @property
+    def absent(self) -> str | None:
+        """What the period lacks for certain."""
+        if self.unseen:
+            return self.unseen
+        if self.before:
+            return f"load days before {self.before} have not been read"
+        return f"load days {_days(self.never)} have not been read" if self.never else None
 
 
-def _unread(sources: Iterable[SourceState], first: date, last: date, today: date) -> _Unread:
+def _unread(sources: Iterable[SourceState], first: date, last: date, closes: date, today: date) -> _Unread:
     never: set[date] = set()
     since: set[date] = set()
     before: date | None = None
+    unseen: str | None = None
+    old: str | None = None
     for source in sources:
+        if source.seen is None:
+            unseen = f"{source.source} has never been read"
+            continue
         if first < source.since:
             before = max(source.since, before or source.since)
+        if source.seen < first:
+            unseen = f"{source.source} was last looked at on {source.seen}"
+        elif source.seen < min(today, closes):
+            old = f"{source.source} was last looked at on {source.seen}; run the pipeline again, more may have come"
         for part in source.changed(first, today):
             (never if part.day <= last and part.day not in source.loaded else since).add(part.day)
-    return _Unread(frozenset(never), frozenset(since), before)
+    return _Unread(frozenset(never), frozenset(since), before, unseen, old)
 
 
 def _stands(unread: _Unread, calendar: Calendar, closes: date, what: str) -> Standing:
-    if unread.before:
-        return Standing("partial", f"load days before {unread.before} have not been read")
-    if unread.never:
-        return Standing("partial", f"load days {_days(unread.never)} have not been read")
+    if unread.absent:
+        return Standing("partial", unread.absent)
     if unread.since:
-        return Standing("stale", f"the source has written on {_days(unread.since)} since; corrections of this {what} may be among it")
+        return Standing(
+            "stale", f"the source has written on {_days(unread.since)} since, maybe corrections of this {what}; load these days too"
+        )
+    if unread.old:
+        return Standing("stale", unread.old)
     if calendar.today < closes:
         return Standing("provisional", f"rows of this {what} may arrive until {closes - ONE_DAY}")
     return Standing("complete", None)
@@ -114,3 +170,7 @@ def _days(days: frozenset[date]) -> str:
     if len(ordered) <= SHOWN_DAYS:
         return ", ".join(str(day) for day in ordered)
     return f"{ordered[0]} to {ordered[-1]} ({len(ordered)} of them)"
+
+
+def _days_between(first: date, last: date) -> Iterable[date]:
+    return (first + timedelta(number) for number in range((last - first).days + 1))

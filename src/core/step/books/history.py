@@ -21,6 +21,8 @@ class Said:
     rows: int
     since: datetime | None = None
     as_of: datetime | None = None
+    run_id: str | None = None
+    """Who said it first."""
 
     def same_money(self, other: "Said") -> bool:
         return (self.billed, self.credits, self.net) == (other.billed, other.credits, other.net)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field
 
@@ -15,8 +14,21 @@ from src.core.step.onboarding import DatasetConfig
 from src.core.step.quality.judge import check_suite
 from src.core.step.quality.suite import Suite, load_suite
 
-QUESTIONS = ("totals_read", "totals_written", "touched", "clear", "fill", "days", "months_touched", "months", "causes")
-OWN_QUESTIONS = ("slices", "said_days", "said_months", "published")
+QUESTIONS = (
+    "totals_read",
+    "totals_written",
+    "touched",
+    "accounts",
+    "account_days",
+    "clear",
+    "fill",
+    "counted",
+    "days",
+    "months_touched",
+    "months",
+    "causes",
+)
+OWN_QUESTIONS = ("slices", "shares", "said_days", "said_months", "published")
 OWN_TABLES = ("x_source_slices", "x_cost_daily", "x_cost_monthly", "x_cost_history", "x_load_manifests")
 
 
@@ -101,6 +113,3 @@ def _questions(folder: Path, names: tuple[str, ...]) -> dict[str, str]:
 
 def _text(path: Path) -> str:
     return read_text(path, str(path))
-
-
-Asked = Mapping[str, Any]

@@ -30,7 +30,7 @@ def every_day(first, last):
 def state(unread=(), changed=(), since=SINCE):
     days = every_day(since, TODAY)
     loaded = {day: "2" if day in changed else "1" for day in days if day not in unread}
-    return SourceState("t", since, listed(*days), loaded)
+    return SourceState("t", since, TODAY, listed(*days), loaded)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_reading_more_never_makes_a_day_less_complete(unread, more, at):
 
 
 def test_a_day_that_the_source_forgot_is_known():
-    source = SourceState("t", SINCE, listed(SINCE, SINCE + timedelta(2)), {SINCE: "1", SINCE + timedelta(1): "1"})
+    source = SourceState("t", SINCE, TODAY, listed(SINCE, SINCE + timedelta(2)), {SINCE: "1", SINCE + timedelta(1): "1"})
 
     assert source.gone() == (SINCE + timedelta(1),)
 

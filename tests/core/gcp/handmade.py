@@ -1,0 +1,136 @@
+"""Exports whose every row a test writes, loaded through the real engine."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import structlog
+import yaml
+
+from src.core.ledger import credentials
+from src.core.ledger.credentials import CredentialRecord
+from src.core.processors.gcp.bq_etl import BigQueryETLEngine, EtlStep, Table
+from src.core.providers.export import LoadDay, Told
+from src.core.step.context import StepContext
+from src.core.step.load import Published
+from tests.fakes.billing import ROOT, Billing
+
+TEXT, MOMENT, FLOAT = pa.string(), pa.timestamp("us", tz="UTC"), pa.float64()
+SCHEMA = pa.schema(
+    {
+        "billing_account_id": TEXT,
+        "invoice": pa.struct({"month": TEXT}),
+        "cost_type": TEXT,
+        "service": pa.struct({"id": TEXT, "description": TEXT}),
+        "usage_start_time": MOMENT,
+        "export_time": MOMENT,
+        "cost": FLOAT,
+        "currency": TEXT,
+        "credits": pa.list_(pa.struct({"id": TEXT, "amount": FLOAT})),
+    }
+)
+RUNS = count(1)
+
+
+def row(day: date, cost: float | None = 100.0, *, written: date | None = None, account: str = "A", **more: Any) -> dict[str, Any]:
+    made = {
+        "billing_account_id": account,
+        "invoice": {"month": f"{day:%Y%m}"},
+        "cost_type": "regular",
+        "service": {"id": "s", "description": "Service"},
+        "usage_start_time": datetime(day.year, day.month, day.day, 5, tzinfo=UTC),
+        "export_time": datetime.combine(written or day, datetime.min.time(), UTC).replace(hour=10),
+        "cost": cost,
+        "currency": "EUR",
+        "credits": [],
+    }
+    return {**made, **more}
+
+
+@dataclass
+class Hand:
+    """An export of one table; what is added is listed as it would be from then on."""
+
+    name: str
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    project: str = "proj"
+
+    @property
+    def table(self) -> Table:
+        return Table(self.project, "ds", self.name)
+
+    def add(self, *rows: dict[str, Any]) -> "Hand":
+        self.rows += rows
+        return self
+
+    def load_days(self, table: str, since: date, until: date) -> tuple[LoadDay, ...]:
+        days = sorted({row["export_time"].date() for row in self.rows})
+        return tuple(LoadDay(day, len(self._of(day)), 100, f"v{len(self._of(day))}") for day in days if since <= day <= until)
+
+    def fetch(self, table: str, days: Iterable[LoadDay], into: Path, told: Told) -> tuple[Path, ...]:
+        paths = []
+        for day in days:
+            paths.append(into / f"{self.project}-{self.name}-{day.day}.parquet")
+            pq.write_table(pa.Table.from_pylist(self._of(day.day), schema=SCHEMA), paths[-1])
+            told(day.bytes)
+        return tuple(paths)
+
+    def close(self) -> None: ...
+
+    def _of(self, day: date) -> list[dict[str, Any]]:
+        return [row for row in self.rows if row["export_time"].date() == day]
+
+
+def connect(acme: Billing, **named: list[Hand]) -> None:
+    """Credentials by name, each with the tables that count for it."""
+    now = acme.clock.now()
+    for name, tables in named.items():
+        facts = [
+            {"project": one.project, "dataset": "ds", "table": one.name, "kind": "standard", "billing_account": None, "counts": True}
+            for one in tables
+        ]
+        record = CredentialRecord(
+            credential_id=f"id-{name}",
+            org_slug=str(acme.tenant.org_slug),
+            provider="gcp",
+            credential_name=name,
+            encrypted_credential="sealed",
+            fingerprint="print",
+            subject=None,
+            metadata={"tables": facts},
+            validation_status="VALID",
+            validation_error=None,
+            validated_at=now,
+            expires_at=None,
+            created_by=None,
+            created_at=now,
+            updated_at=now,
+        )
+        acme.parts.ledger.write(credentials.put, record)
+
+
+def load(acme: Billing, first: date, last: date, *exports: Hand, **more: Any) -> Published:
+    document = yaml.safe_load((acme.parts.settings.configs_dir / "gcp/cost/billing.yml").read_text())
+    config = {name: value for name, value in document["steps"][2]["config"].items() if name != "credential_name"}
+    context = StepContext(
+        run_id=f"run{next(RUNS):06}",
+        step_id="load_billing",
+        actor=ROOT,
+        services=acme.parts,
+        log=structlog.get_logger(),
+        tenant=acme.tenant,
+        variables={"start_date": first, "end_date": last},
+        document_id="gcp/cost/billing",
+    )
+    return BigQueryETLEngine().load_from(EtlStep.model_validate({**config, **more}), context, [(one.table, one) for one in exports])
+
+
+def said(acme: Billing) -> dict[str, tuple[str, str]]:
+    """Per day what it came to, and how complete it is."""
+    rows = acme.ask("SELECT usage_date, billed_cost, completeness FROM x_cost_daily ORDER BY usage_date")
+    return {f"{row['usage_date']:%m-%d}": (f"{row['billed_cost'] or 0:.2f}", row["completeness"]) for row in rows}

@@ -1,0 +1,201 @@
+"""Several sources of one organisation, and sources that are odd."""
+
+from datetime import date, timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from src.core.base.faults import QualityFailed, Rejected
+from tests.core.gcp.conftest import TODAY
+from tests.core.gcp.handmade import Hand, connect, load, row, said
+from tests.fakes.billing import ROOT, Billing, billing
+
+
+def day(number, month=11):
+    return date(2026, month, number)
+
+
+def days(first, last, month=11):
+    return [day(number, month) for number in range(first, last + 1)]
+
+
+@pytest.fixture
+async def bare(tmp_path):
+    with billing(tmp_path, TODAY) as here:
+        given = {"org_slug": "acme_corp", "company_name": "Acme", "admin_email": "finops@example.com"}
+        (await here.parts.executor.run("setup/organizations/onboarding", actor=ROOT, tenant=here.tenant, inputs=given)).require()
+        yield here
+
+
+async def test_an_export_that_takes_over_leaves_the_days_before_it_whole(bare: Billing):
+    standard = Hand("standard", [row(one) for one in days(1, 10)])
+    load(bare, day(1), day(10), standard)
+    detailed = Hand("detailed", [row(one) for one in days(10, 19)])
+    detailed.add(row(day(8), 0.25, written=day(10)), row(day(9), 2.5, written=day(11)))
+    load(bare, day(10), day(19), detailed)
+
+    found = {name: cost for name, (cost, _) in said(bare).items()}
+    assert found["11-08"] == "100.00"  # written on the 10th, when the older export still told of it
+    assert found["11-09"] == "102.50"  # written on the 11th, which only the newer one has
+    assert {found[f"11-{number:02}"] for number in (1, 7, 10, 11, 19)} == {"100.00"}
+
+
+async def test_going_back_to_the_older_export_takes_its_days_back(bare: Billing):
+    standard = Hand("standard", [row(one) for one in days(1, 19)])
+    load(bare, day(1), day(19), standard)
+    load(bare, day(5), day(19), Hand("detailed", [row(one, 99) for one in days(5, 19)]))
+    assert said(bare)["11-06"][0] == "99.00"
+    load(bare, day(1), day(19), standard)
+
+    assert {cost for cost, _ in said(bare).values() if cost != "0.00"} == {"100.00"}
+
+
+async def test_tables_that_count_at_once_are_added(bare: Billing):
+    team_a = Hand("team_a", [row(one, 100) for one in days(1, 3)])
+    team_b = Hand("team_b", [row(one, 1) for one in days(1, 3)])
+    load(bare, day(1), day(3), team_a, team_b)
+
+    assert [said(bare)[f"11-0{number}"][0] for number in (1, 2, 3)] == ["101.00"] * 3
+    assert bare.ask("SELECT net_cost FROM x_cost_monthly")[0]["net_cost"] == 303
+
+
+async def test_a_table_of_the_same_name_in_another_project_is_another_source(bare: Billing):
+    load(bare, day(1), day(1), Hand("costs", [row(day(1), 100)], "one"), Hand("costs", [row(day(1), 2, account="B")], "two"))
+
+    assert said(bare)["11-01"][0] == "102.00"
+
+
+async def test_a_day_is_complete_only_when_every_credential_was_read(bare: Billing):
+    mine = Hand("mine", [row(one, 100) for one in days(1, 20, 8)])
+    other = Hand("other", [row(one, 1, account="B") for one in days(1, 20, 8)])
+    connect(bare, first=[mine], second=[other])
+    load(bare, day(1, 8), day(5, 8), mine, late_days=0)
+    load(bare, day(1, 8), TODAY, other)
+    partly = said(bare)
+    load(bare, day(1, 8), TODAY, mine)
+
+    assert partly["08-03"] == ("101.00", "partial")  # the load days after it are not read
+    assert partly["08-20"] == ("1.00", "partial")
+    assert set(said(bare).values()) - {("0.00", "missing")} == {("101.00", "complete")}
+    load(bare, day(19), day(19), other)
+    assert said(bare)["08-20"] == ("101.00", "complete")
+
+
+async def test_a_source_that_was_not_looked_at_since_makes_its_days_stale(bare: Billing):
+    mine = Hand("mine", [row(one, 100) for one in days(1, 3)])
+    other = Hand("other", [row(one, 1, account="B") for one in days(1, 3)])
+    connect(bare, first=[mine], second=[other])
+    bare.clock.today = day(5)
+    load(bare, day(1), day(5), mine)
+    load(bare, day(1), day(5), other)
+    bare.clock.today = TODAY
+    load(bare, day(1), day(19), mine)
+
+    assert said(bare)["11-02"] == ("101.00", "stale")
+    assert said(bare)["11-19"][1] == "missing"
+
+
+async def test_what_was_read_and_was_empty_stays_read(bare: Billing):
+    source = Hand("costs", [row(one) for one in (*days(2, 30, 9), *days(1, 31, 10), *days(1, 19))])
+    load(bare, day(1, 9), TODAY, source)
+    before = bare.ask("SELECT invoice_month, completeness FROM x_cost_monthly ORDER BY 1")
+    load(bare, day(19), day(19), source)
+
+    assert bare.ask("SELECT invoice_month, completeness FROM x_cost_monthly ORDER BY 1") == before
+    assert before[0] == {"invoice_month": "202609", "completeness": "complete"}
+
+
+async def test_how_far_a_run_reads_does_not_say_how_long_rows_are_expected(bare: Billing):
+    source = Hand("costs", [row(one) for one in (*days(20, 31, 10), *days(1, 19))])
+    load(bare, day(20, 10), TODAY, source)
+    load(bare, day(19), day(19), source, late_days=60)
+
+    assert said(bare)["10-31"] == ("100.00", "complete")
+
+
+async def test_the_first_reading_of_a_load_day_is_no_restatement(bare: Billing):
+    source = Hand("costs", [row(one) for one in (*days(1, 31, 10), *days(1, 19))])
+    source.add(row(day(9, 10), 5, written=day(12, 10)))
+    load(bare, day(1, 10), day(9, 10), source, late_days=0)
+    load(bare, day(10, 10), TODAY, source)
+    assert bare.ask("SELECT * FROM x_cost_history") == []
+
+    source.add(row(day(9, 10), 7, written=TODAY))
+    load(bare, TODAY, TODAY, source)
+    told = bare.ask("SELECT period, net_before, net_after, reason FROM x_cost_history WHERE grain = 'day'")
+    assert [(one["period"], one["net_before"], one["net_after"]) for one in told] == [("2026-10-09", 105, 112)]
+    assert told[0]["reason"].startswith("late rows +7")
+
+
+async def test_a_new_account_is_told_as_read_for_the_first_time(bare: Billing):
+    mine = Hand("mine", [row(one) for one in (*days(1, 31, 10), *days(1, 19))])
+    load(bare, day(1, 10), TODAY, mine)
+    other = Hand("other", [row(one, 1, account="B") for one in days(1, 31, 10)])
+    load(bare, day(1, 10), TODAY, mine, other)
+
+    assert {row["reason"].split(" +")[0] for row in bare.ask("SELECT reason FROM x_cost_history")} == {"read for the first time"}
+
+
+@pytest.mark.parametrize("written", ["truncate", "append"])
+async def test_books_are_kept_by_load_day_alone(bare: Billing, written):
+    with pytest.raises(ValidationError, match="overwrite"):
+        load(bare, day(1), day(1), Hand("costs", [row(day(1))]), write_mode=written)
+
+
+async def test_a_row_outside_the_load_day_it_was_given_for_is_refused(bare: Billing):
+    outside = (
+        "SELECT @source_table AS source_table, DATE(usage_start_time) AS ingest_date, TO_JSON_STRING(incoming) AS record FROM incoming"
+    )
+    source = Hand("costs", [row(day(1), written=day(2))])
+    with pytest.raises(Rejected, match="outside the part"):
+        load(bare, day(1), day(2), source, books=None, schema_template="default", destination_table="copies", source_query=outside)
+
+
+async def test_rows_without_a_cost_do_not_stop_the_bill(bare: Billing):
+    source = Hand("costs", [row(day(1), 10), row(day(1), None), row(day(1), None, credits=[{"id": "c", "amount": -3.0}])])
+    load(bare, day(1), day(1), source)
+
+    [told] = bare.ask("SELECT billed_cost, credits, net_cost, row_count FROM x_cost_daily WHERE usage_date = @day", day=day(1))
+    assert (told["billed_cost"], told["credits"], told["net_cost"], told["row_count"]) == (10, -3, 7, 3)
+
+
+@pytest.mark.parametrize(
+    ("odd", "names"),
+    [
+        ({"currency": None}, "currency"),
+        ({"currency": "euro"}, "currency"),
+        ({"invoice": {"month": "202613"}}, "invoice.month"),
+        ({"invoice": {"month": ""}}, "invoice.month"),
+    ],
+)
+async def test_what_cannot_be_booked_is_named_by_the_suite(bare: Billing, odd, names):
+    load(bare, day(1), day(1), Hand("costs", [row(day(1))]))
+    with pytest.raises(QualityFailed) as told:
+        load(bare, day(2), day(2), Hand("costs", [row(day(2)), row(day(2), **odd)]))
+
+    assert names in {flaw.field for flaw in told.value.flaws}
+    assert said(bare)["11-01"][0] == "100.00"
+
+
+async def test_a_use_at_the_end_of_the_calendar_is_kept(bare: Billing):
+    load(bare, day(1), day(1), Hand("costs", [row(day(1)), row(date(9999, 12, 31), 5, written=day(1), invoice={"month": "202611"})]))
+
+    assert said(bare)["12-31"][0] == "5.00"
+
+
+async def test_rows_without_project_time_or_invoice_are_counted(bare: Billing):
+    source = Hand("costs", [row(day(1), 3, usage_start_time=None, invoice=None, credits=None, account=""), row(day(1), 4)])
+    load(bare, day(1), day(1), source)
+
+    assert said(bare)["11-01"][0] == "7.00"
+
+
+async def test_the_figures_of_a_day_keep_the_run_that_said_them_first(bare: Billing):
+    source = Hand("costs", [row(one) for one in days(1, 3)])
+    load(bare, day(1), day(3), source)
+    [first] = bare.ask("SELECT DISTINCT pipeline_logging_id, published_at FROM x_cost_daily WHERE usage_date = @day", day=day(1))
+    bare.clock.today = TODAY + timedelta(40)
+    load(bare, day(1), bare.clock.today, source)
+
+    assert bare.ask("SELECT DISTINCT pipeline_logging_id, published_at FROM x_cost_daily WHERE usage_date = @day", day=day(1)) == [first]
+    assert said(bare)["11-01"] == ("100.00", "complete")
