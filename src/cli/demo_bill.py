@@ -58,7 +58,9 @@ class Bill:
         if ended["status"] != "SUCCESS":
             bar.end(f"{ended['status']}: {ended['error']}")
             raise Fault(f"the run {run['pipeline_logging_id']} ended {ended['status']}: {ended['error']}")
-        bar.end(f"{ended['rows_processed'] or 0:,} rows in {(ended['duration_ms'] or 0) / 1000:.1f} s")
+        quality = ended["data_quality"]
+        done = f"{ended['rows_processed'] or 0:,} rows in {(ended['duration_ms'] or 0) / 1000:.1f} s"
+        bar.end(f"{done}; books closed, {quality['passed']} of {quality['passed'] + quality['failed']} expectations held")
 
     def _events(self, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
         with self.client.stream("GET", path, headers={"X-API-Key": self.key}, timeout=600) as answer:
@@ -73,18 +75,20 @@ class Bill:
                     yield event, json.loads(value)
 
     def _costs(self, first: date, last: date) -> None:
-        asked = {"from": str(first), "to": str(last), "group_by": "service", "limit": str(SHOWN_SERVICES)}
+        asked = {"from": str(first), "to": str(last), "group_by": "service"}
         found = self._ask("GET", f"/api/v1/costs/{self.org}/summary", params=asked)
         self.say(f"\nWhat {first} to {last} came to, by service:\n")
-        self.say(f"  {'service':<34}{'currency':<10}{'billed':>16}{'credits':>16}{'net':>16}")
-        for one in found["groups"]:
-            self.say(_line(one["service"] or "(none)", one))
-        for one in found["totals"]:
-            self.say(_line("all services", one))
+        self.say(f"  {'service':<42}{'currency':<10}{'billed':>16}{'credits':>16}{'net':>16}")
+        for total in found["totals"]:
+            services = [one for one in found["groups"] if one["currency"] == total["currency"]]
+            for one in services[:SHOWN_SERVICES]:
+                self.say(_line(one["service"] or "(none)", one))
+            self.say(_line(f"{len(services) - SHOWN_SERVICES} others", _sum(services[SHOWN_SERVICES:])))
+            self.say(_line("all", total))
         days = ", ".join(f"{count} {word}" for word, count in found["completeness"].items() if count)
         self.say(f"\nCompleteness of its days: {days}")
-        self.say("\nControl totals, what each invoice comes to:\n")
-        self.say(f"  {'invoice month':<34}{'currency':<10}{'billed':>16}{'credits':>16}{'net':>16}  standing")
+        self.say("\nControl totals: what each invoice comes to, which is not the sum of its month's days (taxes, corrections, late use):\n")
+        self.say(f"  {'invoice month':<42}{'currency':<10}{'billed':>16}{'credits':>16}{'net':>16}  standing")
         for one in found["invoice_months"]:
             self.say(f"{_line(one['invoice_month'], one)}  {one['completeness'] or ''}")
         if found["restatements"]:
@@ -134,8 +138,15 @@ def months_before(today: date) -> Iterator[tuple[date, date]]:
     return iter(spans)
 
 
+def _sum(services: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "currency": services[0]["currency"] if services else "",
+        **{name: str(sum(Decimal(one[name]) for one in services)) for name in ("billed_cost", "credits", "net_cost")},
+    }
+
+
 def _line(name: str, one: dict[str, Any]) -> str:
-    return f"  {name[:32]:<34}{one['currency']:<10}{_money(one['billed_cost'])}{_money(one['credits'])}{_money(one['net_cost'])}"
+    return f"  {name[:40]:<42}{one['currency']:<10}{_money(one['billed_cost'])}{_money(one['credits'])}{_money(one['net_cost'])}"
 
 
 def _money(text: str | None) -> str:
