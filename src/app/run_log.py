@@ -70,6 +70,7 @@ def _end(run: Run) -> Iterator[LogLine]:
             ms=run.duration_ms,
             code=run.error_code,
             error=run.error_message,
+            note=(run.result or {}).get("note"),
         )
 
 

@@ -116,6 +116,7 @@ def end_event(run: Run) -> Event:
         "rows_processed": run.rows_processed,
         "duration_ms": run.duration_ms,
         "error": error.model_dump() if error else None,
+        "note": _note(run),
     }
     return Event("end", "end", told)
 
@@ -177,7 +178,13 @@ def _run(run: Run, org_slug: str) -> dict[str, Any]:
         "duration_ms": run.duration_ms,
         "rows_processed": run.rows_processed,
         "error": _failure(run.status, run.error_code, run.error_message),
+        "note": _note(run),
     }
+
+
+def _note(run: Run) -> str | None:
+    note = (run.result or {}).get("note")
+    return str(note) if note else None
 
 
 def _failure(status: str, code: str | None, message: str | None) -> Failure | None:

@@ -15,11 +15,16 @@ LONGEST_NAME: Final = 90
 
 
 def window_rule(today: date) -> WindowRule:
-    return WindowRule(default=today - timedelta(days=1), earliest=EARLIEST, latest=today, longest_days=LONGEST_DAYS)
+    return WindowRule(default=usual_window(today).start, earliest=EARLIEST, latest=today, longest_days=LONGEST_DAYS)
+
+
+def usual_window(today: date) -> Window:
+    """What a request that names no day is for."""
+    return Window.day(today - timedelta(days=1))
 
 
 def window_of(asked: RunRequest, today: date) -> Window:
-    window = asked.window or Window.day(today - timedelta(days=1))
+    window = asked.window or usual_window(today)
     first, last = ("start_date", "end_date") if asked.end_date else ("date", "date")
     if window.end > today:
         raise _rejected(last, f"{window.end} lies in the future; name {today} (today, UTC) or a day before it")

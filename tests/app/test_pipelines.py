@@ -128,6 +128,20 @@ async def test_the_same_work_twice_is_one_run(house):
     assert second == {**first, "reused": True}
 
 
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("statuss=FAILED", "did you mean 'status'"),
+        ("org_slug=other", "there is no parameter"),
+        ("provider=gcp&provider=aws", "given twice"),
+        ("cursor=zzz", "cursor"),
+        ("cursor=%27%20OR%201=1", "cursor"),
+    ],
+)
+async def test_what_the_list_of_runs_does_not_know_is_refused(house, query, says):
+    assert says in str(problem(await house.read(f"{RUNS}?{query}"), 422, "rejected"))
+
+
 async def test_an_idempotency_key_answers_its_run_even_when_that_is_over(house):
     async with house.client() as caller:
         path = "/api/v1/pipelines/run/acme_corp/fake/cost"

@@ -119,9 +119,22 @@ async def test_a_trial_runs_through_its_last_day_and_no_longer(house):
     today = house.parts.clock.now().date()
     await put(house, {"status": "trialing", "trial_end_date": str(today)})
     await house.accepted("acme_corp")
-    await put(house, {"trial_end_date": str(today - timedelta(days=1))})
+    assert (await put(house, {"trial_end_date": str(today - timedelta(days=1))})).json()["may_run"] is False
 
     problem(await house.ask("acme_corp", {"date": "2026-01-01"}), 402, "payment-needed")
+    shown = [await house.found(f"/api/v1/organizations/acme_corp/{what}") for what in ("subscription", "quota")]
+    assert [told["may_run"] for told in shown] == [False, False]
+    assert (await put(house, {"status": "trialing"})).json()["may_run"] is False
+
+
+async def test_the_end_of_a_trial_is_taken_away_by_saying_so(house):
+    today = house.parts.clock.now().date()
+    await put(house, {"status": "trialing", "trial_end_date": str(today - timedelta(days=1))})
+
+    answer = (await put(house, {"trial_end_date": None})).json()
+
+    assert (answer["status"], answer["trial_end_date"], answer["may_run"]) == ("TRIAL", None, True)
+    await house.accepted("acme_corp")
 
 
 async def test_the_quota_resets_at_the_organisations_own_midnight(house):

@@ -128,6 +128,7 @@ class RunAnswer(Answer):
     duration_ms: int | None
     rows_processed: int | None
     error: Failure | None
+    note: str | None = Field(description="Why a run that was cancelled, or broke off, is a success all the same: it had published")
 
 
 class RunPage(Answer):

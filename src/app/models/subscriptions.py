@@ -55,17 +55,18 @@ class SubscriptionRequest(Request):
         SubscriptionStatus | None, BeforeValidator(_status, json_schema_input_type=Annotated[str, Field(max_length=50)] | None)
     ] = Field(default=None, description=f"As the billing front end says it or as it is stored, in any case: {', '.join(SPELLINGS)}")
     trial_end_date: Annotated[date | None, BeforeValidator(_last_day, json_schema_input_type=str | None)] = Field(
-        default=None, description="Last day of the trial, or the instant it ends"
+        default=None, description="Last day of the trial, or the instant it ends; null takes it away. A trial without one goes on"
     )
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if self.plan is None and self.status is None and self.trial_end_date is None:
+        if self.plan is None and self.status is None and "trial_end_date" not in self.model_fields_set:
             raise ValueError("names nothing to change; send plan, status or trial_end_date")
         return self
 
     def change(self) -> Change:
-        return Change(plan=self.plan, status=self.status, trial_end_date=self.trial_end_date)
+        endless = self.trial_end_date is None and "trial_end_date" in self.model_fields_set
+        return Change(plan=self.plan, status=self.status, trial_end_date=self.trial_end_date, endless=endless)
 
 
 class SubscriptionAnswer(Answer):

@@ -5,11 +5,11 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from src.app.cost_tables import daily_answer, daily_columns, daily_rows, summary_answer, summary_columns, summary_rows
 from src.app.dependencies.auth import Admin, KeyedRoute, access, caller_of, parts_of
+from src.app.dependencies.parameters import check_parameters
 from src.app.models.costs import DailyAnswer, FileForm, Form, SummaryAnswer
 from src.app.tables import FILES, JSON_OR_TABLE, TABLE_CONTENT, file_answer, form_of, rows_as
-from src.core.base.faults import Flaw, Rejected, TooLarge
+from src.core.base.faults import TooLarge
 from src.core.base.identity import Tenant
-from src.core.base.names import did_you_mean
 from src.core.base.threads import blocking
 from src.core.costs.daily import read_daily
 from src.core.costs.question import MOST_DAYS, Filters, GroupName, Question, groups_asked, window_asked
@@ -41,18 +41,6 @@ def reader_of(request: Request, org_slug: str) -> Reader:
     caller, parts = caller_of(request), parts_of(request)
     tenant: Tenant = caller.tenant(org_slug) if isinstance(caller, Admin) else caller.tenant
     return Reader(parts.warehouse, parts.settings.configs_dir, tenant, parts.clock.now())
-
-
-def check_parameters(request: Request, *known: str) -> None:
-    """A filter that is misspelt, or named twice, would be left out unnoticed and the answer be of more than was asked for."""
-    given = [name for name, _ in request.query_params.multi_items()]
-    for name in given:
-        if name not in known:
-            raise Rejected(
-                f"there is no parameter {name[:60]!r} here{did_you_mean(name, known)}", flaws=[Flaw("is not known here", name[:60])]
-            )
-        if given.count(name) > 1 and name != "group_by":
-            raise Rejected(f"{name} is given twice; give it once", flaws=[Flaw("stands twice", name)])
 
 
 def asked_question(

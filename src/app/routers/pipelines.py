@@ -7,12 +7,13 @@ from pydantic import AfterValidator
 
 from src.app.dependencies.audited import audited
 from src.app.dependencies.auth import KeyedRoute, access, caller_of, parts_of
+from src.app.dependencies.parameters import check_parameters
 from src.app.dependencies.tenants import living_tenant
 from src.app.models.pipelines import LogPage, PipelineList, RunAccepted, RunAnswer, RunDetail, RunPage, RunRequest, State, Status, Trigger
 from src.app.run_events import ended, run_events
 from src.app.run_log import as_text, lines_of, page_of, wants_text
 from src.app.run_rendering import accepted_answer, links_of, pipeline_answer, run_answer, run_detail
-from src.app.run_requests import inputs_of, window_of, window_rule
+from src.app.run_requests import inputs_of, usual_window, window_of, window_rule
 from src.app.sse import EventStream, encoded, watchers_of
 from src.core.base.identity import Tenant
 from src.core.base.threads import blocking
@@ -26,6 +27,8 @@ from src.core.scheduler.acceptance import Accepted
 router = APIRouter(prefix="/api/v1/pipelines", tags=["pipelines"], route_class=KeyedRoute)
 
 LONGEST_KEY = 200
+RUN_ID = "^[0-9a-f]{32}$"
+LIST_PARAMETERS = ("status", "state", "pipeline_id", "provider", "trigger", "from", "to", "limit", "cursor")
 
 
 def _printable(value: str) -> str:
@@ -100,8 +103,9 @@ async def list_runs(
     from_day: Annotated[date | None, Query(alias="from", description="First day of acceptance, UTC")] = None,
     to_day: Annotated[date | None, Query(alias="to", description="Last day of acceptance, UTC")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=100, description="`next_cursor` of the page before")] = None,
+    cursor: Annotated[str | None, Query(pattern=RUN_ID, description="`next_cursor` of the page before")] = None,
 ) -> RunPage:
+    check_parameters(request, *LIST_PARAMETERS)
     tenant = await living_tenant(request, org_slug)
     wanted = Wanted(
         statuses=run_pages.statuses_of(status, state),
@@ -219,6 +223,7 @@ async def _accept(request: Request, tenant: Tenant, entry: Entry, asked: RunRequ
             window=window_of(asked, parts.clock.now().date()),
             inputs=inputs_of(asked, entry),
             idempotency_key=idempotency_key,
+            usual_window=None if asked.window else usual_window,
         )
     parts.worker.wake()
     return accepted

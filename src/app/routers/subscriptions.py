@@ -7,9 +7,9 @@ from src.app.dependencies.auth import KeyedRoute, access, admin_of, parts_of
 from src.app.dependencies.tenants import living_tenant
 from src.app.models.subscriptions import Allowance, QuotaAnswer, Slots, SubscriptionAnswer, SubscriptionRequest
 from src.core.base.threads import blocking
-from src.core.ledger.subscriptions import Subscription
 from src.core.scheduler import allowance
 from src.core.step import billing
+from src.core.step.billing import Standing
 
 router = APIRouter(prefix="/api/v1/organizations", tags=["subscriptions"], route_class=KeyedRoute)
 
@@ -27,7 +27,8 @@ async def put_subscription(request: Request, org_slug: Slug, body: SubscriptionR
 @router.get("/{org_slug}/subscription", summary="Show plan, billing status and limits", **access("root_or_org"))
 async def get_subscription(request: Request, org_slug: Slug) -> SubscriptionAnswer:
     tenant = await living_tenant(request, org_slug)
-    return _subscription(await parts_of(request).glance(billing.living, tenant.org_slug))
+    parts = parts_of(request)
+    return _subscription(await blocking(parts.ledger.read, billing.standing, tenant.org_slug, parts.clock.now()))
 
 
 @router.get("/{org_slug}/quota", summary="What is used, what is left, when it resets", **access("root_or_org"))
@@ -56,12 +57,13 @@ def _counted(used: int, limit: int) -> dict[str, int]:
     return {"used": used, "limit": limit, "remaining": max(0, limit - used)}
 
 
-def _subscription(found: Subscription) -> SubscriptionAnswer:
+def _subscription(standing: Standing) -> SubscriptionAnswer:
+    found = standing.subscription
     return SubscriptionAnswer(
         org_slug=found.org_slug,
         plan=found.plan,
         status=found.status,
-        may_run=found.may_run,
+        may_run=standing.may_run,
         trial_end_date=found.trial_end_date,
         daily_run_limit=found.daily_run_limit,
         monthly_run_limit=found.monthly_run_limit,

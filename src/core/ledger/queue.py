@@ -107,8 +107,9 @@ def waiting(unit: Unit, at: datetime) -> bool:
 def claim(unit: Unit, owner: str, at: datetime, until: datetime) -> Entry | None:
     """The next entry, now in the owner's hands until then; None when nothing waits.
 
-    The organisation with the fewest running comes first, so that a busy one takes turns with the others; then the priority, then who came
-    first. The generation is the clock's, and above the entry's last one.
+    Those that were asked to stop come first: they hold their places until they are ended. Then the organisation with the fewest running, so
+    that a busy one takes turns with the others; then the priority, then who came first. The generation is the clock's, and above the
+    entry's last one.
     """
     for _ in range(CLAIM_TRIES):
         row = unit.point(_next, {"at": at})
@@ -159,22 +160,31 @@ def expired(unit: Unit, at: datetime, limit: int = 100) -> list[Entry]:
 
 
 def take_over(unit: Unit, entry: Entry, at: datetime, why: str) -> bool:
-    """It waits again, as one more retry."""
+    """It waits again, as one more retry. What it was asked stands."""
     return unit.change(_take_over, {**_expiry(entry), "at": at, "why": why}) == 1
 
 
-def bury(unit: Unit, entry: Entry, at: datetime, why: str) -> bool:
-    """Out of retries: kept, with its reason, and never claimed again."""
-    return unit.change(_bury, {**_expiry(entry), "at": at, "why": why}) == 1
+def bury(unit: Unit, found: Entry | Hold, at: datetime, why: str) -> bool:
+    """Out of retries: kept, with its reason, and never claimed again. By its holder, or when that one's lease has run out."""
+    values = {"at": at, "why": why}
+    if isinstance(found, Hold):
+        return unit.change(_bury, {**_proof(found), **values}) == 1
+    return unit.change(_bury_expired, {**_expiry(found), **values}) == 1
 
 
-def give_up(unit: Unit, entry: Entry) -> bool:
-    """An entry whose worker died after somebody had asked for it to stop."""
-    return unit.change(_give_up, _expiry(entry)) == 1
+def age_out(unit: Unit, before: datetime) -> int:
+    """Buried entries that nobody has asked for since are forgotten; their runs keep the reason."""
+    return unit.change(_age_out, {"before": before})
+
+
+def forget_cancel(unit: Unit, hold: Hold, at: datetime) -> bool:
+    """It came too late."""
+    return unit.change(_forget_cancel, {**_proof(hold), "at": at}) == 1
 
 
 def request_cancel(unit: Unit, run_id: str, at: datetime) -> Cancelled | None:
-    """A waiting entry is gone at once; a worker that holds one is asked to stop. None when the run is not queued."""
+    """An entry that no worker has had yet is gone at once; else the worker that has it, or will, is asked to stop it. None when the run is
+    not queued."""
     if unit.change(_withdraw, {"run_id": run_id}) == 1:
         return "waiting"
     return "running" if unit.change(_request_cancel, {"run_id": run_id, "at": at}) == 1 else None
@@ -230,7 +240,7 @@ def _claimable(tables: Tables) -> ColumnElement[bool]:
 def _next(tables: Tables) -> Select[Any]:
     queue, other = tables[QUEUE], tables[QUEUE].alias("other")
     running = select(func.count()).where(other.c.org_slug == queue.c.org_slug, other.c.state == "RUNNING").scalar_subquery()
-    order = (running, queue.c.priority.desc(), queue.c.queued_at, queue.c.queue_id)
+    order = (queue.c.cancel_requested_at.is_(None), running, queue.c.priority.desc(), queue.c.queued_at, queue.c.queue_id)
     return _entries(tables).where(_claimable(tables)).order_by(*order).limit(1)
 
 
@@ -252,7 +262,6 @@ def _claim(tables: Tables) -> Update:
             lease_generation=bindparam("new"),
             lease_expires_at=bindparam("until"),
             heartbeat_at=bindparam("at", type_=queue.c.heartbeat_at.type),
-            cancel_requested_at=None,
             updated_at=bindparam("at", type_=queue.c.updated_at.type),
         )
     )
@@ -311,18 +320,31 @@ def _take_over(tables: Tables) -> Update:
 
 
 def _bury(tables: Tables) -> Update:
-    queue = tables[QUEUE]
+    return _buried(tables[QUEUE]).where(_held(tables[QUEUE]))
+
+
+def _bury_expired(tables: Tables) -> Update:
+    return _buried(tables[QUEUE]).where(_still_expired(tables[QUEUE]))
+
+
+def _buried(queue: Table) -> Update:
     free: dict[str, Any] = {"state": "DEAD", "lease_owner": None, "lease_expires_at": None, "last_error": bindparam("why")}
-    return update(queue).where(_still_expired(queue)).values(**free, updated_at=bindparam("at"))
+    return update(queue).values(**free, updated_at=bindparam("at"))
 
 
-def _give_up(tables: Tables) -> Delete:
-    return delete(tables[QUEUE]).where(_still_expired(tables[QUEUE]))
+def _age_out(tables: Tables) -> Delete:
+    queue = tables[QUEUE]
+    return delete(queue).where(queue.c.state == "DEAD", queue.c.updated_at < bindparam("before", type_=queue.c.updated_at.type))
+
+
+def _forget_cancel(tables: Tables) -> Update:
+    queue = tables[QUEUE]
+    return update(queue).where(_held(queue)).values(cancel_requested_at=None, updated_at=bindparam("at"))
 
 
 def _withdraw(tables: Tables) -> Delete:
     queue = tables[QUEUE]
-    return delete(queue).where(queue.c.pipeline_logging_id == bindparam("run_id"), queue.c.state == "QUEUED")
+    return delete(queue).where(queue.c.pipeline_logging_id == bindparam("run_id"), queue.c.state == "QUEUED", queue.c.lease_generation == 0)
 
 
 def _request_cancel(tables: Tables) -> Update:
@@ -330,7 +352,7 @@ def _request_cancel(tables: Tables) -> Update:
     at = bindparam("at", type_=queue.c.updated_at.type)
     return (
         update(queue)
-        .where(queue.c.pipeline_logging_id == bindparam("run_id"), queue.c.state == "RUNNING")
+        .where(queue.c.pipeline_logging_id == bindparam("run_id"), queue.c.state != "DEAD")
         .values(cancel_requested_at=func.coalesce(queue.c.cancel_requested_at, at), updated_at=at)
     )
 

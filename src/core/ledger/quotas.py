@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Select, Update, bindparam, case, exists, literal, or_, select, update
 
+from src.core.ledger.subscriptions import may_run
 from src.core.ledger.unit import Tables, Unit
 
 Reason = Literal["blocked", "monthly", "daily", "concurrent"]
@@ -56,7 +57,7 @@ def usage(unit: Unit, org_slug: str, day: date) -> Usage:
         daily_limit=daily,
         monthly_limit=monthly,
         concurrent_limit=concurrent,
-        may_run=org_status == "ACTIVE" and (status == "ACTIVE" or (status == "TRIAL" and (trial_end is None or trial_end >= day))),
+        may_run=org_status == "ACTIVE" and may_run(status, trial_end, day),
     )
 
 

@@ -179,28 +179,6 @@ def steps(unit: Unit, run_id: str) -> list[StepLog]:
     return [StepLog(**dict(zip(STEP_COLUMNS, row, strict=True))) for row in unit.rows(unit.prepared(_steps), {"run_id": run_id})]
 
 
-def page(
-    unit: Unit,
-    org_slug: str | None,
-    *,
-    after: str | None = None,
-    limit: int = 50,
-    status: RunStatus | None = None,
-    pipeline_id: str | None = None,
-    provider: str | None = None,
-) -> list[Run]:
-    """Newest first, older than the run `after`; without a slug, the runs of all and of the platform."""
-    run = unit.tables["org_meta_pipeline_runs"].c
-    wanted = {"org_slug": org_slug, "status": status, "pipeline_id": pipeline_id, "provider": provider}
-    query = _runs(unit.tables).order_by(run.pipeline_logging_id.desc()).limit(limit)
-    for name, value in wanted.items():
-        if value is not None:
-            query = query.where(run[name] == value)
-    if after is not None:
-        query = query.where(run.pipeline_logging_id < after)
-    return [Run(*row) for row in unit.rows(query)]
-
-
 def _values(record: NewRun | StepLog, columns: tuple[str, ...]) -> dict[str, Any]:
     return {name: getattr(record, name) for name in columns}
 

@@ -2,14 +2,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Select, Update, bindparam, func, select, update
+from sqlalchemy import Select, Update, bindparam, select, update
 
 from src.core.ledger.plans import Plan
 from src.core.ledger.unit import Tables, Unit
 
 SubscriptionStatus = Literal["TRIAL", "ACTIVE", "SUSPENDED", "CANCELLED"]
-
-MAY_RUN = ("ACTIVE", "TRIAL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +21,13 @@ class Subscription:
     concurrent_run_limit: int
     updated_at: datetime
 
-    @property
-    def may_run(self) -> bool:
-        return self.status in MAY_RUN
+    def may_run(self, day: date) -> bool:
+        """On a day of the organisation's own calendar."""
+        return may_run(self.status, self.trial_end_date, day)
+
+
+def may_run(status: str, trial_end_date: date | None, day: date) -> bool:
+    return status == "ACTIVE" or (status == "TRIAL" and (trial_end_date is None or trial_end_date >= day))
 
 
 def get(unit: Unit, org_slug: str) -> Subscription | None:
@@ -39,9 +41,13 @@ def set_plan(unit: Unit, org_slug: str, plan: Plan, at: datetime) -> bool:
     return unit.change(_set_plan, {"slug": org_slug, "plan": plan.name, "at": at, **limits}) == 1
 
 
-def set_status(unit: Unit, org_slug: str, status: SubscriptionStatus, at: datetime, *, trial_end_date: date | None = None) -> bool:
-    """A trial end of None leaves the one that stands."""
-    return unit.change(_set_status, {"slug": org_slug, "word": status, "at": at, "trial": trial_end_date}) == 1
+def set_status(unit: Unit, org_slug: str, status: SubscriptionStatus, at: datetime) -> bool:
+    return unit.change(_set_status, {"slug": org_slug, "word": status, "at": at}) == 1
+
+
+def set_trial_end(unit: Unit, org_slug: str, day: date | None, at: datetime) -> bool:
+    """None: a trial without an end."""
+    return unit.change(_set_trial_end, {"slug": org_slug, "day": day, "at": at}) == 1
 
 
 def _by_org(tables: Tables) -> Select[Any]:
@@ -75,13 +81,14 @@ def _set_plan(tables: Tables) -> Update:
 
 def _set_status(tables: Tables) -> Update:
     subscriptions = tables["org_subscriptions"]
-    trial = bindparam("trial", type_=subscriptions.c.trial_end_date.type)
     return (
         update(subscriptions)
         .where(subscriptions.c.org_slug == bindparam("slug"))
-        .values(
-            status=bindparam("word"),
-            trial_end_date=func.coalesce(trial, subscriptions.c.trial_end_date),
-            updated_at=bindparam("at"),
-        )
+        .values(status=bindparam("word"), updated_at=bindparam("at"))
     )
+
+
+def _set_trial_end(tables: Tables) -> Update:
+    subscriptions = tables["org_subscriptions"]
+    day = bindparam("day", type_=subscriptions.c.trial_end_date.type)
+    return update(subscriptions).where(subscriptions.c.org_slug == bindparam("slug")).values(trial_end_date=day, updated_at=bindparam("at"))

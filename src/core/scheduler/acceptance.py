@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -41,6 +42,7 @@ class _Request:
     run: NewRun
     queued: Mapping[str, Any]
     priority: int
+    usual_window: Callable[[date], Window] | None
 
 
 def accept(
@@ -54,9 +56,13 @@ def accept(
     inputs: Mapping[str, Any],
     trigger: TriggerType = "api",
     idempotency_key: str | None = None,
+    usual_window: Callable[[date], Window] | None = None,
     priority: int = 0,
 ) -> Accepted:
-    """The same work that is not over yet, or was asked for under the same key, is answered with its run. Waits on the ledger."""
+    """The same work that is not over yet, or was asked for under the same key, is answered with its run. Waits on the ledger.
+
+    `usual_window` is given by who named no window: the same request sent again another day is the same work.
+    """
     entry = catalog.get(entry.document_id)
     run_id = services.ids.new()
     prepared = prepare(services, entry, run_id=run_id, tenant=tenant, window=window, inputs=inputs)
@@ -79,7 +85,7 @@ def accept(
         idempotency_key=idempotency_key,
         active_key=_active_key(tenant, entry, window, prepared.inputs),
     )
-    request = _Request(services, tenant, entry, run, _given(prepared.inputs), priority)
+    request = _Request(services, tenant, entry, run, _given(prepared.inputs), priority, usual_window)
     for _ in range(RACES):
         try:
             return services.ledger.write(_accept, request)
@@ -90,7 +96,7 @@ def accept(
 
 def _accept(unit: Unit, request: _Request) -> Accepted:
     run = request.run
-    known = _known(unit, run)
+    known = _known(unit, request)
     if known is not None:
         return Accepted(known, fresh=False)
     _reserve(unit, request)
@@ -103,11 +109,12 @@ def _accept(unit: Unit, request: _Request) -> Accepted:
     return Accepted(accepted, fresh=True)
 
 
-def _known(unit: Unit, run: NewRun) -> Run | None:
+def _known(unit: Unit, request: _Request) -> Run | None:
+    run = request.run
     if run.idempotency_key is not None and run.org_slug is not None:
         asked = runs.of_request(unit, run.org_slug, run.idempotency_key)
         if asked is not None:
-            if _work(asked) != _work(run):
+            if not _same_request(asked, request):
                 raise Conflict(
                     f"the Idempotency-Key was used for other work, run {asked.pipeline_logging_id}; send another key",
                     pipeline_logging_id=asked.pipeline_logging_id,
@@ -116,8 +123,12 @@ def _known(unit: Unit, run: NewRun) -> Run | None:
     return runs.working(unit, run.active_key) if run.active_key is not None else None
 
 
-def _work(run: Run | NewRun) -> tuple[object, ...]:
-    return run.document, run.window_start, run.window_end, json.dumps(run.parameters or {}, sort_keys=True)
+def _same_request(asked: Run, request: _Request) -> bool:
+    run, window = request.run, (request.run.window_start, request.run.window_end)
+    if request.usual_window is not None:
+        then = request.usual_window(asked.accepted_at.date())
+        window = then.start, then.end
+    return (asked.document, asked.parameters or {}, (asked.window_start, asked.window_end)) == (run.document, dict(run.parameters), window)
 
 
 def _reserve(unit: Unit, request: _Request) -> None:

@@ -86,7 +86,7 @@ class Board:
         shares = (1.0 if step in self._done else told.share() for step, told in self._told.items())
         untold = sum(1 for step in self._done if step not in self._told)
         # estimates of the whole may grow; what was reached once is not taken back
-        self._furthest = max(self._furthest, (sum(shares) + untold) / len(self._steps))
+        self._furthest = max(self._furthest, (sum(shares) + untold) / max(1, len(self._steps)))
         told = self._told.get(self._step or "", _Told())
         return {
             "step_id": self._step,

@@ -1,5 +1,6 @@
 """How a worker comes by a run. Beside authentication, the one place where a tenant is minted."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,6 +12,8 @@ from src.core.ledger.queue import Entry, Hold
 from src.core.ledger.runs import TriggerType
 from src.core.ledger.store import Unit
 from src.core.step.context import Services
+
+LATER = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +43,18 @@ def lease_end(services: Services, at: datetime) -> datetime:
     return at + timedelta(seconds=services.settings.worker_lease_seconds)
 
 
-def next_claim(services: Services, owner: str) -> Claim | None:
-    return services.ledger.write(_claim, services, owner)
+def next_claim(services: Services, owner: str, but: Collection[str] = ()) -> Claim | None:
+    """Of a run that is not among `but`."""
+    return services.ledger.write(_claim, services, owner, frozenset(but))
 
 
-def _claim(unit: Unit, services: Services, owner: str) -> Claim | None:
+def _claim(unit: Unit, services: Services, owner: str, but: Collection[str]) -> Claim | None:
     at = services.clock.now()
     while entry := queue.claim(unit, owner, at, lease_end(services, at)):
         hold = Hold(entry.queue_id, owner, entry.lease_generation)
+        if entry.pipeline_logging_id in but:
+            queue.hand_back(unit, hold, at + LATER)
+            continue
         attempt = runs.take(unit, entry.pipeline_logging_id, at)
         run = runs.get(unit, entry.pipeline_logging_id)
         if attempt is None or run is None:

@@ -18,6 +18,7 @@ def raise_fence(services: Services, lease: Lease) -> None:
     _above_published(services, lease)
     if lease.claim.attempt > 1:
         seal(services, lease)
+        lease.sealed = False
 
 
 def seal(services: Services, lease: Lease) -> bool:
@@ -36,6 +37,7 @@ def seal(services: Services, lease: Lease) -> bool:
         except Superseded:
             continue
         lease.advance(above + 1)
+        lease.sealed = True
         return last == own
     raise Throttled(f"{claim.entry.document} is being published again and again; run this again", retry_after=1)
 

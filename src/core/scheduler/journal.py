@@ -1,15 +1,20 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from src.core.base.faults import LeaseLost
 from src.core.base.threads import blocking
 from src.core.ledger import runs
 from src.core.ledger.runs import LastStatus, NewRun, StepLog
+from src.core.pipeline.catalog import Entry
 from src.core.pipeline.journal import RunEnd
+from src.core.scheduler.fencing import seal
 from src.core.scheduler.lease import Lease
 from src.core.scheduler.settling import Ending
+from src.core.scheduler.visible import true_ending
 from src.core.step.context import Services
 
 STOPPED = "cancelled while it was running"
+NEVER_ENDED = "cancelled; its worker had stopped already"
 
 
 @dataclass(slots=True)
@@ -18,6 +23,8 @@ class LeasedJournal:
 
     services: Services
     lease: Lease
+    entry: Entry | None
+    """Its document, unless that is gone by now."""
     ending: Ending | None = None
     """How the run ended, once it did."""
 
@@ -38,12 +45,40 @@ class LeasedJournal:
         await blocking(self.services.ledger.write, runs.log_step, told)
 
     async def run_finished(self, end: RunEnd) -> None:
-        self.ending = self._ending(end)
-        if self.lease.state == "held":
-            await blocking(self.lease.settle, self.ending)
+        if self.lease.state != "held":
+            return
+        cancelled = self.lease.cancelled
+        if end.error_code == LeaseLost.code:
+            # a step that asked before it would publish was told so: of a cancellation, perhaps before the lease's own beat was
+            cancelled = cancelled or await blocking(self.lease.asked_to_stop)
+            if not cancelled:
+                self.lease.state = "lost"
+                return
+        self.ending = self._ending(end, cancelled=cancelled)
+        await blocking(self.settle)
 
-    def _ending(self, end: RunEnd) -> Ending:
-        stopped = self.lease.cancelled and end.status != "SUCCESS"
+    def settle(self, *, asking: bool = True) -> None:
+        """Without `asking`, what the dataset says of the run is left out of account. A cancelled run's claim is sealed first."""
+        lease, ending = self.lease, self.ending
+        if ending is None:
+            raise RuntimeError("a run is settled when it has ended")
+        tenant = lease.claim.tenant
+        if ending.status == "CANCELLED" and not lease.sealed and self.services.warehouse.has_dataset(tenant):
+            seal(self.services, lease)
+        lease.settle(true_ending(self.services, tenant, self.entry, ending) if asking else ending)
+
+    def foregone(self) -> Ending | None:
+        """How a run ends that was claimed for nothing else."""
+        entry, at = self.lease.claim.entry, self.services.clock.now()
+        if entry.cancel_requested_at is not None:
+            return self.ended("CANCELLED", at=at, code=None, why=NEVER_ENDED)
+        if entry.retry_count > entry.max_retries:
+            why = f"{entry.last_error}; it was taken over {entry.max_retries} times already"
+            return replace(self.ended("FAILED", at=at, code=LeaseLost.code, why=why), buried=True)
+        return None
+
+    def _ending(self, end: RunEnd, *, cancelled: bool) -> Ending:
+        stopped = cancelled and end.status != "SUCCESS"
         status: LastStatus = "CANCELLED" if stopped else end.status
         code = None if stopped else end.error_code
         return self.ended(status, at=end.at, code=code, why=STOPPED if stopped else end.error_message, end=end)

@@ -33,6 +33,8 @@ class Lease:
         self.board = board
         self.state: State = "held"
         self.cancelled = False
+        self.sealed = False
+        """Whether nothing of this claim can be published any more."""
         self._services = services
         self._hold = claim.hold
         self._renewed = services.clock.monotonic()
@@ -67,6 +69,12 @@ class Lease:
         if self.state != "held" or self.cancelled:
             raise LeaseLost(f"this worker no longer works on the run {self.claim.run_id}")
 
+    def forget_cancel(self) -> None:
+        """What is published already is not cancelled any more."""
+        with self._lock:
+            self._services.ledger.write(queue.forget_cancel, self._hold, self._services.clock.now())
+            self.cancelled = False
+
     def advance(self, generation: int) -> None:
         """From here on, a publication of the old generation comes too late."""
         with self._lock:
@@ -98,10 +106,6 @@ class Lease:
 
     def settle(self, ending: Ending) -> None:
         """Raises LeaseLost, and changes nothing, when somebody else has the run."""
-        if ending.error_code == LeaseLost.code:
-            # a run that ended because its lease had is left to whoever takes it over
-            self.state = "lost"
-            return
         with self._lock:
             progress = self.board.last(complete=ending.status == "SUCCESS")
             self._services.ledger.write(_settle, self._hold, ending, progress)
@@ -145,7 +149,8 @@ def _heartbeat(unit: Unit, hold: Hold, run_id: str, *, at: datetime, until: date
 
 
 def _settle(unit: Unit, hold: Hold, ending: Ending, progress: dict[str, Any]) -> None:
-    if not queue.complete(unit, hold):
+    let_go = queue.bury(unit, hold, ending.at, ending.error_message or "") if ending.buried else queue.complete(unit, hold)
+    if not let_go:
         raise LeaseLost(f"another worker has the run {ending.run_id}; it is theirs to settle")
     runs.tell_progress(unit, ending.run_id, progress)
     settle(unit, ending)

@@ -1,5 +1,7 @@
 """What becomes of runs whose worker has died."""
 
+from collections.abc import Collection
+
 import structlog
 
 from src.core.base.faults import LeaseLost
@@ -7,7 +9,6 @@ from src.core.base.identity import Actor
 from src.core.base.names import OrgSlug
 from src.core.ledger import queue, runs, scheduled
 from src.core.ledger.queue import Entry
-from src.core.ledger.runs import LastStatus
 from src.core.ledger.store import Unit
 from src.core.scheduler.settling import Ending, settle
 from src.core.step.context import Services
@@ -15,23 +16,25 @@ from src.core.step.context import Services
 log = structlog.get_logger("worker")
 
 
-def recover(services: Services) -> int:
-    """Expired leases: back into the queue, or out of it with the reason when that has been tried often enough."""
+def recover(services: Services, but: Collection[str] = ()) -> int:
+    """Expired leases go back into the queue: whoever claims them carries the run out, or ends it when it was cancelled or taken over often
+    enough, for that one can keep the dead worker's publication from coming after it and see what was published before.
+
+    Runs among `but` are left as they are.
+    """
     expired = services.ledger.read(queue.expired, services.clock.now())
-    return sum(services.ledger.write(_recover, services, entry) for entry in expired)
+    return sum(services.ledger.write(_recover, services, entry) for entry in expired if entry.pipeline_logging_id not in but)
 
 
 def _recover(unit: Unit, services: Services, entry: Entry) -> bool:
     at = services.clock.now()
-    if entry.cancel_requested_at is not None:
-        why = "cancelled; its worker had stopped already"
-        return queue.give_up(unit, entry) and settle(unit, _ending(services, entry, "CANCELLED", None, why))
     tries = entry.retry_count + 1
     why = f"the worker {entry.lease_owner} stopped without a word (lease ended {entry.lease_expires_at})"
-    if tries > entry.max_retries:
-        why = f"{why}; it was taken over {entry.max_retries} times already"
+    if tries > entry.max_retries + 1:
+        # the one that only was to end it died as well: opening its dataset may be what kills
+        why = f"{why}; it was taken over {entry.retry_count} times already"
         log.error("run.buried", run_id=entry.pipeline_logging_id, org=entry.org_slug, why=why)
-        return queue.bury(unit, entry, at, why) and settle(unit, _ending(services, entry, "FAILED", LeaseLost.code, why))
+        return queue.bury(unit, entry, at, why) and settle(unit, _ending(services, entry, why))
     if not queue.take_over(unit, entry, at, why):
         return False
     log.warning("run.taken_over", run_id=entry.pipeline_logging_id, org=entry.org_slug, tries=tries, why=why)
@@ -40,14 +43,14 @@ def _recover(unit: Unit, services: Services, entry: Entry) -> bool:
     return True
 
 
-def _ending(services: Services, entry: Entry, status: LastStatus, code: str | None, why: str) -> Ending:
+def _ending(services: Services, entry: Entry, why: str) -> Ending:
     return Ending(
         run_id=entry.pipeline_logging_id,
         audit_id=services.ids.new(),
         org_slug=entry.org_slug,
         actor=Actor("system", OrgSlug(entry.org_slug), entry.user_id, request_id=entry.request_id),
-        status=status,
+        status="FAILED",
         at=services.clock.now(),
-        error_code=code,
+        error_code=LeaseLost.code,
         error_message=why,
     )

@@ -27,6 +27,8 @@ class Ending:
     result: Mapping[str, Any] | None = None
     rows_processed: int | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    buried: bool = False
+    """Its entry stays in the queue, dead, until it ages out."""
 
 
 def settle(unit: Unit, ending: Ending) -> bool:

@@ -4,12 +4,14 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 import structlog
+from anyio import CapacityLimiter
 
 from src.core.base.faults import Fault, LeaseLost, Misconfigured, StepFailed, Throttled
-from src.core.base.threads import blocking
+from src.core.base.threads import blocking, work_in
 from src.core.ledger import queue
 from src.core.pipeline.catalog import Catalog
 from src.core.pipeline.executor import AsyncPipelineExecutor
@@ -24,7 +26,9 @@ from src.core.scheduler.journal import STOPPED, LeasedJournal
 from src.core.scheduler.lease import Lease
 from src.core.scheduler.recovery import recover
 from src.core.scheduler.settling import Ending
+from src.core.step import manifests
 from src.core.step.context import Services
+from src.core.step.leftovers import clear_leftovers
 
 log = structlog.get_logger("worker")
 
@@ -32,6 +36,8 @@ RETRY_SECONDS = 0.5
 SETTLE_TRIES = 5
 # After their time to end is over, cancelled runs get this much to let go of what they hold.
 LAST_SECONDS = 5.0
+AGE_EVERY_SECONDS = 3600.0
+DEAD_DAYS = 30  # how long a buried run's entry stays in the queue
 
 
 @dataclass(slots=True)
@@ -39,6 +45,8 @@ class Working:
     lease: Lease
     journal: LeasedJournal
     run: asyncio.Task[None]
+    published: bool = False
+    """Known when somebody tried to cancel it."""
 
 
 class Worker:
@@ -68,6 +76,7 @@ class Worker:
         self._stopping = False
         self._fresh = True
         self._complaint: str | None = None
+        self._aged: float | None = None
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -76,6 +85,7 @@ class Worker:
 
     async def start(self) -> None:
         self._bell = Bell(self._sleep)
+        self._threads = CapacityLimiter(self._services.settings.worker_slots)
         self._serve_on(self._bell)
 
     def wake(self) -> None:
@@ -124,12 +134,19 @@ class Worker:
         log.error("worker.broke", error=type(serving.exception()).__name__)
         serving.get_loop().call_later(self._services.settings.worker_poll_seconds, self._serve_on, bell)
 
+    def _clear(self, claim: Claim) -> None:
+        """Files that an attempt left in the dataset's folder when its process was killed."""
+        warehouse = self._services.warehouse
+        if claim.attempt > 1 and warehouse.has_dataset(claim.tenant):
+            clear_leftovers(warehouse.io_folder(claim.tenant), claim.run_id)
+
     async def _serve(self, bell: Bell) -> None:
         while not self._stopping:
             try:
                 await self._void_dead()
                 await self._heed_cancels()
                 await self._take_up()
+                await self._age_out()
                 self._complaint = None
             except Fault as fault:
                 self._complain(fault)
@@ -147,12 +164,19 @@ class Worker:
             if await blocking(working.lease.asked_to_stop):
                 working.lease.nudge()
 
+    async def _age_out(self) -> None:
+        now = self._services.clock.monotonic()
+        if self._aged is None or now - self._aged >= AGE_EVERY_SECONDS:
+            await blocking(self._services.ledger.write, queue.age_out, self._services.clock.now() - timedelta(days=DEAD_DAYS))
+            self._aged = now
+
     async def _take_up(self) -> None:
         if not await blocking(self._services.ledger.glance, queue.waiting, self._services.clock.now()):
             return
-        await blocking(recover, self._services)
+        # a run that was lost is not begun beside what this process has not let go of yet
+        await blocking(recover, self._services, self.running)
         while not self._stopping and len(self._working) < self._services.settings.worker_slots:
-            claim = await blocking(next_claim, self._services, self.owner)
+            claim = await blocking(next_claim, self._services, self.owner, self.running)
             if claim is None:
                 return
             self._begin(claim)
@@ -168,7 +192,7 @@ class Worker:
         entry = self._catalog.entries.get(claim.entry.document)
         board = Board([step.id for step in entry.document.steps] if entry else [], self._services.clock)
         lease = Lease(self._services, claim, board, self._sleep)
-        journal = LeasedJournal(self._services, lease)
+        journal = LeasedJournal(self._services, lease, entry)
         working = Working(lease, journal, asyncio.create_task(self._run(lease, journal)))
         self._working[claim.run_id] = working
         whole = asyncio.create_task(self._see_through(working))
@@ -178,8 +202,13 @@ class Worker:
         log.info("run.claimed", run_id=claim.run_id, org=claim.tenant.org_slug, attempt=claim.attempt, generation=lease.generation)
 
     async def _run(self, lease: Lease, journal: LeasedJournal) -> None:
+        work_in(self._threads)
         claim = lease.claim
         await self._raise_fence(lease)
+        foregone = journal.foregone()
+        if foregone is not None:
+            journal.ending = foregone
+            return
         outcome = await self._executor.run(
             claim.entry.document,
             actor=claim.actor,
@@ -190,7 +219,7 @@ class Worker:
             run_id=claim.run_id,
             terms=Terms(journal, lease.generation, lease.board.of, lease.held),
         )
-        if journal.ending is None and outcome.fault is not None:
+        if journal.ending is None and lease.state == "held" and outcome.fault is not None:
             raise outcome.fault
 
     async def _raise_fence(self, lease: Lease) -> None:
@@ -210,10 +239,11 @@ class Worker:
             await self._settle(working)
         finally:
             keeper.cancel()
-            del self._working[lease.claim.run_id]
+            if self._working.get(lease.claim.run_id) is working:
+                del self._working[lease.claim.run_id]
             self.wake()
         if lease.state == "settled":
-            await self._copy(lease.claim)
+            await self._tidy(lease.claim)
 
     def _cancel_soon(self, working: Working) -> None:
         task = asyncio.create_task(self._cancel(working))
@@ -226,7 +256,7 @@ class Worker:
         try:
             while True:
                 try:
-                    late = await blocking(self._sealed, lease)
+                    late = await blocking(self._too_late, working)
                     break
                 except Throttled as busy:
                     await self._sleep(busy.retry_after or RETRY_SECONDS)
@@ -238,18 +268,24 @@ class Worker:
         else:
             working.run.cancel()
 
-    def _sealed(self, lease: Lease) -> bool:
-        return self._services.warehouse.has_dataset(lease.claim.tenant) and seal(self._services, lease)
+    def _too_late(self, working: Working) -> bool:
+        lease, tenant = working.lease, working.lease.claim.tenant
+        if not working.published and self._services.warehouse.has_dataset(tenant):
+            working.published = seal(self._services, lease) or bool(manifests.of_run(self._services, tenant, lease.claim.run_id))
+        if working.published:
+            lease.forget_cancel()
+        return working.published
 
     async def _settle(self, working: Working) -> None:
         """What the journal could not write, or never came to, is written here."""
         lease = working.lease
-        for _ in range(SETTLE_TRIES):
+        for left in reversed(range(SETTLE_TRIES)):
             if lease.state != "held":
                 return
             ending = working.journal.ending = working.journal.ending or self._ending(working)
             try:
-                await blocking(lease.settle, ending)
+                # a dataset that cannot be asked shows nothing either; but only one that was asked lets a run be called cancelled
+                await blocking(working.journal.settle, asking=left > 0 or ending.status == "CANCELLED")
             except LeaseLost:
                 return
             except Fault as fault:
@@ -267,8 +303,9 @@ class Worker:
         log.error("run.broke", run_id=working.lease.claim.run_id, error=name)
         return journal.ended("FAILED", at=at, code=StepFailed.code, why=f"the run broke ({name})")
 
-    async def _copy(self, claim: Claim) -> None:
+    async def _tidy(self, claim: Claim) -> None:
         try:
+            await blocking(self._clear, claim)
             await blocking(self._copies.copy, claim.tenant)
         except Fault as fault:
             # the next run of the organisation copies this one too

@@ -1,11 +1,12 @@
 """What the billing side says about an organisation's subscription."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 from src.core.base.faults import Missing
 from src.core.base.identity import Actor, Tenant
-from src.core.ledger import subscriptions
+from src.core.ledger import orgs, subscriptions
 from src.core.ledger.store import Unit
 from src.core.ledger.subscriptions import Subscription, SubscriptionStatus
 from src.core.step import trail
@@ -19,20 +20,38 @@ class Change:
     plan: str | None = None
     status: SubscriptionStatus | None = None
     trial_end_date: date | None = None
+    endless: bool = False
+    """Whether the trial's end goes."""
 
 
-def change(services: Services, actor: Actor, tenant: Tenant, asked: Change) -> Subscription:
+@dataclass(frozen=True, slots=True)
+class Standing:
+    subscription: Subscription
+    may_run: bool
+
+
+def standing(unit: Unit, slug: str, now: datetime) -> Standing:
+    """As it is on the organisation's own day."""
+    found = living(unit, slug)
+    org = orgs.get(unit, slug)
+    day = now.astimezone(ZoneInfo(org.timezone) if org else UTC).date()
+    return Standing(found, found.may_run(day))
+
+
+def change(services: Services, actor: Actor, tenant: Tenant, asked: Change) -> Standing:
     """Counts from the next run on: what is running is not stopped."""
     return services.ledger.write(_change, services, actor, tenant, asked)
 
 
-def _change(unit: Unit, services: Services, actor: Actor, tenant: Tenant, asked: Change) -> Subscription:
+def _change(unit: Unit, services: Services, actor: Actor, tenant: Tenant, asked: Change) -> Standing:
     slug, at = tenant.org_slug, services.clock.now()
     before = living(unit, slug)
     if asked.plan is not None:
         subscriptions.set_plan(unit, slug, services.ledger.plans.get(asked.plan.strip().upper()), at)
-    if asked.status is not None or asked.trial_end_date is not None:
-        subscriptions.set_status(unit, slug, asked.status or before.status, at, trial_end_date=asked.trial_end_date)
+    if asked.status is not None:
+        subscriptions.set_status(unit, slug, asked.status, at)
+    if asked.trial_end_date is not None or asked.endless:
+        subscriptions.set_trial_end(unit, slug, asked.trial_end_date, at)
     after = living(unit, slug)
     trail.note(
         unit,
@@ -43,7 +62,7 @@ def _change(unit: Unit, services: Services, actor: Actor, tenant: Tenant, asked:
         org_slug=slug,
         details={"before": _told(before), "after": _told(after)},
     )
-    return after
+    return standing(unit, slug, at)
 
 
 def living(unit: Unit, slug: str) -> Subscription:

@@ -115,11 +115,14 @@ def test_of_the_erased_the_last_generation_is_listed_even_when_another_lives(led
 
 def test_plan_and_status_are_changed_and_read_back(ledger, acme):
     assert ledger.write(subscriptions.set_plan, acme, ledger.plans.default, AT)
-    assert ledger.write(subscriptions.set_status, acme, "TRIAL", AT, trial_end_date=TODAY)
+    assert ledger.write(subscriptions.set_status, acme, "TRIAL", AT)
+    assert ledger.write(subscriptions.set_trial_end, acme, TODAY, AT)
     found = ledger.read(subscriptions.get, acme)
     assert (found.plan, found.daily_run_limit, found.status, found.trial_end_date) == ("STARTER", 6, "TRIAL", TODAY)
     assert ledger.write(subscriptions.set_status, acme, "SUSPENDED", AT)
     found = ledger.read(subscriptions.get, acme)
-    assert (found.status, found.may_run, found.trial_end_date) == ("SUSPENDED", False, TODAY)
+    assert (found.status, found.may_run(TODAY), found.trial_end_date) == ("SUSPENDED", False, TODAY)
+    assert ledger.write(subscriptions.set_trial_end, acme, None, AT)
+    assert ledger.read(subscriptions.get, acme).trial_end_date is None
     assert not ledger.write(subscriptions.set_plan, "nobody", SCALE, AT)
     assert ledger.read(subscriptions.get, "nobody") is None

@@ -145,7 +145,7 @@ def test_a_renewed_lease_is_not_taken_over(ledger):
     [seen] = ledger.read(queue.expired, AT + LEASE)
     ledger.write(queue.heartbeat, mine, AT + SECOND, AT + 2 * LEASE)
     assert not ledger.write(queue.take_over, seen, AT + LEASE, "died")
-    assert not ledger.write(queue.give_up, seen)
+    assert not ledger.write(queue.bury, seen, AT + LEASE, "died")
 
 
 def test_a_waiting_entry_is_cancelled_at_once_and_a_held_one_is_asked(ledger):
@@ -156,6 +156,38 @@ def test_a_waiting_entry_is_cancelled_at_once_and_a_held_one_is_asked(ledger):
     assert ledger.write(queue.request_cancel, "r3", AT) is None
     assert ledger.read(queue.get, "r2") is None
     assert ledger.write(queue.heartbeat, mine, AT, AT + LEASE) == Beat(held=True, cancel_requested=True)
+
+
+def test_what_a_worker_has_had_is_asked_to_stop_even_while_it_waits_and_remembers_it(ledger):
+    add(ledger, entry("r0"), entry("r1", priority=-9))
+    mine = [hold(claim(ledger)) for _ in range(2)][1]
+    ledger.write(queue.request_cancel, "r1", AT)
+    assert ledger.write(queue.hand_back, mine, AT)
+    assert ledger.write(queue.request_cancel, "r1", AT + SECOND) == "running"
+    again = claim(ledger)
+    assert (again.queue_id, again.cancel_requested_at) == ("r1", AT)
+    assert ledger.write(queue.forget_cancel, hold(again), AT)
+    assert not ledger.write(queue.heartbeat, hold(again), AT, AT + LEASE).cancel_requested
+
+
+def test_what_is_asked_to_stop_is_claimed_before_all_others(ledger):
+    add(ledger, entry("r1", "busy"))
+    ledger.write(queue.hand_back, hold(claim(ledger)), AT)
+    ledger.write(queue.request_cancel, "r1", AT)
+    add(ledger, entry("r2", "busy"), entry("r3", "calm", priority=9))
+    assert [claimed(ledger) for _ in range(3)] == ["r1", "r3", "r2"]
+
+
+def test_its_holder_buries_an_entry_and_the_dead_age_out(ledger):
+    add(ledger, entry("r1"), entry("r2"))
+    mine, other = hold(claim(ledger)), hold(claim(ledger))
+    assert not ledger.write(queue.bury, Hold("r1", "w2", mine.generation), AT, "spent")
+    assert ledger.write(queue.bury, mine, AT, "spent")
+    assert ledger.write(queue.request_cancel, "r1", AT) is None
+    assert ledger.write(queue.age_out, AT) == 0
+    assert ledger.write(queue.age_out, AT + SECOND) == 1
+    assert ledger.read(queue.get, "r1") is None
+    assert ledger.read(queue.look, other, AT).held
 
 
 def test_leases_of_the_dead_end_at_once_and_of_nobody_else(ledger):

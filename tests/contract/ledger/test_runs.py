@@ -1,8 +1,10 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from src.core.ledger import runs
+from src.core.ledger.run_pages import Wanted, page
 from tests.contract.ledger.rivals import at_once
 from tests.contract.ledger.samples import AT, run, step
 
@@ -77,16 +79,15 @@ def test_steps_come_in_the_order_of_the_document_and_repeat_harmlessly(ledger):
 
 def test_runs_are_listed_newest_first_and_filtered(ledger):
     for at in range(6):
-        ledger.write(runs.accept, run(f"r{at}", "acme" if at % 2 else None, provider="gcp" if at < 3 else "aws"))
+        ledger.write(runs.accept, run(f"r{at}", "acme" if at % 2 else "busy", provider="gcp" if at < 3 else "aws"))
     ledger.write(runs.begin, "r5", AT)
 
-    def listed(slug, **filters: object):
-        return [found.pipeline_logging_id for found in ledger.read(runs.page, slug, **filters)]
+    def listed(slug, after=None, limit=50, **wanted: Any):
+        return [found.pipeline_logging_id for found in ledger.read(page, slug, Wanted(**wanted), after=after, limit=limit)]
 
     assert listed("acme") == ["r5", "r3", "r1"]
     assert listed("acme", limit=1, after="r5") == ["r3"]
-    assert listed("acme", status="RUNNING") == ["r5"]
+    assert listed("acme", statuses=["RUNNING"]) == ["r5"]
     assert listed("acme", provider="gcp") == ["r1"]
     assert listed("acme", pipeline_id="other") == []
     assert listed("other") == []
-    assert len(listed(None)) == 6

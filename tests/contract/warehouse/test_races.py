@@ -99,6 +99,18 @@ def test_while_an_older_one_is_open_a_newer_one_may_try_again(warehouse, costs):
     assert [line[2] for line in stored(warehouse, costs)] == [2]
 
 
+def test_while_an_earlier_try_of_the_same_step_is_open_the_next_one_may_try_again(warehouse, costs):
+    given_up = warehouse.publication(costs, "run", Fence("costs", 1))
+    given_up.__enter__().append("costs", [row(MONDAY, "1")])
+    with pytest.raises(Throttled):
+        publish(warehouse, costs, [row(MONDAY, "2")], 1)
+    given_up.__exit__(LookupError, LookupError("given up"), None)
+    publish(warehouse, costs, [row(MONDAY, "2")], 1)
+    with pytest.raises(Superseded):
+        publish(warehouse, costs, [row(MONDAY, "3")], 1)
+    assert [line[2] for line in stored(warehouse, costs)] == [2]
+
+
 def test_a_stalled_publication_cannot_follow_a_newer_one(warehouse, costs):
     stalled = warehouse.publication(costs, "old", Fence("costs", 1))
     publish(warehouse, costs, [row(MONDAY, "2")], 2)

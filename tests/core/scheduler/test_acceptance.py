@@ -20,6 +20,10 @@ FIRST = date(2026, 1, 1)
 SLUGS = count()
 
 
+def usual_window(today):
+    return Window.day(today - timedelta(days=1))
+
+
 def day(number):
     return Window.day(FIRST + timedelta(days=number))
 
@@ -88,6 +92,24 @@ def test_an_idempotency_key_names_its_run_also_when_that_is_over_and_no_other_wo
     assert work.accept("other", idempotency_key="k1").fresh
 
 
+def test_the_same_request_for_the_usual_day_is_the_same_work_after_midnight(work):
+    def ask(**more: Any):
+        today = work.clock.now().date()
+        return work.accept(**{"idempotency_key": "k1", "window": usual_window(today), "usual_window": usual_window, **more})
+
+    first = ask().run
+    work.clock.at = 13 * 3600
+    again = ask()
+    assert (again.fresh, again.run.pipeline_logging_id, again.run.window_start) == (False, first.pipeline_logging_id, DAY.start)
+    with pytest.raises(Conflict):
+        ask(inputs={"stage": "other"})
+    with pytest.raises(Conflict):
+        ask(window=day(3), usual_window=None)
+    work.accept(idempotency_key="k2", window=day(3))
+    with pytest.raises(Conflict):
+        ask(idempotency_key="k2")
+
+
 def test_other_inputs_are_other_work(work):
     assert work.accept().run.pipeline_logging_id != work.accept(inputs={"stage": "other"}).run.pipeline_logging_id
 
@@ -126,7 +148,8 @@ def test_a_refusal_says_what_is_used_when_it_resets_and_which_plan_has_more(work
 )
 def test_a_blocked_subscription_says_why_and_what_to_do(work, status, trial_end, fault, says):
     work.tenant()
-    work.ledger.write(subscriptions.set_status, "acme", status, NOON, trial_end_date=trial_end)
+    work.ledger.write(subscriptions.set_status, "acme", status, NOON)
+    work.ledger.write(subscriptions.set_trial_end, "acme", trial_end, NOON)
     with pytest.raises(fault, match=says) as refused:
         work.accept()
     assert "/api/v1/organizations/acme/subscription" in str(refused.value)
@@ -135,7 +158,8 @@ def test_a_blocked_subscription_says_why_and_what_to_do(work, status, trial_end,
 
 def test_a_trial_runs_through_its_last_day(work):
     work.tenant()
-    work.ledger.write(subscriptions.set_status, "acme", "TRIAL", NOON, trial_end_date=NOON.date())
+    work.ledger.write(subscriptions.set_status, "acme", "TRIAL", NOON)
+    work.ledger.write(subscriptions.set_trial_end, "acme", NOON.date(), NOON)
     assert work.accept().fresh
 
 

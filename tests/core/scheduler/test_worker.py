@@ -296,7 +296,7 @@ async def test_a_run_whose_workers_keep_dying_is_buried_with_its_reason(work):
         await until(over(work, run_id))
     run, entry = work.run(run_id), work.queued(run_id)
     assert (run.status, run.error_code, work.running()) == ("FAILED", "lease-lost", 0)
-    assert (entry.state, entry.retry_count) == ("DEAD", 2)
+    assert (entry.state, entry.retry_count) == ("DEAD", 3)
     assert "taken over 2 times" in entry.last_error
     assert "taken over 2 times" in run.error_message
 
