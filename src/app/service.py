@@ -1,5 +1,6 @@
 """Builds the HTTP service from settings."""
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,8 +12,10 @@ from fastapi import FastAPI
 from src.app import docs_pages, middleware, openapi, problems
 from src.app.dependencies.auth import Door
 from src.app.dependencies.limits import Limiter
+from src.app.edge.connections import Connections
 from src.app.routers import admin, costs, health, integrations, organizations, pipelines, subscriptions
 from src.app.sse import Watchers
+from src.app.tables import downloads
 from src.app.version import VERSION
 from src.app.wiring import Parts
 from src.core.base.faults import Misconfigured
@@ -38,6 +41,8 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     app.state.door = Door(parts, Limiter(settings))
     app.state.checks = readiness_checks(parts)
     app.state.watchers = Watchers()
+    app.state.downloads = downloads()
+    app.state.connections = Connections()
     problems.install(app)
     # Their routes rather than the routers: an included router is searched twice, and each of its routes costs more to pass.
     # Matching goes down this list, so what is called most stands first.
@@ -77,13 +82,34 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     gc.freeze()  # what is alive now lives until the end; looking through it again and again costs requests their time
     if settings.worker_enabled:
         await parts.worker.start()
-    with app.state.watchers.told_of_stop():
+    async with _told_to_stop(app):
         yield
     await app.state.door.keys.settle()
-    if settings.worker_enabled:
-        await parts.worker.stop()
     parts.close()
     log.info("service.stopped")
+
+
+@asynccontextmanager
+async def _told_to_stop(app: FastAPI) -> AsyncIterator[None]:
+    """The server ends the lifespan only when every caller has gone; what must not wait for callers begins with the signal."""
+    parts: Parts = app.state.door.parts
+    watchers: Watchers = app.state.watchers
+    connections: Connections = app.state.connections
+    connections.find()
+    with watchers.told_of_stop():
+        working = asyncio.create_task(_work_until(watchers.stopping, parts))
+        cutting = asyncio.create_task(connections.cut_all(watchers.stopping))
+        yield
+    watchers.stopping.set()
+    cutting.cancel()
+    await working
+
+
+async def _work_until(stopping: asyncio.Event, parts: Parts) -> None:
+    await stopping.wait()
+    if parts.settings.worker_enabled:
+        await parts.worker.stop()
+        log.info("worker.stopped")
 
 
 def readiness_checks(parts: Parts) -> dict[str, Callable[[], None]]:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import signal
 import threading
-from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
@@ -16,14 +15,13 @@ from fastapi import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from src.core.base.faults import Throttled
+from src.app.places import Places
 
 T = TypeVar("T")
 
 KEEP_ALIVE_SECONDS: Final = 15.0  # proxies close what says nothing for 30 to 60 seconds
 RECONNECT_MS: Final = 2000
 WATCHERS: Final = 20
-RETRY_SECONDS: Final = 5.0
 MEDIA_TYPE: Final = "text/event-stream"
 KEEP_ALIVE: Final = b": alive\n\n"
 UNBUFFERED: Final[Mapping[str, str]] = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
@@ -39,31 +37,12 @@ class Event(NamedTuple):
 
 
 @dataclass(slots=True)
-class Watchers:
-    """Who waits for a run's progress, counted by organisation. Lives on the event loop."""
+class Watchers(Places):
+    """Who waits for a run's progress."""
 
     limit: int = WATCHERS
+    full: str = "{limit} calls wait for runs of {org} already, the most there may be; close one, or read the run instead"
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    _places: Counter[str] = field(default_factory=Counter)
-
-    def of(self, org_slug: str) -> int:
-        return self._places[org_slug]
-
-    @contextmanager
-    def place(self, org_slug: str) -> Iterator[None]:
-        if self._places[org_slug] >= self.limit:
-            raise Throttled(
-                f"{self.limit} calls wait for runs of {org_slug} already, the most there may be; close one, or read the run instead",
-                retry_after=RETRY_SECONDS,
-                limit=self.limit,
-            )
-        self._places[org_slug] += 1
-        try:
-            yield
-        finally:
-            self._places[org_slug] -= 1
-            if not self._places[org_slug]:
-                del self._places[org_slug]
 
     @contextmanager
     def told_of_stop(self) -> Iterator[None]:

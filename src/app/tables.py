@@ -1,17 +1,27 @@
 """Answers as tables: which form a caller takes, and files that leave piece by piece."""
 
-from collections.abc import AsyncIterator, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any, Final, get_args
 
 import anyio
+import structlog
 from fastapi import HTTPException, Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from src.app.edge.connections import Connections
 from src.app.models.costs import FileForm, Form
+from src.app.places import Places
 from src.core.base.threads import blocking
 from src.core.engine import load_files
 from src.core.engine.port import ColumnKind, Row
+
+log = structlog.get_logger("downloads")
+
+DOWNLOADS: Final = 4  # each holds its organisation's dataset open, and memory
+STALLED_SECONDS: Final = 30.0
+SENT_BYTES: Final = 64 * 1024  # so much is to be taken in that time
 
 MEDIA_TYPES: Final[Mapping[Form, str]] = {"json": "application/json", "csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 NOT_ACCEPTABLE: Final = 406
@@ -63,29 +73,74 @@ def rows_as(form: Form, columns: Mapping[str, ColumnKind], rows: Sequence[Row]) 
     return write(table.schema, iter(table.to_batches()))
 
 
+def downloads() -> Places:
+    return Places(DOWNLOADS, "{limit} downloads of {org} are under way already, the most there may be; let one end, or close it")
+
+
 class FileAnswer(StreamingResponse):
     """Leaves as it is made. What breaks on the way breaks the transfer, and whoever ends it lets go of its source."""
 
-    def __init__(self, first: bytes, pieces: Generator[bytes, None, None], form: Form, name: str, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        request: Request,
+        first: bytes,
+        pieces: Generator[bytes, None, None],
+        *,
+        form: Form,
+        headers: Mapping[str, str],
+        held: ExitStack,
+    ) -> None:
+        self._scope = request.scope
+        self._connections: Connections = request.app.state.connections
         self._pieces = pieces
-        disposition = {"Content-Disposition": f'attachment; filename="{name}.{form}"', "Vary": "Accept"}
-        super().__init__(self._all(first), media_type=MEDIA_TYPES[form], headers={**disposition, **headers})
+        self._held = held
+        super().__init__(self._all(first), media_type=MEDIA_TYPES[form], headers=headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
-            with anyio.CancelScope(shield=True):
+            with self._held, anyio.CancelScope(shield=True):
                 await blocking(self._pieces.close)
 
+    async def stream_response(self, send: Send) -> None:
+        """An answer without its last message is one that the server cuts off."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        async for piece in self.body_iterator:
+            if self._connections.ended or not await self._taken(send, piece, more=True):
+                return
+        await self._taken(send, b"", more=False)
+
+    async def _taken(self, send: Send, piece: bytes | memoryview | str, *, more: bool) -> bool:
+        with anyio.move_on_after(STALLED_SECONDS) as waiting:
+            await send({"type": "http.response.body", "body": piece, "more_body": more})
+        if waiting.cancelled_caught:
+            log.warning("download.stalled", seconds=STALLED_SECONDS)
+            self._connections.cut(self._scope)
+        return not waiting.cancelled_caught
+
     async def _all(self, first: bytes) -> AsyncIterator[bytes]:
-        yield first
-        while (piece := await blocking(next, self._pieces, None)) is not None:
-            if piece:
-                yield piece
+        piece: bytes | None = first
+        while piece is not None:
+            for start in range(0, len(piece), SENT_BYTES):
+                yield piece[start : start + SENT_BYTES]
+            piece = await blocking(next, self._pieces, None)
 
 
-async def file_answer(pieces: Generator[bytes, None, None], form: Form, name: str, headers: Mapping[str, str] | None = None) -> FileAnswer:
+async def file_answer(
+    request: Request,
+    org_slug: str,
+    form: Form,
+    name: str,
+    begin: Callable[[], Generator[bytes, None, None]],
+    *,
+    headers: Mapping[str, str] | None = None,
+) -> FileAnswer:
     """What cannot be begun is still refused as a problem: the first piece is made before the answer starts."""
-    first = await blocking(next, pieces)
-    return FileAnswer(first, pieces, form, name, headers or {})
+    places: Places = request.app.state.downloads
+    with ExitStack() as held:
+        held.enter_context(places.place(org_slug))
+        pieces = await blocking(begin)
+        first = await blocking(next, pieces)
+        disposition = {"Content-Disposition": f'attachment; filename="{org_slug}_{name}.{form}"', "Vary": "Accept"}
+        return FileAnswer(request, first, pieces, form=form, headers={**disposition, **(headers or {})}, held=held.pop_all())

@@ -13,13 +13,23 @@ from src.cli.demo import DEMO_PORT, Demo
 from src.core.base.faults import Fault
 from src.core.base.settings import ROOT
 
+LAST_RESORT_SECONDS = 20  # the service itself lets go long before; supervisors commonly kill after 30
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Convergence Data Pipeline")
 
 
 @app.command()
 def serve(host: str = "127.0.0.1", port: int = 8000) -> None:
     """Serve the API in this process."""
-    uvicorn.run("src.app.main:app", host=host, port=port, log_config=None, access_log=False, server_header=False)
+    uvicorn.run(
+        "src.app.main:app",
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=LAST_RESORT_SECONDS,
+    )
 
 
 @app.command()

@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import Iterator, MutableMapping
+from datetime import date
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
+from src.app import tables
 from src.app.config import Settings
+from src.app.routers import costs
 from src.app.service import create_app
 from src.app.wiring import Parts
 from src.core.base.clock import SystemClock
@@ -16,7 +20,11 @@ from src.core.base.names import Environment, org_slug
 from src.core.base.schema import Field, TableSchema
 from src.core.engine import open_warehouse
 from src.core.engine.port import Fence, Warehouse
+from tests.app.running_parts import until
+from tests.core.costs.bills import cost, prepare, publish
 
+NUMBERS = "/api/v1/costs/acme_corp/tables/numbers"
+SUMMARY = "/api/v1/costs/acme_corp/summary"
 TENANT = Tenant(org_slug("acme_corp"), Environment.DEVELOPMENT)
 # 400,000 rows, some batches of a stream, so that there is a middle to break in
 FILL = """INSERT INTO numbers (number)
@@ -52,10 +60,12 @@ class Breaking:
         raise Unavailable("the disk is gone")
 
 
-async def download(parts: Parts, form: str, leave_after: int | None = None) -> list[dict[str, Any]]:
-    """The messages of one download; the client leaves after so many pieces."""
+async def download(
+    app: FastAPI, form: str, path: str = NUMBERS, *, leave_after: int | None = None, stall_after: int | None = None
+) -> list[dict[str, Any]]:
+    """The messages of one download; the client leaves after so many pieces, or takes no more."""
     sent: list[dict[str, Any]] = []
-    left = asyncio.Event()
+    left, taken = asyncio.Event(), asyncio.Event()
     asked = iter([{"type": "http.request", "body": b"", "more_body": False}])
 
     async def receive() -> dict[str, Any]:
@@ -69,8 +79,10 @@ async def download(parts: Parts, form: str, leave_after: int | None = None) -> l
         if len(sent) - 1 == leave_after:
             left.set()
             await asyncio.sleep(0.05)
+        if len(sent) - 1 == stall_after:
+            await taken.wait()
 
-    path = "/api/v1/costs/acme_corp/tables/numbers"
+    path, _, query = path.partition("?")
     scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -79,13 +91,18 @@ async def download(parts: Parts, form: str, leave_after: int | None = None) -> l
         "scheme": "http",
         "path": path,
         "raw_path": path.encode(),
-        "query_string": f"format={form}".encode(),
+        "query_string": f"{query}&format={form}".encode(),
         "headers": [],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
     }
-    await create_app(parts.settings, parts)(scope, receive, send)
+    await app(scope, receive, send)
     return sent
+
+
+@pytest.fixture
+def app(parts) -> FastAPI:
+    return create_app(parts.settings, parts)
 
 
 def is_finished(sent: list[dict[str, Any]]) -> bool:
@@ -93,8 +110,8 @@ def is_finished(sent: list[dict[str, Any]]) -> bool:
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
-async def test_a_whole_download_ends(parts, form):
-    sent = await download(parts, form)
+async def test_a_whole_download_ends(app, form):
+    sent = await download(app, form)
 
     assert sent[0]["status"] == 200
     assert is_finished(sent)
@@ -102,11 +119,11 @@ async def test_a_whole_download_ends(parts, form):
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
-async def test_a_download_that_breaks_never_ends_as_a_whole_one(parts, form):
+async def test_a_download_that_breaks_never_ends_as_a_whole_one(parts, app, form):
     whole = parts.warehouse
     parts._warehouse = Breaking(whole)
 
-    sent = await download(parts, form)
+    sent = await download(app, form)
     parts._warehouse = whole
 
     assert sent[0]["status"] == 200
@@ -115,8 +132,58 @@ async def test_a_download_that_breaks_never_ends_as_a_whole_one(parts, form):
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
-async def test_a_client_that_leaves_lets_go_of_the_dataset(parts, form):
-    sent = await download(parts, form, leave_after=2)
+async def test_a_client_that_leaves_lets_go_of_the_dataset(parts, app, form):
+    sent = await download(app, form, leave_after=2)
 
     assert not is_finished(sent)
     assert parts.warehouse.drop_dataset(TENANT).existed  # waits for whoever still reads, and gives up
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+async def test_a_client_that_takes_no_more_is_cut_off_in_time(parts, app, form, monkeypatch):
+    monkeypatch.setattr(tables, "STALLED_SECONDS", 0.1)
+
+    async with asyncio.timeout(20):
+        sent = await download(app, form, stall_after=2)
+
+    assert len(sent) == 3
+    assert not is_finished(sent)
+    assert app.state.downloads.of("acme_corp") == 0
+    assert parts.warehouse.drop_dataset(TENANT).existed
+
+
+async def test_an_organisation_has_so_many_downloads_at_a_time(app, monkeypatch):
+    monkeypatch.setattr(tables, "STALLED_SECONDS", 1.0)
+    under_way = [asyncio.create_task(download(app, "csv", stall_after=2)) for _ in range(tables.DOWNLOADS)]
+    await until(lambda: app.state.downloads.of("acme_corp") == tables.DOWNLOADS)
+
+    refused = await download(app, "csv")
+    elsewhere = await download(app, "csv", NUMBERS.replace("acme_corp", "other_corp"))
+    await asyncio.gather(*under_way)
+    after = await download(app, "csv")
+
+    assert refused[0]["status"] == 429
+    assert b"retry-after" in dict(refused[0]["headers"])
+    assert elsewhere[0]["status"] == 404
+    assert is_finished(after)
+    assert app.state.downloads.of("acme_corp") == 0
+
+
+async def test_what_cannot_be_begun_takes_no_place(app):
+    for _ in range(tables.DOWNLOADS + 1):
+        sent = await download(app, "csv", f"{NUMBERS}s")
+        assert sent[0]["status"] == 404
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+async def test_a_file_of_groups_holds_all_or_is_refused(parts, app, form, monkeypatch):
+    prepare(parts.warehouse, TENANT)
+    publish(parts.warehouse, TENANT, gcp_cost_daily=[cost(date(2026, 10, 1), service=f"s{number}") for number in range(4)])
+    asked = f"{SUMMARY}?from=2026-10-01&to=2026-10-01&group_by=service"
+
+    monkeypatch.setattr(costs, "MOST_FILE_ROWS", 4)
+    assert (await download(app, form, asked))[0]["status"] == 200
+    monkeypatch.setattr(costs, "MOST_FILE_ROWS", 3)
+    assert (await download(app, form, asked))[0]["status"] == 413
+    assert (await download(app, form, f"{asked}&limit=2"))[0]["status"] == 200
+    assert (await download(app, "json", asked))[0]["status"] == 200

@@ -1,4 +1,5 @@
 from datetime import date
+from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -84,9 +85,15 @@ async def daily(
         return await blocking(daily_answer, reader.tenant, question, found)
     if whole and found.next_cursor:
         raise TooLarge(f"these are more than {MOST_FILE_ROWS} rows; ask for fewer days or groups, or page with limit and cursor")
-    pieces = await blocking(lambda: rows_as(form, daily_columns(question), daily_rows(found)))
     following = {"Link": f'<{request.url.include_query_params(cursor=found.next_cursor)}>; rel="next"'} if found.next_cursor else None
-    return await file_answer(pieces, form, f"{reader.tenant.org_slug}_costs_daily_{_days(question)}", following)
+    return await file_answer(
+        request,
+        reader.tenant.org_slug,
+        form,
+        f"costs_daily_{_days(question)}",
+        lambda: rows_as(form, daily_columns(question), daily_rows(found)),
+        headers=following,
+    )
 
 
 @router.get(
@@ -94,12 +101,22 @@ async def daily(
 )
 async def summary(request: Request, org_slug: Slug, question: Asked, limit: Limit = None, asked: AskedForm = None) -> Response:
     form = form_of(request, JSON_OR_TABLE, asked)
+    whole = form != "json" and limit is None
     reader = await blocking(reader_of, request, org_slug)
-    found = await blocking(read_summary, reader, question, limit or (MOST_FILE_ROWS if form != "json" else ROWS))
+    found = await blocking(read_summary, reader, question, limit or (MOST_FILE_ROWS if whole else ROWS))
     if form == "json":
         return await blocking(summary_answer, reader.tenant, question, found)
-    pieces = await blocking(lambda: rows_as(form, summary_columns(question), summary_rows(found)))
-    return await file_answer(pieces, form, f"{reader.tenant.org_slug}_costs_summary_{_days(question)}")
+    if whole and found.groups_left_off:
+        raise TooLarge(
+            f"a currency has more than {MOST_FILE_ROWS} groups here; ask for fewer days or groups, or for its dearest with limit"
+        )
+    return await file_answer(
+        request,
+        reader.tenant.org_slug,
+        form,
+        f"costs_summary_{_days(question)}",
+        lambda: rows_as(form, summary_columns(question), summary_rows(found)),
+    )
 
 
 @router.get(
@@ -121,9 +138,9 @@ async def table_rows(
     check_parameters(request, "from", "to", "format")
     form = form_of(request, FILES, asked)
     reader = await blocking(reader_of, request, org_slug)
-    pieces = await blocking(table_file, reader, table, first, to, "csv" if form == "csv" else "parquet")
-    window = "_".join(str(day) for day in (first, to) if day)
-    return await file_answer(pieces, form, f"{reader.tenant.org_slug}_{table}" + (f"_{window}" if window else ""))
+    begin = partial(table_file, reader, table, first, to, "csv" if form == "csv" else "parquet")
+    window = "".join(f"_{day}" for day in (first, to) if day)
+    return await file_answer(request, reader.tenant.org_slug, form, f"{table}{window}", begin)
 
 
 def _days(question: Question) -> str:

@@ -1,0 +1,110 @@
+"""A stopping service waits neither for callers who take nothing, nor with handing its runs back until they have gone."""
+
+import json
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from src.app.edge.connections import LEAVE_SECONDS
+from src.core.base.clock import SystemClock
+from src.core.base.identity import Tenant
+from src.core.base.names import Environment, org_slug
+from src.core.base.schema import Field, TableSchema
+from src.core.base.settings import Settings
+from src.core.engine import open_warehouse
+from src.core.engine.port import Fence
+from tests.fakes.running import RunningService
+
+TENANT = Tenant(org_slug("slow_corp"), Environment.DEVELOPMENT)
+# 40 MB as CSV, more than all buffers between the two together
+FILL = """INSERT INTO texts (text)
+SELECT CONCAT(REPEAT('x', 90), CAST(a * 1000 + b AS STRING))
+FROM UNNEST(GENERATE_ARRAY(1, 400)) AS a, UNNEST(GENERATE_ARRAY(1, 1000)) AS b"""
+DOWNLOAD = "/api/v1/costs/slow_corp/tables/texts?format=csv"
+AT_ONCE = 3.0
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    service = RunningService(tmp_path_factory.mktemp("stopping") / "data").start().bootstrap()
+    key = service.key_of("slow_corp")
+    service.stop()
+    warehouse = open_warehouse(Settings(_env_file=None).model_copy(update={"embedded_data_dir": service.data}), SystemClock())
+    warehouse.ensure_table(TENANT, TableSchema("texts", (Field("text", "STRING"),)))
+    with warehouse.publication(TENANT, "run", Fence("tests", 1)) as publication:
+        publication.execute(FILL)
+    warehouse.close()
+    return service.data, key
+
+
+@pytest.fixture
+def running(kept) -> Iterator[RunningService]:
+    service = RunningService(kept[0])
+    service.log.unlink(missing_ok=True)
+    try:
+        yield service.start()
+    finally:
+        service.kill()
+
+
+def caller(service: RunningService, request: str, buffer: int = 4096) -> socket.socket:
+    """One who asks, and reads nothing by itself."""
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    line.connect(("127.0.0.1", service.port))
+    line.sendall(request.encode())
+    return line
+
+
+def stopped_after(service: RunningService) -> float:
+    assert service.process is not None
+    began = time.monotonic()
+    service.process.send_signal(signal.SIGTERM)
+    service.process.wait(30)
+    return time.monotonic() - began
+
+
+def events(service: RunningService) -> list[str]:
+    return [json.loads(line)["event"] for line in service.log.read_text().splitlines() if line.startswith("{")]
+
+
+def test_without_callers_it_stops_at_once(running):
+    assert stopped_after(running) < AT_ONCE
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        "GET {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n\r\n",
+        "POST /api/v1/pipelines/run/slow_corp/gcp/cost/billing HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\nContent-Length: 50\r\n\r\n{{",
+    ],
+    ids=["takes nothing of its download", "never ends its body"],
+)
+def test_a_caller_who_stands_still_is_cut_off(running, kept, begun):
+    with caller(running, begun.format(path=DOWNLOAD, key=kept[1])):
+        time.sleep(1.0)
+        took = stopped_after(running)
+
+    assert LEAVE_SECONDS <= took < LEAVE_SECONDS + AT_ONCE
+    told = [event for event in events(running) if event in ("worker.stopped", "connections.cut", "service.stopped")]
+    assert told == ["worker.stopped", "connections.cut", "service.stopped"]
+    assert "Traceback" not in running.log.read_text()
+
+
+def test_a_download_that_moves_ends_whole(running, kept):
+    with caller(running, f"GET {DOWNLOAD} HTTP/1.1\r\nHost: x\r\nX-API-Key: {kept[1]}\r\n\r\n", 1 << 20) as line:
+        time.sleep(1.0)
+        assert running.process is not None
+        running.process.send_signal(signal.SIGTERM)
+        line.settimeout(10)
+        tail = b""
+        while piece := line.recv(1 << 20):
+            tail = (tail + piece)[-100:]
+        running.process.wait(10)
+
+    assert tail.endswith(b"\r\n0\r\n\r\n")
+    assert "connections.cut" not in events(running)
