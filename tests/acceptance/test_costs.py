@@ -184,7 +184,8 @@ def test_the_summary_compares_and_explains(loaded):
     ]
     compute = body["groups"][2]
     assert (compute["net_cost"], compute["previous"]["net_cost"]) == ("50.499999995", "5.00")
-    assert compute["change"] == {"billed_cost": "45.50", "net_cost": "45.499999995", "net_percent": "910.00"}
+    assert body["previous"]["completeness"]["missing"] > 0
+    assert compute["change"] == dict.fromkeys(("billed_cost", "net_cost", "net_percent"))  # no growth against days never loaded
     assert body["groups"][0]["change"]["net_cost"] is None
     assert [total["currency"] for total in body["totals"]] == ["EUR", "USD"]
     assert body["invoice_months"][0]["net_cost"] == "101.00"

@@ -30,7 +30,7 @@ class Amounts:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """From one range to the next; empty where one of the two has no rows."""
+    """From one range to the next; empty where one of the two has no rows, or the earlier lacks some for certain."""
 
     billed_cost: Decimal | None
     net_cost: Decimal | None
@@ -44,6 +44,9 @@ class Change:
             ratio = EXACT.divide(EXACT.multiply(net, HUNDRED), before.net_cost.copy_abs())
             percent = ratio.quantize(CENTS, context=EXACT)
         return cls(_less(now.billed_cost, before.billed_cost), net, percent)
+
+
+UNKNOWN = Change(None, None, None)
 
 
 def _less(now: Decimal | None, before: Decimal | None) -> Decimal | None:

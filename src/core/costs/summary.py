@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from src.core.costs.amounts import Amounts, Change, money
+from src.core.costs.amounts import Amounts, Change, UNKNOWN, money
 from src.core.costs.completeness import Status, calendar_of
 from src.core.costs.question import Question
 from src.core.costs.reader import COSTS_VIEW, Reader
@@ -77,12 +77,14 @@ def read_summary(reader: Reader, question: Question, limit: int) -> Summary:
     """What the window comes to, beside the window of equal length before it."""
     found = reader.ask("summary", _parameters(question, limit)) if reader.has(*NEEDED) else NOTHING
     calendar = calendar_of(found["marks"], found["unmarked"], found["spans"], reader.now)
+    before = calendar.counts(question.previous)
+    whole = not (before["missing"] or before["partial"])
     return Summary(
-        groups=tuple(_sum(row, question) for row in sorted(found["sums"], key=lambda row: (row["currency"], row["place"]))),
+        groups=tuple(_sum(row, question, whole=whole) for row in sorted(found["sums"], key=lambda row: (row["currency"], row["place"]))),
         groups_left_off=found["groups_left_off"],
-        totals=tuple(_sum(row, None) for row in sorted(found["totals"], key=lambda row: str(row["currency"]))),
+        totals=tuple(_sum(row, None, whole=whole) for row in sorted(found["totals"], key=lambda row: str(row["currency"]))),
         completeness=calendar.counts(question.window),
-        completeness_before=calendar.counts(question.previous),
+        completeness_before=before,
         as_of=calendar.as_of,
         invoices=tuple(_invoice(row) for row in sorted(found["invoices"], key=_invoice_order)),
         restatements=tuple(sorted((Restatement(**row) for row in found["changes"]), key=_change_order, reverse=True)),
@@ -111,10 +113,11 @@ def _parameters(question: Question, limit: int) -> dict[str, Scalar]:
     }
 
 
-def _sum(row: Mapping[str, Any], question: Question | None) -> Sum:
+def _sum(row: Mapping[str, Any], question: Question | None, *, whole: bool) -> Sum:
+    """`whole` says whether the earlier range may be compared with: growth against days that were never loaded is none."""
     keys = dict(zip(question.groups, (row["key_1"], row["key_2"]), strict=False)) if question else {}
     now, before = Amounts.now(row), Amounts.before(row)
-    return Sum(keys, row["currency"], now, before, Change.between(before, now))
+    return Sum(keys, row["currency"], now, before, Change.between(before, now) if whole else UNKNOWN)
 
 
 def _invoice(row: Mapping[str, Any]) -> Invoice:

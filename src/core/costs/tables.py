@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 UNSERVED: Final = frozenset({"x_fences", "x_table_facts"})
 # What a table's days are told by, the column it is partitioned on first.
 DAY_COLUMNS: Final = ("usage_date", "ingest_date", "run_date", "slice", "day")
+MONTH_COLUMN: Final = "invoice_month"
 MOMENT_COLUMNS: Final = ("published_at", "changed_at", "checked_at", "snapshot_at")
 
 
@@ -56,6 +57,12 @@ def _statement(reader: Reader, table: str, first: date | None, last: date | None
     for column in DAY_COLUMNS:
         if column in columns:
             return _naming(reader.statement("table_days"), table, column), {"first_day": first, "last_day": last}
+    months = {"first_month": f"{first:%Y%m}", "last_month": f"{last:%Y%m}"}
+    if {"grain", "period"} <= set(columns):
+        texts = {"first_text": str(first), "last_text": str(last)}
+        return _naming(reader.statement("table_periods"), table, "period"), {**months, **texts}
+    if MONTH_COLUMN in columns:
+        return _naming(reader.statement("table_months"), table, MONTH_COLUMN), months
     for column in MOMENT_COLUMNS:
         if column in columns:
             after = datetime.combine(last + timedelta(days=1), time(), UTC)

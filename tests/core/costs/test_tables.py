@@ -10,7 +10,7 @@ from src.core.base.faults import Missing, Rejected
 from src.core.base.schema import Field, TableSchema
 from src.core.costs.tables import table_file
 from src.core.engine.port import Fence
-from tests.core.costs.bills import cost, publish, reader
+from tests.core.costs.bills import cost, manifest, publish, reader
 from tests.core.costs.test_summary import change
 
 DAYS = [date(2026, 10, 30) + timedelta(days=number) for number in range(4)]
@@ -21,16 +21,20 @@ def lines(pieces):
 
 
 def test_a_window_is_told_by_the_tables_own_column_of_days(warehouse, acme):
-    publish(warehouse, acme, gcp_cost_daily=[cost(day) for day in DAYS], x_cost_history=[change("202611", 24 * day) for day in range(4)])
+    read = [manifest(datetime(2026, 11, number, 12, tzinfo=UTC)) for number in range(4, 9)]
+    changes = [change("202610", 1), change("202611", 2), change("2026-11-06", 3), change("2026-11-09", 4)]
+    publish(warehouse, acme, gcp_cost_daily=[cost(day) for day in DAYS], x_load_manifests=read, x_cost_history=changes)
     asked = reader(warehouse, acme)
 
     days = lines(table_file(asked, "gcp_cost_daily", DAYS[1], DAYS[2], "csv"))
     since = lines(table_file(asked, "billing_cost_daily", DAYS[2], None, "csv"))
-    moments = lines(table_file(asked, "x_cost_history", date(2026, 11, 6), date(2026, 11, 7), "csv"))
+    moments = lines(table_file(asked, "x_load_manifests", date(2026, 11, 6), date(2026, 11, 7), "csv"))
+    periods = lines(table_file(asked, "x_cost_history", date(2026, 11, 6), date(2026, 11, 7), "csv"))
 
     assert sorted(row["usage_date"] for row in days) == ["2026-10-31", "2026-11-01"]
     assert sorted(row["usage_date"] for row in since) == ["2026-11-01", "2026-11-02"]
-    assert sorted(row["changed_at"][:10] for row in moments) == ["2026-11-06", "2026-11-07"]
+    assert sorted(row["published_at"][:10] for row in moments) == ["2026-11-06", "2026-11-07"]
+    assert sorted(row["period"] for row in periods) == ["2026-11-06", "202611"]
 
 
 def test_an_empty_table_is_a_file_with_its_columns(warehouse, acme):

@@ -48,7 +48,7 @@ def test_a_right_bill_passes(bench):
 @pytest.mark.parametrize(
     ("lines", "found"),
     [
-        ([], [("critical", "expect_table_row_count_to_be_between"), ("warning", "usage_date")]),
+        ([], [("critical", "expect_table_row_count_to_be_between"), ("info", "usage_date")]),
         (
             [LINE, LINE],
             [
