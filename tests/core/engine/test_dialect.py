@@ -1,7 +1,6 @@
 """Each expectation is BigQuery's documented answer; DuckDB must give it through the rendered SQL."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 
@@ -35,20 +34,14 @@ ROW = """INSERT INTO t VALUES (7, 2.5, 10.5, 1.5, '2026-11-22', '2026-11-22 22:5
 CATALOGUE = Catalogue({"t": COLUMNS, "empty": COLUMNS, "view_of_t": {"total": "HUGEINT"}}, frozenset({"x_fences"}))
 
 
-@contextmanager
-def opened() -> Iterator[duckdb.DuckDBPyConnection]:
+@pytest.fixture(scope="module")
+def engine() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(DIVIDE_MACRO)
         for name in ("t", "empty"):
             connection.execute(f"CREATE TABLE {name} ({', '.join(f'{column} {kind}' for column, kind in COLUMNS.items())})")
         connection.execute(ROW)
-        yield connection
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[duckdb.DuckDBPyConnection]:
-    with opened() as connection:
         yield connection
 
 
@@ -316,10 +309,8 @@ def test_a_line_of_a_syntax_error_is_named():
     assert refused.value.flaws[0].line == 3
 
 
-def fetched(sql: str, **params: object) -> list[tuple[object, ...]]:
-    """For property tests, which may not share a connection between their examples."""
-    with opened() as engine:
-        return engine.execute(CATALOGUE.render(sql).sql, params).fetchall()
+def fetched(engine: duckdb.DuckDBPyConnection, sql: str, **params: object) -> list[tuple[object, ...]]:
+    return engine.execute(CATALOGUE.render(sql).sql, params).fetchall()
 
 
 numerics = st.decimals(min_value=-(10**10), max_value=10**10, places=9, allow_nan=False)
@@ -327,30 +318,30 @@ numerics = st.decimals(min_value=-(10**10), max_value=10**10, places=9, allow_na
 
 @settings(deadline=None)
 @given(dividend=numerics, divisor=numerics.filter(bool))
-def test_numeric_division_is_exact_to_nine_decimals(dividend, divisor):
+def test_numeric_division_is_exact_to_nine_decimals(engine, dividend, divisor):
     with localcontext() as exact:
         exact.prec = 80
         wanted = (dividend / divisor).quantize(Decimal("1E-9"), ROUND_HALF_UP)
-    [(found,)] = fetched("SELECT CAST(@a AS NUMERIC) / CAST(@b AS NUMERIC) AS q", a=dividend, b=divisor)
+    [(found,)] = fetched(engine, "SELECT CAST(@a AS NUMERIC) / CAST(@b AS NUMERIC) AS q", a=dividend, b=divisor)
     assert found == wanted
 
 
 @settings(deadline=None)
 @given(value=st.floats(min_value=-1e15, max_value=1e15))
-def test_float_to_int_rounds_halves_away_from_zero(value):
+def test_float_to_int_rounds_halves_away_from_zero(engine, value):
     wanted = int(Decimal(value).quantize(Decimal(1), ROUND_HALF_UP))
-    [(found,)] = fetched("SELECT CAST(CAST(@v AS FLOAT64) AS INT64) AS i", v=value)
+    [(found,)] = fetched(engine, "SELECT CAST(CAST(@v AS FLOAT64) AS INT64) AS i", v=value)
     assert found == wanted
 
 
 @settings(deadline=None)
 @given(values=st.lists(st.decimals(min_value=-(10**6), max_value=10**6, places=9, allow_nan=False), min_size=1, max_size=20))
-def test_averages_of_numeric_are_exact(values):
+def test_averages_of_numeric_are_exact(engine, values):
     with localcontext() as exact:
         exact.prec = 80
         wanted = (sum(values, Decimal(0)) / len(values)).quantize(Decimal("1E-9"), ROUND_HALF_UP)
     texts = [str(value) for value in values]
-    [(found,)] = fetched("SELECT AVG(CAST(x AS NUMERIC)) AS a FROM UNNEST(@texts) AS x", texts=texts)
+    [(found,)] = fetched(engine, "SELECT AVG(CAST(x AS NUMERIC)) AS a FROM UNNEST(@texts) AS x", texts=texts)
     assert found == wanted
 
 
