@@ -42,22 +42,24 @@ RESTATED = FIRST + timedelta(14)
 TABLE = "gcp_billing_export_v1_0A0A0A_0B0B0B_0C0C0C"
 SOURCE = f"bench.export.{TABLE}"
 BOOKS = ROOT / "configs/gcp/cost/books"
-ROW = """SELECT
+# An hourly row of each of some thousand resources: what a resource is called, costs and is labelled with belongs to it.
+ROW = """WITH hours AS (SELECT n, n %% %(resources)d AS r, (n // %(resources)d) %% 24 AS h FROM range(%(start)d, %(end)d) AS x(n))
+SELECT
   '0A0A0A-0B0B0B-0C0C0C' AS billing_account_id,
   {'month': strftime(DATE '%(day)s', '%%Y%%m'), 'publisher_type': 'GOOGLE'} AS invoice,
   'regular' AS cost_type,
-  {'id': 'S' || (hash(n, 1) %% 30), 'description': 'Service ' || (hash(n, 1) %% 30)} AS service,
-  {'id': 'K' || (hash(n, 2) %% 900), 'description': 'Sku ' || (hash(n, 2) %% 900)} AS sku,
-  TIMESTAMPTZ '%(day)s 00:00:00+00' - INTERVAL (hash(n, 3) %% 3) HOUR AS usage_start_time,
-  TIMESTAMPTZ '%(day)s 01:00:00+00' - INTERVAL (hash(n, 3) %% 3) HOUR AS usage_end_time,
-  {'id': 'p' || (hash(n, 4) %% 40), 'number': '1', 'name': 'project ' || (hash(n, 4) %% 40),
+  {'id': 'S' || (hash(r, 2) %% 900 %% 30), 'description': 'Service ' || (hash(r, 2) %% 900 %% 30)} AS service,
+  {'id': 'K' || (hash(r, 2) %% 900), 'description': 'Sku ' || (hash(r, 2) %% 900)} AS sku,
+  TIMESTAMPTZ '%(day)s 00:00:00+00' + INTERVAL (h::BIGINT - CASE WHEN n %% 50 = 0 THEN 24 ELSE 0 END) HOUR AS usage_start_time,
+  TIMESTAMPTZ '%(day)s 01:00:00+00' + INTERVAL (h::BIGINT - CASE WHEN n %% 50 = 0 THEN 24 ELSE 0 END) HOUR AS usage_end_time,
+  {'id': 'p' || (hash(r, 4) %% 40), 'number': '1', 'name': 'project ' || (hash(r, 4) %% 40),
    'labels': [{'key': 'env', 'value': 'prod'}], 'ancestry_numbers': '/1/',
    'ancestors': [{'resource_name': 'projects/1', 'display_name': 'one'}]} AS project,
-  [{'key': 'team', 'value': 't' || (hash(n, 5) %% 12)}, {'key': 'app', 'value': 'a' || (hash(n, 5) %% 50)}] AS labels,
+  [{'key': 'team', 'value': 't' || (hash(r, 5) %% 12)}, {'key': 'app', 'value': 'a' || (hash(r, 5) %% 50)}] AS labels,
   [{'key': 'compute.googleapis.com/cores', 'value': '4'}] AS system_labels,
-  {'location': 'us-central1', 'country': 'US', 'region': 'us-central' || (hash(n, 6) %% 5), 'zone': 'z'} AS location,
+  {'location': 'us-central1', 'country': 'US', 'region': 'us-central' || (hash(r, 6) %% 5), 'zone': 'z'} AS location,
   'GOOGLE' AS transaction_type,
-  TIMESTAMPTZ '%(day)s 05:00:00+00' + INTERVAL (hash(n, 7) %% 18) HOUR AS export_time,
+  TIMESTAMPTZ '%(day)s 00:30:00+00' + INTERVAL (h::BIGINT) HOUR AS export_time,
   (hash(n, 8) %% 1000000) / 1e6 AS cost,
   (hash(n, 8) %% 1000000) / 1e6 AS cost_at_list,
   'USD' AS currency,
@@ -66,7 +68,7 @@ ROW = """SELECT
   list_transform(range((hash(n, 9) %% 3)::BIGINT), lambda i: {
     'id': 'c' || i, 'full_name': 'credit', 'type': 'SUSTAINED_USAGE_DISCOUNT', 'name': 'sud',
     'amount': -((hash(n, 10) %% 1000)::BIGINT) / 1e6}) AS credits
-FROM range(%(start)d, %(end)d) AS r(n)"""
+FROM hours"""
 
 
 def generate(folder: Path, rows: int) -> None:
@@ -75,7 +77,8 @@ def generate(folder: Path, rows: int) -> None:
         connection.execute("SET TimeZone='UTC'")
         for number in range(MONTHS * DAYS):
             day = FIRST + timedelta(number)
-            query = ROW % {"day": day, "start": rows * number // DAYS, "end": rows * (number + 1) // DAYS}
+            span = {"start": rows * number // DAYS, "end": rows * (number + 1) // DAYS}
+            query = ROW % {"day": day, "resources": max(1, rows // DAYS // 24), **span}
             connection.execute(f"COPY ({query}) TO '{folder / f'{day}.parquet'}' (FORMAT parquet)")
 
 
@@ -197,7 +200,13 @@ def bare(folder: Path, parts: list[str]) -> None:
     """The same rows, the same SQL as our dialect renders it, the same settings; nothing else."""
     shutil.copyfile(folder / "seed.duckdb", stored(folder, "bare"))
     connection = duckdb.connect(stored(folder, "bare"), config={"storage_compatibility_version": "v1.5.0"})
-    for name, value in (("memory_limit", MEMORY), ("threads", THREADS), ("preserve_insertion_order", False), ("TimeZone", "UTC")):
+    for name, value in (
+        ("memory_limit", MEMORY),
+        ("threads", THREADS),
+        ("preserve_insertion_order", False),
+        ("TimeZone", "UTC"),
+        ("checkpoint_threshold", "1TB"),
+    ):
         connection.execute(f"SET {name} = $value", {"value": value})
     raw = connection.sql("SELECT * FROM gcp_billing_daily_raw LIMIT 0")
     kinds = dict(zip(raw.columns, map(str, raw.types), strict=True))
@@ -214,7 +223,8 @@ def bare(folder: Path, parts: list[str]) -> None:
         where = {"first": days[0], "last": days[-1]}
         connection.execute("DELETE FROM gcp_billing_daily_raw WHERE ingest_date BETWEEN $first AND $last", where)
         connection.execute(
-            f"INSERT INTO gcp_billing_daily_raw BY NAME SELECT $source AS source_table, CAST(export_time AS DATE) AS ingest_date, {chosen} "
+            "INSERT INTO gcp_billing_daily_raw BY NAME SELECT $source AS source_table, CAST(export_time AS DATE) AS ingest_date, "
+            f"CAST(coalesce(usage_start_time, export_time) AS DATE) AS usage_date, {chosen} "
             "FROM read_parquet($files)",
             {"source": SOURCE, "files": files},
         )

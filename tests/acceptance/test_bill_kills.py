@@ -38,7 +38,7 @@ Books = dict[tuple[str, date], Money]
 
 @dataclass
 class Reader:
-    """Somebody who looks all the time. A process tells him of the old window or of the new one, and once of the new one, always of that."""
+    """Somebody who looks all the time. He is told of the old window or of the new one, and once of the new one, always of that."""
 
     customer: Customer
     old: Books
@@ -46,13 +46,11 @@ class Reader:
     answers: int = 0
     cut_off: int = 0
     wrong: list[str] = field(default_factory=list)
-    life: int = 0
-    new_since: int | None = None
+    seen_new: bool = False
     _over: threading.Event = field(default_factory=threading.Event)
 
     def look(self) -> None:
         for name, read in (("daily", self.customer.daily), ("gcp_cost_daily", self._download)):
-            life = self.life
             try:
                 told = read()
             except (httpx2.TransportError, AssertionError) as broken:
@@ -62,15 +60,11 @@ class Reader:
                 continue
             self.answers += 1
             if told == self.new:
-                self.new_since = life
+                self.seen_new = True
             elif told != self.old:
                 self.wrong.append(f"{name}: neither old nor new: {len(told)} days")
-            elif self.new_since == life:
+            elif self.seen_new:
                 self.wrong.append(f"{name}: the old window after the new one")
-
-    def begin_anew(self) -> None:
-        """Another process answers from now on."""
-        self.life += 1
 
     def _download(self) -> Books:
         found: dict[tuple[str, date], list[Any]] = {}
@@ -200,7 +194,6 @@ class Killer:
             before = here.customer.run(run_id)
             self.service.kill()
             killed = datetime.now(UTC)
-            reader.begin_anew()
             self.service.start()
             self.waits.append(until(partial(taken_over, here.customer, run_id, before["attempt"]), LEASE_SECONDS + SLOW_MACHINE))
             run = here.customer.settled(run_id)

@@ -74,7 +74,9 @@ class ChangeAnswer(Answer):
 class SumAnswer(AmountsAnswer, Keys):
     currency: str
     previous: AmountsAnswer
-    change: ChangeAnswer = Field(description="null where one of the two ranges has no rows, or days of the earlier one are missing or partial")
+    change: ChangeAnswer = Field(
+        description="null where one of the two ranges has no rows, or days of the earlier one are missing or partial"
+    )
 
 
 class InvoiceAnswer(AmountsAnswer):

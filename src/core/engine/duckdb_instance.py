@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from src.core.base.faults import Missing, Throttled, Unavailable
+from src.core.base.faults import Fault, Missing, Throttled, Unavailable
 from src.core.base.settings import Settings
 from src.core.engine.dialect import Catalogue
 from src.core.engine.dialect_rules import DIVIDE_MACRO
@@ -34,6 +34,10 @@ HOUSEKEEPING_TABLES = (
 SEED = f"INSERT INTO {FENCES} SELECT $scope, NULL, NULL, NULL WHERE NOT EXISTS (SELECT 1 FROM {FENCES} WHERE scope = $scope)"
 COLUMNS = "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal ORDER BY table_name, column_index"
 VIEWS = "SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY view_name"
+# A commit that checkpoints leaves out the log, and is read by others before it is on disk: killed just then, what was read is gone again.
+# So no commit checkpoints; it is done by itself, when the log has grown.
+NEVER_BY_ITSELF = "1TB"
+LONGEST_LOG = 64 * 1024 * 1024
 BUSY_RETRY_SECONDS = 2.0
 
 
@@ -79,6 +83,16 @@ class Instance:
 
     def forget_catalogue(self) -> None:
         self._catalogue = None
+
+    @property
+    def log_is_long(self) -> bool:
+        log = database_file(self.folder).with_name(f"{self.folder.name}.duckdb.wal")
+        return log.exists() and log.stat().st_size > LONGEST_LOG
+
+    def tidy(self) -> None:
+        """Moves the log into the file. When that cannot be done now the log stays, and nothing is lost."""
+        with self.cursor() as cursor, suppress(duckdb.Error):
+            cursor.execute("CHECKPOINT")
 
     def seed(self, scope: str) -> None:
         """A fence row stands before the publication that advances it: two updates of it conflict, two inserts would not."""
@@ -169,6 +183,7 @@ def _locked_down(folder: Path, settings: Settings) -> tuple[tuple[str, object], 
         ("threads", settings.duckdb_threads),
         ("temp_directory", str(folder / SPILL)),
         ("preserve_insertion_order", False),
+        ("checkpoint_threshold", NEVER_BY_ITSELF),
         ("TimeZone", "UTC"),
         ("autoinstall_known_extensions", False),
         ("autoload_known_extensions", False),
@@ -200,6 +215,20 @@ class Instances:
         instance = self._take(dataset, create=create)
         try:
             yield instance
+        finally:
+            with self._changed:
+                instance.users -= 1
+                tidying = instance.users == 0 and not instance.broken and not self._closed and instance.log_is_long
+                instance.users += tidying
+                self._changed.notify_all()
+            if tidying:
+                # beside what goes on: who has just published does not wait for it
+                threading.Thread(target=self._tidy, args=(instance,), name=f"tidy-{dataset}").start()
+
+    def _tidy(self, instance: Instance) -> None:
+        try:
+            with suppress(Fault):
+                instance.tidy()
         finally:
             with self._changed:
                 instance.users -= 1

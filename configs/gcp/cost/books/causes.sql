@@ -1,6 +1,6 @@
 -- What the changed load days come to, by what kind of row it is; taken before and after, the difference explains a restatement.
 SELECT
-  DATE(COALESCE(usage_start_time, export_time)) AS usage_date,
+  usage_date,
   invoice.month AS invoice_month,
   currency,
   CASE

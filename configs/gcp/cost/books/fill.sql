@@ -1,6 +1,6 @@
 -- Credits are summed inside their row: joined to it they would repeat its cost, and rows without any would be lost.
 SELECT
-  DATE(COALESCE(usage_start_time, export_time)) AS usage_date,
+  usage_date,
   invoice.month AS invoice_month,
   source_table,
   billing_account_id,
@@ -24,9 +24,9 @@ SELECT
 FROM gcp_billing_daily_raw
 WHERE source_table = @source_table
   AND (@account IS NULL OR COALESCE(billing_account_id, '') = @account)
-  AND DATE(COALESCE(usage_start_time, export_time)) BETWEEN @first AND @last
-  AND DATE(COALESCE(usage_start_time, export_time)) IN UNNEST(@days)
-  AND (@until_day IS NULL OR DATE(COALESCE(usage_start_time, export_time)) < @until_day)
-  AND (@own_from IS NULL OR DATE(COALESCE(usage_start_time, export_time)) >= @own_from OR ingest_date > @load_floor)
+  AND usage_date BETWEEN @first AND @last
+  AND usage_date IN UNNEST(@days)
+  AND (@until_day IS NULL OR usage_date < @until_day)
+  AND (@own_from IS NULL OR usage_date >= @own_from OR ingest_date > @load_floor)
 GROUP BY
   usage_date, invoice_month, source_table, billing_account_id, project_id, service_id, sku_id, region, labels, cost_type, currency, pricing_unit

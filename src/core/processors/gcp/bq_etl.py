@@ -38,7 +38,7 @@ from src.core.step.variables import bind_sql
 PROVIDER = "gcp"
 LISTINGS = 3  # how often a listing is asked again because the source changed under it
 ASKED = ("late_days", "reload")  # inputs of a run that stand above the step's config
-OURS = ("source_table", "ingest_date")  # columns of the template that the source does not have
+OURS = ("source_table", "ingest_date", "usage_date")  # columns of the template that the source does not have
 
 
 class EtlFacts(Document):

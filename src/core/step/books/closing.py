@@ -194,11 +194,11 @@ class Closing:
         raw: dict[str, Total] = {}
         for share in counting if self.touched else ():
             for row in self._ask(self.books.questions["counted"], {**self._span, **share.asked}):
-                found = Total(row["row_count"], row["cost"], row["credits"])
+                found = Total(row["row_count"], row["cost"])
                 raw[row["currency"]] = raw.get(row["currency"], Total()) + found
         daily: dict[str, Total] = {}
         for (_, currency), said in figures.items():
-            daily[currency] = daily.get(currency, Total()) + Total(said.rows, said.billed, said.credits)
+            daily[currency] = daily.get(currency, Total()) + Total(said.rows, said.billed)
         wrong = sorted(currency for currency in raw.keys() | daily.keys() if raw.get(currency) != daily.get(currency))
         if wrong:
             raise BooksNotClosed(f"the days made anew do not come to what their rows do, in {', '.join(wrong)}; the old window stays")
