@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from src.core.costs.amounts import Amounts, Change, UNKNOWN, money
+from src.core.costs.amounts import UNKNOWN, Amounts, Change, money
 from src.core.costs.completeness import Status, calendar_of
 from src.core.costs.question import Question
 from src.core.costs.reader import COSTS_VIEW, Reader
