@@ -1,11 +1,13 @@
 """The demo as its user runs it: twice, and with its keys lost in between."""
 
 import json
+import shutil
 import signal
 import socket
 import stat
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,10 +20,28 @@ def run_demo(var: Path, port: int) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, cwd=ROOT, env=environment(var / "unused"), capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_the_demo_makes_its_organisation_once_and_finds_it_again(tmp_path):
-    port = free_port()
+@dataclass
+class Made:
+    """What a first demo left behind."""
 
-    first = run_demo(tmp_path, port)
+    var: Path
+    port: int
+    answer: subprocess.CompletedProcess[str]
+
+    def copied(self, var: Path) -> Path:
+        shutil.copytree(self.var, var, dirs_exist_ok=True)
+        return var
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    var, port = tmp_path_factory.mktemp("demo"), free_port()
+    return Made(var, port, run_demo(var, port))
+
+
+def test_the_demo_makes_its_organisation_once_and_finds_it_again(made, tmp_path):
+    first, port = made.answer, made.port
+    made.copied(tmp_path)
     kept = json.loads((tmp_path / "demo.json").read_text())
     second = run_demo(tmp_path, port)
 
@@ -36,9 +56,9 @@ def test_the_demo_makes_its_organisation_once_and_finds_it_again(tmp_path):
     assert json.loads((tmp_path / "demo.json").read_text()) == kept
 
 
-def test_a_demo_whose_keys_are_lost_makes_a_new_key(tmp_path):
+def test_a_demo_whose_keys_are_lost_makes_a_new_key(made, tmp_path):
     port = free_port()
-    run_demo(tmp_path, port)
+    made.copied(tmp_path)
     lost = json.loads((tmp_path / "demo.json").read_text())
     (tmp_path / "demo.json").unlink()
 
@@ -69,8 +89,9 @@ def test_a_taken_port_is_named_with_another(service: RunningService, tmp_path):
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_whatever_ends_the_demo_ends_its_service_too(tmp_path, ending):
+def test_whatever_ends_the_demo_ends_its_service_too(made, tmp_path, ending):
     port = free_port()
+    made.copied(tmp_path)
     argv = [sys.executable, "-m", "src.cli.main", "demo", "--port", str(port), "--var", str(tmp_path)]
     demo = subprocess.Popen(argv, cwd=ROOT, env=environment(tmp_path / "unused"), stdout=subprocess.PIPE, text=True)
     assert demo.stdout is not None
