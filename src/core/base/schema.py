@@ -96,29 +96,24 @@ class TableSchema:
         return tuple(column.name for column in self.fields)
 
     @classmethod
-    def load(
+    def load(cls, path: Path, *, name: str | None = None) -> Self:
+        return cls.parse(read_columns(path), str(path), name=name or path.stem)
+
+    @classmethod
+    def parse(
         cls,
-        path: Path,
+        columns: Sequence[Mapping[str, Any]],
+        file: str,
         *,
-        name: str | None = None,
+        name: str,
         description: str = "",
         partition: Partition | None = None,
         cluster: Sequence[str] = (),
     ) -> Self:
-        try:
-            raw = json.loads(path.read_text())
-        except FileNotFoundError as missing:
-            raise Misconfigured("a table schema file is missing", flaws=[Flaw("not found", file=str(path))]) from missing
-        except json.JSONDecodeError as wrong:
-            raise Misconfigured("a table schema file is not JSON", flaws=[Flaw(wrong.msg, file=str(path), line=wrong.lineno)]) from wrong
-        schema = cls(
-            name=name or path.stem,
-            fields=tuple(Field.parse(column, str(path)) for column in raw),
-            description=description,
-            partition=partition,
-            cluster=tuple(cluster),
-        )
-        schema._check(str(path))
+        """Columns as a schema file has them; `file` is named where they are wrong."""
+        fields = tuple(Field.parse(column, file) for column in columns)
+        schema = cls(name=name, fields=fields, description=description, partition=partition, cluster=tuple(cluster))
+        schema._check(file)
         return schema
 
     def _check(self, file: str) -> None:
@@ -133,3 +128,13 @@ class TableSchema:
         ]
         if flaws:
             raise Misconfigured(f"the schema of {self.name} is wrong", flaws=flaws)
+
+
+def read_columns(path: Path) -> list[dict[str, Any]]:
+    try:
+        columns: list[dict[str, Any]] = json.loads(path.read_text())
+    except FileNotFoundError as missing:
+        raise Misconfigured("a table schema file is missing", flaws=[Flaw("not found", file=str(path))]) from missing
+    except json.JSONDecodeError as wrong:
+        raise Misconfigured("a table schema file is not JSON", flaws=[Flaw(wrong.msg, file=str(path), line=wrong.lineno)]) from wrong
+    return columns

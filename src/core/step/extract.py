@@ -58,6 +58,12 @@ def inbox(io: Path, context: StepContext) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def clear_leftovers(io: Path, run_id: str) -> None:
+    """Of a run that is over: what an attempt brought, and was killed before it could take it away."""
+    for left in io.glob(f"{PREFIX}*{run_id}*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
 def fetched(wanted: Sequence[Wanted], into: Path, context: StepContext, rows_at_once: int) -> list[Batch]:
     """Brings what is wanted, in batches of whole load days, and says how far it is."""
     total, done = sum(one.bytes for one in wanted), 0

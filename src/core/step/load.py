@@ -14,6 +14,7 @@ from src.core.base.window import Window
 from src.core.engine.port import WHOLE_TABLE, Fence, ParquetFiles, Publication, Scalar, Slice, Staged
 from src.core.ledger import dq, tracking
 from src.core.ledger.tracking import TrackedDay
+from src.core.step import manifests
 from src.core.step.books.closing import Closed, Closing, Part, Sources
 from src.core.step.books.completeness import Calendar
 from src.core.step.books.rules import Books
@@ -88,13 +89,10 @@ class Written:
     unknown: set[str] = field(default_factory=set)
 
 
-def already_published(context: StepContext, tenant: Tenant, question: str) -> dict[str, Any] | None:
+def already_published(context: StepContext, tenant: Tenant) -> dict[str, Any] | None:
     """The manifest that this step of this run has committed, if its worker died before it could say so."""
-    if "x_load_manifests" not in context.services.warehouse.tables(tenant):
-        return None
-    asked = {"run_id": context.run_id, "step_id": context.step_id}
-    found = context.services.warehouse.query(tenant, question, asked).to_pylist()
-    return dict(found[0]) if found else None
+    found = manifests.of_run(context.services, tenant, context.run_id)
+    return next((manifest for manifest in reversed(found) if manifest["step_id"] == context.step_id), None)
 
 
 def publish(context: StepContext, tenant: Tenant, loading: Loading, schemas: Sequence[TableSchema], views: Mapping[str, str]) -> Published:

@@ -5,13 +5,16 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+import structlog
 
 from src.core.base.faults import BooksNotClosed, QualityFailed
 from src.core.base.settings import use_settings
 from src.core.ledger import dq, tracking
+from src.core.processors.gcp.bq_etl import BigQueryETLEngine
+from src.core.step.context import StepContext
 from src.sandbox.gcp.worlds import DOLLARS, EUROS, detailed_table, standard_table
 from tests.core.gcp.conftest import TODAY
-from tests.fakes.billing import billing
+from tests.fakes.billing import ROOT, billing
 
 SEPTEMBER = date(2026, 9, 1), date(2026, 9, 30)
 OCTOBER = date(2026, 10, 1), date(2026, 10, 31)
@@ -182,3 +185,30 @@ async def test_another_account_sees_its_own_bill(tmp_path, made_once, account):
         assert {row["billing_account_id"] for row in here.ask("SELECT DISTINCT billing_account_id FROM gcp_cost_daily")} == {
             "02C4E6-8A0B1D-3F5A7C"
         }
+
+
+async def test_an_attempt_that_finds_its_publication_answers_from_it_and_loads_nothing(acme):
+    """Its worker died between the commit and what it writes in the ledger."""
+    config = {**acme.parts.catalog.get("gcp/cost/billing").document.step("load_billing").config, "credential_name": "default"}
+    context = StepContext(
+        run_id="run",
+        step_id="load_billing",
+        actor=ROOT,
+        services=acme.parts,
+        log=structlog.get_logger(),
+        tenant=acme.tenant,
+        variables={"start_date": OCTOBER[0], "end_date": OCTOBER[0]},
+        document_id="gcp/cost/billing",
+    )
+    first = await BigQueryETLEngine().execute(config, context)
+    tracked = acme.parts.ledger.read(tracking.of_org, "acme_corp", first=OCTOBER[0], last=TODAY)
+    with acme.parts.ledger.writing() as unit:
+        unit.change(unit.tables["org_cost_tracking"].delete())
+    again = await BigQueryETLEngine().execute(config, context)
+
+    assert {name: again[name] for name in ("manifest_id", "rows_processed", "totals", "tables", "quality")} == {
+        name: first[name] for name in ("manifest_id", "rows_processed", "totals", "tables", "quality")
+    }
+    assert acme.ask("SELECT COUNT(*) AS n FROM x_load_manifests") == [{"n": 1}]
+    kept = acme.parts.ledger.read(tracking.of_org, "acme_corp", first=OCTOBER[0], last=TODAY)
+    assert [{**row, "updated_at": None} for row in kept] == [{**row, "updated_at": None} for row in tracked]

@@ -1,11 +1,13 @@
 """Several sources of one organisation, and sources that are odd."""
 
+import shutil
 from datetime import date, timedelta
 
 import pytest
 from pydantic import ValidationError
 
-from src.core.base.faults import QualityFailed, Rejected
+from src.core.base.faults import BooksNotClosed, QualityFailed, Rejected
+from src.core.base.settings import use_settings
 from tests.core.gcp.conftest import TODAY
 from tests.core.gcp.handmade import Hand, connect, load, row, said
 from tests.fakes.billing import ROOT, Billing, billing
@@ -199,3 +201,17 @@ async def test_the_figures_of_a_day_keep_the_run_that_said_them_first(bare: Bill
 
     assert bare.ask("SELECT DISTINCT pipeline_logging_id, published_at FROM x_cost_daily WHERE usage_date = @day", day=day(1)) == [first]
     assert said(bare)["11-01"] == ("100.00", "complete")
+
+
+async def test_daily_rows_that_lose_a_raw_row_are_not_published(bare: Billing):
+    load(bare, day(1), day(1), Hand("costs", [row(day(1))]))
+    configs = bare.parts.settings.data_dir / "configs"
+    shutil.copytree(bare.parts.settings.configs_dir, configs)
+    fill = configs / "gcp/cost/books/fill.sql"
+    fill.write_text(fill.read_text().replace("WHERE source_table", "WHERE cost_type <> 'tax' AND source_table"))
+    use_settings(bare.parts.settings.model_copy(update={"configs_dir": configs}))
+    with pytest.raises(BooksNotClosed, match="do not come to what their rows do"):
+        load(bare, day(2), day(2), Hand("costs", [row(day(1)), row(day(2)), row(day(2), 5, cost_type="tax")]))
+
+    assert said(bare)["11-01"][0] == "100.00"
+    assert "11-02" not in said(bare)

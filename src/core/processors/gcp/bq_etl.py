@@ -17,8 +17,7 @@ from src.core.base.facts import TableFacts
 from src.core.base.faults import Conflict, Flaw, Misconfigured, Rejected
 from src.core.base.identity import Tenant
 from src.core.base.names import did_you_mean, identifier
-from src.core.base.schema import Field as Column
-from src.core.base.schema import Partition, TableSchema
+from src.core.base.schema import TableSchema
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
 from src.core.base.window import Window
@@ -102,7 +101,7 @@ class BigQueryETLEngine:
         self.own = Ledgers.read(self.settings.configs_dir)
         configs = self.settings.configs_dir
         self.books = {
-            path.parent.relative_to(configs).as_posix(): Books.read(configs, path.parent, self.templates)
+            path.parent.relative_to(configs).as_posix(): Books.read(configs, path.parent, self.templates, self.own)
             for path in sorted((configs / PROVIDER).rglob("books.yml"))
         }
 
@@ -112,7 +111,7 @@ class BigQueryETLEngine:
     def _load(self, step_config: StepConfig, context: StepContext) -> StepResult:
         tenant = _tenant(context)
         step = _step(step_config, context)
-        before = already_published(context, tenant, self.own.questions["published"])
+        before = already_published(context, tenant)
         if before is not None:
             context.log.info("publication.found", manifest=before["manifest_id"])
             if step.books:
@@ -267,11 +266,10 @@ def _living(context: StepContext) -> frozenset[str]:
 def _step(config: StepConfig, context: StepContext) -> EtlStep:
     try:
         asked = {name: context.inputs[name] for name in ASKED if context.inputs.get(name) is not None}
-        step = EtlStep.model_validate({**config, **asked})
+        return EtlStep.model_validate({**config, **asked})
     except ValidationError as wrong:
         flaws = [Flaw(error["msg"], ".".join(str(part) for part in error["loc"])) for error in wrong.errors(include_url=False)]
         raise Misconfigured(f"the config of step {context.step_id} is wrong", flaws=flaws) from None
-    return step
 
 
 def _part(source: str, days: tuple[LoadDay, ...], remembered: Remembered, calendar: Calendar) -> Part:
@@ -318,20 +316,7 @@ def _templates(path: Path, facts: EtlFacts) -> dict[str, TableSchema]:
         raise Misconfigured(
             "the schema templates and config.yml do not agree", flaws=[Flaw("stands in one of them only", unpaired[0], file=str(path))]
         )
-    return {
-        name: TableSchema(
-            name,
-            tuple(Column.parse(column, str(path)) for column in columns),
-            facts.templates[name].description,
-            _partition(facts.templates[name]),
-            facts.templates[name].cluster,
-        )
-        for name, columns in raw.items()
-    }
-
-
-def _partition(facts: TableFacts) -> Partition | None:
-    return Partition(facts.partition.field, facts.partition.granularity) if facts.partition else None
+    return {name: facts.templates[name].table(name, columns, str(path)) for name, columns in raw.items()}
 
 
 def _result(step: EtlStep, manifest: Mapping[str, Any], closed: Closed | None = None) -> StepResult:
@@ -340,21 +325,16 @@ def _result(step: EtlStep, manifest: Mapping[str, Any], closed: Closed | None = 
         "rows_processed": manifest["rows_written"],
         "destination_table": step.destination_table,
         "manifest_id": manifest["manifest_id"],
-        "tables": _plain(manifest["tables"]),
-        "totals": _plain(manifest["totals"]),
-        "unread": _plain(manifest["unread"]),
-        "columns_unknown": _plain(manifest["columns_unknown"]),
-        "quality": _plain(manifest["quality"]),
+        "tables": manifest["tables"],
+        "totals": manifest["totals"],
+        "unread": manifest["unread"],
+        "columns_unknown": manifest["columns_unknown"],
+        "quality": manifest["quality"],
     }
     if closed:
         counts = Counter(told.standing.completeness for told in {one.day: one for one in closed.days}.values())
         result |= {"completeness": dict(counts), "restated": len(closed.restated), "days_touched": len(closed.touched)}
     return result
-
-
-def _plain(value: object) -> object:
-    """JSON columns are read back as their text."""
-    return json.loads(value) if isinstance(value, str) else value
 
 
 def get_engine() -> BigQueryETLEngine:

@@ -166,8 +166,8 @@ class Closing:
         states = {source: today.get(source) or self.sources.remembered.state(source, self.at.date()) for source in named}
         reaches = {source: state.reach for source, state in states.items() if state.reach is not None}
         counting = shares(held, reaches, frozenset(today))
-        [*last] = self._ask(self.books.own.questions["shares"], {"provider": self.books.provider})
-        accounts = contested(json.loads(last[0]["shares"]) if last else (), counting)
+        told = self._ask(self.books.own.questions["shares"], {"provider": self.books.provider})
+        accounts = contested([share for row in told for share in json.loads(row["shares"])], counting)
         if accounts:
             self.touched.update(
                 row["usage_date"] for row in self._ask(self.books.questions["account_days"], {"accounts": sorted(accounts)})

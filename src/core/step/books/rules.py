@@ -28,7 +28,7 @@ QUESTIONS = (
     "months",
     "causes",
 )
-OWN_QUESTIONS = ("slices", "shares", "said_days", "said_months", "published")
+OWN_QUESTIONS = ("slices", "shares", "said_days", "said_months")
 OWN_TABLES = ("x_source_slices", "x_cost_daily", "x_cost_monthly", "x_cost_history", "x_load_manifests")
 
 
@@ -81,7 +81,7 @@ class Books:
     own: Ledgers
 
     @classmethod
-    def read(cls, configs: Path, folder: Path, templates: Mapping[str, TableSchema]) -> "Books":
+    def read(cls, configs: Path, folder: Path, templates: Mapping[str, TableSchema], own: Ledgers) -> "Books":
         """From `books.yml`, the schemas and views it names, and a file for each question beside it."""
         document = read_document(folder / "books.yml", BooksDocument)
         suite = load_suite(configs / "data_quality" / "expectations" / document.suite)
@@ -103,7 +103,7 @@ class Books:
             suite=suite,
             late_days=document.late_days,
             closing_day=document.closing_day,
-            own=Ledgers.read(configs),
+            own=own,
         )
 
 
