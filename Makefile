@@ -5,7 +5,7 @@ TESTS ?= tests
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format proof traps lock clean bench-start bench-api bench-warehouse bench-vault bench-ledger bench-ingest
+.PHONY: help demo test check format proof traps lock clean engines test-engines bench-start bench-api bench-warehouse bench-vault bench-ledger bench-ingest
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,8 +18,17 @@ help: ## List the targets
 	@sh scripts/venv.sh "$(PYTHON)" requirements-dev.txt
 	@touch $@
 
-demo: .venv/run.stamp ## Start the service embedded on the sandbox, load three months of a bill, keep serving (PORT=8000, EXIT=1 stops after the work)
-	@$(BIN)/python -m src.cli.main demo --port $(PORT) $(if $(filter 1,$(EXIT)),--exit)
+LEDGER ?= sqlite
+WAREHOUSE ?= duckdb
+DEMO = $(BIN)/python -m src.cli.main demo --port $(PORT) $(if $(filter 1,$(EXIT)),--exit)
+
+ifeq ($(LEDGER) $(WAREHOUSE),sqlite duckdb)
+demo: .venv/run.stamp ## Start the service on the sandbox, load three months of a bill, keep serving (PORT=8000, EXIT=1 stops after the work)
+	@$(DEMO)
+else
+demo: .venv/dev.stamp engines ## The same on other engines: LEDGER=postgresql|bigquery-emulator WAREHOUSE=bigquery-emulator
+	@$(BIN)/python -m tests.engines $(LEDGER) $(WAREHOUSE) --keep var/engines -- $(DEMO) --var var/engines
+endif
 
 test: .venv/dev.stamp ## Run the tests
 	$(BIN)/python -m pytest -m "not proof" -n $(WORKERS) --dist worksteal $(TESTS)
@@ -47,6 +56,15 @@ bench-api: .venv/dev.stamp ## Requests through the whole stack beside a bare Fas
 bench-warehouse: .venv/dev.stamp ## A publication of 2 million wide rows beside the same statements in bare DuckDB
 	$(BIN)/python -m bench.bench_warehouse
 
+.venv-engines/stamp: requirements-engines.txt requirements-analyzer.txt scripts/engines.sh .venv/dev.stamp
+	@sh scripts/engines.sh $(BIN)/python
+	@touch $@
+
+engines: .venv-engines/stamp ## Install PostgreSQL, the BigQuery emulator and Google's SQL analyzer for tests and demos
+
+test-engines: .venv/dev.stamp engines ## Contract suites on all engines, and the list of declared gaps
+	CI=true $(BIN)/python -m pytest -m "not proof" -n $(WORKERS) --dist worksteal -rx tests/contract tests/engines
+
 traps: .venv/dev.stamp ## Every planted trap of a bill: its right answer, ours, and what a usual shortcut says
 	@$(BIN)/python -m tests.traps
 
@@ -69,6 +87,8 @@ lock: .venv/dev.stamp ## Resolve requirements*.in anew into locked files with ha
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" requirements-dev.in -o requirements-dev.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" requirements-bench.in -o requirements-bench.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" requirements-analyzer.in -o requirements-analyzer.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" requirements-engines.in -o requirements-engines.txt
 
 clean: ## Remove the virtual environment and caches (var/ with the demo's data stays)
-	rm -rf .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-bench .venv-engines .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

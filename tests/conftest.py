@@ -5,6 +5,9 @@ import pytest
 import pytest_socket
 
 from src.core.base.settings import Settings
+from tests.engines import places
+from tests.engines.emulator import running_emulator
+from tests.engines.postgres import running_postgres
 
 
 def pytest_configure(config):
@@ -19,3 +22,31 @@ def pytest_configure(config):
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_setup():
     pytest_socket.socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """One for all tests of this process; each takes a database of its own."""
+    _need("PostgreSQL", places.postgres_bin())
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def bigquery_emulator():
+    """One for all tests of this process; each takes datasets of its own."""
+    _need("the BigQuery emulator", places.emulator())
+    with running_emulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="session")
+def analyzer_python():
+    """The interpreter that has Google's analyzer."""
+    _need("Google's SQL analyzer", places.analyzer())
+    return places.analyzer()
+
+
+def _need(engine, place):
+    if place is None:
+        (pytest.fail if places.required() else pytest.skip)(f"{engine} is not there; {places.MEND}")

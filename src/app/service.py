@@ -20,7 +20,6 @@ from src.app.version import VERSION
 from src.app.wiring import Parts
 from src.core.base.faults import Misconfigured
 from src.core.base.settings import Settings
-from src.core.engine import check_warehouse
 
 log = structlog.get_logger("app")
 
@@ -117,7 +116,7 @@ def readiness_checks(parts: Parts) -> dict[str, Callable[[], None]]:
         "ledger": parts.ledger.check,
         "bootstrap": partial(_bootstrapped, parts),
         "vault": parts.vault.check,
-        "warehouse": partial(check_warehouse, parts.settings),
+        "warehouse": parts.check_warehouse,
     }
 
 

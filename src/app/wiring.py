@@ -14,7 +14,7 @@ from src.core.base.secret import Secret
 from src.core.base.settings import Settings
 from src.core.base.threads import blocking
 from src.core.crypto.vault import Vault, open_vault
-from src.core.engine import claim_warehouse, open_warehouse
+from src.core.engine import EMBEDDED, check_embedded, claim_warehouse, open_warehouse
 from src.core.engine.port import Warehouse
 from src.core.engine.process_lock import ProcessLock
 from src.core.ledger.store import Ledger, Unit, open_ledger
@@ -97,6 +97,13 @@ class Parts:
             if self._warehouse is None:
                 self._warehouse = open_warehouse(self.settings, self.clock, self._claim)
             return self._warehouse
+
+    def check_warehouse(self) -> None:
+        """For readiness: the embedded one is looked at without opening it."""
+        if self.settings.warehouse_engine == EMBEDDED:
+            check_embedded(self.settings)
+        else:
+            self.warehouse.check()
 
     @cached_property
     def catalog(self) -> Catalog:

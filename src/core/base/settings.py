@@ -17,6 +17,10 @@ ROOT = Path(__file__).resolve().parents[3]
 CORS_EXAMPLE = 'CORS_ORIGINS=["http://localhost:3000"]'
 ROOT_KEY_MINIMUM = 32
 ROOT_KEY = re.compile(r"[!-~]+")
+LEDGERS = ("sqlite", "postgresql", "bigquery")
+PROVIDER_URLS = (
+    "gcp_token_url", "bigquery_url", "bigquery_storage_url", "platform_bigquery_url", "platform_bigquery_storage_url", "kms_url",
+)  # fmt: skip
 
 
 class Settings(BaseSettings):
@@ -37,6 +41,25 @@ class Settings(BaseSettings):
         default=None, description="Service account file of the platform; unset on Cloud Run"
     )
     bigquery_location: str = Field(default="US", description="Where BigQuery datasets are created")
+    platform_bigquery_url: str = Field(
+        default="https://bigquery.googleapis.com", description="Where the platform's own BigQuery is, its ledger and its warehouse"
+    )
+    platform_bigquery_storage_url: str = Field(
+        default="https://bigquerystorage.googleapis.com", description="Where rows are read from it in bulk (gRPC)"
+    )
+    bigquery_maximum_bytes_billed: int = Field(
+        default=1_099_511_627_776,
+        ge=10_485_760,
+        description="The most one BigQuery job may scan, in bytes; a job that needs more is refused",
+    )
+    bigquery_job_seconds: float = Field(default=900.0, gt=0, le=21_600, description="How long one BigQuery job may take")
+    org_service_account: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9{}_-]+@[a-z0-9.-]+\.iam\.gserviceaccount\.com$",
+        description="Service account that an organisation's dataset is used through, impersonated by the platform; {org} stands for its "
+        "slug with hyphens: cdp-{org}@project.iam.gserviceaccount.com",
+    )
+    kms_url: str = Field(default="https://cloudkms.googleapis.com", description="Where Cloud KMS is (gRPC)")
     kms_key_name: str | None = Field(
         default=None,
         pattern=r"^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$",
@@ -47,13 +70,19 @@ class Settings(BaseSettings):
     )
 
     ledger_url: str | None = Field(
-        default=None, description="Where the management tables live; in development a SQLite file in EMBEDDED_DATA_DIR"
+        default=None,
+        description="Where the management tables live: sqlite:////path/ledger.db, postgresql+psycopg://user:password@host/database or "
+        "bigquery://project/dataset. Unset, a SQLite file in EMBEDDED_DATA_DIR, or the dataset organizations where that is not named",
     )
+    ledger_connections: int = Field(default=8, ge=2, le=200, description="Connections to PostgreSQL each process keeps at most")
     warehouse: Literal["duckdb", "bigquery"] | None = Field(
         default=None, description="Where cost data lives; duckdb in development, bigquery elsewhere"
     )
     embedded_data_dir: Path | None = Field(
         default=None, description="Folder of the embedded stores; var/data in development, to be named elsewhere"
+    )
+    scratch_dir: Path | None = Field(
+        default=None, description="Folder for files on their way to BigQuery; one in the system's temporary folder when unset"
     )
     configs_dir: Path = Field(default=ROOT / "configs", description="Folder of pipelines, schemas, views and seeds")
     sandbox: bool = Field(default=False, description="Uses the bundled provider sandbox instead of real providers; never in production")
@@ -79,6 +108,9 @@ class Settings(BaseSettings):
         default="https://oauth2.googleapis.com/token", description="Where service accounts of organisations get their tokens"
     )
     bigquery_url: str = Field(default="https://bigquery.googleapis.com", description="Where their billing exports are looked up")
+    bigquery_storage_url: str = Field(
+        default="https://bigquerystorage.googleapis.com", description="Where rows of their billing exports are read in bulk (gRPC)"
+    )
     provider_timeout_seconds: float = Field(default=30.0, gt=0, le=600, description="How long one answer of a provider may take")
 
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -129,7 +161,12 @@ class Settings(BaseSettings):
     def ledger(self) -> str:
         if self.ledger_url:
             return self.ledger_url
-        return f"sqlite:///{self.data_dir / 'ledger.db'}" if self.embedded else "bigquery://organizations"
+        return f"sqlite:///{self.data_dir / 'ledger.db'}" if self.embedded else f"bigquery://{self.gcp_project_id or ''}/organizations"
+
+    @property
+    def ledger_engine(self) -> str:
+        """sqlite, postgresql or bigquery."""
+        return re.split(r"[+:]", self.ledger, maxsplit=1)[0]
 
     @property
     def warehouse_engine(self) -> Literal["duckdb", "bigquery"]:
@@ -164,15 +201,14 @@ class Settings(BaseSettings):
             found.append(Flaw("must be letters, digits and signs without spaces or line breaks: it travels in a header", "CA_ROOT_API_KEY"))
         if self.ca_root_api_key and self.ca_root_api_key.get_secret_value().endswith("..."):
             found.append(Flaw("is a placeholder; run `python3 scripts/generate_admin_key.py` and export what it prints", "CA_ROOT_API_KEY"))
-        if self.warehouse_engine == "bigquery":
-            found.append(Flaw("bigquery is not served by this release; set WAREHOUSE=duckdb and name EMBEDDED_DATA_DIR", "WAREHOUSE"))
-        if not self.ledger.startswith("sqlite:"):
+        if self.ledger_engine not in LEDGERS:
+            found.append(Flaw(f"names the engine {self.ledger_engine!r}; served are {', '.join(LEDGERS)}", "LEDGER_URL"))
+        if "bigquery" in (self.warehouse_engine, self.ledger_engine) and not self.gcp_project_id:
             found.append(
-                Flaw("only sqlite:///path is served by this release; unset it, or name a SQLite file and EMBEDDED_DATA_DIR", "LEDGER_URL")
-            )
-        if self.kms_key_name and not self.local_keyring:
-            found.append(
-                Flaw("Cloud KMS is not served by this release; unset it and name LOCAL_KEYRING=/path/to/keyring.json", "KMS_KEY_NAME")
+                Flaw(
+                    "names the project of BigQuery, and is not set; set it, or keep data on this machine: name EMBEDDED_DATA_DIR",
+                    "GCP_PROJECT_ID",
+                )
             )
         return found
 
@@ -180,7 +216,7 @@ class Settings(BaseSettings):
         found = []
         if self.disable_auth:
             found.append(Flaw("must be false outside development; unset it", "DISABLE_AUTH"))
-        if self.embedded_data_dir is None and (self.warehouse == "duckdb" or self.ledger.startswith("sqlite:")):
+        if self.embedded_data_dir is None and (self.warehouse_engine == "duckdb" or self.ledger_engine == "sqlite"):
             found.append(
                 Flaw("must name a folder on a disk that lasts: a container's own disk forgets what is stored on it", "EMBEDDED_DATA_DIR")
             )
@@ -204,7 +240,7 @@ class Settings(BaseSettings):
             found.append(Flaw(f"must name each origin, not *; like {CORS_EXAMPLE}", "CORS_ORIGINS"))
         if self.sandbox:
             found.append(Flaw("must be false in production; unset it", "SANDBOX"))
-        for name in ("gcp_token_url", "bigquery_url"):
+        for name in PROVIDER_URLS:
             if not getattr(self, name).startswith("https://"):
                 found.append(Flaw("must begin with https:// in production: credentials travel to it", name.upper()))
         return found

@@ -1,3 +1,4 @@
+import tempfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -14,14 +15,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # Loaded by name, so that a driver is imported only when its engine is chosen and first touched.
-ADAPTERS = {"duckdb": "src.core.engine.duckdb_client"}
+ADAPTERS = {"duckdb": "src.core.engine.duckdb_client", "bigquery": "src.core.engine.bq_client"}
+EMBEDDED = "duckdb"
 FILES = "src.core.engine.files"
 LOCK = ".lock"
 OWNER_ONLY = 0o700
 
 
 class Adapter(Protocol):
-    def open_warehouse(self, settings: Settings, clock: Clock, home: Path, claim: ProcessLock) -> Warehouse: ...
+    def open_warehouse(self, settings: Settings, clock: Clock, home: Path, claim: ProcessLock | None) -> Warehouse: ...
 
 
 class Files(Protocol):
@@ -30,8 +32,13 @@ class Files(Protocol):
     def parquet_pieces(self, schema: "pa.Schema", batches: "Iterator[pa.RecordBatch]") -> Generator[bytes, None, None]: ...
 
 
-def claim_warehouse(settings: Settings) -> ProcessLock:
-    """Takes the embedded warehouse for this process, at start-up and without its driver, or says which process has it."""
+def claim_warehouse(settings: Settings) -> ProcessLock | None:
+    """Takes the embedded warehouse for this process, at start-up and without its driver, or says which process has it.
+
+    None where there is nothing to take: BigQuery serves many processes.
+    """
+    if settings.warehouse_engine != EMBEDDED:
+        return None
     home = _home(settings)
     try:
         home.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
@@ -43,14 +50,13 @@ def claim_warehouse(settings: Settings) -> ProcessLock:
         ) from refused
 
 
-def check_warehouse(settings: Settings) -> None:
-    """Raises the fault that keeps the warehouse from being used; for readiness, so without its driver and without opening it."""
-    _adapter(settings)
+def check_embedded(settings: Settings) -> None:
+    """Raises the fault that keeps the embedded warehouse from being used; for readiness, so without its driver and without opening it."""
     check_folder(_home(settings))
 
 
 def open_warehouse(settings: Settings, clock: Clock, claim: ProcessLock | None = None) -> Warehouse:
-    adapter = cast("Adapter", import_module(_adapter(settings)))
+    adapter = cast("Adapter", import_module(ADAPTERS[settings.warehouse_engine]))
     return adapter.open_warehouse(settings, clock, _home(settings), claim or claim_warehouse(settings))
 
 
@@ -59,14 +65,8 @@ def load_files() -> Files:
     return cast("Files", import_module(FILES))
 
 
-def _adapter(settings: Settings) -> str:
-    name = ADAPTERS.get(settings.warehouse_engine)
-    if name is None:
-        raise Misconfigured(
-            f"WAREHOUSE={settings.warehouse_engine} is not served by this release; set WAREHOUSE=duckdb and name EMBEDDED_DATA_DIR"
-        )
-    return name
-
-
 def _home(settings: Settings) -> Path:
-    return settings.data_dir / "warehouse"
+    """The embedded warehouse's own folder, or that of files on their way to BigQuery."""
+    if settings.warehouse_engine == EMBEDDED:
+        return settings.data_dir / "warehouse"
+    return settings.scratch_dir or Path(tempfile.gettempdir()) / "convergence"

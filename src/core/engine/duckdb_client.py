@@ -23,10 +23,10 @@ from src.core.engine.duckdb_publication import published_generation, publishing,
 from src.core.engine.duckdb_types import check_names, creation, evolution, quoted
 from src.core.engine.duckdb_values import bound, plain_batch, plain_table
 from src.core.engine.folder import check_folder
-from src.core.engine.port import Erased, ExportFormat, Fence, Params, Publication, TableChange, TableSize, Traits
+from src.core.engine.port import Erased, ExportFormat, Fence, Params, Publication, RemoteRows, TableChange, TableSize, Traits
 from src.core.engine.process_lock import ProcessLock
 
-TRAITS = Traits(dialect="duckdb", one_process=True, transactional_ddl=True)
+TRAITS = Traits(dialect="duckdb", one_process=True, transactional_ddl=True, reads_remote=False)
 DATASET = re.compile(r"[a-z0-9_]{3,60}")
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
 WAIT_SECONDS = 10.0
@@ -44,7 +44,9 @@ BLOCKS = (
 )
 
 
-def open_warehouse(settings: Settings, clock: Clock, home: Path, claim: ProcessLock) -> "DuckDBWarehouse":
+def open_warehouse(settings: Settings, clock: Clock, home: Path, claim: ProcessLock | None) -> "DuckDBWarehouse":
+    if claim is None:
+        raise Misconfigured("the embedded warehouse is opened by the process that has claimed it")
     return DuckDBWarehouse(settings, clock, home, claim)
 
 
@@ -164,6 +166,9 @@ class DuckDBWarehouse:
 
     def publication(self, tenant: Tenant, run_id: str, fence: Fence) -> AbstractContextManager[Publication]:
         return self._publication(tenant, run_id, fence)
+
+    def reaches(self, tenant: Tenant, rows: RemoteRows) -> bool:  # noqa: ARG002 - the port names them
+        return False
 
     def last_generation(self, tenant: Tenant, scope: str) -> int:
         if not self.has_dataset(tenant):

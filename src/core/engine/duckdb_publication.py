@@ -28,7 +28,7 @@ from src.core.engine.duckdb_slices import conditions, guarded
 from src.core.engine.duckdb_sources import Incoming, incoming, matched, stage
 from src.core.engine.duckdb_types import quoted
 from src.core.engine.duckdb_values import bound, plain_table
-from src.core.engine.port import WHOLE_TABLE, Fence, Params, ParquetFiles, Slice, Source, Staged
+from src.core.engine.port import WHOLE_TABLE, Fence, Params, ParquetFiles, RemoteRows, Slice, Source, Staged
 
 TABLE_SCOPE = "table:"
 STAMP = "run_id = $run_id, published_at = $at WHERE scope = $scope"
@@ -102,7 +102,9 @@ class DuckDBPublication:
         self._failure: Fault | None = None
         self._staged: dict[str, dict[str, str]] = {}
 
-    def stage(self, name: str, source: "ParquetFiles | pa.Table", shape: TableSchema | None) -> Staged:
+    def stage(self, name: str, source: "ParquetFiles | RemoteRows | pa.Table", shape: TableSchema | None) -> Staged:
+        if isinstance(source, RemoteRows):
+            raise Rejected("DuckDB reads no table of another project; fetch its rows first")
         with self._statement():
             if identifier(name) in self._instance.catalogue().columns or name in HOUSEKEEPING:
                 raise Conflict(f"{name} is a table or view of this dataset; a staged source needs another name")

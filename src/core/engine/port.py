@@ -32,6 +32,8 @@ class Traits:
     dialect: str
     one_process: bool
     transactional_ddl: bool
+    reads_remote: bool
+    """Rows of another project's table can be staged without passing through this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,16 @@ class ParquetFiles:
     """Files in the dataset's own io folder, read by the engine itself."""
 
     paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteRows:
+    """Rows of a table of another project that is partitioned by the day rows were loaded: those of the named days."""
+
+    project: str
+    dataset: str
+    table: str
+    days: tuple[date, ...]
 
 
 Source: TypeAlias = "pa.Table | pa.RecordBatchReader | ParquetFiles | Iterable[Row]"
@@ -97,11 +109,11 @@ class Staged:
 class Publication(Protocol):
     """Everything one run makes visible, at once. Leaving the block commits; an exception leaves all as it was."""
 
-    def stage(self, name: str, source: "ParquetFiles | pa.Table", shape: TableSchema | None) -> Staged:
+    def stage(self, name: str, source: "ParquetFiles | RemoteRows | pa.Table", shape: TableSchema | None) -> Staged:
         """Makes a source readable in this publication's statements as the relation `name`, in the columns and types of `shape`.
 
         What the source lacks is NULL, what `shape` does not name is left out; without a shape it is read as it is.
-        Staging a name again puts the new source in its place.
+        Staging a name again puts the new source in its place. Remote rows only where the engine `reaches` them.
         """
         ...
 
@@ -165,6 +177,10 @@ class Warehouse(Protocol):
         ...
 
     def publication(self, tenant: Tenant, run_id: str, fence: Fence) -> AbstractContextManager[Publication]: ...
+
+    def reaches(self, tenant: Tenant, rows: RemoteRows) -> bool:
+        """Whether the platform's own account may read them where they are."""
+        ...
 
     def last_generation(self, tenant: Tenant, scope: str) -> int:
         """The generation that the scope's next publication must exceed; 0 when nothing of it was published yet."""

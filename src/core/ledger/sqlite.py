@@ -19,6 +19,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.base import Executable
 
 from src.core.base.faults import Misconfigured, Throttled, Unavailable
+from src.core.base.settings import Settings
 from src.core.ledger.model import LedgerModel
 from src.core.ledger.sqlite_faults import fault_of, is_busy, os_fault
 from src.core.ledger.sqlite_statements import Change, Point
@@ -34,9 +35,17 @@ IDLE_READERS = 8
 FREE_BYTES_MINIMUM = 16 * 1024 * 1024  # a full log of 1,000 pages and its checkpoint fit several times over
 STATEMENTS_KEPT = 256
 
+EXAMPLE = "LEDGER_URL=sqlite:////var/lib/convergence/ledger.db"
+
 SqliteError = (DBAPIError, sqlite3.Error)
 
 T = TypeVar("T")
+
+
+def open_engine(settings: Settings, url: URL, model: LedgerModel) -> "SqliteEngine":  # noqa: ARG001 - other engines are set up by them
+    if not url.database or url.database == ":memory:" or url.query:
+        raise Misconfigured(f"LEDGER_URL must name a file and nothing else, for it outlives the process; write it like {EXAMPLE}")
+    return SqliteEngine(Path(url.database).absolute(), model)
 
 
 @dataclass(frozen=True, slots=True)

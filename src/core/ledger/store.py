@@ -1,7 +1,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from importlib import import_module
+from typing import Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -11,7 +11,6 @@ from src.core.base.settings import Settings
 from src.core.ledger.bootstrap import BootstrapResult, bootstrap, missing
 from src.core.ledger.model import LedgerModel, load_model
 from src.core.ledger.plans import Plans
-from src.core.ledger.sqlite import SqliteEngine
 from src.core.ledger.unit import LedgerEngine, LedgerTraits, Row, Unit
 
 __all__ = ["BootstrapResult", "Ledger", "LedgerTraits", "Row", "Unit", "open_ledger"]
@@ -83,27 +82,30 @@ class Ledger:
 
 
 def open_ledger(settings: Settings) -> Ledger:
-    """Nothing is opened on disk before the first unit."""
+    """Nothing is opened, on disk or over the network, before the first unit."""
     model = load_model(settings.configs_dir / "setup" / "bootstrap")
     plans = Plans.load(settings.configs_dir / "system" / "plans.yml")
-    return Ledger(_engine(settings.ledger, model), model, plans)
+    return Ledger(_engine(settings, model), model, plans)
 
 
-def _engine(text: str, model: LedgerModel) -> LedgerEngine:
+def _engine(settings: Settings, model: LedgerModel) -> LedgerEngine:
     try:
-        url = make_url(text)
+        url = make_url(settings.ledger)
     except ArgumentError:
         raise Misconfigured(f"LEDGER_URL is not a database URL; write it like {EXAMPLE}") from None
     name = url.get_backend_name()
     if name not in ENGINES:
         raise Misconfigured(f"LEDGER_URL names the engine {name!r}; served are {', '.join(sorted(ENGINES))}: {EXAMPLE}")
-    return ENGINES[name](url, model)
+    return cast("Adapter", import_module(ENGINES[name])).open_engine(settings, url, model)
 
 
-def _sqlite(url: URL, model: LedgerModel) -> LedgerEngine:
-    if not url.database or url.database == ":memory:" or url.query:
-        raise Misconfigured(f"LEDGER_URL must name a file and nothing else, for it outlives the process; write it like {EXAMPLE}")
-    return SqliteEngine(Path(url.database).absolute(), model)
+class Adapter(Protocol):
+    def open_engine(self, settings: Settings, url: URL, model: LedgerModel) -> LedgerEngine: ...
 
 
-ENGINES: dict[str, Callable[[URL, LedgerModel], LedgerEngine]] = {"sqlite": _sqlite}
+# Loaded by name, so that a driver is imported only when its engine is chosen.
+ENGINES = {
+    "sqlite": "src.core.ledger.sqlite",
+    "postgresql": "src.core.ledger.postgresql",
+    "bigquery": "src.core.ledger.bigquery",
+}

@@ -1,0 +1,54 @@
+"""How the platform itself is known to Google, and how its services are reached. Imported only by what speaks to one of them."""
+
+from urllib.parse import urlsplit
+
+import google.auth
+import grpc
+from google.auth.credentials import AnonymousCredentials, Credentials
+from google.auth.exceptions import DefaultCredentialsError
+from google.auth.impersonated_credentials import Credentials as Impersonated
+from google.auth.transport.grpc import secure_authorized_channel
+from google.auth.transport.requests import Request
+
+from src.core.base.faults import Misconfigured
+from src.core.base.settings import Settings
+
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+GRPC_OPTIONS = (("grpc.max_receive_message_length", -1),)  # one message of rows may be larger than the library's 4 MB
+
+
+def is_open(url: str) -> bool:
+    """A plain address is a stand-in on this machine, to which no credential is sent."""
+    return urlsplit(url).scheme == "http"
+
+
+def platform_credentials(settings: Settings, url: str) -> Credentials:
+    if is_open(url):
+        return AnonymousCredentials()
+    try:
+        if settings.google_application_credentials:
+            credentials, _ = google.auth.load_credentials_from_file(str(settings.google_application_credentials), scopes=[SCOPE])
+        else:
+            credentials, _ = google.auth.default(scopes=[SCOPE])
+    except (DefaultCredentialsError, OSError, ValueError) as wrong:
+        raise Misconfigured(
+            "GOOGLE_APPLICATION_CREDENTIALS: the platform has no Google account here; name its key file, or run where "
+            "an account is attached"
+        ) from wrong
+    known: Credentials = credentials
+    return known
+
+
+def impersonated(source: Credentials, account: str) -> Credentials:
+    """Asks for a token of `account` in its name; needs roles/iam.serviceAccountTokenCreator on it."""
+    if isinstance(source, AnonymousCredentials):
+        return source
+    return Impersonated(source_credentials=source, target_principal=account, target_scopes=[SCOPE])
+
+
+def grpc_channel(url: str, credentials: Credentials) -> grpc.Channel:
+    parts = urlsplit(url)
+    target = f"{parts.hostname}:{parts.port or 443}"
+    if is_open(url):
+        return grpc.insecure_channel(target, options=GRPC_OPTIONS)
+    return secure_authorized_channel(credentials, Request(), target, options=GRPC_OPTIONS)

@@ -1,0 +1,53 @@
+"""Runs a command with engines beside it: `python -m tests.engines LEDGER WAREHOUSE [--keep FOLDER] -- COMMAND...`.
+
+LEDGER is sqlite, postgresql or bigquery-emulator, WAREHOUSE duckdb or bigquery-emulator; the settings that name them are in the command's
+environment.
+"""
+
+import argparse
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.engines.emulator import running_emulator
+from tests.engines.postgres import running_postgres
+
+LEDGERS = ("sqlite", "postgresql", "bigquery-emulator")
+WAREHOUSES = ("duckdb", "bigquery-emulator")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.engines", description=__doc__)
+    parser.add_argument("ledger", choices=LEDGERS)
+    parser.add_argument("warehouse", choices=WAREHOUSES)
+    parser.add_argument("--keep", type=Path, help="folder that keeps what the engines store")
+    parser.add_argument("command", nargs="+")
+    given = parser.parse_args()
+    settings: dict[str, str] = {}
+    with contextlib.ExitStack() as engines:
+        if "bigquery-emulator" in (given.ledger, given.warehouse):
+            emulator = engines.enter_context(running_emulator(_folder(given.keep, "bigquery")))
+            settings |= emulator.settings
+        if given.ledger == "postgresql":
+            server = engines.enter_context(running_postgres(durable=True, folder=_folder(given.keep, "postgresql")))
+            settings["LEDGER_URL"] = server.url("postgres")
+        if given.ledger == "bigquery-emulator":
+            settings["LEDGER_URL"] = "bigquery://local/organizations"
+        if given.warehouse == "bigquery-emulator":
+            settings["WAREHOUSE"] = "bigquery"
+        command = subprocess.Popen(given.command, env={**os.environ, **settings})
+        for ending in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(ending, lambda number, _frame: command.send_signal(number))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command has it too, and ends first
+        return command.wait()
+
+
+def _folder(keep: Path | None, name: str) -> Path | None:
+    return keep.resolve() / name if keep else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

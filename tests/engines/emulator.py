@@ -1,0 +1,81 @@
+"""The BigQuery emulator in a process of its own, spoken to through Google's client."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.engines.places import HOME, MEND, emulator
+from tests.engines.ports import free_port
+
+START_SECONDS = 60.0
+PROJECT = "local"
+
+
+@dataclass(frozen=True)
+class BigQueryEmulator:
+    project: str
+    url: str
+    storage_url: str
+    process: subprocess.Popen[bytes]
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What settings are to say, by their names in the environment."""
+        return {
+            "GCP_PROJECT_ID": self.project,
+            "PLATFORM_BIGQUERY_URL": self.url,
+            "PLATFORM_BIGQUERY_STORAGE_URL": self.storage_url,
+        }
+
+
+@contextlib.contextmanager
+def running_emulator(folder: Path | None = None) -> Iterator[BigQueryEmulator]:
+    """A folder that is named is kept, with what was stored in it."""
+    program = emulator()
+    if program is None:
+        raise RuntimeError(f"the BigQuery emulator is not there; {MEND}")
+    home = folder or Path(tempfile.mkdtemp(prefix="convergence-bq-"))
+    home.mkdir(parents=True, exist_ok=True)
+    port, storage = free_port(), free_port()
+    with (home / "log").open("ab") as out:
+        process = subprocess.Popen(
+            [
+                program, "serve", "--host", "127.0.0.1", "--port", str(port), "--grpc-port", str(storage),
+                "--project", PROJECT, "--data-dir", str(home / "data"),
+            ],
+            env={"HOME": str(HOME / "home"), "PATH": os.environ["PATH"]}, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+        )  # fmt: skip
+    try:
+        _wait(f"http://127.0.0.1:{port}/bigquery/v2/projects/{PROJECT}/datasets", process, home / "log")
+        yield BigQueryEmulator(PROJECT, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{storage}", process)
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if folder is None:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(address, timeout=10):
+                return
+        except urllib.error.HTTPError as wrong:
+            raise RuntimeError(f"the BigQuery emulator answers {wrong.code}; see {log}") from wrong
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the BigQuery emulator did not start; see {log}") from None
+            time.sleep(0.1)
