@@ -24,6 +24,10 @@ class LedgerTraits:
     inline_reads: bool
     """A point read is cheap enough for the event loop."""
     one_machine: bool
+    polled: bool
+    """Workers look by themselves for runs that wait. Where looking and claiming cost too much, they do when told to process the queue."""
+    news_seconds: float
+    """How often the progress of a run may be written."""
 
 
 class Unit(ABC):

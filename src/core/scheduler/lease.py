@@ -23,7 +23,6 @@ from src.core.step.context import Services
 log = structlog.get_logger("worker")
 
 State = Literal["held", "lost", "handed_back", "settled"]
-TICK_SECONDS = 0.5  # progress is written at most this often
 BEATS_A_LEASE = 3
 
 
@@ -84,10 +83,10 @@ class Lease:
 
     async def keep(self, lost: Callable[[], object], cancelled: Callable[[], object]) -> None:
         """Beats until the lease is over. `lost` and `cancelled` are each told once."""
-        span = self._services.settings.worker_lease_seconds
+        span, pace = self._services.settings.worker_lease_seconds, self._services.ledger.traits.news_seconds
         beaten = self._services.clock.monotonic()
         while self.state == "held":
-            nudged = await self._bell.wait(min(TICK_SECONDS, span / BEATS_A_LEASE))
+            nudged = await self._bell.wait(min(pace, span / BEATS_A_LEASE))
             news = self.board.news()
             now = self._services.clock.monotonic()
             if news is None and not nudged and now - beaten < span / BEATS_A_LEASE:
