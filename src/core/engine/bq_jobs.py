@@ -1,0 +1,247 @@
+"""BigQuery's jobs for one dataset: the only place that starts one.
+
+Every job has an id before it is sent, so a request whose answer was lost is sent again without harm: BigQuery answers 409 and the job that
+ran is read. A job with a `name` has the same id in every process that runs it: whoever comes second reads what the first did. A named job
+that failed has used up its id, and the next call takes the next attempt's.
+"""
+
+import hashlib
+import re
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
+
+import pyarrow as pa
+from google.api_core import exceptions
+from google.api_core.retry import Retry
+from google.cloud import bigquery
+from google.cloud.bigquery.enums import DecimalTargetType
+from google.cloud.bigquery.format_options import ParquetOptions
+from google.cloud.bigquery.table import RowIterator
+from google.cloud.bigquery_storage import BigQueryReadClient
+
+from src.core.base.faults import Timeout, Unavailable
+from src.core.base.schema import TableSchema
+from src.core.engine.bq_faults import is_lost, told
+from src.core.engine.bq_types import arrow_schema, fields_of
+from src.core.engine.bq_values import label, plain_batch, with_parameters
+from src.core.engine.port import Params
+
+RETRY_SECONDS: Final = 60.0
+REQUEST_SECONDS: Final = 60.0
+GRACE_SECONDS: Final = 15.0  # BigQuery ends a job that takes too long by itself; this is how much later its answer may come
+ATTEMPTS: Final = 50
+BULK_ROWS: Final = 10_000  # more rows than this are read through the Storage Read API; fewer come sooner in pages
+PAGE_ROWS: Final = 10_000
+QUEUED_PAGES: Final = 2
+ID: Final = re.compile(r"[A-Za-z0-9_-]{1,900}")
+
+AnyJob = TypeVar("AnyJob", bigquery.QueryJob, bigquery.LoadJob)
+Outcome = TypeVar("Outcome")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    location: str
+    maximum_bytes: int
+    seconds: float
+
+    @property
+    def retry_seconds(self) -> float:
+        return min(RETRY_SECONDS, self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A finished job. Of a script, `statements` are what it ran, in order, each with the rows it changed."""
+
+    job_id: str
+    affected: int
+    rows: RowIterator | None
+    statements: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dry:
+    """What a statement would do. Tables are named `project.dataset.table`."""
+
+    bytes: int
+    tables: tuple[str, ...]
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    client: bigquery.Client
+    read_client: Callable[[], BigQueryReadClient]
+    dataset: str
+    limits: Limits
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def project(self) -> str:
+        return str(self.client.project)
+
+    def labelled(self, *, run: str, pipeline: str) -> "Jobs":
+        return replace(self, labels={**self.labels, "run": label(run), "pipeline": label(pipeline)})
+
+    def run(self, sql: str, params: Params | None = None, *, name: str | None = None, destination: str | None = None) -> Done:
+        """GoogleSQL, one statement or a script; tables without a dataset are this one's. `destination` is overwritten by the result."""
+        text, values = with_parameters(sql, params)
+        config = self._config(bigquery.QueryJobConfig(query_parameters=values), billed=True)
+        if destination:
+            config.destination = f"{self.project}.{self.dataset}.{destination}"
+            config.write_disposition = bigquery.WriteDisposition.WRITE_TRUNCATE
+
+        def begin(job_id: str, retry: Retry) -> bigquery.QueryJob:
+            return self.client.query(text, config, job_id, retry=retry, timeout=REQUEST_SECONDS, job_retry=None)
+
+        def wait(job: bigquery.QueryJob) -> RowIterator:
+            seconds = self.limits.seconds + GRACE_SECONDS
+            return job.result(page_size=PAGE_ROWS, retry=self._retry(), timeout=seconds, job_retry=None)
+
+        with told():
+            job, rows = self._finished(begin, wait, name)
+            return Done(job.job_id, *self._outcome(job, rows))
+
+    def dry(self, sql: str, params: Params | None = None) -> Dry:
+        text, values = with_parameters(sql, params)
+        config = self._config(bigquery.QueryJobConfig(query_parameters=values, dry_run=True, use_query_cache=False))
+        with told():
+            job = self.client.query(text, config, retry=self._retry(), timeout=REQUEST_SECONDS, job_retry=None)
+            tables = tuple(f"{table.project}.{table.dataset_id}.{table.table_id}" for table in job.referenced_tables)
+            return Dry(int(job.total_bytes_processed or 0), tables, tuple(column.name for column in job.schema or ()))
+
+    def arrow(self, done: Done) -> pa.Table:
+        schema = arrow_schema(done.rows.schema) if done.rows else pa.schema([])
+        return pa.Table.from_batches(list(self.batches(done)), schema)
+
+    def batches(self, done: Done) -> Iterator[pa.RecordBatch]:
+        """At least one, so that the columns are known where there are no rows. What is held at once is a few pages."""
+        if done.rows is None:
+            return
+        with told():
+            bulk = self.read_client() if (done.rows.total_rows or 0) > BULK_ROWS else None
+            schema, any_rows = arrow_schema(done.rows.schema), False
+            for batch in done.rows.to_arrow_iterable(bqstorage_client=bulk, max_queue_size=QUEUED_PAGES, max_stream_count=1):
+                any_rows = any_rows or batch.num_rows > 0
+                yield plain_batch(batch, schema)
+            if not any_rows:
+                yield pa.RecordBatch.from_pylist([], schema)
+
+    def load(
+        self, files: Sequence[Path], table: str, schema: TableSchema, *, name: str | None = None, expires: datetime | None = None
+    ) -> int:
+        """Appends Parquet files to a table, made with the schema where there is none; how many rows they held.
+
+        JSON does not come out of Parquet: such a column is made and loaded as STRING, to be parsed by the statement that reads it.
+        """
+        with told():
+            reference = bigquery.DatasetReference(self.project, self.dataset).table(table)
+            made = bigquery.Table(reference, fields_of(schema, json="STRING"))
+            made.expires = expires
+            if self.labels:
+                made.labels = dict(self.labels)
+            self.client.create_table(made, exists_ok=True, retry=self._retry(), timeout=REQUEST_SECONDS)
+            return sum(self._load(file, made, f"{name}-{number}" if name else None) for number, file in enumerate(files))
+
+    def _load(self, file: Path, table: bigquery.Table, name: str | None) -> int:
+        options = ParquetOptions()
+        options.enable_list_inference = True
+        config = self._config(
+            bigquery.LoadJobConfig(
+                source_format=bigquery.SourceFormat.PARQUET,
+                write_disposition=bigquery.WriteDisposition.WRITE_APPEND,
+                create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
+                decimal_target_types=[DecimalTargetType.NUMERIC, DecimalTargetType.BIGNUMERIC],
+            )
+        )
+        config.parquet_options = options
+        config.schema = table.schema
+
+        def begin(job_id: str, retry: Retry) -> bigquery.LoadJob:
+            def upload() -> bigquery.LoadJob:
+                with file.open("rb") as content:
+                    return self.client.load_table_from_file(
+                        content, table, size=file.stat().st_size, num_retries=0, job_id=job_id, job_config=config, timeout=REQUEST_SECONDS
+                    )
+
+            return retry(upload)()
+
+        def wait(job: bigquery.LoadJob) -> None:
+            job.result(retry=self._retry(), timeout=self.limits.seconds + GRACE_SECONDS)
+
+        job, _ = self._finished(begin, wait, name)
+        return int(job.output_rows or 0)
+
+    def _config(self, config: Any, *, billed: bool = False) -> Any:
+        config.labels = dict(self.labels)
+        config.job_timeout_ms = int(self.limits.seconds * 1000)
+        if isinstance(config, bigquery.QueryJobConfig):
+            config.default_dataset = bigquery.DatasetReference(self.project, self.dataset)
+        if billed:
+            config.maximum_bytes_billed = self.limits.maximum_bytes
+        return config
+
+    def _finished(
+        self, begin: Callable[[str, Retry], AnyJob], wait: Callable[[AnyJob], Outcome], name: str | None
+    ) -> tuple[AnyJob, Outcome]:
+        for attempt in range(1, ATTEMPTS + 1):
+            job_id = _job_id(name, attempt)
+            lost: list[Exception] = []
+            try:
+                job, ours = begin(job_id, self._retry(lost)), True
+            except exceptions.Conflict:
+                # after a lost answer the job of that id is what this call has sent, and its outcome, good or bad, is the answer
+                job, ours = cast("AnyJob", self._known(job_id)), bool(lost) or name is None
+            try:
+                return job, wait(job)
+            except TimeoutError as late:
+                self.client.cancel_job(job_id, retry=self._retry(), timeout=REQUEST_SECONDS)
+                raise Timeout(f"the job {job_id} took longer than BIGQUERY_JOB_SECONDS; it was cancelled") from late
+            except exceptions.GoogleAPIError:
+                if ours or not self._known(job_id).error_result:
+                    raise
+        raise Unavailable(f"the job {_job_id(name, 1)} has failed {ATTEMPTS} times, in this process or in others")
+
+    def _known(self, job_id: str) -> bigquery.QueryJob | bigquery.LoadJob:
+        # just after a conflict BigQuery may not find the job yet
+        retry = self._retry(also=lambda error: isinstance(error, exceptions.NotFound))
+        job = self.client.get_job(job_id, retry=retry, timeout=REQUEST_SECONDS)
+        return cast("bigquery.QueryJob | bigquery.LoadJob", job)
+
+    def _outcome(self, job: bigquery.QueryJob, rows: RowIterator) -> tuple[int, RowIterator | None, tuple[tuple[str, int], ...]]:
+        shown = rows if rows.schema else None
+        if job.statement_type != "SCRIPT":
+            affected = job.num_dml_affected_rows or 0
+            return affected, shown, ((job.statement_type or "", affected),)
+        children = sorted(self.client.list_jobs(parent_job=job, retry=self._retry(), timeout=REQUEST_SECONDS), key=_order)
+        statements = tuple((child.statement_type or "", child.num_dml_affected_rows or 0) for child in children)
+        return sum(affected for _, affected in statements), shown, statements
+
+    def _retry(self, lost: list[Exception] | None = None, also: Callable[[BaseException], bool] = lambda _: False) -> Retry:
+        return Retry(
+            predicate=lambda error: is_lost(error) or also(error),
+            initial=0.1,
+            maximum=5.0,
+            timeout=self.limits.retry_seconds,
+            on_error=lost.append if lost is not None else None,
+        )
+
+
+def _job_id(name: str | None, attempt: int) -> str:
+    if name is None:
+        return f"cdp-{uuid.uuid4().hex}"
+    if not ID.fullmatch(name):
+        # two names that differ in what an id cannot hold stay two
+        name = f"{re.sub(r'[^A-Za-z0-9_-]', '-', name)[:800]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    return f"cdp-{name}-{attempt}"
+
+
+def _order(child: bigquery.QueryJob) -> tuple[datetime, int]:
+    """The statements of a script are numbered at the end of their ids."""
+    number = child.job_id.rpartition("_")[2]
+    return child.created, int(number) if number.isdigit() else 0
