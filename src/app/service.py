@@ -8,12 +8,13 @@ from functools import partial
 
 import structlog
 from fastapi import FastAPI
+from starlette.routing import BaseRoute
 
 from src.app import docs_pages, middleware, openapi, problems
 from src.app.dependencies.auth import Door
 from src.app.dependencies.limits import Limiter
 from src.app.edge.connections import Connections
-from src.app.routers import admin, costs, health, integrations, organizations, pipelines, subscriptions
+from src.app.routers import admin, costs, health, integrations, organizations, pipelines, scheduler, subscriptions
 from src.app.sse import Watchers
 from src.app.tables import downloads
 from src.app.version import VERSION
@@ -25,7 +26,30 @@ log = structlog.get_logger("app")
 
 
 def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
-    parts = parts or Parts(settings.checked())
+    # Their routes rather than the routers: an included router is searched twice, and each of its routes costs more to pass.
+    # Matching goes down this list, so what is called most stands first.
+    return _app(
+        settings,
+        parts or Parts(settings.checked()),
+        [
+            *organizations.router.routes,
+            *pipelines.router.routes,
+            *subscriptions.router.routes,
+            *costs.router.routes,
+            *integrations.router.routes,
+            *admin.router.routes,
+            *scheduler.router.routes,
+            *health.router.routes,
+        ],
+    )
+
+
+def create_worker(settings: Settings, parts: Parts) -> FastAPI:
+    """What a worker of its own answers: whether it lives, and its numbers."""
+    return _app(settings.model_copy(update={"enable_api_docs": False}), parts, list(health.router.routes))
+
+
+def _app(settings: Settings, parts: Parts, routes: list[BaseRoute]) -> FastAPI:
     app = FastAPI(
         title="Convergence Data Pipeline",
         version=VERSION,
@@ -43,17 +67,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     app.state.downloads = downloads()
     app.state.connections = Connections()
     problems.install(app)
-    # Their routes rather than the routers: an included router is searched twice, and each of its routes costs more to pass.
-    # Matching goes down this list, so what is called most stands first.
-    app.router.routes[:0] = [
-        *organizations.router.routes,
-        *pipelines.router.routes,
-        *subscriptions.router.routes,
-        *costs.router.routes,
-        *integrations.router.routes,
-        *admin.router.routes,
-        *health.router.routes,
-    ]
+    app.router.routes[:0] = routes
     openapi.install(app)
     docs_pages.install(app, settings)
     middleware.install(app, settings)

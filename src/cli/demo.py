@@ -33,6 +33,8 @@ class Demo:
     port: int
     var: Path
     say: Callable[[str], None]
+    on_engines: bool = False
+    """Ledger and warehouse are those that the environment names, instead of the embedded ones."""
 
     @property
     def address(self) -> str:
@@ -99,15 +101,15 @@ class Demo:
 
     def _start(self, root_key: str) -> subprocess.Popen[bytes]:
         data = self.var / "demo"
+        embedded = {} if self.on_engines else {"LEDGER_URL": f"sqlite:///{data / 'ledger.db'}", "WAREHOUSE": "duckdb"}
         environment = {
             **os.environ,
+            **embedded,
             "ENVIRONMENT": "development",
             "CA_ROOT_API_KEY": root_key,
             "ADMIN_API_KEY": root_key,
             "EMBEDDED_DATA_DIR": str(data),
-            "LEDGER_URL": f"sqlite:///{data / 'ledger.db'}",
             "LOCAL_KEYRING": str(data / "keyring.json"),
-            "WAREHOUSE": "duckdb",
             "DISABLE_AUTH": "false",
             "SANDBOX": "true",
         }

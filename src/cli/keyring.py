@@ -15,16 +15,23 @@ from src.core.ledger.unit import Unit
 from src.core.step import api_keys, credentials, trail
 
 PAGE = 500
+NEW = "is the new key"
+FINISHED = "was made by a rotation that was cut short, which is finished now"
+PRIMARY = "is the primary version in Cloud KMS"
+SPREADING = "Cloud KMS seals with another version again: a new primary version takes up to three hours to be one everywhere; try later"
 Row = TypeVar("Row", bound=tuple[str, ...])
 
 
 @dataclass(slots=True)
 class Rewrapped:
     key_id: str
-    rotated: bool = False
+    how: str
     moved: int = 0
     unchanged: int = 0
     failed: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"{self.key_id} {self.how}; {self.moved} secrets sealed under it, {self.unchanged} were already"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +45,37 @@ class Sealed:
 
 
 def rotate_keyring(parts: Parts) -> Rewrapped:
-    """A new key-encryption key, and every sealed secret moved under it; a rotation that was cut short is finished instead."""
-    keyring = parts.vault.keyring
-    if not isinstance(keyring, LocalKeyring):
-        raise Misconfigured("this keyring rotates its keys itself; only a local keyring is rotated here")
+    """Every sealed secret moved under the key that seals from now on; a keyring file first makes a new one.
+
+    Cloud KMS turns its keys by the schedule it was given, so there only the moving is left. A rotation that was cut short is finished.
+    """
     if parts.ledger.missing():
         raise Misconfigured("not bootstrapped: nothing is sealed yet; POST /api/v1/admin/bootstrap with the root key first")
-    finished = _move_all(parts, keyring.current)
+    keyring = parts.vault.keyring
+    if not isinstance(keyring, LocalKeyring):
+        return _noted(parts, _move_all(parts, keyring.current, PRIMARY))
+    finished = _move_all(parts, keyring.current, FINISHED)
     if finished.moved:
         return finished
     key_id = keyring.rotate()
-    with parts.ledger.writing() as unit:
-        kms_keys.note_current(unit, key_id, parts.clock.now())
-        trail.note(unit, parts, Actor("system"), "keyring.rotate", f"keyring/{key_id}")
-    done = _move_all(parts, key_id)
-    done.rotated = True
+    _note(parts, key_id)
+    return _move_all(parts, key_id, NEW)
+
+
+def _noted(parts: Parts, done: Rewrapped) -> Rewrapped:
+    if done.moved:
+        _note(parts, done.key_id)
     return done
 
 
-def _move_all(parts: Parts, current: str) -> Rewrapped:
-    done = Rewrapped(current)
+def _note(parts: Parts, key_id: str) -> None:
+    with parts.ledger.writing() as unit:
+        kms_keys.note_current(unit, key_id, parts.clock.now())
+        trail.note(unit, parts, Actor("system"), "keyring.rotate", f"keyring/{key_id}")
+
+
+def _move_all(parts: Parts, current: str, how: str) -> Rewrapped:
+    done = Rewrapped(current, how)
     for sealed in chain(_api_keys(parts), _credentials(parts)):
         _move(parts, done, sealed)
     return done
@@ -92,7 +110,12 @@ def _move(parts: Parts, done: Rewrapped, sealed: Sealed) -> None:
             return
         moved = parts.vault.rewrap(sealed.text, sealed.binding)
     except Fault as fault:  # one damaged row must not keep the others under the old key
+        if fault.retry:  # it is not the row: the others would fail alike, each after its own wait
+            raise
         done.failed.append(f"{sealed.shown}: {fault.detail}")
+        return
+    if parts.vault.key_id(moved) != done.key_id:
+        done.failed.append(f"{sealed.shown}: {SPREADING}")
         return
     if parts.ledger.write(sealed.reseal, sealed.text, moved):
         done.moved += 1

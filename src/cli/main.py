@@ -8,6 +8,7 @@ import uvicorn
 
 from src.app.config import get_settings
 from src.app.wiring import Parts
+from src.app.working import work
 from src.cli import keyring
 from src.cli.demo import DEMO_PORT, Demo
 from src.core.base.faults import Fault
@@ -33,6 +34,17 @@ def serve(host: str = "127.0.0.1", port: int = 8000) -> None:
 
 
 @app.command()
+def worker(
+    host: str = "127.0.0.1",
+    port: Annotated[
+        int | None, typer.Option(help="Serve health and numbers there, for platforms that ask for one", min=1, max=65535)
+    ] = None,
+) -> None:
+    """Work on accepted runs in this process, without the API."""
+    work(host, port, last_resort_seconds=LAST_RESORT_SECONDS)
+
+
+@app.command()
 def check() -> None:
     """Say whether these settings would start, and what to mend."""
     settings = get_settings().checked()
@@ -40,22 +52,19 @@ def check() -> None:
     parts.load()
     for warning in settings.warnings():
         typer.echo(f"warning: {warning}")
-    ledger = settings.ledger.split(":")[0]
-    typer.echo(
-        f"{settings.environment.value}: ledger {ledger}, warehouse {settings.warehouse_engine}, {len(parts.catalog.entries)} pipelines"
-    )
+    engines = f"ledger {settings.ledger_engine}, warehouse {settings.warehouse_engine}"
+    typer.echo(f"{settings.environment.value}: {engines}, {len(parts.catalog.entries)} pipelines")
 
 
 @app.command()
 def rotate_keyring() -> None:
-    """Make a new key-encryption key and seal every stored secret under it."""
+    """Seal every stored secret under a new key-encryption key, or under the primary version in Cloud KMS."""
     parts = Parts(get_settings().checked())
     try:
         done = keyring.rotate_keyring(parts)
     finally:
         parts.close()
-    what = "is the new key" if done.rotated else "was made by a rotation that was cut short, which is finished now"
-    typer.echo(f"{done.key_id} {what}; {done.moved} secrets sealed under it, {done.unchanged} were already")
+    typer.echo(str(done))
     if done.failed:
         typer.echo("\n".join(["These could not be moved and stay as they are:", *done.failed]), err=True)
         raise typer.Exit(1)
@@ -66,9 +75,10 @@ def demo(
     port: Annotated[int, typer.Option(help="Where it serves", min=1, max=65535)] = DEMO_PORT,
     exit_after: Annotated[bool, typer.Option("--exit", help="Stop after the work instead of serving")] = False,
     var: Annotated[Path, typer.Option(help="Folder that keeps its data and keys")] = ROOT / "var",
+    on_engines: Annotated[bool, typer.Option("--on-engines", help="Use the ledger and warehouse the environment names")] = False,
 ) -> None:
     """Start the service embedded, bootstrap it, onboard an organisation, and keep serving."""
-    Demo(port=port, var=var, say=typer.echo).run(stop_after=exit_after)
+    Demo(port=port, var=var.resolve(), say=typer.echo, on_engines=on_engines).run(stop_after=exit_after)
 
 
 def main() -> None:

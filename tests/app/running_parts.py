@@ -51,6 +51,8 @@ class Woken:
 
     def __init__(self) -> None:
         self.times = 0
+        self.processed = 0
+        self.running: tuple[str, ...] = ()
         self.nudged: list[str] = []
 
     def nudge(self, run_id: str) -> None:
@@ -58,6 +60,9 @@ class Woken:
 
     def wake(self) -> None:
         self.times += 1
+
+    def process(self) -> None:
+        self.processed += 1
 
 
 @dataclass
@@ -73,9 +78,8 @@ class House:
             embedded_data_dir=folder / "data",
             rate_limit_enabled=False,
             log_level="error",
-            worker_enabled=False,
             _env_file=None,
-            **settings,
+            **{"worker_enabled": False, **settings},
         )
         house_parts = Parts(known)
         woken = Woken()

@@ -15,7 +15,13 @@ CATCHES_ALL = {"src/app/middleware.py", "src/core/pipeline/step_runner.py"}
 # The demo hands its own environment on to the service it starts.
 READS_ENVIRONMENT = {"src/core/base/settings.py", "src/cli/demo.py"}
 # Lazy loading by name: processors by ps_type, the chosen warehouse adapter, and what writes the sandbox's Parquet files.
-LOADS_BY_NAME = {"src/core/pipeline/registry.py", "src/core/engine/__init__.py", "src/sandbox/gcp/shelf.py"}
+LOADS_BY_NAME = {
+    "src/core/crypto/vault.py",
+    "src/core/pipeline/registry.py",
+    "src/core/engine/__init__.py",
+    "src/sandbox/gcp/shelf.py",
+    "src/core/ledger/store.py",
+}
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 50
 STATEMENTS = ("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "MERGE ")

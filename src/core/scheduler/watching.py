@@ -9,8 +9,12 @@ from src.core.scheduler.control import OVER
 from src.core.step.context import Services
 
 
-async def watch(services: Services, run_id: str, *, every: float = 0.5, sleep: Sleep = asyncio.sleep) -> AsyncIterator[Run]:
-    """The run as it stands, and again whenever its status or progress changes; ends after its last status, or when it is gone."""
+async def watch(services: Services, run_id: str, *, every: float | None = None, sleep: Sleep = asyncio.sleep) -> AsyncIterator[Run]:
+    """The run as it stands, and again whenever its status or progress changes; ends after its last status, or when it is gone.
+
+    It is looked at as often as its progress may be written.
+    """
+    every = services.ledger.traits.news_seconds if every is None else every
     last: tuple[object, ...] | None = None
     while True:
         run = await _look(services, run_id)

@@ -75,6 +75,7 @@ class Worker:
         self._serving: asyncio.Task[None] | None = None
         self._stopping = False
         self._fresh = True
+        self._told = False
         self._complaint: str | None = None
         self._aged: float | None = None
 
@@ -89,9 +90,17 @@ class Worker:
         self._serve_on(self._bell)
 
     def wake(self) -> None:
-        """Has it look at once for runs to take and runs to stop. From any thread, also when it has not started."""
+        """Has it look at once for runs to take and runs to stop. From any thread, also when it has not started.
+
+        Runs are taken only where the ledger may be looked at again and again; else by `process` alone.
+        """
         if self._bell is not None:
             self._bell.ring()
+
+    def process(self) -> None:
+        """Has it take what waits, as far as it has room."""
+        self._told = True
+        self.wake()
 
     def nudge(self, run_id: str) -> None:
         """Has it ask the ledger about this run at once, if the run is in its hands."""
@@ -145,12 +154,20 @@ class Worker:
             try:
                 await self._void_dead()
                 await self._heed_cancels()
-                await self._take_up()
+                if self._told or self._services.ledger.traits.polled:
+                    self._told = False
+                    await self._take_up()
                 await self._age_out()
                 self._complaint = None
             except Fault as fault:
                 self._complain(fault)
-            await bell.wait(self._services.settings.worker_poll_seconds)
+            await bell.wait(max(self._services.settings.worker_poll_seconds, self._pace))
+
+    @property
+    def _pace(self) -> float:
+        """A look may cost more than a poll is worth."""
+        traits = self._services.ledger.traits
+        return 0.0 if traits.polled else traits.news_seconds
 
     async def _void_dead(self) -> None:
         if not self._fresh:

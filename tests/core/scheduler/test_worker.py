@@ -1,5 +1,6 @@
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -395,3 +396,21 @@ async def test_an_organisation_erased_meanwhile_takes_its_runs_with_it(work):
         await work.clock.let_pass(11)
         await until(lambda: worker.running == ())
     assert work.ledger.read(runs.get, run_id) is None
+
+
+async def test_where_looking_costs_too_much_runs_are_taken_only_when_the_queue_is_processed(work, monkeypatch):
+    engine = work.ledger._engine
+    monkeypatch.setattr(type(engine), "traits", replace(engine.traits, polled=False))
+    place = stage()
+    run_id = work.accept().run.pipeline_logging_id
+    async with at_work(work) as worker:
+        worker.wake()
+        await work.clock.let_pass(60)
+        assert not place.seen
+
+        worker.process()
+        await until(over(work, run_id))
+
+        later = work.accept(window=day(1)).run.pipeline_logging_id
+        await work.clock.let_pass(60)
+        assert work.run(later).status == "QUEUED"

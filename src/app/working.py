@@ -1,0 +1,47 @@
+"""A worker of its own: takes runs off the queue and serves no API."""
+
+import asyncio
+import signal
+
+import uvicorn
+from fastapi import FastAPI
+
+from src.app.service import create_worker
+from src.app.starting import begin, refuse
+from src.core.base.faults import Misconfigured
+from src.core.base.settings import Settings, get_settings, use_settings
+from src.core.engine import EMBEDDED
+
+
+def work(host: str, port: int | None, *, last_resort_seconds: int) -> None:
+    """Until the process is told to stop. With a port, health and numbers are served there, for platforms that ask for one."""
+    try:
+        use_settings(_for_work(get_settings()))
+        parts = begin()
+        app = create_worker(parts.settings, parts)
+    except Misconfigured as fault:
+        refuse(fault)
+    if port is None:
+        asyncio.run(_until_told(app))
+    else:
+        uvicorn.run(
+            app, host=host, port=port, log_config=None, access_log=False, server_header=False,
+            timeout_graceful_shutdown=last_resort_seconds,
+        )  # fmt: skip
+
+
+def _for_work(settings: Settings) -> Settings:
+    if settings.warehouse_engine == EMBEDDED:
+        raise Misconfigured(
+            "WAREHOUSE=duckdb belongs to one process, and the one that serves the API works on runs itself; "
+            "a worker of its own needs WAREHOUSE=bigquery"
+        )
+    return settings.model_copy(update={"worker_enabled": True})
+
+
+async def _until_told(app: FastAPI) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with app.router.lifespan_context(app):
+        await stopping.wait()
