@@ -105,7 +105,8 @@ def _pages(parts: Parts, read: Callable[[Unit, str | None, int], list[Row]]) -> 
 
 def _move(parts: Parts, done: Rewrapped, sealed: Sealed) -> None:
     try:
-        if parts.vault.key_id(sealed.text) == done.key_id:
+        before = parts.vault.key_id(sealed.text)
+        if before == done.key_id:
             done.unchanged += 1
             return
         moved = parts.vault.rewrap(sealed.text, sealed.binding)
@@ -114,7 +115,7 @@ def _move(parts: Parts, done: Rewrapped, sealed: Sealed) -> None:
             raise
         done.failed.append(f"{sealed.shown}: {fault.detail}")
         return
-    if parts.vault.key_id(moved) != done.key_id:
+    if parts.vault.key_id(moved) == before:
         done.failed.append(f"{sealed.shown}: {SPREADING}")
         return
     if parts.ledger.write(sealed.reseal, sealed.text, moved):

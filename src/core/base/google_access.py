@@ -14,7 +14,10 @@ from src.core.base.faults import Misconfigured
 from src.core.base.settings import Settings
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-GRPC_OPTIONS = (("grpc.max_receive_message_length", -1),)  # one message of rows may be larger than the library's 4 MB
+GRPC_OPTIONS = (
+    ("grpc.max_receive_message_length", -1),  # one message of rows may be larger than the library's 4 MB
+    ("grpc.max_reconnect_backoff_ms", 5000),  # it waits two minutes otherwise, after an outage is over
+)
 
 
 def is_open(url: str) -> bool:

@@ -25,5 +25,5 @@ class Keyring(Protocol):
     def key_ids(self) -> tuple[str, ...]: ...
 
     def check(self) -> None:
-        """Raises the Fault that would keep wrap or unwrap from working."""
+        """Raises what would keep wrap or unwrap from working, where that shows without them. `Vault.check` does both after it."""
         ...

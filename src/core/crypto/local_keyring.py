@@ -23,6 +23,7 @@ from src.core.crypto.owner_file import locked, make_folder, read_owned, write_ow
 LOOK_SECONDS = 1.0
 # Another process may wrap with the old key until it looks again, and a slow one a little longer.
 SETTLE = timedelta(seconds=5)
+IN_CLOUD = "projects/"  # as every name in Cloud KMS begins, and no key of a file
 WRAPPED_BYTES = NONCE_BYTES + DATA_KEY_BYTES + TAG_BYTES
 
 
@@ -92,6 +93,10 @@ class LocalKeyring:
 
     def unwrap(self, wrapped: WrappedKey, bound: bytes) -> bytes:
         cipher = self._seen.ciphers.get(wrapped.key_id) or self._reread().ciphers.get(wrapped.key_id)
+        if cipher is None and wrapped.key_id.startswith(IN_CLOUD):
+            raise Misconfigured(
+                f"KMS_KEY_NAME: this secret was sealed with {wrapped.key_id!r} of Cloud KMS; name that key in KMS_KEY_NAME again"
+            )
         if cipher is None:
             raise Misconfigured(
                 f"the keyring {self._path} has no key {wrapped.key_id!r}, which this secret was sealed with; restore that keyring"

@@ -1,5 +1,7 @@
 import os
+from importlib import import_module
 from pathlib import Path
+from typing import Protocol, cast
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -11,10 +13,13 @@ from src.core.base.settings import Settings
 from src.core.crypto.envelope import DATA_KEY_BYTES, NONCE_BYTES, Binding, Envelope, parsed
 from src.core.crypto.keyring import Keyring
 from src.core.crypto.local_keyring import LocalKeyring
+from src.core.crypto.moving_keyring import MovingKeyring
 from src.core.crypto.owner_file import locked, make_folder, read_owned, write_owned
 
 __all__ = ["Binding", "Vault", "open_vault"]
 
+# Loaded by name, so that Google's client is imported only where Cloud KMS is the keyring.
+CLOUD = "src.core.crypto.cloud_keyring"
 RANDOM_BYTES = DATA_KEY_BYTES + NONCE_BYTES
 WITNESS = "sealed_by.json"
 CHECKED = Binding(org_slug="convergence", purpose="check", record_id="round-trip")
@@ -65,14 +70,31 @@ class _Witness(BaseModel):
     keyring: str
 
 
+class Cloud(Protocol):
+    def open_keyring(self, settings: Settings) -> Keyring: ...
+
+
 def open_vault(settings: Settings) -> Vault:
-    """The vault of these settings, its local keyring made where none is and none can be missing.
+    """Named together, Cloud KMS seals and the keyring file still opens what it sealed before."""
+    if not settings.kms_key_name:
+        return Vault(_local(settings))
+    cloud = cast("Cloud", import_module(CLOUD)).open_keyring(settings)
+    if not settings.local_keyring:
+        return Vault(cloud)
+    if not settings.keyring_path.exists():
+        raise Misconfigured(
+            f"LOCAL_KEYRING: there is no keyring at {settings.keyring_path}; beside KMS_KEY_NAME it opens what was sealed before: "
+            "mount or restore it, or unset it if nothing is sealed with it any more"
+        )
+    return Vault(MovingKeyring(cloud, _local(settings)))
+
+
+def _local(settings: Settings) -> LocalKeyring:
+    """The keyring file of these settings, made where none is and none can be missing.
 
     A keyring on a volume that was not mounted looks like a first start. Making a new one then would leave every stored credential shut,
     so the data keeps a witness of the keyring it was sealed with, and a start without that keyring is refused.
     """
-    if settings.kms_key_name and not settings.local_keyring:
-        raise Misconfigured("KMS_KEY_NAME: Cloud KMS is not served by this release; unset it and name LOCAL_KEYRING=/path/to/keyring.json")
     witness_path = settings.data_dir / WITNESS
     witness = _read_witness(witness_path)
     if witness and not settings.keyring_path.exists():
@@ -88,7 +110,7 @@ def open_vault(settings: Settings) -> Vault:
         )
     if witness is None:
         _write_witness(witness_path, _Witness(ring=keyring.ring, keyring=str(settings.keyring_path)))
-    return Vault(keyring)
+    return keyring
 
 
 def _read_witness(path: Path) -> _Witness | None:

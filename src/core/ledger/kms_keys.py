@@ -5,17 +5,22 @@ from sqlalchemy import Select, Update, bindparam, case, null, select, update
 
 from src.core.ledger.unit import Tables, Unit
 
+CLOUD = "projects/"  # as every name in Cloud KMS begins
 ALGORITHM = "AES-256-GCM"
 
 
-def note_current(unit: Unit, key_id: str, at: datetime, *, keyring: str = "local") -> bool:
+def note_current(unit: Unit, key_id: str, at: datetime) -> bool:
     """Writes down that this key seals now and every other only opens; whether it was new here."""
     if unit.point(_current, {"key_id": key_id}) is not None:
         return False
-    new = unit.insert_once(
-        unit.tables["org_kms_keys"],
-        {"kms_key_id": key_id, "keyring": keyring, "algorithm": ALGORITHM, "status": "CURRENT", "created_at": at, "updated_at": at},
-    )
+    in_cloud = key_id.startswith(CLOUD)
+    facts = {
+        "kms_key_id": key_id,
+        "keyring": "gcp_kms" if in_cloud else "local",
+        "key_name": key_id if in_cloud else None,
+        "algorithm": ALGORITHM,
+    }
+    new = unit.insert_once(unit.tables["org_kms_keys"], {**facts, "status": "CURRENT", "created_at": at, "updated_at": at})
     unit.change(unit.prepared(_rotated), {"key_id": key_id, "at": at})
     return new
 

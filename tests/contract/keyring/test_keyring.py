@@ -1,25 +1,47 @@
 """What every keyring keeps. A second one joins by adding its opener to OPENERS."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from src.core.base.faults import Misconfigured, Tampered
+from src.core.base.settings import Settings
+from src.core.crypto.cloud_keyring import open_keyring
 from src.core.crypto.envelope import KEY_ID
 from src.core.crypto.keyring import Keyring, WrappedKey
 from src.core.crypto.local_keyring import LocalKeyring
+from src.core.crypto.moving_keyring import MovingKeyring
+from tests.fakes.kms import KEY, FakeKms, serving_kms
 
-OPENERS: dict[str, Callable[[Path], Keyring]] = {
-    "local": lambda folder: LocalKeyring.open(folder / "keyring.json", create=True),
-}
 DATA_KEY = bytes(range(32))
 
 
+@pytest.fixture(scope="module")
+def kms() -> Iterator[FakeKms]:
+    with serving_kms() as serving:
+        yield serving
+
+
+def local(folder: Path, kms: FakeKms) -> Keyring:
+    return LocalKeyring.open(folder / "keyring.json", create=True)
+
+
+def cloud(folder: Path, kms: FakeKms) -> Keyring:
+    return open_keyring(Settings(kms_key_name=KEY, kms_url=kms.url, _env_file=None))
+
+
+def moving(folder: Path, kms: FakeKms) -> Keyring:
+    return MovingKeyring(cloud(folder, kms), local(folder, kms))
+
+
+OPENERS: dict[str, Callable[[Path, FakeKms], Keyring]] = {"local": local, "cloud": cloud, "moving": moving}
+
+
 @pytest.fixture(params=sorted(OPENERS))
-def keyring(request: pytest.FixtureRequest, tmp_path: Path) -> Keyring:
-    return OPENERS[request.param](tmp_path)
+def keyring(request: pytest.FixtureRequest, tmp_path: Path, kms: FakeKms) -> Keyring:
+    return OPENERS[request.param](tmp_path, kms)
 
 
 def test_what_was_wrapped_unwraps(keyring: Keyring) -> None:
@@ -54,6 +76,12 @@ def test_a_mangled_blob_does_not_unwrap(keyring: Keyring, mangle: Callable[[byte
     wrapped = keyring.wrap(DATA_KEY, b"acme")
     with pytest.raises(Tampered):
         keyring.unwrap(WrappedKey(wrapped.key_id, mangle(wrapped.blob)), b"acme")
+
+
+def test_another_key_id_does_not_unwrap(keyring: Keyring) -> None:
+    wrapped = keyring.wrap(DATA_KEY, b"acme")
+    with pytest.raises((Tampered, Misconfigured)):
+        keyring.unwrap(WrappedKey(f"{wrapped.key_id}1", wrapped.blob), b"acme")
 
 
 def test_a_missing_key_is_named(keyring: Keyring) -> None:

@@ -172,9 +172,3 @@ def test_a_link_named_in_the_settings_is_refused(tmp_path: Path) -> None:
     (tmp_path / "keys" / "keyring.json").symlink_to(tmp_path / "real" / "keyring.json")
     with pytest.raises(Misconfigured, match="symbolic link"):
         open_vault(made(tmp_path))
-
-
-def test_cloud_kms_alone_is_refused_with_what_to_name(tmp_path: Path) -> None:
-    kms = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
-    with pytest.raises(Misconfigured, match="LOCAL_KEYRING"):
-        open_vault(made(tmp_path, local_keyring=None, kms_key_name=kms))

@@ -1,0 +1,27 @@
+from src.core.crypto.keyring import Keyring, WrappedKey
+
+
+class MovingKeyring:
+    """Wraps with one keyring and still unwraps what the one before it wrapped."""
+
+    def __init__(self, now: Keyring, before: Keyring) -> None:
+        self._now = now
+        self._before = before
+
+    @property
+    def current(self) -> str:
+        return self._now.current
+
+    def key_ids(self) -> tuple[str, ...]:
+        return (*self._now.key_ids(), *self._before.key_ids())
+
+    def wrap(self, data_key: bytes, bound: bytes) -> WrappedKey:
+        return self._now.wrap(data_key, bound)
+
+    def unwrap(self, wrapped: WrappedKey, bound: bytes) -> bytes:
+        holder = self._before if wrapped.key_id in self._before.key_ids() else self._now
+        return holder.unwrap(wrapped, bound)
+
+    def check(self) -> None:
+        self._now.check()
+        self._before.check()
