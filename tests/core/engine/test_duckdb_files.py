@@ -14,8 +14,9 @@ import pytest
 
 from src.core.base.clock import SystemClock
 from src.core.base.faults import Misconfigured, Unavailable
-from src.core.engine import check_warehouse, open_warehouse
+from src.core.engine import check_embedded, open_warehouse
 from src.core.engine.duckdb_client import DuckDBWarehouse
+from src.core.engine.duckdb_instance import LONGEST_LOG
 from src.core.engine.port import Erased, Warehouse
 from tests.contract.warehouse.conftest import settings_for, tenant_named
 from tests.contract.warehouse.tables import COSTS, MONDAY, publish, row
@@ -46,6 +47,19 @@ def test_a_draft_that_a_dead_process_left_does_not_matter(warehouse, home, writt
     assert warehouse.ensure_dataset(ACME) is True
     assert warehouse.tables(ACME) == ()
     assert sorted(path.name for path in folder.iterdir() if path.is_file()) == [f"{ACME.dataset}.duckdb"]
+
+
+def test_no_commit_checkpoints_what_it_has_logged(warehouse, home):
+    """Past DuckDB's own threshold of 16 MB and short of ours; fewer rows than a row group, for whole ones are written beside the log."""
+    warehouse.ensure_dataset(ACME)
+    warehouse.ensure_table(ACME, COSTS)
+    noise = random.Random(7)
+    rows = [row(MONDAY, service=noise.randbytes(120).hex()) for _ in range(100_000)]
+
+    publish(warehouse, ACME, rows, 1)
+
+    log = home / ACME.dataset / f"{ACME.dataset}.duckdb.wal"
+    assert 16_000_000 < log.stat().st_size < LONGEST_LOG
 
 
 # The kernel kills it at the write that passes the limit: between DuckDB's first writes, at a moment of our choice.
@@ -205,8 +219,8 @@ def test_a_warehouse_is_checked_without_its_driver_and_nothing_is_left(tmp_path)
     code = """
 import pathlib, sys
 from tests.contract.warehouse.conftest import settings_for
-from src.core.engine import check_warehouse
-check_warehouse(settings_for("duckdb", pathlib.Path(sys.argv[1])))
+from src.core.engine import check_embedded
+check_embedded(settings_for("duckdb", pathlib.Path(sys.argv[1])))
 print(sorted({"duckdb", "pyarrow", "sqlglot"} & set(sys.modules)))
 """
     with run(code, str(tmp_path / "not" / "there")) as child:
@@ -215,7 +229,7 @@ print(sorted({"duckdb", "pyarrow", "sqlglot"} & set(sys.modules)))
         assert child.communicate()[0] == "[]\n"
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "warehouse").mkdir()
-    check_warehouse(settings_for("duckdb", tmp_path))
+    check_embedded(settings_for("duckdb", tmp_path))
     assert list((tmp_path / "warehouse").iterdir()) == []
 
 
@@ -230,7 +244,7 @@ def test_a_file_in_the_place_of_the_warehouse_fails_its_check(tmp_path, place, b
     shutil.rmtree(tmp_path / place)
     (tmp_path / place).write_text("in the way")
     with pytest.raises(Misconfigured, match="EMBEDDED_DATA_DIR"):
-        warehouse.check() if by_whom == "warehouse" else check_warehouse(chosen)
+        warehouse.check() if by_whom == "warehouse" else check_embedded(chosen)
 
 
 def test_a_disk_that_takes_no_bytes_fails_the_check(tmp_path):
@@ -240,11 +254,6 @@ def test_a_disk_that_takes_no_bytes_fails_the_check(tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
     try:
         with pytest.raises(Misconfigured, match=r"File too large.*EMBEDDED_DATA_DIR"):
-            check_warehouse(chosen)
+            check_embedded(chosen)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def test_an_engine_that_is_not_served_fails_the_check(tmp_path):
-    with pytest.raises(Misconfigured, match="WAREHOUSE=duckdb"):
-        check_warehouse(settings_for("bigquery", tmp_path))
