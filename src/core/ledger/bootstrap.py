@@ -1,10 +1,8 @@
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Column, Table, inspect
 from sqlalchemy.engine import Connection
-from sqlalchemy.engine.reflection import Inspector
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement, DropTable
 from sqlalchemy.sql.compiler import DDLCompiler
@@ -53,54 +51,98 @@ def _drop_view(element: DropView, compiler: DDLCompiler, **_options: object) -> 
     return f"DROP VIEW {compiler.preparer.quote(element.view.name)}"
 
 
-def bootstrap(connection: Connection, model: LedgerModel, *, force: bool) -> BootstrapResult:
-    inspector = inspect(connection)
-    tables, views = set(inspector.get_table_names()), set(inspector.get_view_names())
+class Structure(Protocol):
+    """The tables and views that are there, and how they are changed."""
+
+    def tables(self) -> set[str]: ...
+
+    def views(self) -> set[str]: ...
+
+    def create(self, table: Table) -> bool:
+        """False when somebody else has made it in between."""
+        ...
+
+    def evolve(self, table: Table) -> list[str]:
+        """The names of the columns that lacked."""
+        ...
+
+    def drop(self, table: Table) -> None: ...
+
+    def clear(self, view: View) -> None:
+        """A view that is there, before the tables it reads are changed."""
+        ...
+
+    def show(self, view: View) -> None: ...
+
+
+class SqlStructure:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._inspector = inspect(connection)
+
+    def tables(self) -> set[str]:
+        return set(self._inspector.get_table_names())
+
+    def views(self) -> set[str]:
+        return set(self._inspector.get_view_names())
+
+    def create(self, table: Table) -> bool:
+        self._connection.execute(CreateTable(table))
+        self._index(table)
+        return True
+
+    def evolve(self, table: Table) -> list[str]:
+        there = {column["name"] for column in self._inspector.get_columns(table.name)}
+        lacking = [column for column in table.columns if column.name not in there]
+        for column in lacking:
+            self._connection.execute(AddColumn(table, column))
+        self._index(table)
+        return [column.name for column in lacking]
+
+    def drop(self, table: Table) -> None:
+        self._connection.execute(DropTable(table))
+
+    def clear(self, view: View) -> None:
+        self._connection.execute(DropView(view))
+
+    def show(self, view: View) -> None:
+        self._connection.execute(CreateView(view))
+
+    def _index(self, table: Table) -> None:
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            self._connection.execute(CreateIndex(index, if_not_exists=True))
+
+
+def bootstrap(place: Connection | Structure, model: LedgerModel, *, force: bool) -> BootstrapResult:
+    structure = _structure(place)
+    tables, views = structure.tables(), structure.views()
     for view in model.views:
         # a view holds nothing; making it anew brings it up to date
         if view.name in views:
-            connection.execute(DropView(view))
+            structure.clear(view)
     if force:
         for name in tables & set(model.tables):
-            connection.execute(DropTable(model.tables[name]))
+            structure.drop(model.tables[name])
         tables, views = set(), set()
-    added = [
-        f"{table.name}.{column}"
-        for table in model.tables.values()
-        for column in (_evolve(connection, inspector, table) if table.name in tables else _create(connection, table))
-    ]
+    created = [name for name, table in model.tables.items() if name not in tables and structure.create(table)]
+    existing = [name for name in model.tables if name not in created]
+    added = [f"{name}.{column}" for name in existing for column in structure.evolve(model.tables[name])]
     for view in model.views:
-        connection.execute(CreateView(view))
+        structure.show(view)
     return BootstrapResult(
-        tables_created=tuple(name for name in model.tables if name not in tables),
-        tables_existing=tuple(name for name in model.tables if name in tables),
+        tables_created=tuple(created),
+        tables_existing=tuple(existing),
         columns_added=tuple(added),
         views_created=tuple(view.name for view in model.views if view.name not in views),
         views_existing=tuple(view.name for view in model.views if view.name in views),
     )
 
 
-def missing(connection: Connection, model: LedgerModel) -> tuple[str, ...]:
-    inspector = inspect(connection)
-    there = {*inspector.get_table_names(), *inspector.get_view_names()}
+def missing(place: Connection | Structure, model: LedgerModel) -> tuple[str, ...]:
+    structure = _structure(place)
+    there = structure.tables() | structure.views()
     return tuple(name for name in (*model.tables, *(view.name for view in model.views)) if name not in there)
 
 
-def _create(connection: Connection, table: Table) -> Iterator[str]:
-    connection.execute(CreateTable(table))
-    _index(connection, table)
-    return iter(())
-
-
-def _evolve(connection: Connection, inspector: Inspector, table: Table) -> Iterator[str]:
-    there = {column["name"] for column in inspector.get_columns(table.name)}
-    lacking = [column for column in table.columns if column.name not in there]
-    for column in lacking:
-        connection.execute(AddColumn(table, column))
-    _index(connection, table)
-    return (column.name for column in lacking)
-
-
-def _index(connection: Connection, table: Table) -> None:
-    for index in sorted(table.indexes, key=lambda index: str(index.name)):
-        connection.execute(CreateIndex(index, if_not_exists=True))
+def _structure(place: Connection | Structure) -> Structure:
+    return SqlStructure(place) if isinstance(place, Connection) else place

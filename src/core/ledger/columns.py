@@ -14,6 +14,7 @@ from src.core.base.faults import Flaw, Misconfigured
 from src.core.base.schema import Field
 
 SQLITE = "sqlite"
+BIGQUERY = "bigquery"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -49,9 +50,8 @@ class Money(TypeDecorator[Decimal]):
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         if value is None:
             return None
-        if not isinstance(value, Decimal) or not value.is_finite():
-            raise ValueError("money is a finite Decimal")
-        return format(value, "f") if dialect.name == SQLITE else value
+        text = money_text(value)
+        return text if dialect.name == SQLITE else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ARG002 the base class names it
         return None if value is None else Decimal(value)
@@ -62,16 +62,27 @@ class Json(TypeDecorator[Any]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(Text() if dialect.name == SQLITE else JSON())
+        # BigQuery's client makes JSON of values and values of JSON itself
+        return dialect.type_descriptor(JSON() if dialect.name not in (SQLITE, BIGQUERY) else Text())
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         if value is None:
             return None
-        text = json.dumps(value, default=_plain, allow_nan=False, separators=(",", ":"))
+        text = json_text(value)
         return text if dialect.name == SQLITE else json.loads(text)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         return json.loads(value) if isinstance(value, str) and dialect.name == SQLITE else value
+
+
+def money_text(value: Any) -> str:
+    if not isinstance(value, Decimal) or not value.is_finite():
+        raise ValueError("money is a finite Decimal")
+    return format(value, "f")
+
+
+def json_text(value: Any) -> str:
+    return json.dumps(value, default=_plain, allow_nan=False, separators=(",", ":"))
 
 
 def _plain(value: object) -> str:
@@ -85,7 +96,8 @@ def _plain(value: object) -> str:
 
 
 TYPES: dict[str, TypeEngine[Any]] = {
-    "STRING": Text(),
+    # compared and sorted by its bytes, as on SQLite, whatever the language of the database
+    "STRING": Text().with_variant(Text(collation="C"), "postgresql"),
     "INT64": BigInteger(),
     "BOOL": Boolean(),
     "DATE": Date(),

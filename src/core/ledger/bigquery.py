@@ -1,0 +1,158 @@
+"""The ledger in one BigQuery dataset: every operation one statement, every row inserted once by the id of its job, no transactions."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from google.api_core.exceptions import NotFound
+from google.cloud import bigquery
+from sqlalchemy import Select, Table
+from sqlalchemy.engine import URL
+from sqlalchemy.sql.base import Executable
+
+from src.core.base.faults import Misconfigured
+from src.core.base.google_access import platform_credentials
+from src.core.base.names import IDENTIFIER
+from src.core.base.settings import Settings
+from src.core.ledger.bigquery_jobs import CALL_SECONDS, Jobs, meant
+from src.core.ledger.bigquery_once import Once, uniqueness
+from src.core.ledger.bigquery_statements import Statement, compiled
+from src.core.ledger.bigquery_structure import BigQueryStructure
+from src.core.ledger.model import LedgerModel
+from src.core.ledger.unit import Build, LedgerTraits, Params, Row, Unit
+
+EXAMPLE = "LEDGER_URL=bigquery://my-project/organizations"
+DEFAULT_DATASET = "organizations"
+NEWS_SECONDS = 15.0
+
+T = TypeVar("T")
+
+
+def open_engine(settings: Settings, url: URL, model: LedgerModel) -> "BigQueryEngine":
+    project = url.host or settings.gcp_project_id
+    dataset = url.database or DEFAULT_DATASET
+    if not project:
+        raise Misconfigured(f"LEDGER_URL names no project of Google's, nor does GCP_PROJECT_ID; write it like {EXAMPLE}")
+    if not IDENTIFIER.fullmatch(dataset) or url.username or url.password or url.query:
+        raise Misconfigured(f"LEDGER_URL must name a project and a dataset and nothing else; write it like {EXAMPLE}")
+    return BigQueryEngine(settings, project, dataset, model)
+
+
+class BigQueryUnit(Unit):
+    """Each statement stands for itself: what came before one that fails stays."""
+
+    def __init__(self, engine: "BigQueryEngine", jobs: Jobs, *, writes: bool) -> None:  # no connection is held
+        self.tables = engine.model.tables
+        self._kept = engine.kept
+        self._writes = writes
+        self._facts = engine.model.facts
+        self._jobs = jobs
+        self._once = Once(jobs, engine.place)
+
+    def insert_once(self, table: Table, values: Params) -> bool:
+        self._check_writes()
+        facts = self._facts[table.name]
+        return self._once.insert(table, values, uniqueness(facts.key, facts.unique, values))
+
+    def change(self, statement: Executable | Build[Any], params: Params | Sequence[Params] | None = None) -> int:
+        self._check_writes()
+        whole: Executable = statement if isinstance(statement, Executable) else self.prepared(statement)
+        target = getattr(whole, "table", None)
+        name = target.name if isinstance(target, Table) else None
+        each = [params] if params is None or isinstance(params, Mapping) else params
+        return sum(self._jobs.change(compiled(whole, one), name) for one in each)
+
+    def first(self, select: Executable, params: Params | None = None) -> Row | None:
+        rows = self.rows(select, params)
+        return rows[0] if rows else None
+
+    def rows(self, select: Executable, params: Params | None = None) -> list[Row]:
+        statement = compiled(select, params)
+        return statement.rows(self._jobs.read(statement))
+
+    def point(self, build: Build[Select[Any]], params: Params) -> Sequence[Any] | None:
+        return self.first(self.prepared(build), params)
+
+
+class BigQueryEngine:
+    traits = LedgerTraits(inline_reads=False, one_machine=False, polled=False, news_seconds=NEWS_SECONDS)
+
+    def __init__(self, settings: Settings, project: str, dataset: str, model: LedgerModel) -> None:
+        self.model = model
+        self.kept: dict[Build[Any], Any] = {}
+        self.place = f"{project}.{dataset}"
+        self._settings = settings
+        self._project = project
+        self._dataset = bigquery.DatasetReference(project, dataset)
+        self._made: Jobs | None = None
+        self._making = threading.Lock()
+        self._inside = threading.local()
+        self._closed = False
+
+    @contextmanager
+    def reading(self) -> Iterator[Unit]:
+        yield BigQueryUnit(self, self._jobs(), writes=False)
+
+    def glance(self, op: Callable[[Unit], T]) -> T:
+        return op(BigQueryUnit(self, self._jobs(), writes=False))
+
+    @contextmanager
+    def writing(self) -> Iterator[Unit]:
+        with self._alone_in_thread():
+            yield BigQueryUnit(self, self._jobs(), writes=True)
+
+    @contextmanager
+    def restructuring(self) -> Iterator[tuple[BigQueryStructure, Unit]]:
+        with self._alone_in_thread():
+            yield self._structure(), BigQueryUnit(self, self._jobs(), writes=True)
+
+    @contextmanager
+    def inspecting(self) -> Iterator[BigQueryStructure]:
+        yield self._structure()
+
+    def check(self) -> None:
+        self._jobs().read(Statement("SELECT 1 AS one", (), ()))
+        try:
+            meant(lambda: self._jobs().client.get_dataset(self._dataset, timeout=CALL_SECONDS))
+        except NotFound:
+            # bootstrapping makes it
+            return
+
+    def close(self) -> None:
+        self._closed = True
+        with self._making:
+            if self._made is not None:
+                self._made.client.close()
+                self._made = None
+
+    def _structure(self) -> BigQueryStructure:
+        return BigQueryStructure(self._jobs(), self._dataset, self.model, self._settings)
+
+    def _jobs(self) -> Jobs:
+        with self._making:
+            if self._closed:
+                raise RuntimeError("this ledger is closed")
+            if self._made is None:
+                self._made = Jobs(self._client(), self.place, self._settings)
+            return self._made
+
+    def _client(self) -> bigquery.Client:
+        url = self._settings.platform_bigquery_url
+        return bigquery.Client(
+            project=self._project,
+            credentials=platform_credentials(self._settings, url),
+            client_options={"api_endpoint": url},
+            location=self._settings.bigquery_location,
+        )
+
+    @contextmanager
+    def _alone_in_thread(self) -> Iterator[None]:
+        """As on the other engines, so that a mistake shows on all of them."""
+        if getattr(self._inside, "open", False):
+            raise RuntimeError("a writing unit is open in this thread already; pass it on instead of opening another")
+        self._inside.open = True
+        try:
+            yield
+        finally:
+            self._inside.open = False

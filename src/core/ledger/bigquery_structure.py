@@ -1,0 +1,89 @@
+"""The management tables and views as a BigQuery dataset has them."""
+
+from google.api_core.exceptions import Conflict, NotFound
+from google.cloud import bigquery
+from google.cloud.bigquery import Dataset, DatasetReference, SchemaField, TimePartitioning
+from google.cloud.bigquery import Table as BigQueryTable
+from google.cloud.bigquery.table import TableListItem
+from sqlalchemy import Table
+
+from src.core.base.schema import Field, TableSchema
+from src.core.base.settings import Settings
+from src.core.ledger.bigquery_jobs import CALL_SECONDS, Jobs, meant
+from src.core.ledger.bigquery_statements import DIALECT, Statement
+from src.core.ledger.model import LedgerModel, View
+
+VIEW = "VIEW"
+
+
+class BigQueryStructure:
+    def __init__(self, jobs: Jobs, dataset: DatasetReference, model: LedgerModel, settings: Settings) -> None:
+        self._jobs = jobs
+        self._dataset = dataset
+        self._model = model
+        self._settings = settings
+        self._retry = bigquery.DEFAULT_RETRY.with_timeout(CALL_SECONDS)
+        self._found: list[TableListItem] | None = None
+
+    def tables(self) -> set[str]:
+        return {found.table_id for found in self._listed() if found.table_type != VIEW}
+
+    def views(self) -> set[str]:
+        return {found.table_id for found in self._listed() if found.table_type == VIEW}
+
+    def create(self, table: Table) -> bool:
+        self._make_dataset()
+        schema = self._model.schemas[table.name]
+        made = BigQueryTable(self._dataset.table(table.name), schema=[_column(field) for field in schema.fields])
+        made.description = schema.description
+        made.time_partitioning = _partitioning(schema)
+        made.clustering_fields = list(schema.cluster) or None
+        try:
+            meant(lambda: self._jobs.client.create_table(made, retry=self._retry, timeout=CALL_SECONDS), but=[Conflict])
+        except Conflict:
+            return False
+        return True
+
+    def evolve(self, table: Table) -> list[str]:
+        there: BigQueryTable = meant(lambda: self._jobs.client.get_table(self._dataset.table(table.name), timeout=CALL_SECONDS))
+        names = {column.name for column in there.schema}
+        lacking = [field for field in self._model.schemas[table.name].fields if field.name not in names]
+        if lacking:
+            # rows that are there already have no value for it, whatever the schema file asks of new ones
+            there.schema = [*there.schema, *(_column(field, mode="NULLABLE") for field in lacking)]
+            meant(lambda: self._jobs.client.update_table(there, ["schema"], retry=self._retry, timeout=CALL_SECONDS))
+        return [field.name for field in lacking]
+
+    def drop(self, table: Table) -> None:
+        name = self._dataset.table(table.name)
+        meant(lambda: self._jobs.client.delete_table(name, retry=self._retry, timeout=CALL_SECONDS, not_found_ok=True))
+
+    def clear(self, view: View) -> None:
+        """It is replaced in one act by `show`."""
+
+    def show(self, view: View) -> None:
+        name = DIALECT.identifier_preparer.quote(view.name)
+        self._jobs.change(Statement(f"CREATE OR REPLACE VIEW {name} AS {view.sql}", (), ()), None)
+
+    def _listed(self) -> list[TableListItem]:
+        if self._found is None:
+            try:
+                self._found = list(meant(lambda: self._jobs.client.list_tables(self._dataset, retry=self._retry, timeout=CALL_SECONDS)))
+            except NotFound:
+                self._found = []
+        return self._found
+
+    def _make_dataset(self) -> None:
+        made = Dataset(self._dataset)
+        made.location = self._settings.bigquery_location
+        meant(lambda: self._jobs.client.create_dataset(made, exists_ok=True, retry=self._retry, timeout=CALL_SECONDS))
+
+
+def _column(field: Field, mode: str | None = None) -> SchemaField:
+    return SchemaField(field.name, field.type, mode=mode or field.mode, description=field.description)
+
+
+def _partitioning(schema: TableSchema) -> TimePartitioning | None:
+    if schema.partition is None:
+        return None
+    return TimePartitioning(type_=schema.partition.granularity.upper(), field=schema.partition.field)
