@@ -75,13 +75,12 @@ def _serving(programs: Path, home: Path, *, durable: bool) -> Iterator[PostgresS
             [programs / "initdb", "-D", data, "-U", ACCOUNT, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"],
             check=True, stdout=subprocess.DEVNULL, **_account(home),
         )  # fmt: skip
-    process = subprocess.Popen(
-        [
-            programs / "postgres", "-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200",
-            "-c", f"unix_socket_directories={home}", "-c", "timezone=UTC", *([] if durable else UNSAFE_AND_FAST),
-        ],
-        stdout=subprocess.DEVNULL, stderr=(home / "log").open("ab"), **_account(home),
-    )  # fmt: skip
+    command: list[str | Path] = [
+        programs / "postgres", "-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200",
+        "-c", f"unix_socket_directories={home}", "-c", "timezone=UTC", *([] if durable else UNSAFE_AND_FAST),
+    ]  # fmt: skip
+    with (home / "log").open("ab") as log:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, **_account(home))
     server = PostgresServer(home, port, process)
     try:
         _wait(server)

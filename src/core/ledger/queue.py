@@ -1,7 +1,7 @@
 """Runs waiting for a worker or in the hands of one. Who holds an entry is its owner and its lease's generation, both."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -112,14 +112,14 @@ def claim(unit: Unit, owner: str, at: datetime, until: datetime) -> Entry | None
     entry's last one.
     """
     for _ in range(CLAIM_TRIES):
-        row = unit.point(_next, {"at": at})
+        row = unit.pick(_next, {"at": at}, apart=("org_slug", "pipeline_id"))
         if row is None:
             return None
         found = Entry(*row)
         generation = max(int(at.timestamp() * 1_000_000), found.lease_generation + 1)
         values = {"queue_id": found.queue_id, "old": found.lease_generation, "new": generation, "by": owner, "at": at, "until": until}
         if unit.change(_claim, values) == 1:
-            return get(unit, found.pipeline_logging_id)
+            return replace(found, state="RUNNING", lease_owner=owner, lease_generation=generation, lease_expires_at=until)
     return None
 
 

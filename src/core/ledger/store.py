@@ -1,5 +1,5 @@
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Concatenate, ParamSpec, Protocol, TypeVar, cast
 
@@ -11,12 +11,14 @@ from src.core.base.settings import Settings
 from src.core.ledger.bootstrap import BootstrapResult, bootstrap, missing
 from src.core.ledger.model import LedgerModel, load_model
 from src.core.ledger.plans import Plans
-from src.core.ledger.unit import LedgerEngine, LedgerTraits, Row, Unit
+from src.core.ledger.unit import LedgerEngine, LedgerTraits, Row, Undone, Unit
 
 __all__ = ["BootstrapResult", "Ledger", "LedgerTraits", "Row", "Unit", "open_ledger"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+AGAIN = 3
 
 EXAMPLE = "LEDGER_URL=sqlite:////var/lib/convergence/ledger.db"
 
@@ -46,6 +48,9 @@ class Ledger:
             yield unit
 
     def read(self, op: Callable[Concatenate[Unit, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        for _ in range(AGAIN):
+            with suppress(Undone), self._engine.reading() as unit:
+                return op(unit, *args, **kwargs)
         with self._engine.reading() as unit:
             return op(unit, *args, **kwargs)
 
@@ -54,6 +59,10 @@ class Ledger:
         return self._engine.glance(lambda unit: op(unit, *args, **kwargs))
 
     def write(self, op: Callable[Concatenate[Unit, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The whole operation is done anew when the engine undid it; so what it does outside the unit must bear that."""
+        for _ in range(AGAIN):
+            with suppress(Undone), self._engine.writing() as unit:
+                return op(unit, *args, **kwargs)
         with self._engine.writing() as unit:
             return op(unit, *args, **kwargs)
 

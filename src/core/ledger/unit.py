@@ -30,6 +30,10 @@ class LedgerTraits:
     """How often the progress of a run may be written."""
 
 
+class Undone(Exception):
+    """The engine undid the whole unit for a reason that may be gone at once: `Ledger.read` and `Ledger.write` do it again."""
+
+
 class Unit(ABC):
     """One unit of work on the ledger, handed to every operation.
 
@@ -72,6 +76,14 @@ class Unit(ABC):
     def point(self, build: Build[Select[Any]], params: Params) -> Sequence[Any] | None:
         """The first row of a kept select, by the engine's shortest way."""
         return self.first(self.prepared(build), params)
+
+    def hold(self, name: str) -> None:  # noqa: B027 most engines have nothing to do
+        """Until this unit ends, others that hold the same wait here, and what they then read is what this one left."""
+
+    def pick(self, build: Build[Select[Any]], params: Params, apart: Sequence[str]) -> Sequence[Any] | None:  # noqa: ARG002 others need it
+        """`point`, of a row that this unit is about to change. Where several write at once, it passes over rows that others are changing,
+        and over those that are equal to one of them in the columns `apart`."""
+        return self.point(build, params)
 
 
 class LedgerEngine(Protocol):

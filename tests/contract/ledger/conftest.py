@@ -6,8 +6,8 @@ from src.core.base.settings import Settings
 from src.core.ledger.store import open_ledger
 from tests.contract.ledger.samples import SCALE, org
 
-# "postgresql" and "bigquery" join by their name here.
-ENGINES = ["sqlite"]
+# "bigquery" joins by its name here.
+ENGINES = ["sqlite", "postgresql"]
 
 
 @pytest.fixture(params=ENGINES)

@@ -1,0 +1,276 @@
+"""The ledger in PostgreSQL: many processes read and write it at once.
+
+A writing unit is a transaction at READ COMMITTED: an UPDATE or DELETE looks at its own row again once it has it, but not at other rows.
+Where an operation decides by other rows, it says so with `Unit.hold`, or takes its row with `Unit.pick`.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import count
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.types.string import StrDumper
+from sqlalchemy import Select, String, Table, bindparam, create_engine, event, func, literal, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.engine import URL, Connection, Dialect, Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+from sqlalchemy.sql.base import Executable
+
+from src.core.base.faults import Misconfigured, Unavailable
+from src.core.base.settings import Settings
+from src.core.ledger.model import LedgerModel
+from src.core.ledger.postgresql_faults import CUT_SHORT, OUTCOME_UNKNOWN, READ_ONLY, Dropped, broke_off, fault_of, refusal_of
+from src.core.ledger.postgresql_links import Link, Links
+from src.core.ledger.postgresql_statements import NUL, STANDS_FOR_NUL, Prepared, checked
+from src.core.ledger.unit import Build, LedgerTraits, Params, Tables, Unit
+
+TURN_SECONDS = 20.0  # in this process's queue for a connection
+CONNECT_SECONDS = 5
+LOST_MILLISECONDS = 20_000  # until the system gives up on a server that does not take what was sent
+
+SNAPSHOT = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+WRITING = b"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+# a unit that does nothing for a minute holds up others
+SESSION = (
+    b"SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET client_encoding = 'UTF8'; SET synchronous_commit = on; "
+    b"SET statement_timeout = '30s'; SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '60s'"
+)
+# an index over what is there already takes its time
+CHANGING = b"SET LOCAL statement_timeout = '10min'; SET LOCAL lock_timeout = '10min'"
+ALONE = b"SELECT pg_advisory_xact_lock(hashtextextended('convergence ledger bootstrap', 0))"
+WRITABLE = b"SELECT current_setting('transaction_read_only')"
+
+PostgresError = (DBAPIError, psycopg.Error)
+EXAMPLE = "LEDGER_URL=postgresql+psycopg://user:password@host/database"
+
+T = TypeVar("T")
+
+
+def open_engine(settings: Settings, url: URL, model: LedgerModel) -> "PostgresqlEngine":
+    if url.drivername not in ("postgresql", "postgresql+psycopg") or not url.database:
+        raise Misconfigured(f"LEDGER_URL must name psycopg as its driver, and a database; write it like {EXAMPLE}")
+    return PostgresqlEngine(url.set(drivername="postgresql+psycopg"), settings.ledger_connections, model)
+
+
+class TextDumper(StrDumper):
+    def dump(self, obj: str) -> Any:
+        return super().dump(obj.replace(NUL, STANDS_FOR_NUL))
+
+
+class PostgresqlUnit(Unit):
+    def __init__(self, link: Link, engine: "PostgresqlEngine", *, writes: bool) -> None:
+        super().__init__(link.connection, engine.model.tables, engine.kept, writes=writes)
+        self._link = link
+        self._engine = engine
+        self._held: set[str] = set()
+
+    def change(self, statement: Executable | Build[Any], params: Params | Sequence[Params] | None = None) -> int:
+        if isinstance(statement, Executable) or not (params is None or isinstance(params, Mapping)):
+            return super().change(statement, params)
+        self._check_writes()
+        return self._engine.prepared(statement, statement).rows(self._link.raw, self._link.known, params)
+
+    def insert_once(self, table: Table, values: Params) -> bool:
+        self._check_writes()
+        columns = list(values)
+        once = self._engine.prepared((table.name, *columns), lambda _: insert(table).on_conflict_do_nothing(), columns)
+        return once.rows(self._link.raw, self._link.known, values) == 1
+
+    def point(self, build: Build[Select[Any]], params: Params) -> Sequence[Any] | None:
+        return self._engine.prepared(build, build).first(self._link.raw, self._link.known, params)
+
+    def hold(self, name: str) -> None:
+        if name not in self._held:
+            self._check_writes()
+            self.point(_hold, {"name": name})
+            self._held.add(name)
+
+    def pick(self, build: Build[Select[Any]], params: Params, apart: Sequence[str]) -> Sequence[Any] | None:
+        self._check_writes()
+        kept = self._engine.prepared((build, *apart), lambda tables: _picked(build(tables), apart))
+        return kept.first(self._link.raw, self._link.known, params)
+
+
+def _hold(_: Tables) -> Select[Any]:
+    return select(literal(1)).select_from(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("name", type_=String()), 0)))
+
+
+def _picked(query: Select[Any], apart: Sequence[str]) -> Select[Any]:
+    """The inner query is neither merged into the outer nor run further than the first row whose lock is free, because it locks rows."""
+    [table] = {col.table for col in query.selected_columns}
+    inner = query.limit(None).with_for_update(skip_locked=True, of=table).subquery("waiting")
+    parts = [part for name in apart for part in (literal("|"), inner.c[name])][1:]
+    key = func.concat(*parts)
+    return select(*inner.c).where(func.pg_try_advisory_xact_lock(func.hashtextextended(key, 1))).limit(1)
+
+
+class Inside(threading.local):
+    a_unit = False
+
+
+class PostgresqlEngine:
+    traits = LedgerTraits(inline_reads=False, one_machine=False, polled=True, news_seconds=0.5)
+
+    def __init__(self, url: URL, connections: int, model: LedgerModel) -> None:
+        self.model = model
+        self.kept: dict[Build[Any], Any] = {}
+        self._prepared: dict[Any, Prepared] = {}
+        self._dialect: Dialect = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+        self._inside = Inside()
+        self._numbers = count()
+        self._engine = _toolkit(url)
+        self._links = Links(self._link, connections)
+
+    def prepared(self, key: Any, build: Build[Any], columns: Sequence[str] | None = None) -> Prepared:
+        found = self._prepared.get(key)
+        if found is None:
+            made = Prepared(next(self._numbers), build(self.model.tables), self._dialect, columns)
+            found = self._prepared.setdefault(key, made)
+        return found
+
+    @contextmanager
+    def reading(self) -> Iterator[Unit]:
+        with self._transaction(SNAPSHOT) as link:
+            yield PostgresqlUnit(link, self, writes=False)
+
+    def glance(self, op: Callable[[Unit], T]) -> T:
+        try:
+            return self._glance(op)
+        except Dropped:
+            self._links.forget()
+            return self._glance(op)
+
+    @contextmanager
+    def writing(self) -> Iterator[Unit]:
+        with self._in_this_thread_alone(), self._transaction(WRITING) as link:
+            yield PostgresqlUnit(link, self, writes=True)
+
+    @contextmanager
+    def restructuring(self) -> Iterator[tuple[Connection, Unit]]:
+        with self._in_this_thread_alone(), self._transaction(WRITING) as link:
+            link.tell(CHANGING)
+            link.tell(ALONE)
+            yield link.connection, PostgresqlUnit(link, self, writes=True)
+
+    @contextmanager
+    def inspecting(self) -> Iterator[Connection]:
+        with self._transaction(SNAPSHOT) as link:
+            yield link.connection
+
+    def check(self) -> None:
+        link = self._links.idle()
+        if link is not None:
+            try:
+                return _check_writable(link)
+            except Dropped:
+                self._links.forget()
+            finally:
+                self._links.keep(link)
+        # beside those that units may have: all of them being in use is nothing wrong
+        fresh = self._link()
+        try:
+            _check_writable(fresh)
+        finally:
+            fresh.close()
+
+    def close(self) -> None:
+        self._links.close()
+        self._engine.dispose()
+
+    def _glance(self, op: Callable[[Unit], T]) -> T:
+        link = self._links.take(TURN_SECONDS)
+        try:
+            return op(PostgresqlUnit(link, self, writes=False))
+        except PostgresError as wrong:
+            raise fault_of(wrong).with_traceback(wrong.__traceback__) from None
+        finally:
+            self._links.give_back(link)
+
+    @contextmanager
+    def _transaction(self, begin: bytes) -> Iterator[Link]:
+        link = self._begun(begin)
+        try:
+            yield link
+            if begin is WRITING:
+                _commit(link)
+        except PostgresError as wrong:
+            raise fault_of(wrong).with_traceback(wrong.__traceback__) from None
+        finally:
+            self._links.give_back(link)
+
+    def _begun(self, begin: bytes) -> Link:
+        try:
+            return self._try_begin(begin)
+        except Dropped:
+            # the server has been away since it was last used
+            self._links.forget()
+            return self._try_begin(begin)
+
+    def _try_begin(self, begin: bytes) -> Link:
+        link = self._links.take(TURN_SECONDS)
+        try:
+            link.tell(begin)
+        except psycopg.Error as wrong:
+            self._links.give_back(link)
+            raise fault_of(wrong) from None
+        return link
+
+    @contextmanager
+    def _in_this_thread_alone(self) -> Iterator[None]:
+        if self._inside.a_unit:
+            raise RuntimeError("a writing unit is open in this thread already; pass it on instead of opening another")
+        self._inside.a_unit = True
+        try:
+            yield
+        finally:
+            self._inside.a_unit = False
+
+    def _link(self) -> Link:
+        try:
+            return Link(self._engine.connect())
+        except PostgresError as wrong:
+            raise refusal_of(wrong) from None
+
+
+def _commit(link: Link) -> None:
+    try:
+        said = link.tell(b"COMMIT")
+    except psycopg.Error as wrong:
+        if link.lost or broke_off(wrong):
+            raise Unavailable(OUTCOME_UNKNOWN) from None
+        raise
+    if said != b"COMMIT":
+        raise RuntimeError(CUT_SHORT)
+
+
+def _check_writable(link: Link) -> None:
+    try:
+        only_reads = checked(link.raw, link.raw.exec_(WRITABLE)).get_value(0, 0) == b"on"
+    except psycopg.Error as wrong:
+        raise fault_of(wrong) from None
+    if only_reads:
+        raise Misconfigured(READ_ONLY)
+
+
+def _toolkit(url: URL) -> Engine:
+    """It opens connections and takes what is not prepared; transactions are begun and ended without it."""
+    engine = create_engine(
+        url,
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
+        use_native_hstore=False,
+        # an error that nobody foresaw is logged as it is, and would quote key hashes and names
+        hide_parameters=True,
+        connect_args={"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": LOST_MILLISECONDS, "application_name": "convergence"},
+    )
+    event.listen(engine, "connect", _set_up)
+    return engine
+
+
+def _set_up(driver: psycopg.Connection[Any], _record: object) -> None:
+    checked(driver.pgconn, driver.pgconn.exec_(SESSION))
+    driver.adapters.register_dumper(str, TextDumper)

@@ -1,0 +1,95 @@
+"""Connections to PostgreSQL: so many at most, opened when needed, the last used taken first."""
+
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Semaphore
+
+import psycopg
+from psycopg.pq import ConnStatus, TransactionStatus
+from psycopg.pq.abc import PGconn
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+
+from src.core.base.faults import Throttled
+from src.core.ledger.postgresql_statements import checked
+
+BUSY = "all connections to the ledger are in use: retry in a moment, or raise LEDGER_CONNECTIONS"
+
+
+class Link:
+    """`connection` is for what the toolkit builds, `raw` for what is prepared; a transaction is begun and ended on `raw` for both."""
+
+    __slots__ = ("connection", "known", "raw")
+
+    def __init__(self, connection: Connection) -> None:
+        driver = connection.connection.driver_connection
+        if not isinstance(driver, psycopg.Connection):
+            raise TypeError("psycopg's own connection is needed here")
+        self.connection = connection
+        self.raw: PGconn = driver.pgconn
+        self.known: set[bytes] = set()
+
+    def tell(self, command: bytes) -> bytes | None:
+        return checked(self.raw, self.raw.exec_(command)).command_status
+
+    @property
+    def lost(self) -> bool:
+        return self.raw.status != ConnStatus.OK
+
+    def settled(self) -> bool:
+        """Rolls back what is open; False when the connection is of no more use."""
+        if not self.lost and self.raw.transaction_status != TransactionStatus.IDLE:
+            with suppress(psycopg.Error):
+                self.tell(b"ROLLBACK")
+        return not self.lost and self.raw.transaction_status == TransactionStatus.IDLE
+
+    def close(self) -> None:
+        with suppress(psycopg.Error, DBAPIError):
+            self.connection.invalidate()
+        self.connection.close()
+
+
+class Links:
+    def __init__(self, make: Callable[[], Link], most: int) -> None:
+        self._make = make
+        self._places = Semaphore(most)
+        self._idle: deque[Link] = deque()
+        self._closed = False
+
+    def take(self, patience: float) -> Link:
+        if self._closed:
+            raise RuntimeError("this ledger is closed")
+        if not self._places.acquire(timeout=patience):
+            raise Throttled(BUSY, retry_after=1)
+        try:
+            return self.idle() or self._make()
+        except BaseException:
+            self._places.release()
+            raise
+
+    def idle(self) -> Link | None:
+        with suppress(IndexError):
+            return self._idle.pop()
+        return None
+
+    def give_back(self, link: Link) -> None:
+        try:
+            self.keep(link)
+        finally:
+            self._places.release()
+
+    def keep(self, link: Link) -> None:
+        if link.settled() and not self._closed:
+            self._idle.append(link)
+        else:
+            link.close()
+
+    def forget(self) -> None:
+        """What one connection met, those that have been idle longer will have met too."""
+        while link := self.idle():
+            link.close()
+
+    def close(self) -> None:
+        self._closed = True
+        self.forget()
