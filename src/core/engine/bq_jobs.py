@@ -101,7 +101,7 @@ class Jobs:
 
         def wait(job: bigquery.QueryJob) -> RowIterator:
             seconds = self.limits.seconds + GRACE_SECONDS
-            return job.result(page_size=PAGE_ROWS, retry=self._retry(), timeout=seconds, job_retry=None)
+            return job.result(page_size=PAGE_ROWS, retry=self.retry(), timeout=seconds, job_retry=None)
 
         with told():
             job, rows = self._finished(begin, wait, name)
@@ -111,7 +111,7 @@ class Jobs:
         text, values = with_parameters(sql, params)
         config = self._config(bigquery.QueryJobConfig(query_parameters=values, dry_run=True, use_query_cache=False))
         with told():
-            job = self.client.query(text, config, retry=self._retry(), timeout=REQUEST_SECONDS, job_retry=None)
+            job = self.client.query(text, config, retry=self.retry(), timeout=REQUEST_SECONDS, job_retry=None)
             tables = tuple(f"{table.project}.{table.dataset_id}.{table.table_id}" for table in job.referenced_tables)
             return Dry(int(job.total_bytes_processed or 0), tables, tuple(column.name for column in job.schema or ()))
 
@@ -145,7 +145,7 @@ class Jobs:
             made.expires = expires
             if self.labels:
                 made.labels = dict(self.labels)
-            self.client.create_table(made, exists_ok=True, retry=self._retry(), timeout=REQUEST_SECONDS)
+            self.client.create_table(made, exists_ok=True, retry=self.retry(), timeout=REQUEST_SECONDS)
             return sum(self._load(file, made, f"{name}-{number}" if name else None) for number, file in enumerate(files))
 
     def _load(self, file: Path, table: bigquery.Table, name: str | None) -> int:
@@ -172,7 +172,7 @@ class Jobs:
             return retry(upload)()
 
         def wait(job: bigquery.LoadJob) -> None:
-            job.result(retry=self._retry(), timeout=self.limits.seconds + GRACE_SECONDS)
+            job.result(retry=self.retry(), timeout=self.limits.seconds + GRACE_SECONDS)
 
         job, _ = self._finished(begin, wait, name)
         return int(job.output_rows or 0)
@@ -193,14 +193,14 @@ class Jobs:
             job_id = _job_id(name, attempt)
             lost: list[Exception] = []
             try:
-                job, ours = begin(job_id, self._retry(lost)), True
+                job, ours = begin(job_id, self.retry(lost)), True
             except exceptions.Conflict:
                 # after a lost answer the job of that id is what this call has sent, and its outcome, good or bad, is the answer
                 job, ours = cast("AnyJob", self._known(job_id)), bool(lost) or name is None
             try:
                 return job, wait(job)
             except TimeoutError as late:
-                self.client.cancel_job(job_id, retry=self._retry(), timeout=REQUEST_SECONDS)
+                self.client.cancel_job(job_id, retry=self.retry(), timeout=REQUEST_SECONDS)
                 raise Timeout(f"the job {job_id} took longer than BIGQUERY_JOB_SECONDS; it was cancelled") from late
             except exceptions.GoogleAPIError:
                 if ours or not self._known(job_id).error_result:
@@ -209,7 +209,7 @@ class Jobs:
 
     def _known(self, job_id: str) -> bigquery.QueryJob | bigquery.LoadJob:
         # just after a conflict BigQuery may not find the job yet
-        retry = self._retry(also=lambda error: isinstance(error, exceptions.NotFound))
+        retry = self.retry(also=lambda error: isinstance(error, exceptions.NotFound))
         job = self.client.get_job(job_id, retry=retry, timeout=REQUEST_SECONDS)
         return cast("bigquery.QueryJob | bigquery.LoadJob", job)
 
@@ -218,11 +218,11 @@ class Jobs:
         if job.statement_type != "SCRIPT":
             affected = job.num_dml_affected_rows or 0
             return affected, shown, ((job.statement_type or "", affected),)
-        children = sorted(self.client.list_jobs(parent_job=job, retry=self._retry(), timeout=REQUEST_SECONDS), key=_order)
+        children = sorted(self.client.list_jobs(parent_job=job, retry=self.retry(), timeout=REQUEST_SECONDS), key=_order)
         statements = tuple((child.statement_type or "", child.num_dml_affected_rows or 0) for child in children)
         return sum(affected for _, affected in statements), shown, statements
 
-    def _retry(self, lost: list[Exception] | None = None, also: Callable[[BaseException], bool] = lambda _: False) -> Retry:
+    def retry(self, lost: list[Exception] | None = None, also: Callable[[BaseException], bool] = lambda _: False) -> Retry:
         return Retry(
             predicate=lambda error: is_lost(error) or also(error),
             initial=0.1,

@@ -5,7 +5,7 @@ than one that does not run.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -92,19 +92,38 @@ class Catalogue:
         return held
 
 
-def _render(sql: str, purpose: Purpose, catalogue: Catalogue) -> Rendered:
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One statement of the kind that is served, every relation of which is known."""
+
+    root: exp.Expr
+    parameters: tuple[str, ...]
+    changed: str | None
+
+    @property
+    def appends(self) -> bool:
+        return isinstance(self.root, exp.Insert)
+
+
+def checked(sql: str, purpose: Purpose, need: Callable[[str], object], housekeeping: frozenset[str]) -> Checked:
+    """What is refused is refused on every engine alike. `need` raises for a relation that is not there."""
     root = _one_statement(sql, purpose)
     parameters = tuple(sorted({parameter.name for parameter in root.find_all(exp.Parameter)}))
     if purpose == "view" and parameters:
         raise Rejected(f"a view takes no parameters, and this one names @{parameters[0]}")
-    changed = _changed(root, catalogue) if isinstance(root, Change) else None
-    _check_relations(root, catalogue)
+    changed = _changed(root, need, housekeeping) if isinstance(root, Change) else None
+    _check_relations(root, need)
+    return Checked(root, parameters, changed)
+
+
+def _render(sql: str, purpose: Purpose, catalogue: Catalogue) -> Rendered:
+    known = checked(sql, purpose, catalogue.need, catalogue.housekeeping)
     try:
-        kinds = kinds_of(root, catalogue.columns)
-        text = mended(root, kinds).sql(dialect=WRITE, identify=True, unsupported_level=sqlglot.ErrorLevel.RAISE)
+        kinds = kinds_of(known.root, catalogue.columns)
+        text = mended(known.root, kinds).sql(dialect=WRITE, identify=True, unsupported_level=sqlglot.ErrorLevel.RAISE)
     except UnsupportedError as lost:
         raise Rejected(f"this SQL cannot be rendered faithfully: {lost}") from lost
-    return Rendered(sql=text, parameters=parameters, changed=changed, appends=isinstance(root, exp.Insert))
+    return Rendered(sql=text, parameters=known.parameters, changed=known.changed, appends=known.appends)
 
 
 def _one_statement(sql: str, purpose: Purpose) -> exp.Expr:
@@ -137,7 +156,7 @@ def _check_nodes(root: exp.Expr) -> None:
             raise Rejected("UNNEST needs an alias, for example UNNEST(labels) AS label: engines name its column differently")
 
 
-def _check_relations(root: exp.Expr, catalogue: Catalogue) -> None:
+def _check_relations(root: exp.Expr, need: Callable[[str], object]) -> None:
     for cte in root.find_all(exp.CTE):
         if cte.alias.lower().startswith(RESERVED):
             raise Rejected(f"WITH {cte.alias[:80]}: names that start with {', '.join(RESERVED)} are the engine's own; take another")
@@ -149,11 +168,11 @@ def _check_relations(root: exp.Expr, catalogue: Catalogue) -> None:
             raise Rejected(f"write UNNEST({table.sql(dialect=READ)}) AS name: an array is not a table in every engine")
         if table.db or table.catalog:
             raise Rejected(f"{table.sql(dialect=READ)[:80]}: tables are named without their dataset")
-        if not _is_common(table):
-            catalogue.need(table.name)
+        if not is_common(table):
+            need(table.name)
 
 
-def _is_common(table: exp.Table) -> bool:
+def is_common(table: exp.Table) -> bool:
     """Whether a WITH that reaches this far defines the name: of the query's own parts all do, of a WITH's parts the later ones."""
     inner: exp.Expr = table
     while inner.parent is not None:
@@ -174,14 +193,14 @@ def _column_sources(root: exp.Expr) -> set[str]:
     return {table.alias_or_name.lower() for table in root.find_all(exp.Table)}
 
 
-def _changed(root: Change, catalogue: Catalogue) -> str:
+def _changed(root: Change, need: Callable[[str], object], housekeeping: frozenset[str]) -> str:
     target = root.this.this if isinstance(root.this, exp.Schema) else root.this
     if not isinstance(target, exp.Table) or not isinstance(target.this, exp.Identifier):
         raise Rejected("a change names the one table it changes")
     if root.args.get("returning"):
         raise Rejected("a change returns its number of rows, nothing else")
     name = target.name
-    catalogue.need(name)
-    if name in catalogue.housekeeping:
+    need(name)
+    if name in housekeeping:
         raise Rejected(f"{name} is kept by the warehouse itself")
     return name

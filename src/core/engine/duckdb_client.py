@@ -1,7 +1,6 @@
 # ruff: noqa: S608 - identifiers are validated and quoted, values are always bound
 """The warehouse port on DuckDB: one file per dataset, one process."""
 
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -16,19 +15,17 @@ from src.core.base.identity import Tenant
 from src.core.base.names import identifier
 from src.core.base.schema import TableSchema
 from src.core.base.settings import Settings
-from src.core.engine.dialect import Catalogue
 from src.core.engine.duckdb_erasure import ERASED, erase
 from src.core.engine.duckdb_instance import FACTS, HOUSEKEEPING, OWNER_FILE, VIEWS, Instance, Instances, database_file
 from src.core.engine.duckdb_publication import published_generation, publishing, table_scope
-from src.core.engine.duckdb_types import check_names, creation, evolution, quoted
+from src.core.engine.duckdb_types import creation, evolution, quoted
 from src.core.engine.duckdb_values import bound, plain_batch, plain_table
 from src.core.engine.folder import check_folder
+from src.core.engine.naming import check_free, check_names, dataset_of, file_name
 from src.core.engine.port import Erased, ExportFormat, Fence, Params, Publication, RemoteRows, TableChange, TableSize, Traits
 from src.core.engine.process_lock import ProcessLock
 
 TRAITS = Traits(dialect="duckdb", one_process=True, transactional_ddl=True, reads_remote=False)
-DATASET = re.compile(r"[a-z0-9_]{3,60}")
-FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
 WAIT_SECONDS = 10.0
 STREAM_ROWS = 65_536
 BLOCK_BYTES = 262_144  # DuckDB's default block, the unit in which a table takes room on disk
@@ -72,15 +69,15 @@ class DuckDBWarehouse:
 
     def ensure_dataset(self, tenant: Tenant) -> bool:
         made = not self.has_dataset(tenant)
-        with self._instances.lease(_dataset(tenant), create=True):
+        with self._instances.lease(dataset_of(tenant), create=True):
             return made
 
     def has_dataset(self, tenant: Tenant) -> bool:
-        return database_file(self._instances.folder(_dataset(tenant))).exists()
+        return database_file(self._instances.folder(dataset_of(tenant))).exists()
 
     def drop_dataset(self, tenant: Tenant) -> Erased:
         tables, views = self._relations(tenant)
-        with self._instances.alone(_dataset(tenant)) as folder:
+        with self._instances.alone(dataset_of(tenant)) as folder:
             existed, size = erase(folder)
         return Erased(existed=existed, tables=tables, views=views, bytes=size)
 
@@ -102,7 +99,7 @@ class DuckDBWarehouse:
         if name in HOUSEKEEPING:
             raise Rejected(f"{name} is kept by the warehouse itself")
         with self._open(tenant) as instance, instance.schema_lock:
-            _check_free(name, instance.catalogue())
+            check_free(name, instance.catalogue().columns)
             if name not in instance.catalogue().columns:
                 _apply(instance, schema, (creation(schema),))
                 return TableChange(created=True, columns_added=schema.columns)
@@ -119,7 +116,7 @@ class DuckDBWarehouse:
     def ensure_view(self, tenant: Tenant, name: str, sql: str) -> None:
         identifier(name)
         with self._open(tenant) as instance, instance.schema_lock:
-            _check_free(name, instance.catalogue())
+            check_free(name, instance.catalogue().columns)
             if instance.views.get(name) == sql and name in instance.catalogue().columns:
                 return
             rendered = instance.catalogue().render(sql, "view")
@@ -177,8 +174,7 @@ class DuckDBWarehouse:
             return published_generation(instance, scope)
 
     def export(self, tenant: Tenant, sql: str, to: str, file_format: ExportFormat, params: Params | None = None) -> Path:
-        if not FILE_NAME.fullmatch(to):
-            raise Rejected(f"{to[:80]!r} is not a file name: letters, digits, . _ and -, starting with a letter or digit")
+        file_name(to)
         with self._open(tenant) as instance, instance.cursor() as cursor:
             rendered = instance.catalogue().render(sql)
             target = instance.io / to
@@ -212,24 +208,12 @@ class DuckDBWarehouse:
     def _open(self, tenant: Tenant) -> Iterator[Instance]:
         if not self.has_dataset(tenant):
             raise Missing(f"there is no dataset {tenant.dataset} yet; onboard the organisation first")
-        with self._instances.lease(_dataset(tenant)) as instance:
+        with self._instances.lease(dataset_of(tenant)) as instance:
             yield instance
-
-
-def _dataset(tenant: Tenant) -> str:
-    if not DATASET.fullmatch(tenant.dataset):
-        raise Rejected(f"{tenant.dataset[:80]!r} is not a dataset name")
-    return tenant.dataset
 
 
 def _names(cursor: duckdb.DuckDBPyConnection, listing: str) -> tuple[str, ...]:
     return tuple(name for (name,) in cursor.execute(listing).fetchall() if name not in HOUSEKEEPING)
-
-
-def _check_free(name: str, catalogue: Catalogue) -> None:
-    other = next((held for held in catalogue.columns if held.lower() == name.lower() and held != name), None)
-    if other:
-        raise Conflict(f"{name} differs from {other} by case alone; one of them needs another name")
 
 
 def _apply(instance: Instance, schema: TableSchema, statements: tuple[str, ...]) -> None:

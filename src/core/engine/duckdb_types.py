@@ -1,6 +1,5 @@
 """Table schemas as DuckDB types, and what it takes to bring an existing table to a schema."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,23 +70,6 @@ def column_in(kind: Any) -> Column:
     if kind.id == "struct":
         return Column(None, fields=tuple((name, column_in(child)) for name, child in kind.children))
     return Column(str(kind))
-
-
-def check_names(schema: TableSchema) -> None:
-    flaws = [Flaw(f"{name!r} stands twice; names differ by more than case", field=schema.name) for name in _doubled(schema.fields)]
-    if flaws:
-        raise Rejected(f"the schema of {schema.name} cannot become a table", flaws=flaws)
-
-
-def _doubled(fields: Iterable[Field]) -> list[str]:
-    seen: set[str] = set()
-    doubled = []
-    for field in fields:
-        if field.name.lower() in seen:
-            doubled.append(field.name)
-        seen.add(field.name.lower())
-        doubled += _doubled(field.fields)
-    return doubled
 
 
 def creation(schema: TableSchema) -> str:
