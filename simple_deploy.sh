@@ -1,0 +1,230 @@
+#!/usr/bin/env bash
+# Builds the image and puts it on Cloud Run. What each setting means: deployment/environment.example, docs/howto/deploy.md
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+usage: ./simple_deploy.sh stage|prod [--dry-run] [--grant] [--image IMAGE]
+
+  --dry-run      print the commands, run none of them
+  --grant        first make what is missing (APIs, service account, image repository) and give the roles the service needs
+  --image IMAGE  deploy this image instead of building one
+
+Settings come from the shell and from deployment/stage.env or deployment/prod.env (copy deployment/environment.example).
+TEXT
+}
+
+refuse() { # WHAT MEND
+    printf '%s\n  %s\n' "$1" "$2" >&2
+    exit 2
+}
+
+arguments() {
+    target='' dry_run=no grant=no image=''
+    while [ "$#" -gt 0 ]; do
+        case "$1" in
+            stage | prod) target=$1 ;;
+            --dry-run) dry_run=yes ;;
+            --grant) grant=yes ;;
+            --image) image=${2:?"--image takes the image's full name"} && shift ;;
+            -h | --help) usage && exit 0 ;;
+            *) usage >&2 && exit 2 ;;
+        esac
+        shift
+    done
+    [ -n "$target" ] || { usage >&2 && exit 2; }
+}
+
+read_settings() {
+    local file="deployment/$target.env" line name value
+    [ -f "$file" ] || return 0
+    while IFS= read -r line || [ -n "$line" ]; do
+        [[ $line =~ ^[[:space:]]*(#|$) ]] && continue
+        [[ $line =~ ^([A-Z_]+)=(.*)$ ]] || refuse "$file has a line that is not NAME=value: $line" "see deployment/environment.example"
+        name=${BASH_REMATCH[1]} value=${BASH_REMATCH[2]}
+        if [[ $value =~ ^\'(.*)\'$ || $value =~ ^\"(.*)\"$ ]]; then value=${BASH_REMATCH[1]}; fi
+        case "$name" in
+            CA_ROOT_API_KEY | ADMIN_API_KEY | LEDGER_URL) refuse "$file holds $name" "secrets belong into Secret Manager: docs/howto/deploy.md" ;;
+        esac
+        [ -n "${!name:-}" ] || printf -v "$name" '%s' "$value"
+    done <"$file"
+}
+
+settle() {
+    project=${GCP_PROJECT_ID:-}
+    service=convergence-pipeline-$target
+    region=${REGION:-us-central1}
+    account=${SERVICE_ACCOUNT:-$service@$project.iam.gserviceaccount.com}
+    root_key_secret=${ROOT_KEY_SECRET:-$service-root-key}
+    ledger=${LEDGER:-bigquery}
+    ledger_secret=${LEDGER_URL_SECRET:-$service-ledger-url}
+    workers=${WORKERS:-0}
+    repository=${REPOSITORY:-convergence}
+    environment=staging docs=${ENABLE_API_DOCS:-true}
+    if [ "$target" = prod ]; then environment=production docs=${ENABLE_API_DOCS:-false}; fi
+    secrets=CA_ROOT_API_KEY=$root_key_secret:${SECRET_VERSION:-latest}
+    if [ "$ledger" = postgresql ]; then secrets=$secrets,LEDGER_URL=$ledger_secret:${SECRET_VERSION:-latest}; fi
+}
+
+check_settings() {
+    local file="deployment/$target.env"
+    [ -n "$project" ] || refuse "GCP_PROJECT_ID is not set" "export it, or write it into $file"
+    [[ ${KMS_KEY_NAME:-} =~ ^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$ ]] ||
+        refuse "KMS_KEY_NAME does not name a key" "write it as projects/P/locations/L/keyRings/R/cryptoKeys/K into $file; docs/howto/deploy.md makes one"
+    if [ "$target" = prod ] && [ -z "${CORS_ORIGINS:-}" ]; then
+        refuse "CORS_ORIGINS is not set" "production takes named origins only: CORS_ORIGINS='[\"https://console.example.com\"]' in $file"
+    fi
+    case "$ledger" in
+        bigquery) [ "$workers" = 0 ] || refuse "WORKERS=$workers needs LEDGER=postgresql" "on BigQuery runs are worked on by the API itself, when process-queue is called" ;;
+        postgresql) [ -n "${CLOUD_SQL_INSTANCE:-}" ] || refuse "CLOUD_SQL_INSTANCE is not set" "LEDGER=postgresql needs it as project:region:instance in $file" ;;
+        *) refuse "LEDGER=$ledger is not served on Cloud Run" "LEDGER is bigquery or postgresql in $file" ;;
+    esac
+}
+
+check_tools() {
+    [ "$dry_run" = no ] || return 0
+    command -v gcloud >/dev/null || refuse "gcloud is not there" "install the Google Cloud CLI, then: gcloud auth login"
+    [ -n "$(gcloud auth list --filter=status:ACTIVE '--format=value(account)')" ] || refuse "gcloud is not logged in" "gcloud auth login"
+    gcloud projects describe "$project" '--format=value(projectNumber)' >/dev/null ||
+        refuse "the project $project is not there, or is not yours to see" "mend GCP_PROJECT_ID, or ask for roles/viewer on it"
+}
+
+check_secret() { # NAME WHAT
+    [ "$dry_run" = no ] || return 0
+    gcloud secrets describe "$1" "--project=$project" >/dev/null 2>&1 ||
+        refuse "the secret $1 ($2) is not in Secret Manager of $project" "docs/howto/deploy.md#secrets says how to store it without showing it"
+}
+
+run() {
+    printf '+'
+    printf ' %q' "$@"
+    printf '\n'
+    if [ "$dry_run" = no ]; then "$@"; fi
+}
+
+make_missing() { # KIND NAME ARGUMENTS...: `gcloud KIND create NAME` unless `gcloud KIND describe NAME` finds it
+    local kind=$1 name=$2 place=()
+    shift 2
+    if [ "$kind" = "artifacts repositories" ]; then place=("--location=$region"); fi
+    # shellcheck disable=SC2086 # a kind is a group and a subgroup of gcloud
+    if [ "$dry_run" = no ] && gcloud $kind describe "${3:-$name}" ${place[0]+"${place[@]}"} "--project=$project" >/dev/null 2>&1; then return; fi
+    # shellcheck disable=SC2086
+    run gcloud $kind create "$name" ${place[0]+"${place[@]}"} "$1" "$2" "--project=$project"
+}
+
+grant_project_role() {
+    run gcloud projects add-iam-policy-binding "$project" "--member=serviceAccount:$account" "--role=$1" --condition=None --format=none
+}
+
+grant_secret() {
+    run gcloud secrets add-iam-policy-binding "$1" "--project=$project" "--member=serviceAccount:$account" \
+        --role=roles/secretmanager.secretAccessor --format=none
+}
+
+grant_all() {
+    local role apis=(run artifactregistry cloudbuild secretmanager bigquery bigquerystorage cloudkms iamcredentials cloudscheduler cloudresourcemanager)
+    if [ "$ledger" = postgresql ]; then apis+=(sqladmin); fi
+    run gcloud services enable "${apis[@]/%/.googleapis.com}" "--project=$project"
+    make_missing "artifacts repositories" "$repository" --repository-format=docker '--description=Convergence Data Pipeline'
+    if [ -z "${SERVICE_ACCOUNT:-}" ]; then
+        make_missing "iam service-accounts" "$service" "--display-name=$service" --format=none "$account"
+    fi
+    # it owns the datasets it makes; one that somebody else made needs roles/bigquery.dataEditor on it
+    for role in jobUser user readSessionUser; do grant_project_role "roles/bigquery.$role"; done
+    if [ "$ledger" = postgresql ]; then
+        grant_project_role roles/cloudsql.client
+        grant_secret "$ledger_secret"
+    fi
+    grant_secret "$root_key_secret"
+    run gcloud kms keys add-iam-policy-binding "$KMS_KEY_NAME" "--member=serviceAccount:$account" \
+        --role=roles/cloudkms.cryptoKeyEncrypterDecrypter --format=none
+}
+
+build() {
+    local tag
+    [ -z "$image" ] || return 0
+    tag=$(date -u +%Y%m%d-%H%M%S)-$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
+    image=$region-docker.pkg.dev/$project/$repository/convergence-pipeline:$tag
+    run gcloud builds submit . --config=deployment/cloudbuild.yaml "--project=$project" \
+        "--substitutions=_REGION=$region,_REPOSITORY=$repository,_TAG=$tag"
+}
+
+setting() { # NAME VALUE: one line of YAML, nothing for an empty value
+    if [ -n "$2" ]; then printf "%s: '%s'\n" "$1" "${2//\'/\'\'}"; fi
+}
+
+write_environment() { # WORKER_ENABLED
+    setting ENVIRONMENT "$environment"
+    setting GCP_PROJECT_ID "$project"
+    setting BIGQUERY_LOCATION "${BIGQUERY_LOCATION:-US}"
+    setting BIGQUERY_MAXIMUM_BYTES_BILLED "${BIGQUERY_MAXIMUM_BYTES_BILLED:-}"
+    setting KMS_KEY_NAME "$KMS_KEY_NAME"
+    setting ORG_SERVICE_ACCOUNT "${ORG_SERVICE_ACCOUNT:-}"
+    setting WAREHOUSE bigquery
+    setting CORS_ORIGINS "${CORS_ORIGINS:-}"
+    setting ENABLE_API_DOCS "$docs"
+    setting LOG_LEVEL "${LOG_LEVEL:-}"
+    setting TRUSTED_PROXY_HOPS 1
+    setting WORKER_ENABLED "$1"
+    setting WORKER_DRAIN_SECONDS 5 # Cloud Run kills ten seconds after it has told
+}
+
+deploy_setup() {
+    run gcloud run jobs deploy "$service-setup" "${placed[@]}" --args=setup --max-retries=0 --task-timeout=600 --cpu=1 --memory=1Gi
+    run gcloud run jobs execute "$service-setup" "--project=$project" "--region=$region" --wait
+}
+
+deploy_service() { # NAME ARGUMENTS...
+    run gcloud run deploy "$1" "${placed[@]}" --port=8080 --no-cpu-throttling --cpu-boost --execution-environment=gen2 \
+        "--cpu=${CPU:-2}" "--memory=${MEMORY:-4Gi}" --timeout=900 \
+        --startup-probe=httpGet.path=/health/live,httpGet.port=8080,periodSeconds=2,timeoutSeconds=2,failureThreshold=30 \
+        --liveness-probe=httpGet.path=/health/live,httpGet.port=8080,periodSeconds=15,timeoutSeconds=5,failureThreshold=3 "${@:2}"
+}
+
+deploy_api() {
+    deploy_service "$service" --args=serve "--min-instances=${MIN_INSTANCES:-1}" "--max-instances=${MAX_INSTANCES:-4}" \
+        "--concurrency=${CONCURRENCY:-80}" "--ingress=${INGRESS:-all}" --allow-unauthenticated
+}
+
+deploy_workers() {
+    [ "$workers" != 0 ] || return 0
+    write_environment true >"$environment_file"
+    deploy_service "$service-worker" --args=worker "--min-instances=$workers" "--max-instances=$workers" --ingress=internal --no-allow-unauthenticated
+}
+
+deploy() {
+    environment_file=$(mktemp)
+    trap 'rm -f "$environment_file"' EXIT
+    placed=("--project=$project" "--region=$region" "--image=$image" "--service-account=$account" "--set-secrets=$secrets"
+        "--env-vars-file=$environment_file" "--labels=service=convergence-pipeline,environment=$target" --quiet)
+    if [ "$ledger" = postgresql ]; then placed+=("--set-cloudsql-instances=$CLOUD_SQL_INSTANCE"); fi
+    write_environment "$([ "$workers" = 0 ] && echo true || echo false)" >"$environment_file"
+    if [ "$dry_run" = yes ]; then sed "s/^/# env: /" "$environment_file"; fi
+    deploy_setup
+    deploy_api
+    deploy_workers
+}
+
+report() {
+    if [ "$dry_run" = yes ]; then
+        echo "Nothing was run."
+        return
+    fi
+    local address
+    address=$(gcloud run services describe "$service" "--project=$project" "--region=$region" '--format=value(status.url)')
+    printf '\n%s serves at %s\nLook at it: BASE_URL=%s ./simple_test.sh %s\nOnce: deployment/scheduler_jobs.sh %s\n' \
+        "$service" "$address" "$address" "$target" "$target"
+}
+
+cd "$(dirname "$0")"
+arguments "$@"
+read_settings
+settle
+check_settings
+check_tools
+check_secret "$root_key_secret" "the root key"
+if [ "$ledger" = postgresql ]; then check_secret "$ledger_secret" "the URL of the ledger"; fi
+if [ "$grant" = yes ]; then grant_all; fi
+build
+deploy
+report
