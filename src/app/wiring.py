@@ -7,7 +7,6 @@ from threading import Lock
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from src.core.base.clock import Clock, SystemClock
-from src.core.base.faults import Misconfigured
 from src.core.base.identity import Tenant
 from src.core.base.ids import Ids, SystemIds
 from src.core.base.secret import Secret
@@ -23,6 +22,7 @@ from src.core.pipeline.executor import AsyncPipelineExecutor
 from src.core.pipeline.journal import LedgerJournal
 from src.core.providers.export import BillingExport
 from src.core.scheduler.worker import Worker
+from src.core.step.bigquery_export import open_export
 from src.core.step.sources import Sources
 from src.sandbox.gcp.export import FolderExport
 from src.sandbox.server import Sandbox
@@ -34,8 +34,11 @@ T = TypeVar("T")
 class BigQuerySources:
     """Where organisations' exports are read outside the sandbox."""
 
-    def gcp_export(self, tenant: Tenant, credential: Secret, connection: Mapping[str, Any]) -> BillingExport:  # noqa: ARG002 - the port names them
-        raise Misconfigured("billing exports in BigQuery are not read by this release; SANDBOX=true reads the bundled one")
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def gcp_export(self, tenant: Tenant, credential: Secret, connection: Mapping[str, Any]) -> BillingExport:
+        return open_export(self._settings, tenant, credential, connection)
 
 
 class SandboxSources:
@@ -65,7 +68,7 @@ class Parts:
 
     @cached_property
     def sources(self) -> Sources:
-        return SandboxSources(self.sandbox) if self.sandbox else BigQuerySources()
+        return SandboxSources(self.sandbox) if self.sandbox else BigQuerySources(self.settings)
 
     def claim_warehouse(self) -> None:
         """At start-up, so that a second process is refused before it serves."""

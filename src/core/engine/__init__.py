@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from src.core.base.clock import Clock
 from src.core.base.faults import Misconfigured
+from src.core.base.secret import Secret
 from src.core.base.settings import Settings
 from src.core.engine.folder import check_folder
 from src.core.engine.port import ColumnKind, Row, Warehouse
 from src.core.engine.process_lock import ProcessLock
+from src.core.engine.remote import RemoteTables
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,12 +20,17 @@ if TYPE_CHECKING:
 ADAPTERS = {"duckdb": "src.core.engine.duckdb_client", "bigquery": "src.core.engine.bq_client"}
 EMBEDDED = "duckdb"
 FILES = "src.core.engine.files"
+READER = "src.core.engine.bq_reader"
 LOCK = ".lock"
 OWNER_ONLY = 0o700
 
 
 class Adapter(Protocol):
     def open_warehouse(self, settings: Settings, clock: Clock, home: Path, claim: ProcessLock | None) -> Warehouse: ...
+
+
+class Reader(Protocol):
+    def open_tables(self, settings: Settings, credential: Secret, labels: Mapping[str, str]) -> RemoteTables: ...
 
 
 class Files(Protocol):
@@ -58,6 +65,11 @@ def check_embedded(settings: Settings) -> None:
 def open_warehouse(settings: Settings, clock: Clock, claim: ProcessLock | None = None) -> Warehouse:
     adapter = cast("Adapter", import_module(ADAPTERS[settings.warehouse_engine]))
     return adapter.open_warehouse(settings, clock, _home(settings), claim or claim_warehouse(settings))
+
+
+def open_tables(settings: Settings, credential: Secret, labels: Mapping[str, str]) -> RemoteTables:
+    """BigQuery's tables as this service account sees them; what is asked of it is labelled so."""
+    return cast("Reader", import_module(READER)).open_tables(settings, credential, labels)
 
 
 def load_files() -> Files:

@@ -23,6 +23,7 @@ Params: TypeAlias = Mapping[str, Scalar | list[str] | list[int] | list[date]]
 Row: TypeAlias = Mapping[str, object]
 ExportFormat = Literal["parquet", "csv"]
 ColumnKind = Literal["day", "text", "money", "count", "moment"]
+LOAD_DAY = "load_day"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,10 @@ class ParquetFiles:
 
 @dataclass(frozen=True, slots=True)
 class RemoteRows:
-    """Rows of a table of another project that is partitioned by the day rows were loaded: those of the named days."""
+    """Rows of a table of another project that is partitioned by the day rows were loaded: those of the named days.
+
+    Staged, they have that day in one more column, LOAD_DAY.
+    """
 
     project: str
     dataset: str

@@ -1,23 +1,39 @@
 """A billing export as its owner's credential opens it: tables of rows that are only ever appended, kept by the day they were written."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Literal, Protocol
 
+from src.core.base.faults import Conflict
+
 ExportKind = Literal["standard", "detailed"]
 Told = Callable[[int], None]
+SHOWN_DAYS = 3
+
+
+class SourceChanged(Conflict):
+    """What was listed is not what is there: the listing is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadDay:
-    """What was written on one day (UTC, the day of `export_time`). `version` differs whenever the content does."""
+    """What was written on one day (UTC). `version` differs whenever the content does."""
 
     day: date
     rows: int
     bytes: int
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A table of BigQuery."""
+
+    project: str
+    dataset: str
+    table: str
 
 
 class BillingExport(Protocol):
@@ -30,8 +46,31 @@ class BillingExport(Protocol):
     def fetch(self, table: str, days: Iterable[LoadDay], into: Path, told: Told) -> tuple[Path, ...]:
         """Puts these days into `into` as Parquet files, whole and as they are, and tells how many bytes each took.
 
-        A day whose content is no longer of the named version is a Conflict: the listing is asked again.
+        A file says of each row on which day it was written, in the column LOAD_DAY, where that is not the day of its `export_time`.
+        A day whose content is no longer of the named version is a SourceChanged.
+        """
+        ...
+
+    def place(self, table: str, days: Iterable[LoadDay]) -> Place | None:
+        """Where an engine may find these days itself; None where it cannot.
+
+        A place is named only when these rows were proven readable with the export's own credential: what an engine reads, it reads
+        with the platform's, which may see more.
         """
         ...
 
     def close(self) -> None: ...
+
+
+def require_listed(export: BillingExport, table: str, days: Sequence[LoadDay]) -> None:
+    """Asked after days were read: what is still of the version it had before was of that version in between."""
+    if days:
+        listed = {one.day: one.version for one in export.load_days(table, min(day.day for day in days), max(day.day for day in days))}
+        other = [day for day in days if listed.get(day.day) != day.version]
+        if other:
+            raise changed(table, other)
+
+
+def changed(table: str, days: Sequence[LoadDay]) -> SourceChanged:
+    told = ", ".join(str(day.day) for day in days[:SHOWN_DAYS]) + (", ..." if len(days) > SHOWN_DAYS else "")
+    return SourceChanged(f"what was written to {table} on {told} has changed since it was listed; list its load days again")

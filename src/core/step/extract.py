@@ -1,4 +1,7 @@
-"""The extract engine: parts of a source brought into the dataset's io folder, and gone from it afterwards."""
+"""The extract engine: parts of a source brought into the dataset's io folder, and gone from it afterwards.
+
+Where the warehouse may read the source itself nothing is brought: the parts are named, and staged from where they are.
+"""
 
 import re
 import secrets
@@ -6,10 +9,13 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from src.core.base.faults import BooksNotClosed
-from src.core.providers.export import BillingExport, LoadDay
+from src.core.base.identity import Tenant
+from src.core.engine.port import ParquetFiles, RemoteRows
+from src.core.providers.export import BillingExport, LoadDay, Place, Told, require_listed
 from src.core.step.context import StepContext
 
 PREFIX = "in-"
@@ -32,11 +38,15 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Files that one statement loads."""
+    """What one statement loads: files that were brought, or rows to be read where they are."""
 
-    source: str
+    wanted: Wanted
     days: tuple[LoadDay, ...]
-    files: tuple[Path, ...]
+    content: ParquetFiles | RemoteRows
+
+    @property
+    def source(self) -> str:
+        return self.wanted.source
 
     @property
     def rows(self) -> int:
@@ -64,24 +74,51 @@ def clear_leftovers(io: Path, run_id: str) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def fetched(wanted: Sequence[Wanted], into: Path, context: StepContext, rows_at_once: int) -> list[Batch]:
-    """Brings what is wanted, in batches of whole load days, and says how far it is."""
-    total, done = sum(one.bytes for one in wanted), 0
+def gathered(wanted: Sequence[Wanted], into: Path, context: StepContext, tenant: Tenant, rows_at_once: int) -> list[Batch]:
+    """What is wanted, in batches of whole load days; says how far it is with those that it brings."""
+    places = [_within_reach(one, context, tenant) for one in wanted]
+    total, done = sum(one.bytes for one, place in zip(wanted, places, strict=True) if place is None), 0
 
     def told(count: int) -> None:
         nonlocal done
+        context.still_wanted()
         done += count
         context.progress(bytes_done=done, bytes_total=total, doing="reading the source")
 
     batches = []
-    for one in wanted:
+    for one, place in zip(wanted, places, strict=True):
         for days in grouped(one.days, rows_at_once):
             context.still_wanted()
-            files = one.export.fetch(one.table, days, into, told)
-            if len(files) < len(days):
-                raise BooksNotClosed(f"{one.source}: {len(days)} load days were asked for and {len(files)} came")
-            batches.append(Batch(one.source, days, files))
+            content = _rows_at(place, days) if place else ParquetFiles(_brought(one, days, into, told))
+            batches.append(Batch(one, days, content))
     return batches
+
+
+def _within_reach(wanted: Wanted, context: StepContext, tenant: Tenant) -> Place | None:
+    warehouse = context.services.warehouse
+    if not warehouse.traits.reads_remote:
+        return None
+    place = wanted.export.place(wanted.table, wanted.days)
+    return place if place and warehouse.reaches(tenant, _rows_at(place, wanted.days)) else None
+
+
+def _rows_at(place: Place, days: Iterable[LoadDay]) -> RemoteRows:
+    return RemoteRows(place.project, place.dataset, place.table, tuple(day.day for day in days))
+
+
+def _brought(wanted: Wanted, days: tuple[LoadDay, ...], into: Path, told: Told) -> tuple[Path, ...]:
+    files = wanted.export.fetch(wanted.table, days, into, told)
+    if len(files) < len(days):
+        raise BooksNotClosed(f"{wanted.source}: {len(days)} load days were asked for and {len(files)} came")
+    return files
+
+
+def require_unchanged(batches: Sequence[Batch]) -> None:
+    """Asked when all are staged; files were compared as they were brought, rows read where they are were not."""
+    for _, group in groupby(batches, key=lambda batch: batch.source):
+        remote = [batch for batch in group if isinstance(batch.content, RemoteRows)]
+        if remote:
+            require_listed(remote[0].wanted.export, remote[0].wanted.table, [day for batch in remote for day in batch.days])
 
 
 def grouped(days: Iterable[LoadDay], rows_at_once: int) -> Iterator[tuple[LoadDay, ...]]:

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 from src.core.base.identity import Tenant
 from src.core.base.schema import TableSchema
 from src.core.base.window import Window
-from src.core.engine.port import WHOLE_TABLE, Fence, ParquetFiles, Publication, Scalar, Slice, Staged
+from src.core.engine.port import LOAD_DAY, WHOLE_TABLE, Fence, Publication, Scalar, Slice, Staged
 from src.core.ledger import dq, tracking
 from src.core.ledger.tracking import TrackedDay
 from src.core.step import manifests
@@ -20,7 +20,7 @@ from src.core.step.books.completeness import Calendar
 from src.core.step.books.rules import Books
 from src.core.step.books.totals import Totals, require_closed
 from src.core.step.context import StepContext
-from src.core.step.extract import Batch
+from src.core.step.extract import Batch, require_unchanged
 from src.core.step.quality.judge import Verdict, judge
 
 INCOMING = "incoming"
@@ -165,7 +165,7 @@ def _write(publication: Publication, loading: Loading, context: StepContext) -> 
     _clear(publication, loading)
     for batch in loading.batches:
         context.progress(rows=written.rows, rows_total=loading.rows, doing=f"writing {destination.table}")
-        staged = publication.stage(INCOMING, ParquetFiles(batch.files), destination.shape)
+        staged = publication.stage(INCOMING, batch.content, destination.shape)
         _note_columns(written, staged)
         days = [day.day for day in batch.days]
         asked = {**destination.params, "source_table": batch.source, "days": days, "first": days[0], "last": days[-1]}
@@ -175,6 +175,7 @@ def _write(publication: Publication, loading: Loading, context: StepContext) -> 
         written.rows += publication.insert(destination.table, destination.query, asked, part)
         written.rows_read += batch.rows
         context.still_wanted()
+    require_unchanged(loading.batches)
     context.progress(rows=written.rows, rows_total=loading.rows)
     return written
 
@@ -193,8 +194,9 @@ def _clear(publication: Publication, loading: Loading) -> None:
 
 
 def _note_columns(written: Written, staged: Staged) -> None:
-    written.absent.update(staged.absent)
-    written.unknown.update(staged.unknown)
+    # a source may leave it to its rows on which day they were written
+    written.absent.update({*staged.absent} - {LOAD_DAY})
+    written.unknown.update({*staged.unknown} - {LOAD_DAY})
 
 
 def _close(closing: Closing, loading: Loading, written: Written, judging: Judging) -> Closed:

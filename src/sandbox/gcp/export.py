@@ -4,8 +4,8 @@ from pathlib import Path
 from shutil import copyfile
 from typing import Any, Protocol
 
-from src.core.base.faults import Conflict, Missing
-from src.core.providers.export import LoadDay, Told
+from src.core.base.faults import Missing
+from src.core.providers.export import LoadDay, Place, SourceChanged, Told
 from src.sandbox.gcp.books import FIRST_DAY, parts_there
 from src.sandbox.gcp.shelf import Kept, Shelf
 
@@ -42,12 +42,15 @@ class FolderExport:
         for day in days:
             parts = parts_there(day.day, self._shelves.today())
             if not parts or shelf.day(day.day, parts).told.version != day.version:
-                raise Conflict(f"what was written to {table} on {day.day} has changed since it was listed; list its load days again")
+                raise SourceChanged(f"what was written to {table} on {day.day} has changed since it was listed; list its load days again")
             path = into / f"{table}-{day.day}-{day.version}.parquet"
             _bring(shelf, shelf.day(day.day, parts), parts, path)
             told(day.bytes)
             paths.append(path)
         return tuple(paths)
+
+    def place(self, table: str, days: Iterable[LoadDay]) -> Place | None:  # noqa: ARG002 - the port names them
+        return None
 
     def close(self) -> None:
         """Holds nothing open."""

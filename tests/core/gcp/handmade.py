@@ -15,7 +15,7 @@ import yaml
 from src.core.ledger import credentials
 from src.core.ledger.credentials import CredentialRecord
 from src.core.processors.gcp.bq_etl import BigQueryETLEngine, EtlStep, Table
-from src.core.providers.export import LoadDay, Told
+from src.core.providers.export import LoadDay, Place, Told
 from src.core.step.context import StepContext
 from src.core.step.load import Published
 from tests.fakes.billing import ROOT, Billing
@@ -79,6 +79,9 @@ class Hand:
             pq.write_table(pa.Table.from_pylist(self._of(day.day), schema=SCHEMA), paths[-1])
             told(day.bytes)
         return tuple(paths)
+
+    def place(self, table: str, days: Iterable[LoadDay]) -> Place | None:
+        return None
 
     def close(self) -> None: ...
 

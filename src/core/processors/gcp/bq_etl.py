@@ -14,15 +14,17 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from src.core.base.documents import Document, read_document
 from src.core.base.facts import TableFacts
-from src.core.base.faults import Conflict, Flaw, Misconfigured, Rejected
+from src.core.base.faults import Flaw, Misconfigured, Rejected
 from src.core.base.identity import Tenant
 from src.core.base.names import did_you_mean, identifier
+from src.core.base.schema import Field as Column
 from src.core.base.schema import TableSchema
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
 from src.core.base.window import Window
+from src.core.engine.port import LOAD_DAY
 from src.core.ledger.credentials import list_for
-from src.core.providers.export import BillingExport, LoadDay
+from src.core.providers.export import BillingExport, LoadDay, SourceChanged
 from src.core.step import credentials
 from src.core.step.books.closing import Closed, Part, Sources
 from src.core.step.books.completeness import EMPTY, Calendar, SourceState
@@ -30,7 +32,7 @@ from src.core.step.books.coverage import Remembered
 from src.core.step.books.rules import Books, Ledgers
 from src.core.step.context import StepConfig, StepContext, StepResult
 from src.core.step.credentials import OpenCredential
-from src.core.step.extract import Wanted, fetched, inbox
+from src.core.step.extract import Wanted, gathered, inbox
 from src.core.step.load import Destination, Loading, Published, WriteMode, already_published, publish, track
 from src.core.step.variables import bind_sql
 
@@ -125,6 +127,14 @@ class BigQueryETLEngine:
 
     def load_from(self, step: EtlStep, context: StepContext, exports: Exports) -> Published:
         """What a step of this config publishes from these tables."""
+        for _ in range(1, LISTINGS):
+            try:
+                return self._listed_and_published(step, context, exports)
+            except SourceChanged as changed:
+                context.log.info("source.changed", detail=changed.detail)
+        return self._listed_and_published(step, context, exports)
+
+    def _listed_and_published(self, step: EtlStep, context: StepContext, exports: Exports) -> Published:
         tenant, books = _tenant(context), self._books(step)
         with inbox(context.services.warehouse.io_folder(tenant), context) as folder:
             loading = self._loading(step, context, exports, books, folder)
@@ -136,30 +146,24 @@ class BigQueryETLEngine:
         remembered = self._remembered(context) if books else Remembered({})
         since = min(window.start, remembered.since or window.start)
         last = min(calendar.today, window.end + timedelta(_late_days(step, books)))
-        for listing in range(1, LISTINGS + 1):
-            context.progress(doing="listing load days")
-            states = [
-                SourceState(
-                    table.source,
-                    since,
-                    calendar.today,
-                    export.load_days(table.table, since, calendar.today),
-                    remembered.loaded(table.source),
-                )
-                for table, export in exports
-            ]
-            wanted = [
-                Wanted(export, table.table, table.source, days)
-                for (table, export), state in zip(exports, states, strict=True)
-                if (days := state.changed(window.start, last, again=step.reload or books is None))
-            ]
-            try:
-                batches = fetched(wanted, folder, context, step.rows_per_statement or self.facts.rows_per_statement)
-                break
-            except Conflict as changed:
-                if listing == LISTINGS:
-                    raise
-                context.log.info("source.changed", detail=changed.detail)
+        context.progress(doing="listing load days")
+        states = [
+            SourceState(
+                table.source,
+                since,
+                calendar.today,
+                export.load_days(table.table, since, calendar.today),
+                remembered.loaded(table.source),
+            )
+            for table, export in exports
+        ]
+        wanted = [
+            Wanted(export, table.table, table.source, days)
+            for (table, export), state in zip(exports, states, strict=True)
+            if (days := state.changed(window.start, last, again=step.reload or books is None))
+        ]
+        rows_at_once = step.rows_per_statement or self.facts.rows_per_statement
+        batches = gathered(wanted, folder, context, _tenant(context), rows_at_once)
         read = {one.source: one.days for one in wanted}
         asked = frozenset(state.source for state in states)
         others = _living(context) - asked if books else frozenset()
@@ -200,7 +204,8 @@ class BigQueryETLEngine:
                 flaws=[Flaw(f"known are {', '.join(self.templates)}", "schema_template")],
             )
         query, params = bind_sql(step.source_query, context.variables)
-        shape = TableSchema(template.name, tuple(column for column in template.fields if column.name not in OURS))
+        theirs = (column for column in template.fields if column.name not in OURS)
+        shape = TableSchema(template.name, (*theirs, Column(LOAD_DAY, "DATE")))
         return Destination(
             schema=replace(template, name=step.destination_table),
             mode=step.write_mode or self.facts.write_mode,

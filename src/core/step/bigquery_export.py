@@ -1,0 +1,76 @@
+"""A billing export where Google writes it: tables of BigQuery, partitioned by the day rows were loaded."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from src.core.base.identity import Tenant
+from src.core.base.secret import Secret
+from src.core.base.settings import Settings
+from src.core.engine import open_tables
+from src.core.engine.remote import RemoteTable, RemoteTables
+from src.core.providers.export import LoadDay, Place, Told, changed, require_listed
+
+
+class BigQueryExport:
+    """A table is named alone, or with a dataset other than the connection's: `dataset.table`."""
+
+    def __init__(self, tables: RemoteTables, project: str, dataset: str) -> None:
+        self._tables = tables
+        self._project, self._dataset = project, dataset
+
+    def load_days(self, table: str, since: date, until: date) -> tuple[LoadDay, ...]:
+        return tuple(LoadDay(day.day, day.rows, day.bytes, day.version) for day in self._tables.days(self._named(table), since, until))
+
+    def fetch(self, table: str, days: Iterable[LoadDay], into: Path, told: Told) -> tuple[Path, ...]:
+        wanted = tuple(days)
+        paths = tuple(self._brought(table, day, into, told) for day in wanted)
+        require_listed(self, table, wanted)
+        return paths
+
+    def place(self, table: str, days: Iterable[LoadDay]) -> Place | None:
+        named = self._named(table)
+        self._tables.prove(named, [day.day for day in days])
+        return Place(named.project, named.dataset, named.table)
+
+    def close(self) -> None:
+        self._tables.close()
+
+    def _brought(self, table: str, day: LoadDay, into: Path, told: Told) -> Path:
+        named = self._named(table)
+        path = into / f"{named.dataset}.{named.table}-{day.day}.parquet"
+        shown = _Shown(day, told)
+        if self._tables.read(named, day.day, path, shown.add) != day.rows:
+            raise changed(table, [day])
+        shown.finish()
+        return path
+
+    def _named(self, table: str) -> RemoteTable:
+        dataset, _, name = table.rpartition(".")
+        return RemoteTable(self._project, dataset or self._dataset, name)
+
+
+class _Shown:
+    """A day's bytes, told as its rows come in."""
+
+    def __init__(self, day: LoadDay, told: Told) -> None:
+        self._day, self._told = day, told
+        self._rows = self._bytes = 0
+
+    def add(self, rows: int) -> None:
+        self._rows += rows
+        self._up_to(self._day.bytes * min(self._rows, self._day.rows) // self._day.rows)
+
+    def finish(self) -> None:
+        self._up_to(self._day.bytes)
+
+    def _up_to(self, count: int) -> None:
+        self._told(count - self._bytes)
+        self._bytes = count
+
+
+def open_export(settings: Settings, tenant: Tenant, credential: Secret, connection: Mapping[str, Any]) -> BigQueryExport:
+    # labels group what is spent in the organisation's own project; a slug has no letter that a label may not have
+    labels = {"service": "convergence", "org": str(tenant.org_slug)}
+    return BigQueryExport(open_tables(settings, credential, labels), str(connection.get("project")), str(connection.get("dataset")))
