@@ -180,7 +180,7 @@ class Jobs:
     def _config(self, config: Any, *, billed: bool = False) -> Any:
         config.labels = dict(self.labels)
         config.job_timeout_ms = int(self.limits.seconds * 1000)
-        if isinstance(config, bigquery.QueryJobConfig):
+        if isinstance(config, bigquery.QueryJobConfig) and self.dataset:
             config.default_dataset = bigquery.DatasetReference(self.project, self.dataset)
         if billed:
             config.maximum_bytes_billed = self.limits.maximum_bytes
