@@ -13,6 +13,7 @@ def note_current(unit: Unit, key_id: str, at: datetime) -> bool:
     """Writes down that this key seals now and every other only opens; whether it was new here."""
     if unit.point(_current, {"key_id": key_id}) is not None:
         return False
+    unit.hold("current key")
     in_cloud = key_id.startswith(CLOUD)
     facts = {
         "kms_key_id": key_id,

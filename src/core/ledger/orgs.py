@@ -47,6 +47,11 @@ class Org:
     concurrent_run_limit: int | None
 
 
+def alone(unit: Unit, slug: str) -> None:
+    """For what decides by several rows of an organisation: what else does so waits until this unit ends."""
+    unit.hold(f"org {slug}")
+
+
 def taken(unit: Unit, slug: str) -> bool:
     return unit.point(_live, {"org_slug": slug}) is not None
 
@@ -109,6 +114,7 @@ def page(unit: Unit, *, after: str | None, limit: int, status: Status | None = N
 
 def begin_offboarding(unit: Unit, slug: str, at: datetime) -> bool:
     """From here no run is admitted; False when there is no such organisation or it has begun."""
+    alone(unit, slug)
     return unit.change(unit.prepared(_begin_offboarding), {"slug": slug, "at": at}) == 1
 
 
@@ -117,6 +123,7 @@ def erase(unit: Unit, slug: str, at: datetime, generation: int | None = None) ->
 
     So does a generation that is not the living one: the slug belongs to somebody else by now.
     """
+    alone(unit, slug)
     named = {name: table for name, table in unit.tables.items() if name not in KEPT_BY_ERASURE and "org_slug" in table.c}
     if generation is not None:
         living = get(unit, slug)

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Select, Update, bindparam, case, exists, literal, or_, select, update
 
+from src.core.ledger import orgs
 from src.core.ledger.subscriptions import may_run
 from src.core.ledger.unit import Tables, Unit
 
@@ -33,6 +34,8 @@ class Reservation:
 
 def reserve(unit: Unit, org_slug: str, *, day: date, at: datetime) -> Reservation:
     """Takes one run of each limit, or says which limit refuses; of several, the one that lasts longest."""
+    # a limit that is lowered, and an organisation that leaves, are seen by whoever comes after
+    orgs.alone(unit, org_slug)
     admitted = unit.change(_reserve, {"slug": org_slug, "day": day, "month": day.replace(day=1), "at": at}) == 1
     used = usage(unit, org_slug, day)
     return Reservation(admitted, None if admitted else _reason(used), used)

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Select, Update, bindparam, select, update
 
+from src.core.ledger import orgs
 from src.core.ledger.plans import Plan
 from src.core.ledger.unit import Tables, Unit
 
@@ -37,16 +38,19 @@ def get(unit: Unit, org_slug: str) -> Subscription | None:
 
 def set_plan(unit: Unit, org_slug: str, plan: Plan, at: datetime) -> bool:
     """Takes effect on the next run; what is used already counts against the new limits."""
+    orgs.alone(unit, org_slug)
     limits = {"daily": plan.daily_runs, "monthly": plan.monthly_runs, "concurrent": plan.concurrent_runs}
     return unit.change(_set_plan, {"slug": org_slug, "plan": plan.name, "at": at, **limits}) == 1
 
 
 def set_status(unit: Unit, org_slug: str, status: SubscriptionStatus, at: datetime) -> bool:
+    orgs.alone(unit, org_slug)
     return unit.change(_set_status, {"slug": org_slug, "word": status, "at": at}) == 1
 
 
 def set_trial_end(unit: Unit, org_slug: str, day: date | None, at: datetime) -> bool:
     """None: a trial without an end."""
+    orgs.alone(unit, org_slug)
     return unit.change(_set_trial_end, {"slug": org_slug, "day": day, "at": at}) == 1
 
 

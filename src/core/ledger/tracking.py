@@ -39,6 +39,8 @@ def record(unit: Unit, days: Iterable[TrackedDay]) -> None:
     for day in days:
         by_day.setdefault((day.org_slug, day.provider, day.usage_date), []).append(day)
     table = unit.tables["org_cost_tracking"]
+    for org_slug in sorted({org_slug for org_slug, _, _ in by_day}):
+        unit.hold(f"days of {org_slug}")
     for (org_slug, provider, usage_date), told in by_day.items():
         place = {"org": org_slug, "by": provider, "on": usage_date}
         if unit.first(unit.prepared(_newer), {**place, "gen": told[0].generation}) is not None:

@@ -96,6 +96,8 @@ def accept(
 
 def _accept(unit: Unit, request: _Request) -> Accepted:
     run = request.run
+    # the same work asked for twice at once is one run, even if that takes the last place
+    orgs.alone(unit, request.tenant.org_slug)
     known = _known(unit, request)
     if known is not None:
         return Accepted(known, fresh=False)

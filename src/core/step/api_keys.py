@@ -65,6 +65,7 @@ def rotate(services: Services, actor: Actor, slug: OrgSlug, grace: timedelta) ->
     now = services.clock.now()
     minted = mint(services, slug)
     with services.ledger.writing() as unit:
+        orgs.alone(unit, slug)
         _living(unit, slug)
         store(unit, minted, now)
         living = {record.key_id for record in keys.list_for(unit, slug) if record.usable(now)} - {minted.key_id}

@@ -151,6 +151,7 @@ def store(context: StepContext, proven: Proven) -> tuple[CredentialRecord, Crede
         updated_at=now,
     )
     with services.ledger.writing() as unit:
+        orgs.alone(unit, tenant.org_slug)
         if living(unit, tenant.org_slug).generation != proven.generation:
             raise Conflict(f"organisation {tenant.org_slug} was onboarded anew meanwhile; nothing was stored")
         kms_keys.note_current(unit, services.vault.key_id(sealed), now)
