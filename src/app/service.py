@@ -19,7 +19,7 @@ from src.app.sse import Watchers
 from src.app.tables import downloads
 from src.app.version import VERSION
 from src.app.wiring import Parts
-from src.core.base.faults import Misconfigured
+from src.core.base.faults import Fault, Misconfigured
 from src.core.base.settings import Settings
 
 log = structlog.get_logger("app")
@@ -83,7 +83,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     if settings.disable_auth:
         log.warning("auth.disabled", message="every request is let through; for development only")
     parts.ledger.check()
-    parts.vault.check()
+    _check_vault(parts)
     log.info(
         "service.started",
         environment=settings.environment.value,
@@ -100,6 +100,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await app.state.door.keys.settle()
     parts.close()
     log.info("service.stopped")
+
+
+def _check_vault(parts: Parts) -> None:
+    """An outage of Cloud KMS keeps nobody from what needs no secret; readiness tells of it."""
+    try:
+        parts.vault.check()
+    except Fault as fault:
+        if not fault.retry:
+            raise
+        log.warning("vault.unavailable", message=fault.detail)
 
 
 @asynccontextmanager

@@ -8,9 +8,11 @@ import sys
 from tests.fakes.running import ROOT, RunningService, environment
 
 
-def rotate(service: RunningService) -> subprocess.CompletedProcess[str]:
+def rotate(service: RunningService, **settings: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "src.cli.main", "rotate-keyring"]
-    return subprocess.run(argv, cwd=ROOT, env=environment(service.data), capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        argv, cwd=ROOT, env=environment(service.data, **settings), capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def test_every_sealed_key_moves_under_the_new_one(fresh):
