@@ -1,4 +1,4 @@
-"""Runs a command with engines beside it: `python -m tests.engines LEDGER WAREHOUSE [--keep FOLDER] -- COMMAND...`.
+"""Runs a command with engines beside it: `python -m tests.engines LEDGER WAREHOUSE [--keep] -- COMMAND...`.
 
 LEDGER is sqlite, postgresql or bigquery-emulator, WAREHOUSE duckdb or bigquery-emulator; the settings that name them are in the command's
 environment.
@@ -6,13 +6,16 @@ environment.
 
 import argparse
 import contextlib
+import hashlib
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from tests.engines.emulator import running_emulator
+from tests.engines.places import ROOT
 from tests.engines.postgres import running_postgres
 
 LEDGERS = ("sqlite", "postgresql", "bigquery-emulator")
@@ -23,16 +26,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.engines", description=__doc__)
     parser.add_argument("ledger", choices=LEDGERS)
     parser.add_argument("warehouse", choices=WAREHOUSES)
-    parser.add_argument("--keep", type=Path, help="folder that keeps what the engines store")
+    parser.add_argument("--keep", action="store_true", help="find again what the engines stored for this checkout the last time")
     parser.add_argument("command", nargs="+")
     given = parser.parse_args()
     settings: dict[str, str] = {}
     with contextlib.ExitStack() as engines:
         if "bigquery-emulator" in (given.ledger, given.warehouse):
-            emulator = engines.enter_context(running_emulator(_folder(given.keep, "bigquery")))
+            emulator = engines.enter_context(running_emulator(_folder("bigquery", keep=given.keep)))
             settings |= emulator.settings
         if given.ledger == "postgresql":
-            server = engines.enter_context(running_postgres(durable=True, folder=_folder(given.keep, "postgresql")))
+            server = engines.enter_context(running_postgres(durable=True, folder=_folder("postgresql", keep=given.keep)))
             settings["LEDGER_URL"] = server.url("postgres")
         if given.ledger == "bigquery-emulator":
             settings["LEDGER_URL"] = "bigquery://local/organizations"
@@ -45,8 +48,13 @@ def main() -> int:
         return command.wait()
 
 
-def _folder(keep: Path | None, name: str) -> Path | None:
-    return keep.resolve() / name if keep else None
+def _folder(name: str, *, keep: bool) -> Path | None:
+    """In the system's temporary folder: PostgreSQL runs as a user who may not enter the folders of whoever started it."""
+    if not keep:
+        return None
+    home = Path(tempfile.gettempdir()) / f"convergence-engines-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]}"
+    home.mkdir(mode=0o711, exist_ok=True)
+    return home / name
 
 
 if __name__ == "__main__":
