@@ -1,0 +1,336 @@
+"""Ten organisations at once against a running service, each proven apart from the nine others.
+
+    python test_10_tenants.py --url http://localhost:8000            # the root key comes from CA_ROOT_API_KEY or .env
+    python test_10_tenants.py --demo                                 # against `make demo`, with the sandbox's bills
+    python test_10_tenants.py --url https://... --credential bill-reader.json
+
+They are made for this, under names nobody else has, and erased at the end. pytest has nothing to collect here.
+"""
+
+import json
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import httpx2
+import typer
+
+from src.core.base.clock import SystemClock
+from src.core.base.faults import Fault, Misconfigured, Unavailable
+from src.core.base.settings import ROOT, load_settings
+from src.sandbox.gcp.provider import Gcp
+from src.sandbox.gcp.worlds import PROJECTS, detailed_table, standard_table
+
+OK, CREATED, ACCEPTED, UNAUTHENTICATED, FORBIDDEN, MISSING, TOO_MANY = 200, 201, 202, 401, 403, 404, 429
+OVER = ("SUCCESS", "FAILED", "CANCELLED")
+SETTLED_DAYS = 20  # before today: what a provider adds to a load day later is there by then
+REACH_DAYS = 120  # corrections of a load day touch days of use as old as this
+LOOK_SECONDS = 0.5
+PROCESS_SECONDS = 10.0  # a BigQuery ledger's queue is worked on when it is told to
+ATTEMPTS = 8
+SANDBOX_ACCOUNTS = ("demo", "second")
+PIPELINE = "gcp/cost/billing"
+
+Money = dict[str, Decimal]
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Service:
+    client: httpx2.Client
+    root_key: str
+
+    def call(self, method: str, path: str, key: str | None = None, body: object = None) -> httpx2.Response:
+        """With an organisation's key, or with the root key where none is named. Waits when it is told to."""
+        headers = {"X-API-Key": key} if key else {"X-CA-Root-Key": self.root_key}
+        for attempt in range(ATTEMPTS):
+            try:
+                answer = self.client.request(method, f"/api/v1{path}", headers=headers, json=body)
+            except httpx2.TransportError as wrong:
+                raise Unavailable(
+                    f"{method} {path}: {str(wrong) or type(wrong).__name__}; does the service run at {self.client.base_url}?"
+                ) from wrong
+            if answer.status_code != TOO_MANY or attempt == ATTEMPTS - 1:
+                return answer
+            time.sleep(float(answer.headers.get("Retry-After", "1")))
+        raise AssertionError
+
+    def ask(self, method: str, path: str, key: str | None = None, body: object = None, *, expect: int = OK) -> Any:
+        answer = self.call(method, path, key, body)
+        if answer.status_code != expect:
+            raise Fault(f"{method} {path} answered {answer.status_code}: {answer.text[:400]}")
+        return answer.json()
+
+
+@dataclass(slots=True)
+class Tenant:
+    slug: str
+    day: date
+    credential: Path | None
+    key: str = ""
+    fingerprint: str = ""
+    onboarded: bool = False
+    run_id: str = ""
+    run: dict[str, Any] = field(default_factory=dict)
+    costs: Money = field(default_factory=dict)
+    flaws: list[str] = field(default_factory=list)
+
+    def expect(self, held: bool, flaw: str) -> None:
+        if not held:
+            self.flaws.append(flaw)
+
+
+@dataclass(slots=True)
+class Proof:
+    service: Service
+    tenants: list[Tenant]
+    seconds: float
+    tried: int = 0
+
+    def at_once(self, act: Callable[[Tenant], T]) -> list[T]:
+        """For all of them at the same time; the first that cannot go on ends it."""
+        with ThreadPoolExecutor(len(self.tenants)) as hands:
+            return list(hands.map(act, self.tenants))
+
+    def onboard(self, tenant: Tenant) -> None:
+        body = {"org_slug": tenant.slug, "company_name": f"Proof {tenant.slug}", "admin_email": "finops@example.com"}
+        tenant.onboarded = True  # also when the answer is lost: it may have been made
+        made = self.service.ask("POST", "/organizations/onboard", body=body, expect=CREATED)
+        tenant.key, tenant.fingerprint = made["api_key"], made["api_key_fingerprint"]
+        who = self.service.ask("GET", "/whoami", tenant.key)
+        tenant.expect(who["org_slug"] == tenant.slug, f"its key is that of {who['org_slug']}")
+
+    def connect(self, tenant: Tenant) -> None:
+        if tenant.credential is not None:
+            body = {"credential": tenant.credential.read_text()}
+            self.service.ask("POST", f"/integrations/{tenant.slug}/gcp/setup", tenant.key, body)
+
+    def start(self, tenant: Tenant) -> None:
+        body = {"date": str(tenant.day), "late_days": 0}
+        run = self.service.ask("POST", f"/pipelines/run/{tenant.slug}/{PIPELINE}", tenant.key, body, expect=ACCEPTED)
+        tenant.run_id = run["pipeline_logging_id"]
+
+    def settle(self) -> None:
+        deadline, process_at = time.monotonic() + self.seconds, time.monotonic() + PROCESS_SECONDS
+        waiting = list(self.tenants)
+        while waiting:
+            for tenant in waiting:
+                tenant.run = self.service.ask("GET", f"/pipelines/runs/{tenant.slug}/{tenant.run_id}", tenant.key)
+            waiting = [tenant for tenant in waiting if tenant.run["status"] not in OVER]
+            if waiting and time.monotonic() > deadline:
+                states = ", ".join(f"{tenant.slug} {tenant.run['state']}" for tenant in waiting)
+                raise Unavailable(f"not over within {self.seconds:g} s: {states}; does a worker run? --seconds waits longer")
+            if waiting and time.monotonic() > process_at:
+                self.service.call("POST", "/scheduler/process-queue")
+                process_at = time.monotonic() + PROCESS_SECONDS
+            time.sleep(LOOK_SECONDS if waiting else 0)
+
+    def own(self, tenant: Tenant) -> None:
+        """What it sees of itself is its own, all of it, and nothing else."""
+        slug, ask = tenant.slug, partial(self.service.ask, "GET", key=tenant.key)
+        wanted = "SUCCESS" if tenant.credential else "FAILED"
+        tenant.expect(tenant.run["status"] == wanted, f"its run ended {tenant.run['status']}: {tenant.run['error']}")
+        runs = [run for run in ask(f"/pipelines/runs/{slug}?limit=200")["runs"] if run["provider"] == "gcp" and run["domain"] == "cost"]
+        tenant.expect([run["pipeline_logging_id"] for run in runs] == [tenant.run_id], f"it sees {len(runs)} runs of the bill, not its one")
+        tenant.expect({run["org_slug"] for run in runs} == {slug}, "it sees runs of another organisation")
+        keys = [key["api_key_fingerprint"] for key in ask(f"/organizations/{slug}/keys")["keys"]]
+        tenant.expect(keys == [tenant.fingerprint], f"it sees the keys {keys}")
+        subjects = {one["subject"] for each in ask(f"/integrations/{slug}")["integrations"] for one in each["credentials"]}
+        tenant.expect(subjects == _subjects(tenant.credential), f"it sees the credentials {subjects}")
+        tenant.costs = _totals(ask(f"/costs/{slug}/summary?from={tenant.day - timedelta(REACH_DAYS)}&to={tenant.day}")["totals"])
+        for said, expected in _expected(tenant):
+            tenant.expect(tenant.costs == expected, f"its books say {_text(tenant.costs)}, {said} {_text(expected)}")
+
+    def pairs(self, tenant: Tenant) -> None:
+        """Every other organisation, tried with this one's key."""
+        for other in self.tenants:
+            if other is tenant:
+                continue
+            for method, path, body in _doors(other):
+                answer = self.service.call(method, path, tenant.key, body)
+                tenant.expect(answer.status_code == FORBIDDEN, f"{method} {path} answered {answer.status_code} to its key")
+                tenant.expect(other.key not in answer.text, f"{method} {path} gave it another's key")
+            mine = self.service.call("GET", f"/pipelines/runs/{tenant.slug}/{other.run_id}", tenant.key)
+            tenant.expect(mine.status_code == MISSING, f"it reached the run of {other.slug} as one of its own: {mine.status_code}")
+
+    def doors_of_the_platform(self, tenant: Tenant) -> None:
+        """Once each: what takes the root key is closed to every organisation's alike, and refused keys are few a minute."""
+        other = self.tenants[self.tenants.index(tenant) - 1].slug
+        for method, path, body in (("GET", f"/organizations/{other}", None), ("DELETE", f"/organizations/{other}", {"confirm": other})):
+            answer = self.service.call(method, path, tenant.key, body)
+            tenant.expect(answer.status_code == UNAUTHENTICATED, f"{method} {path} answered {answer.status_code} to its key")
+
+    def erase(self, tenant: Tenant) -> None:
+        if not tenant.onboarded:
+            return
+        answer = self.service.call("DELETE", f"/organizations/{tenant.slug}", body={"confirm": tenant.slug})
+        tenant.expect(answer.status_code in (OK, MISSING), f"it could not be erased ({answer.status_code}): {answer.text[:200]}")
+
+    def carry_out(self) -> None:
+        for name, act in (("onboarded", self.onboard), ("connected", self.connect), ("running", self.start)):
+            self._all(name, act)
+        started = time.monotonic()
+        self.settle()
+        typer.echo(f"  {'settled':<14}{time.monotonic() - started:6.1f} s")
+        self._all("looked at", self.own)
+        self._all("tried apart", self.pairs)
+        self._all("root's doors", self.doors_of_the_platform)
+        self.tried = len(self.tenants) * (len(self.tenants) - 1)
+        # once more: the tries of the others have left nothing behind
+        self._all("looked again", self.own)
+
+    def _all(self, name: str, act: Callable[[Tenant], None]) -> None:
+        started = time.monotonic()
+        self.at_once(act)
+        typer.echo(f"  {name:<14}{time.monotonic() - started:6.1f} s")
+
+
+def _doors(other: Tenant) -> Iterator[tuple[str, str, object]]:
+    slug, run = other.slug, f"/pipelines/runs/{other.slug}/{other.run_id}"
+    for path in (
+        f"/organizations/{slug}/keys", f"/organizations/{slug}/quota", f"/organizations/{slug}/subscription",
+        f"/integrations/{slug}", f"/integrations/{slug}/gcp", f"/pipelines/{slug}", f"/pipelines/runs/{slug}", run, f"{run}/logs",
+        f"{run}/events", f"/costs/{slug}/daily", f"/costs/{slug}/summary", f"/costs/{slug}/tables/gcp_cost_daily",
+        f"/costs/{slug}/tables/x_load_manifests",
+    ):  # fmt: skip
+        yield "GET", path, None
+    yield "POST", f"/pipelines/run/{slug}/{PIPELINE}", {"date": str(other.day)}
+    yield "POST", f"{run}/cancel", {}
+    yield "POST", f"/organizations/{slug}/keys/rotate", {"grace_hours": 0}
+    yield "DELETE", f"/organizations/{slug}/keys/{other.fingerprint}", None
+    yield "POST", f"/integrations/{slug}/gcp/validate", {}
+    yield "DELETE", f"/integrations/{slug}/gcp", None
+
+
+def _subjects(credential: Path | None) -> set[str]:
+    return {json.loads(credential.read_text())["client_email"]} if credential else set()
+
+
+def _totals(rows: Sequence[dict[str, Any]]) -> Money:
+    """Net cost by currency."""
+    found: Money = {}
+    for row in rows:
+        if row["net_cost"] is not None:
+            found[row["currency"]] = found.get(row["currency"], Decimal(0)) + Decimal(row["net_cost"])
+    return found
+
+
+def _expected(tenant: Tenant) -> Iterator[tuple[str, Money]]:
+    """What its figures must be: as its own run read them from its own source, and as the sandbox counts them where that is the source."""
+    yield "its run read", _totals([row for one in tenant.run["totals"]["control"] for row in one])
+    if tenant.credential is None:
+        return
+    accounts = PROJECTS.get(json.loads(tenant.credential.read_text())["project_id"], ())
+    sandbox = Gcp(Path(tempfile.gettempdir()) / "never-written", SystemClock())
+    right: Money = {}
+    for account in accounts:
+        table = (detailed_table if account.detailed else standard_table)(account)
+        for (currency, _), total in sandbox.answers(table, tenant.day, tenant.day).by_usage_day.items():
+            right[currency] = right.get(currency, Decimal(0)) + total.net
+    if accounts:
+        yield "the sandbox has", right
+
+
+def _text(money: Money) -> str:
+    return " + ".join(f"{amount:,.2f} {currency}" for currency, amount in sorted(money.items())) or "nothing"
+
+
+def table(tenants: Sequence[Tenant]) -> None:
+    typer.echo(f"\n  {'organisation':<24}{'key':<16}{'load day':<12}{'run':<10}{'net cost':<32}apart")
+    for one in tenants:
+        said = one.run.get("status", "-")
+        typer.echo(f"  {one.slug:<24}{one.fingerprint:<16}{one.day!s:<12}{said:<10}{_text(one.costs):<32}{'NO' if one.flaws else 'yes'}")
+        for flaw in one.flaws:
+            typer.echo(f"      {flaw}")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    url: str
+    root_key: str
+    credentials: tuple[Path, ...]
+
+
+def _target(url: str, credentials: Sequence[Path], *, demo: bool) -> Target:
+    if demo:
+        known = ROOT / "var" / "demo.json"
+        if not known.exists():
+            raise Misconfigured(f"{known} is not there; start `make demo` first")
+        told = json.loads(known.read_text())
+        return Target(told["address"], told["root_key"], _files([ROOT / "var" / "demo" / "sandbox" / "credentials"]))
+    root_key = load_settings().ca_root_api_key
+    if root_key is None:
+        raise Misconfigured("CA_ROOT_API_KEY is not set; export the root key of the service, or name --demo")
+    return Target(url, root_key.get_secret_value(), _files(credentials))
+
+
+def _files(given: Sequence[Path]) -> tuple[Path, ...]:
+    """Key files as they are; of a folder, which is a sandbox's, those of the accounts that have a bill."""
+    found = [file for path in given for file in ([path / f"gcp-{name}.json" for name in SANDBOX_ACCOUNTS] if path.is_dir() else [path])]
+    absent = [str(file) for file in found if not file.is_file()]
+    if absent:
+        raise Misconfigured(f"no such key file: {', '.join(absent)}")
+    return tuple(found)
+
+
+def prove(target: Target, count: int, seconds: float, *, keep: bool) -> bool:
+    mark, last = secrets.token_hex(4), datetime.now(UTC).date() - timedelta(SETTLED_DAYS)
+    given: tuple[Path | None, ...] = target.credentials or (None,)
+    # each its own load day, so that no two have the same figures
+    tenants = [Tenant(f"ten_{mark}_{number:02}", last - timedelta(number), given[number % len(given)]) for number in range(count)]
+    local = httpx2.URL(target.url).host in ("localhost", "127.0.0.1", "::1")
+    with httpx2.Client(base_url=target.url, timeout=120, trust_env=not local) as client:
+        proof = Proof(Service(client, target.root_key), tenants, seconds)
+        typer.echo(f"{count} organisations at once at {target.url}\n")
+        try:
+            proof.carry_out()
+            table(tenants)
+        finally:
+            if keep:
+                typer.echo(f"\nKept: {tenants[0].slug} and the others with its beginning")
+            else:
+                proof.at_once(proof.erase)
+    if not target.credentials:
+        typer.echo("\nNo --credential was named: their runs had nothing to load, and figures were not compared.")
+    left = [tenant.slug for tenant in tenants if tenant.flaws]
+    typer.echo(f"\n{proof.tried} pairs tried; {f'not apart or not right: {len(left)}' if left else 'each stands apart'}")
+    return not left
+
+
+def run(
+    *,
+    url: Annotated[str, typer.Option(help="Where the service answers")] = "http://localhost:8000",
+    demo: Annotated[bool, typer.Option("--demo", help="Take address, root key and credentials from var/demo.json")] = False,
+    credential: Annotated[
+        list[Path] | None, typer.Option(help="Key file of a service account with a bill, or a sandbox's folder of them; may be repeated")
+    ] = None,
+    organisations: Annotated[int, typer.Option(help="How many at once", min=2, max=50)] = 10,
+    seconds: Annotated[float, typer.Option(help="How long their runs may take", min=1)] = 900.0,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the organisations there")] = False,
+) -> None:
+    """Onboard ten organisations at once, run a pipeline for each, and try every pair apart."""
+    try:
+        apart = prove(_target(url, credential or (), demo=demo), organisations, seconds, keep=keep)
+    except Fault as fault:
+        typer.echo(str(fault), err=True)
+        raise typer.Exit(2) from None
+    raise typer.Exit(0 if apart else 1)
+
+
+def main(arguments: Sequence[str]) -> None:
+    command = typer.Typer(add_completion=False)
+    command.command()(run)
+    command(list(arguments))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
