@@ -29,11 +29,16 @@ KINDS: dict[exp.DType, Kind] = {
     Type.BIGDECIMAL: "bignumeric",
 }
 NUMERIC_SCALE, BIGNUMERIC_SCALE = 9, 18
+NUMERICS: tuple[Kind, ...] = ("numeric", "bignumeric")
 
 
 class Kinds:
-    def __init__(self, found: dict[int, Kind]) -> None:
-        self._found = found
+    def __init__(self, found: dict[int, Kind], types: dict[int, exp.DataType]) -> None:
+        self._found, self._types = found, types
+
+    def type_of(self, node: exp.Expr) -> exp.DataType | None:
+        """With what it is made of, where that is known."""
+        return self._types.get(node.meta.get(TAG, -1))
 
     def of(self, node: exp.Expr) -> Kind | None:
         if isinstance(node, exp.Paren):
@@ -50,6 +55,7 @@ def kinds_of(root: exp.Expr, columns: Mapping[str, Mapping[str, str]]) -> Kinds:
         types = {column.lower(): data_type(kind) for column, kind in columns[relation].items()}
         schema.add_table(exp.Table(this=exp.to_identifier(relation, quoted=True)), types, dialect="bigquery")
     found: dict[int, Kind] = {}
+    declared: dict[int, exp.DataType] = {}
     for query in _queries(root):
         try:
             twin = annotate_types(
@@ -61,9 +67,10 @@ def kinds_of(root: exp.Expr, columns: Mapping[str, Mapping[str, str]]) -> Kinds:
             continue  # the types stay unknown, and what depends on them is refused
         for node in twin.walk():
             kind = _kind(node.type)
-            if kind and TAG in node.meta:
+            if kind and node.type and TAG in node.meta:
                 found[node.meta[TAG]] = kind
-    return Kinds(found)
+                declared[node.meta[TAG]] = node.type
+    return Kinds(found, declared)
 
 
 @lru_cache(maxsize=4096)
