@@ -100,9 +100,9 @@ def _hold(_: Tables) -> Select[Any]:
 
 
 def _picked(query: Select[Any], apart: Sequence[str]) -> Select[Any]:
-    """The inner query is neither merged into the outer nor run further than the first row whose lock is free, because it locks rows."""
+    """The inner query gives row after row until one has its lock free; without its OFFSET the planner would take the locks of all first."""
     [table] = {col.table for col in query.selected_columns}
-    inner = query.limit(None).with_for_update(skip_locked=True, of=table).subquery("waiting")
+    inner = query.limit(None).offset(0).with_for_update(skip_locked=True, of=table).subquery("waiting")
     parts = [part for name in apart for part in (literal("|"), inner.c[name])][1:]
     key = func.concat(*parts)
     return select(*inner.c).where(func.pg_try_advisory_xact_lock(func.hashtextextended(key, 1))).limit(1)

@@ -4,16 +4,20 @@ It says `ready`, waits for a line, then lets COUNT threads do ACT at once and pr
 """
 
 import json
+import os
 import subprocess
 import sys
 import threading
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 
 from src.core.base.settings import ROOT, Settings
-from src.core.ledger import quotas
+from src.core.ledger import queue, quotas
 from src.core.ledger.store import open_ledger
 from tests.contract.ledger.samples import AT, TODAY, org
+
+PLACES = ("GCP_PROJECT_ID", "PLATFORM_BIGQUERY_URL", "PLATFORM_BIGQUERY_STORAGE_URL")
 
 
 def say(line):
@@ -33,6 +37,14 @@ def bootstrap(ledger):
     return list(ledger.bootstrap().tables_created)
 
 
+def claim(ledger):
+    """All that this one can get."""
+    got = []
+    while found := ledger.write(queue.claim, "rival", AT, AT + timedelta(seconds=30)):
+        got.append(found.queue_id)
+    return got
+
+
 def stall(ledger):
     """Stays inside a unit until it is killed."""
     with ledger.writing() as unit:
@@ -41,7 +53,7 @@ def stall(ledger):
         sys.stdin.readline()
 
 
-ACTS = {act.__name__: act for act in (reserve, create, bootstrap, stall)}
+ACTS = {act.__name__: act for act in (reserve, create, bootstrap, claim, stall)}
 
 
 def at_once(count, act):
@@ -63,7 +75,8 @@ def at_once(count, act):
 
 def spawn(act, settings, count=1):
     command = [sys.executable, "-m", "tests.contract.ledger.rivals", act, settings.ledger, str(settings.configs_dir), str(count)]
-    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    places = {name: str(value) for name in PLACES if (value := getattr(settings, name.lower()))}
+    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **places})
 
 
 def race(act, settings, *, processes, threads):

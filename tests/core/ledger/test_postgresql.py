@@ -1,0 +1,337 @@
+import threading
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from sqlalchemy import select, text
+
+from src.core.base.faults import Conflict, Misconfigured, Throttled, Unavailable
+from src.core.base.settings import Settings
+from src.core.ledger import keys, orgs, queue, runs
+from src.core.ledger.postgresql_faults import Unforeseen, refusal_of
+from src.core.ledger.store import open_ledger
+from tests.contract.ledger.rivals import at_once
+from tests.contract.ledger.samples import AT, org, run
+from tests.contract.ledger.test_queue import entry
+
+
+@pytest.fixture(scope="module")
+def database(postgres_server):
+    """Bootstrapped once; each test begins with empty tables."""
+    name = postgres_server.create_database()
+    ledger = opened(postgres_server, name)
+    ledger.bootstrap()
+    ledger.close()
+    yield name
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture
+def ledger(postgres_server, database):
+    ledger = opened(postgres_server, database)
+    with ledger.writing() as unit:
+        unit.change(text(f"TRUNCATE {', '.join(unit.tables)}"))
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture
+def server(postgres_server, database):
+    """As its administrator sees it, from outside the ledger."""
+    with psycopg.connect(postgres_server.dsn(database), autocommit=True) as connection:
+        yield connection
+
+
+def opened(postgres_server, name, **settings: object):
+    return open_ledger(Settings(_env_file=None, ledger_url=postgres_server.url(name), **settings))
+
+
+def end_sessions(server):
+    ours = "FROM pg_stat_activity WHERE application_name = 'convergence' AND datname = current_database()"
+    ended = server.execute(f"SELECT pg_terminate_backend(pid) {ours}").fetchall()
+    until(server, f"SELECT count(*) = 0 {ours}")
+    return len(ended)
+
+
+def until(server, query):
+    deadline = time.monotonic() + 10
+    while not server.execute(query).fetchone()[0]:
+        assert time.monotonic() < deadline, query
+        time.sleep(0.002)
+
+
+def slugs(ledger):
+    return [found.org_slug for found in ledger.read(orgs.page, after=None, limit=99)]
+
+
+def beside(act):
+    """In a thread of its own; `result` waits for its end."""
+    pool = ThreadPoolExecutor(1)
+    answer = pool.submit(act)
+    pool.shutdown(wait=False)
+    return answer
+
+
+@pytest.mark.parametrize("use", ["read", "glance", "write", "reading", "check"])
+def test_a_connection_that_was_ended_while_idle_is_nobodys_failure(ledger, server, use):
+    ledger.write(org, "acme")
+    assert end_sessions(server) == 1
+    if use == "write":
+        assert ledger.write(org, "other")
+    elif use == "reading":
+        with ledger.reading() as unit:
+            assert orgs.get(unit, "acme") is not None
+    elif use == "check":
+        ledger.check()
+    else:
+        assert getattr(ledger, use)(orgs.get, "acme") is not None
+
+
+def test_a_unit_whose_connection_is_ended_is_done_anew_and_doubles_nothing(ledger, server):
+    tries = []
+
+    def write(unit):
+        assert org(unit, f"org_{len(tries)}")
+        tries.append(len(tries))
+        if len(tries) < 3:
+            end_sessions(server)
+        return org(unit, "acme")
+
+    assert ledger.write(write)
+    assert (tries, slugs(ledger)) == ([0, 1, 2], ["acme", "org_2"])
+
+
+def test_a_snapshot_whose_connection_is_ended_is_taken_anew(ledger, server):
+    ledger.write(org, "acme")
+    tries = []
+
+    def read(unit):
+        tries.append(orgs.get(unit, "acme"))
+        if len(tries) < 2:
+            end_sessions(server)
+        return orgs.get(unit, "acme")
+
+    assert ledger.read(read) == tries[0]
+
+
+def test_a_unit_that_is_not_an_operation_says_that_nothing_was_kept(ledger, server):
+    def write():
+        with ledger.writing() as unit:
+            org(unit, "acme")
+            end_sessions(server)
+            org(unit, "other")
+
+    with pytest.raises(Unavailable, match="nothing of this was kept"):
+        write()
+    assert slugs(ledger) == []
+
+
+def test_a_commit_that_nobody_answered_is_not_done_anew(ledger, server):
+    tries = []
+
+    def write(unit):
+        tries.append(org(unit, "acme"))
+        end_sessions(server)
+
+    with pytest.raises(Unavailable, match="look whether it did"):
+        ledger.write(write)
+    assert tries == [True]
+
+
+def test_units_that_wait_for_each_other_are_done_anew_until_both_have_gone_through(ledger):
+    ledger.write(org, "one")
+    ledger.write(org, "two")
+    meet = threading.Barrier(2)
+    tries = []
+
+    def move(unit, first, second):
+        tries.append(first)
+        orgs.begin_offboarding(unit, first, AT)
+        if len(tries) <= 2:
+            meet.wait(5)
+        orgs.begin_offboarding(unit, second, AT)
+        return True
+
+    answer = beside(lambda: ledger.write(move, "one", "two"))
+    assert ledger.write(move, "two", "one")
+    assert answer.result(10)
+    assert len(tries) == 3
+    assert {ledger.read(orgs.get, slug).status for slug in ("one", "two")} == {"OFFBOARDING"}
+
+
+def test_a_claim_passes_over_what_another_is_taking_and_over_its_pipeline(ledger):
+    for one in (entry("a1", pipeline="p"), entry("a2", pipeline="p"), entry("b1", "other")):
+        ledger.write(queue.add, one)
+    later = AT.replace(minute=59)
+    with ledger.writing() as unit:
+        assert queue.claim(unit, "w1", AT, later).queue_id == "a1"
+        got = [beside(lambda: ledger.write(queue.claim, "w2", AT, later)).result(10) for _ in range(2)]
+    assert [found and found.queue_id for found in got] == ["b1", None]
+    assert ledger.write(queue.claim, "w2", AT, later) is None
+
+
+def test_no_more_connections_are_opened_than_the_setting_allows(postgres_server, database, ledger, server):
+    few = opened(postgres_server, database, ledger_connections=2)
+    ledger.close()
+
+    def one():
+        with few.reading() as unit:
+            return unit.first(text("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'convergence'"))[0]
+
+    assert max(at_once(20, one)) == 2
+    few.close()
+    end_sessions(server)
+
+
+def test_a_closed_ledger_keeps_no_connection(ledger, server):
+    ledger.write(org, "acme")
+    ledger.close()
+    until(server, "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'convergence'")
+    with pytest.raises(RuntimeError, match="closed"):
+        ledger.missing()
+
+
+def test_tables_that_are_made_anew_and_columns_that_are_added_disturb_no_connection(postgres_server, database, ledger, server):
+    assert ledger.write(org, "acme")
+    other = opened(postgres_server, database)
+    other.bootstrap(force=True)
+    other.close()
+    assert ledger.read(orgs.get, "acme") is None
+    server.execute("ALTER TABLE org_profiles ADD COLUMN of_another_release text")
+    assert ledger.write(org, "acme")
+    assert ledger.read(orgs.get, "acme") is not None
+    server.execute("ALTER TABLE org_profiles DROP COLUMN of_another_release")
+
+
+def test_text_is_sorted_by_its_bytes_whatever_the_database_speaks(ledger):
+    for slug in ("b_a", "ba", "a", "B", "é"):
+        ledger.write(org, slug)
+    assert slugs(ledger) == sorted(["b_a", "ba", "a", "B", "é"])
+
+
+def test_a_nul_is_replaced_and_nothing_is_cut_off(ledger):
+    with ledger.writing() as unit:
+        runs.accept(unit, run("r1", user_id="be\x00fore"))
+        table = unit.tables["org_meta_pipeline_runs"]
+        unit.change(table.update().values(request_id="af\x00ter"))
+        assert unit.first(select(table.c.user_id, table.c.request_id)) == ("be\ufffdfore", "af\ufffdter")
+
+
+def test_breaking_a_key_is_a_conflict(ledger):
+    ledger.write(org, "acme")
+    with pytest.raises(Conflict), ledger.writing() as unit:
+        unit.change(text("INSERT INTO org_profiles SELECT * FROM org_profiles"))
+    assert slugs(ledger) == ["acme"]
+
+
+def test_our_own_mistakes_are_not_dressed_up_as_faults(ledger):
+    with pytest.raises(Unforeseen, match="syntax error"), ledger.reading() as unit:
+        unit.rows(text("SELEKT 1"))
+
+
+@pytest.mark.parametrize(
+    "rule", ["CHECK (admin_email <> 'admin@acme.example')", "CHECK (length(company_name) < 3)"], ids=["address", "name"]
+)
+def test_an_error_nobody_foresaw_does_not_quote_what_was_written(ledger, server, rule):
+    server.execute(f"ALTER TABLE org_profiles ADD CONSTRAINT stopped {rule}")
+    with pytest.raises(Unforeseen, match="stopped") as caught:
+        ledger.write(org, "acme")
+    server.execute("ALTER TABLE org_profiles DROP CONSTRAINT stopped")
+    told = "".join(traceback.format_exception(caught.value))
+    assert "acme Inc" not in told
+    assert "admin@acme.example" not in told
+
+
+def test_an_error_that_is_caught_inside_a_unit_does_not_look_like_a_commit(ledger):
+    def write(unit):
+        org(unit, "acme")
+        with pytest.raises(Exception, match="division by zero"):
+            unit.rows(text("SELECT 1 / 0"))
+
+    with pytest.raises(RuntimeError, match="caught"):
+        ledger.write(write)
+    assert slugs(ledger) == []
+
+
+def test_a_lock_that_is_not_given_is_throttled(ledger):
+    with ledger.writing() as unit:
+        unit.hold("a thing")
+        fault = beside(lambda: _told(ledger)).result(10)
+    assert (type(fault), fault.retry_after) == (Throttled, 1)
+
+
+def _told(ledger):
+    def hold(unit):
+        unit.first(text("SELECT set_config('lock_timeout', '50ms', true)"))
+        unit.hold("a thing")
+
+    with pytest.raises(Throttled) as caught:
+        ledger.write(hold)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "mend"),
+    [
+        (("/{database}", "/nowhere"), Misconfigured, "create it"),
+        (("postgres@", "nobody@"), Misconfigured, "the user and the password in LEDGER_URL"),
+        ((":{port}", ":1"), Unavailable, "see that it runs and that LEDGER_URL names"),
+    ],
+    ids=["database", "user", "port"],
+)
+def test_a_server_that_lets_nobody_in_says_what_mends_it(postgres_server, database, change, kind, mend):
+    old, new = (part.format(database=database, port=postgres_server.port) for part in change)
+    url = postgres_server.url(database).replace(old, new)
+    ledger = open_ledger(Settings(_env_file=None, ledger_url=url))
+    for use in (ledger.check, ledger.bootstrap, ledger.missing):
+        with pytest.raises(kind, match=mend):
+            use()
+    ledger.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "mend"),
+    [
+        ('FATAL:  password authentication failed for user "ledger"', Misconfigured, "password in LEDGER_URL"),
+        ("FATAL:  sorry, too many clients already", Throttled, "LEDGER_CONNECTIONS"),
+        ("FATAL:  the database system is starting up", Unavailable, "starting or stopping"),
+        ("FATAL:  the database system is shutting down", Unavailable, "starting or stopping"),
+    ],
+)
+def test_a_refusal_in_words_alone_says_what_mends_it(words, kind, mend):
+    fault = refusal_of(psycopg.OperationalError(f"connection failed: {words}"))
+    assert isinstance(fault, kind)
+    assert mend in str(fault)
+
+
+def test_a_server_that_only_reads_is_said(postgres_server, database, server):
+    server.execute(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
+    replica = opened(postgres_server, database)
+    with pytest.raises(Misconfigured, match="name its primary"):
+        replica.check()
+    replica.close()
+    server.execute("SET transaction_read_only = off")
+    server.execute(f"ALTER DATABASE {database} RESET default_transaction_read_only")
+
+
+def test_an_account_without_rights_is_told_which(postgres_server, database, ledger, server):
+    server.execute("CREATE ROLE weak LOGIN CONNECTION LIMIT 1")
+    weak = open_ledger(Settings(_env_file=None, ledger_url=postgres_server.url(database).replace("postgres@", "weak@")))
+    with pytest.raises(Misconfigured, match="GRANT"):
+        weak.read(keys.find, "x")
+    with weak.reading() as unit:
+        unit.first(text("SELECT 1"))
+        with pytest.raises(Throttled, match="LEDGER_CONNECTIONS"), weak.reading():
+            pass
+    weak.close()
+    until(server, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'weak'")
+    server.execute("DROP ROLE weak")
+
+
+def test_other_drivers_are_refused_with_an_example():
+    for url in ("postgresql+psycopg2://u:secret@h/db", "postgresql+psycopg://u:secret@h"):
+        with pytest.raises(Misconfigured, match=r"LEDGER_URL.*postgresql\+psycopg://") as caught:
+            open_ledger(Settings(_env_file=None, ledger_url=url))
+        assert "secret" not in str(caught.value)
