@@ -1,6 +1,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+IN_CLOUD = "projects/"  # as every name in Cloud KMS begins, and no key of a file
+
 
 @dataclass(frozen=True, slots=True)
 class WrappedKey:

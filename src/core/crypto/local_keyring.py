@@ -17,13 +17,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from src.core.base.clock import Clock, SystemClock
 from src.core.base.faults import Conflict, Misconfigured, Missing, Tampered
 from src.core.crypto.envelope import DATA_KEY_BYTES, NONCE_BYTES, TAG_BYTES, framed
-from src.core.crypto.keyring import WrappedKey
+from src.core.crypto.keyring import IN_CLOUD, WrappedKey
 from src.core.crypto.owner_file import locked, make_folder, read_owned, write_owned
 
 LOOK_SECONDS = 1.0
 # Another process may wrap with the old key until it looks again, and a slow one a little longer.
 SETTLE = timedelta(seconds=5)
-IN_CLOUD = "projects/"  # as every name in Cloud KMS begins, and no key of a file
 WRAPPED_BYTES = NONCE_BYTES + DATA_KEY_BYTES + TAG_BYTES
 
 

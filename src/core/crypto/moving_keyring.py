@@ -1,8 +1,8 @@
-from src.core.crypto.keyring import Keyring, WrappedKey
+from src.core.crypto.keyring import IN_CLOUD, Keyring, WrappedKey
 
 
 class MovingKeyring:
-    """Wraps with one keyring and still unwraps what the one before it wrapped."""
+    """Wraps with Cloud KMS and still unwraps what a keyring file wrapped before."""
 
     def __init__(self, now: Keyring, before: Keyring) -> None:
         self._now = now
@@ -19,7 +19,7 @@ class MovingKeyring:
         return self._now.wrap(data_key, bound)
 
     def unwrap(self, wrapped: WrappedKey, bound: bytes) -> bytes:
-        holder = self._before if wrapped.key_id in self._before.key_ids() else self._now
+        holder = self._now if wrapped.key_id.startswith(IN_CLOUD) else self._before
         return holder.unwrap(wrapped, bound)
 
     def check(self) -> None:
