@@ -9,6 +9,8 @@ from sqlalchemy import Select, Table
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.base import Executable
 
+from src.core.ledger.bootstrap import Structure
+
 Row: TypeAlias = SqlRow[*tuple[Any, ...]]
 Tables: TypeAlias = Mapping[str, Table]
 Params: TypeAlias = Mapping[str, Any]
@@ -100,11 +102,11 @@ class LedgerEngine(Protocol):
 
     def writing(self) -> AbstractContextManager[Unit]: ...
 
-    def restructuring(self) -> AbstractContextManager[tuple[Connection, Unit]]:
+    def restructuring(self) -> AbstractContextManager[tuple[Connection | Structure, Unit]]:
         """For changes of tables and views, and a unit of the same transaction; one process at a time."""
         ...
 
-    def inspecting(self) -> AbstractContextManager[Connection]: ...
+    def inspecting(self) -> AbstractContextManager[Connection | Structure]: ...
 
     def check(self) -> None: ...
 
