@@ -14,6 +14,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
 from src.core.base.faults import Rejected
+from src.core.engine.bq_nulls import without_comparisons
 from src.core.engine.duckdb_values import bound
 from src.core.engine.port import Params
 
@@ -50,7 +51,10 @@ def with_parameters(sql: str, params: Params | None) -> tuple[str, list[Paramete
     places = named_parameters(sql)
     values = bound(params, tuple(sorted({name for name, _, _ in places})))
     untyped = {name: "NULL" if value is None else "[]" for name, value in values.items() if value is None or value == []}
-    return _replaced(sql, places, untyped), [parameter(name, value) for name, value in values.items() if name not in untyped]
+    text = without_comparisons(sql, frozenset(name for name, word in untyped.items() if word == "NULL"))
+    if text != sql:
+        places = named_parameters(text)
+    return _replaced(text, places, untyped), [parameter(name, value) for name, value in values.items() if name not in untyped]
 
 
 def _replaced(sql: str, places: tuple[tuple[str, int, int], ...], texts: Mapping[str, str]) -> str:
