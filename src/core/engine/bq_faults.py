@@ -39,7 +39,11 @@ LOST: Final = (
 )
 """The request may or may not have arrived; BigQuery is asked again under the same job id."""
 AGAIN: Final = frozenset({"rateLimitExceeded", "backendError", "internalError", "badGateway", "jobRateLimitExceeded"})
-CONFLICTS: Final = ("could not serialize access", "due to concurrent update", "transaction is aborted due to", "too many dml statements")
+# The last is the emulator's, which knows no other word for a transaction that came too late.
+CONFLICTS: Final = (
+    "could not serialize access", "due to concurrent update", "transaction is aborted due to", "too many dml statements",
+    "failed to commit ducklake transaction",
+)  # fmt: skip
 UNKNOWN_FUNCTION: Final = re.compile(r"function not found: ?(?P<name>\S*)", re.IGNORECASE)
 REQUEST: Final = re.compile(r"^\d{3} (GET|POST|PUT|PATCH|DELETE) \S+: ")
 IDENTIFIED: Final = re.compile(r"; reason: [\s\S]*$|\n\s*Location: [\s\S]*$|\n\s*Job ID: [\s\S]*$")

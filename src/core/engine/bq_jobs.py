@@ -70,7 +70,11 @@ class Dry:
 
     bytes: int
     tables: tuple[str, ...]
-    columns: tuple[str, ...]
+    fields: tuple[bigquery.SchemaField, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(field.name for field in self.fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ class Jobs:
         with told():
             job = self.client.query(text, config, retry=self.retry(), timeout=REQUEST_SECONDS, job_retry=None)
             tables = tuple(f"{table.project}.{table.dataset_id}.{table.table_id}" for table in job.referenced_tables)
-            return Dry(int(job.total_bytes_processed or 0), tables, tuple(column.name for column in job.schema or ()))
+            return Dry(int(job.total_bytes_processed or 0), tables, tuple(job.schema or ()))
 
     def arrow(self, done: Done) -> pa.Table:
         schema = arrow_schema(done.rows.schema) if done.rows else pa.schema([])

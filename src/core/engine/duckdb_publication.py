@@ -25,10 +25,11 @@ from src.core.engine.dialect import Catalogue
 from src.core.engine.duckdb_faults import BROKEN, RETRY_SECONDS, fault_of
 from src.core.engine.duckdb_instance import FENCES, HOUSEKEEPING, Instance
 from src.core.engine.duckdb_slices import conditions, guarded
-from src.core.engine.duckdb_sources import Incoming, incoming, matched, stage
+from src.core.engine.duckdb_sources import Incoming, incoming, stage
 from src.core.engine.duckdb_types import quoted
 from src.core.engine.duckdb_values import bound, plain_table
 from src.core.engine.port import WHOLE_TABLE, Fence, Params, ParquetFiles, RemoteRows, Slice, Source, Staged
+from src.core.engine.sources import matched
 
 TABLE_SCOPE = "table:"
 STAMP = "run_id = $run_id, published_at = $at WHERE scope = $scope"

@@ -11,13 +11,13 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from src.core.base.faults import Missing, Rejected
-from src.core.base.names import did_you_mean
+from src.core.base.faults import Rejected
 from src.core.base.schema import Field, TableSchema
 from src.core.engine.duckdb_instance import Instance
 from src.core.engine.duckdb_types import column_of, quoted
 from src.core.engine.duckdb_values import reader_of
 from src.core.engine.port import ParquetFiles, Source, Staged
+from src.core.engine.sources import inside, matched
 
 VIEW = "x_incoming_rows"
 STAGED = "x_staged_"
@@ -104,19 +104,6 @@ def _files_relation(io: Path, files: ParquetFiles) -> str:
     return f"read_parquet([{paths}], union_by_name = true)" if paths else ""
 
 
-def matched(given: Iterable[str], columns: Mapping[str, str]) -> dict[str, str]:
-    """By name whatever its case, never by position."""
-    spelling = {name.lower(): name for name in columns}
-    found: dict[str, str] = {}
-    for name in given:
-        if name.lower() not in spelling:
-            raise Rejected(f"the rows have a column {name[:80]!r} that the table has not{did_you_mean(name, columns)}")
-        if spelling[name.lower()] in found.values():
-            raise Rejected(f"the rows have the column {name[:80]!r} twice")
-        found[name] = spelling[name.lower()]
-    return found
-
-
 def _reader(
     cursor: duckdb.DuckDBPyConnection,
     table: str,
@@ -146,14 +133,3 @@ def _parquet(cursor: duckdb.DuckDBPyConnection, io: Path, files: ParquetFiles, c
     values = {"x_files": paths}
     given = cursor.sql(f"SELECT * FROM {relation} LIMIT 0", params=values).columns
     return Incoming(relation, matched(given, columns), values)
-
-
-def inside(io: Path, path: Path) -> Path:
-    real = (io / path).resolve()
-    if not real.is_relative_to(io.resolve()):
-        raise Rejected(f"{path.name[:80]!r} lies outside the dataset's io folder")
-    if any(sign in real.name for sign in "*?["):
-        raise Rejected(f"{path.name[:80]!r} is a pattern; name each file")
-    if not real.is_file():
-        raise Missing(f"there is no file {path.name[:80]!r} in the dataset's io folder")
-    return real

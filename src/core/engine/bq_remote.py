@@ -1,0 +1,94 @@
+# ruff: noqa: S608 - identifiers are validated and quoted, days are dates
+"""Rows of a table of another project, brought into a staging table by BigQuery itself."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from src.core.base.faults import Rejected
+from src.core.base.schema import Field, TableSchema
+from src.core.engine.bq_jobs import Jobs
+from src.core.engine.bq_pending import creation
+from src.core.engine.bq_slices import quoted
+from src.core.engine.bq_staging import plain_field
+from src.core.engine.bq_types import fields_of, shown
+from src.core.engine.port import LOAD_DAY, RemoteRows, Staged
+
+NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,1024}")
+
+
+def remote_rows(jobs: Jobs, staging: str, rows: RemoteRows, shape: TableSchema | None, hours: int) -> tuple[Staged, tuple[Field, ...]]:
+    """The rows pass from BigQuery to BigQuery; of the columns only those that are named are read."""
+    source = remote_select(rows)
+    held = {field.name.lower(): field for field in map(plain_field, jobs.dry(source).fields)}
+    fields = tuple(shape.fields) if shape else tuple(held.values())
+    wanted = tuple(fields_of(TableSchema(staging, tuple(_relaxed(field) for field in fields))))
+    columns = ", ".join(
+        f"{reshaped('x_row.' + quoted(held[field.name.lower()].name), held[field.name.lower()], field)} AS {quoted(field.name)}"
+        for field in fields
+        if field.name.lower() in held
+    )
+    names = ", ".join(quoted(field.name) for field in fields if field.name.lower() in held)
+    filling = f";\nINSERT INTO {quoted(staging)} ({names})\nSELECT {columns} FROM (\n{source}\n) AS x_row" if columns else ""
+    jobs.run(creation(staging, wanted, hours) + filling)
+    named = {field.name.lower() for field in fields}
+    absent = tuple(field.name for field in fields if field.name.lower() not in held)
+    return Staged(absent, tuple(field.name for key, field in held.items() if key not in named)), fields
+
+
+def remote_select(rows: RemoteRows) -> str:
+    """The days stand in the text, so that BigQuery knows before it begins which partitions are read."""
+    for part in (rows.project, rows.dataset, rows.table):
+        if not NAME.fullmatch(part):
+            raise Rejected(f"{part[:80]!r} is not a name that BigQuery has")
+    days = ", ".join(f"TIMESTAMP '{day:%Y-%m-%d}'" for day in rows.days)
+    table = quoted(f"{rows.project}.{rows.dataset}.{rows.table}")
+    where = f"_PARTITIONTIME IN ({days})" if days else "FALSE"
+    return f"SELECT *, DATE(_PARTITIONTIME) AS {quoted(LOAD_DAY)} FROM {table} WHERE {where}"
+
+
+def _relaxed(field: Field) -> Field:
+    return Field(field.name, field.type, "NULLABLE" if field.mode == "REQUIRED" else field.mode, fields=field.fields)
+
+
+def reshaped(given: str, held: Field, wanted: Field, depth: int = 0) -> str:
+    """An expression in the wanted type. Fields inside structs may come and go, which a CAST does not allow."""
+    if (held.mode == "REPEATED") != (wanted.mode == "REPEATED") or (held.type == "STRUCT") != (wanted.type == "STRUCT"):
+        raise Rejected(f"the column {held.name[:80]!r} is {_shown(held)} where it is and would become {_shown(wanted)}")
+    if _alike(held, wanted):
+        return given
+    if wanted.mode != "REPEATED":
+        return _one(given, held, wanted, depth)
+    one, at = f"x_item_{depth}", f"x_at_{depth}"
+    inner = _one(one, held, wanted, depth + 1)
+    return f"ARRAY(SELECT {inner} FROM UNNEST({given}) AS {one} WITH OFFSET AS {at} ORDER BY {at})"
+
+
+def _one(given: str, held: Field, wanted: Field, depth: int) -> str:
+    if wanted.type != "STRUCT":
+        if wanted.type == "JSON":
+            return f"TO_JSON({given})"
+        return f"CAST({given} AS {wanted.type})"
+    inner = {child.name.lower(): child for child in held.fields}
+    parts = [_child(given, inner.get(child.name.lower()), child, depth) for child in wanted.fields]
+    return f"IF({given} IS NULL, NULL, STRUCT({', '.join(parts)}))"
+
+
+def _child(given: str, held: Field | None, wanted: Field, depth: int) -> str:
+    made = f"CAST(NULL AS {_shown(wanted)})" if held is None else reshaped(f"{given}.{quoted(held.name)}", held, wanted, depth)
+    return f"{made} AS {quoted(wanted.name)}"
+
+
+def _alike(held: Field, wanted: Field) -> bool:
+    return held.type == wanted.type and _children(held.fields, wanted.fields)
+
+
+def _children(held: Sequence[Field], wanted: Sequence[Field]) -> bool:
+    return [field.name for field in held] == [field.name for field in wanted] and all(
+        one.mode == other.mode and _alike(one, other) for one, other in zip(held, wanted, strict=True)
+    )
+
+
+def _shown(field: Field) -> str:
+    [described] = fields_of(TableSchema("x", (field,)))
+    return shown(described)
