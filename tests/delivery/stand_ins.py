@@ -1,0 +1,81 @@
+"""A folder of programs for a script's PATH: the everyday ones, and a gcloud that records what it is asked."""
+
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+EVERYDAY = (
+    "bash", "sh", "cat", "cp", "curl", "date", "dirname", "env", "git", "grep", "head", "mkdir", "mktemp", "printf", "rm", "sed", "tr",
+)  # fmt: skip
+GCLOUD = """#!/bin/sh
+here=$(dirname "$0")/..
+printf '%s\\037' "$@" >>"$here/asked"
+printf '\\n' >>"$here/asked"
+for argument in "$@"; do
+    case "$argument" in --env-vars-file=* | --flags-file=*) cat "${argument#*=}" >>"$here/files"; printf -- '---\\n' >>"$here/files" ;; esac
+done
+while IFS= read -r pattern; do
+    if printf '%s' "$*" | grep -Eq -- "$pattern"; then echo "stand-in: refused" >&2; exit 1; fi
+done <"$here/refused"
+case "$*" in
+    "auth list"*) cat "$here/account" ;;
+    "run services describe"*) echo https://service.example ;;
+    "secrets versions access"*) cat "$here/secret" ;;
+esac
+"""
+SECRET = "admin_it's_never_shown_" + "s" * 20
+
+
+@dataclass
+class StandIns:
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.bin = self.folder / "bin"
+        self.bin.mkdir(parents=True)
+        for name in EVERYDAY:
+            found = shutil.which(name)
+            assert found, name
+            (self.bin / name).symlink_to(found)
+        (self.bin / "gcloud").write_text(GCLOUD)
+        (self.bin / "gcloud").chmod(0o755)
+        (self.folder / "account").write_text("deployer@example.com\n")
+        (self.folder / "secret").write_text(SECRET)
+        self.refusing()
+
+    def refusing(self, *patterns: str) -> "StandIns":
+        """What gcloud says no to from now on."""
+        (self.folder / "refused").write_text("".join(f"{pattern}\n" for pattern in patterns))
+        return self
+
+    def without(self, program: str) -> "StandIns":
+        (self.bin / program).unlink()
+        return self
+
+    def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
+        scratch = self.folder / "tmp"
+        scratch.mkdir(exist_ok=True)
+        environment = {"PATH": str(self.bin), "HOME": str(self.folder), "TMPDIR": str(scratch), **self.settings}
+        return subprocess.run(
+            ["/bin/sh", "-c", 'exec "$@"', "sh", *command], env=environment, text=True, capture_output=True, timeout=60, check=False
+        )
+
+    @property
+    def asked(self) -> list[list[str]]:
+        log = self.folder / "asked"
+        return [line.split("\037")[:-1] for line in log.read_text().splitlines()] if log.exists() else []
+
+    def asked_for(self, *beginning: str) -> list[list[str]]:
+        return [each for each in self.asked if each[: len(beginning)] == list(beginning)]
+
+    @property
+    def files(self) -> str:
+        """What stood in the files that commands were given."""
+        return (self.folder / "files").read_text()
+
+    @property
+    def left(self) -> list[str]:
+        return sorted(str(path.relative_to(self.folder / "tmp")) for path in (self.folder / "tmp").rglob("*"))
