@@ -48,7 +48,7 @@ def _denied(wrong: google.GoogleAPICallError, target: str) -> Misconfigured:
         )
     return Misconfigured(
         f"KMS_KEY_NAME: the platform's account may not use {target}, or there is no such key; grant it {ROLE} on that key: "
-        f"{_gcloud('add-iam-policy-binding', target)} --member serviceAccount:ACCOUNT --role {ROLE}"
+        f"{_gcloud('add-iam-policy-binding', target).rstrip('`')} --member serviceAccount:ACCOUNT --role {ROLE}`"
     )
 
 
