@@ -21,7 +21,7 @@ LABEL org.opencontainers.image.title="Convergence Data Pipeline" \
 # The number is fixed so that a volume's owner and a runAsUser rule can name it.
 RUN groupadd --gid 10001 convergence \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /scratch --shell /usr/sbin/nologin convergence \
-    && install -d -o 10001 -g 10001 -m 0700 /scratch
+    && install -d -o 10001 -g 10001 -m 0700 /scratch /data
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app
 COPY --from=packages /build/src ./src
@@ -35,7 +35,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     TMPDIR=/scratch \
     SCRATCH_DIR=/scratch/bigquery \
     PORT=8080
-# Nothing else is written to, so `docker run --read-only --tmpfs /scratch:uid=10001,mode=0700` is enough.
+# /data waits for a volume of embedded stores. Nothing else is written to, so `docker run --read-only --tmpfs /scratch:uid=10001,mode=0700` is enough.
 VOLUME /scratch
 USER 10001:10001
 EXPOSE 8080
