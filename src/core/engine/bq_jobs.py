@@ -22,6 +22,7 @@ from google.cloud.bigquery.enums import DecimalTargetType
 from google.cloud.bigquery.format_options import ParquetOptions
 from google.cloud.bigquery.table import RowIterator
 from google.cloud.bigquery_storage import BigQueryReadClient
+from google.cloud.bigquery_storage_v1.types import DataFormat, ReadSession
 
 from src.core.base.faults import Timeout, Unavailable
 from src.core.base.schema import TableSchema
@@ -36,7 +37,7 @@ GRACE_SECONDS: Final = 15.0  # BigQuery ends a job that takes too long by itself
 ATTEMPTS: Final = 50
 BULK_ROWS: Final = 10_000  # more rows than this are read through the Storage Read API; fewer come sooner in pages
 PAGE_ROWS: Final = 10_000
-QUEUED_PAGES: Final = 2
+BATCH_ROWS: Final = 65_536
 ID: Final = re.compile(r"[A-Za-z0-9_-]{1,900}")
 
 AnyJob = TypeVar("AnyJob", bigquery.QueryJob, bigquery.LoadJob)
@@ -62,6 +63,7 @@ class Done:
     affected: int
     rows: RowIterator | None
     statements: tuple[tuple[str, int], ...]
+    result: bigquery.TableReference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class Jobs:
 
         with told():
             job, rows = self._finished(begin, wait, name)
-            return Done(job.job_id, *self._outcome(job, rows))
+            return Done(job.job_id, *self._outcome(job, rows), result=job.destination)
 
     def dry(self, sql: str, params: Params | None = None) -> Dry:
         text, values = with_parameters(sql, params)
@@ -128,13 +130,28 @@ class Jobs:
         if done.rows is None:
             return
         with told():
-            bulk = self.read_client() if (done.rows.total_rows or 0) > BULK_ROWS else None
             schema, any_rows = arrow_schema(done.rows.schema), False
-            for batch in done.rows.to_arrow_iterable(bqstorage_client=bulk, max_queue_size=QUEUED_PAGES, max_stream_count=1):
-                any_rows = any_rows or batch.num_rows > 0
-                yield plain_batch(batch, schema)
+            in_bulk = (done.rows.total_rows or 0) > BULK_ROWS
+            for batch in self._bulk(done.result) if in_bulk and done.result else done.rows.to_arrow_iterable():
+                for start in range(0, batch.num_rows, BATCH_ROWS):
+                    any_rows = True
+                    yield plain_batch(batch.slice(start, BATCH_ROWS), schema)
             if not any_rows:
                 yield pa.RecordBatch.from_pylist([], schema)
+
+    def _bulk(self, table: bigquery.TableReference) -> Iterator[pa.RecordBatch]:
+        reader = self.read_client()
+        wanted = ReadSession(
+            table=f"projects/{table.project}/datasets/{table.dataset_id}/tables/{table.table_id}", data_format=DataFormat.ARROW
+        )
+        # one stream keeps the rows in their order, and what is held at once small
+        session = reader.create_read_session(
+            parent=f"projects/{self.project}", read_session=wanted, max_stream_count=1, retry=self.retry(), timeout=REQUEST_SECONDS
+        )
+        schema = pa.ipc.read_schema(pa.py_buffer(session.arrow_schema.serialized_schema))
+        for stream in session.streams:
+            for message in reader.read_rows(stream.name, retry=self.retry(), timeout=self.limits.seconds):
+                yield pa.ipc.read_record_batch(pa.py_buffer(message.arrow_record_batch.serialized_record_batch), schema)
 
     def load(
         self, files: Sequence[Path], table: str, schema: TableSchema, *, name: str | None = None, expires: datetime | None = None

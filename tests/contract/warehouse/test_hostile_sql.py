@@ -4,7 +4,6 @@ import pytest
 
 from src.core.base.faults import Fault, Rejected
 from src.core.engine.port import Fence
-from tests.contract.warehouse.tables import COSTS, MONDAY, publish, row, stored
 
 HOSTILE = [
     "ATTACH '/tmp/other.duckdb' AS other",
@@ -81,24 +80,23 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("sql", HOSTILE)
-def test_hostile_sql_is_refused_everywhere_and_changes_nothing(warehouse, acme, sql):
-    warehouse.ensure_table(acme, COSTS)
-    publish(warehouse, acme, [row(MONDAY)], 1)
+def test_hostile_sql_is_refused_everywhere_and_changes_nothing(shared, shared_costs, sql):
+    before = shared.measure(shared_costs, "costs").rows
     calls = [
-        lambda: warehouse.query(acme, sql),
-        lambda: list(warehouse.stream(acme, sql)),
-        lambda: warehouse.ensure_view(acme, "v", sql),
-        lambda: warehouse.export(acme, sql, "out.csv", "csv"),
+        lambda: shared.query(shared_costs, sql),
+        lambda: list(shared.stream(shared_costs, sql)),
+        lambda: shared.ensure_view(shared_costs, "v", sql),
+        lambda: shared.export(shared_costs, sql, "out.csv", "csv"),
     ]
     for call in calls:
         with pytest.raises(Rejected):
             call()
     for act in ("query", "execute"):
-        with pytest.raises(Fault), warehouse.publication(acme, "r", Fence("hostile", 1)) as publication:
+        with pytest.raises(Fault), shared.publication(shared_costs, "r", Fence("hostile", 1)) as publication:
             getattr(publication, act)(sql)
-    assert len(stored(warehouse, acme)) == 1
-    assert warehouse.tables(acme) == ("costs",)
-    assert list(warehouse.io_folder(acme).iterdir()) == []
+    assert shared.measure(shared_costs, "costs").rows == before == 2
+    assert shared.tables(shared_costs) == ("costs",)
+    assert list(shared.io_folder(shared_costs).iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -109,6 +107,6 @@ def test_hostile_sql_is_refused_everywhere_and_changes_nothing(warehouse, acme, 
         "INSERT INTO x_table_facts (table_name) VALUES ('a')",
     ],
 )
-def test_what_the_warehouse_keeps_for_itself_cannot_be_changed(warehouse, acme, sql):
-    with pytest.raises(Fault), warehouse.publication(acme, "r", Fence("hostile", 1)) as publication:
+def test_what_the_warehouse_keeps_for_itself_cannot_be_changed(shared, shared_costs, sql):
+    with pytest.raises(Fault), shared.publication(shared_costs, "r", Fence("hostile", 1)) as publication:
         publication.execute(sql)

@@ -140,11 +140,6 @@ def test_a_folder_that_cannot_be_used_names_its_setting(tmp_path):
         open_warehouse(settings(tmp_path), SystemClock())
 
 
-def test_bigquery_is_refused_until_it_is_there(tmp_path):
-    with pytest.raises(Misconfigured, match="WAREHOUSE=duckdb"):
-        open_warehouse(settings_for("bigquery", tmp_path), SystemClock())
-
-
 def test_drivers_are_imported_only_when_a_warehouse_is_opened():
     code = "import sys, src.core.engine, src.core.engine.port; print(sorted({'duckdb', 'pyarrow', 'sqlglot'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
