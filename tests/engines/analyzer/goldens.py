@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ class Golden:
     topic: str
     sql: str
     types: tuple[str, ...] = ()
-    rows: tuple[Any, ...] = ()
+    rows: tuple[Any, ...] = field(default=(), hash=False)
     error: str = ""
     refused: str = ""
     gap: str = ""

@@ -1,0 +1,130 @@
+"""Google's own analyzer and evaluator, in one process: they judge the goldens and every SQL file of `configs`."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from src.core.base.schema import Field, TableSchema
+from src.core.ledger.model import load_model
+from tests.engines.analyzer import goldens
+from tests.engines.analyzer.__main__ import answered
+from tests.engines.analyzer.client import Analyzer, running_analyzer
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+ONBOARDING, BOOTSTRAP, GCP = CONFIGS / "setup/organizations/onboarding", CONFIGS / "setup/bootstrap", CONFIGS / "gcp/cost"
+MADE_BY_THE_LOAD = ("source_table", "ingest_date", "usage_date")
+PARAMETERS = {
+    **dict.fromkeys(("first", "last", "first_day", "last_day", "previous_day", "after_day", "until_day", "own_from", "load_floor"), "DATE"),
+    **dict.fromkeys(("days", "first_read", "restated"), "ARRAY<DATE>"),
+    **dict.fromkeys(("accounts", "months", "run_ids"), "ARRAY<STRING>"),
+    **dict.fromkeys(("page_rows", "groups_shown", "changes_shown"), "INT64"),
+    **dict.fromkeys(("first_moment", "moment_after"), "TIMESTAMP"),
+    **dict.fromkeys(
+        (
+            "source_table", "account", "provider", "service", "project", "currency", "group_1", "group_2", "run_id",
+            "after_1", "after_2", "after_3", "first_text", "last_text", "first_month", "last_month",
+        ),
+        "STRING",
+    ),
+}  # fmt: skip
+# The table and column a caller puts into a statement that is asked of any table.
+ASKED = {
+    "table": ("gcp_cost_daily", ""),
+    "table_head": ("x_load_manifests", ""),
+    "table_days": ("x_cost_daily", "usage_date"),
+    "table_months": ("x_cost_monthly", "invoice_month"),
+    "table_periods": ("x_cost_history", "period"),
+    "table_moments": ("x_load_manifests", "published_at"),
+}
+
+
+def type_of(field: Field) -> str:
+    inner = ", ".join(f"`{part.name}` {type_of(part)}" for part in field.fields)
+    kind = f"STRUCT<{inner}>" if field.type == "STRUCT" else str(field.type)
+    return f"ARRAY<{kind}>" if field.mode == "REPEATED" else kind
+
+
+def relation(fields: tuple[Field, ...]) -> str:
+    return "SELECT " + ", ".join(f"CAST(NULL AS {type_of(field)}) AS `{field.name}`" for field in fields)
+
+
+@pytest.fixture(scope="module")
+def analyzer(analyzer_python: Path) -> Iterator[Analyzer]:
+    with running_analyzer(analyzer_python) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def dataset() -> dict[str, str]:
+    """What an organisation's dataset holds, and what a publication stages beside it."""
+    template = json.loads((CONFIGS / "gcp/bq_etl/schema_template.json").read_text())["billing_cost"]
+    raw = TableSchema.parse(template, "schema_template.json", name="gcp_billing_daily_raw")
+    files = sorted((*(ONBOARDING / "schemas").glob("*.json"), *(GCP / "schemas").glob("*.json")))
+    views = sorted((*(ONBOARDING / "views").glob("*.sql"), *(GCP / "views").glob("*.sql")))
+    return {
+        **{path.stem: relation(TableSchema.load(path).fields) for path in files},
+        raw.name: relation(raw.fields),
+        "incoming": relation(tuple(field for field in raw.fields if field.name not in MADE_BY_THE_LOAD)),
+        **{path.stem: path.read_text() for path in views},
+    }
+
+
+@pytest.fixture(scope="module")
+def places(dataset, ledger):
+    """What each file's statement is asked over."""
+    return lambda path: ledger if BOOTSTRAP in path.parents else dataset
+
+
+@pytest.fixture(scope="module")
+def ledger() -> dict[str, str]:
+    return {name: relation(schema.fields) for name, schema in load_model(BOOTSTRAP).schemas.items()}
+
+
+def statement(path: Path) -> str:
+    """As its caller sends it."""
+    sql = path.read_text()
+    if path.parent == CONFIGS / "costs" and path.stem in ASKED:
+        table, column = ASKED[path.stem]
+        return sql.replace("asked_table", f"`{table}`").replace("asked_column", f"`{column}`")
+    if path == GCP / "books" / "fill.sql":
+        columns = ", ".join(TableSchema.load(GCP / "schemas/gcp_cost_daily.json").columns)
+        return f"INSERT INTO gcp_cost_daily ({columns}) SELECT {columns} FROM ({sql})"
+    return sql
+
+
+def test_every_sql_file_is_googlesql_over_the_tables_of_its_place(analyzer, places):
+    files = sorted(CONFIGS.rglob("*.sql"))
+    wrong = {str(path): said for path in files if (said := analyzer.analyse(statement(path), places(path), PARAMETERS))}
+    assert wrong == {}
+    assert len(files) > 30
+
+
+def test_every_view_of_the_ledger_is_googlesql_as_it_is_bootstrapped(analyzer, ledger):
+    views = load_model(BOOTSTRAP).views
+    assert {view.name: said for view in views if (said := analyzer.analyse(view.sql, ledger, {}))} == {}
+    assert len(views) == 3
+
+
+@pytest.mark.parametrize(
+    ("file", "mistake", "said"),
+    [
+        ("gcp/cost/books/days.sql", ("SUM(credits)", "SUM(credit)"), "Unrecognized name: credit"),
+        ("gcp/cost/books/days.sql", ("SUM(cost)", "SUM(currency)"), "No matching signature for aggregate function SUM"),
+        ("gcp/cost/books/fill.sql", ("usage.pricing_unit AS", "usage_date AS"), "has type DATE"),
+        ("gcp/cost/books/clear.sql", ("gcp_cost_daily", "gcp_cost_dayly"), "Table not found"),
+        ("costs/summary.sql", ("@previous_day", "@page_rows"), "BETWEEN"),
+        ("setup/bootstrap/views/step_logs_view.sql", ("r.status", "r.state"), "Name state not found"),
+    ],
+)
+def test_a_planted_mistake_is_told(analyzer, places, file, mistake, said):
+    path = CONFIGS / file
+    sql = statement(path).replace(*mistake)
+    assert said in (analyzer.analyse(sql, places(path), PARAMETERS) or "nothing was told")
+
+
+def test_the_goldens_are_what_the_evaluator_answers(analyzer):
+    for path in goldens.topics():
+        kept = goldens.read(path)
+        assert answered(analyzer, kept) == kept
