@@ -40,7 +40,7 @@ def record(
     details: Mapping[str, Any] | None = None,
 ) -> None:
     """Repeating it with the same id is harmless."""
-    unit.insert_once(
+    unit.insert_later(
         unit.tables["org_audit_logs"],
         {
             "audit_id": audit_id,

@@ -54,12 +54,12 @@ class Pauses:
 
 
 class Jobs:
-    def __init__(self, client: bigquery.Client, dataset: str, settings: Settings, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, client: bigquery.Client, dataset: str, settings: Settings) -> None:
         self.client = client
         self._dataset = dataset
         self._settings = settings
-        self._patience = patience
-        self._retry = bigquery.DEFAULT_RETRY.with_timeout(patience)
+        self._patience = PATIENCE_SECONDS
+        self._retry = bigquery.DEFAULT_RETRY.with_timeout(PATIENCE_SECONDS)
         self._turns: dict[str, threading.BoundedSemaphore] = defaultdict(lambda: threading.BoundedSemaphore(CHANGES_AT_ONCE))
 
     def read(self, statement: Statement) -> list[Any]:
@@ -156,18 +156,17 @@ class Jobs:
 
     def _ended(self, job: QueryJob) -> Ended:
         caller = job.labels.get("caller")
-        wrong: Exception | None = None
+        if job.error_result is not None:
+            return Ended(0, job.exception(), caller)
         try:
             rows = job.result(retry=self._retry, job_retry=None, timeout=self._settings.bigquery_job_seconds).num_dml_affected_rows
         except BigQueryErrors as failed:
-            if not self._is_over(job):
+            # asking for a job may fail as well as the job
+            asked = self._known(job.job_id)
+            if asked.error_result is None:
                 raise_meant(failed)
-            rows, wrong = None, failed
-        return Ended(rows or 0, wrong, caller)
-
-    def _is_over(self, job: QueryJob) -> bool:
-        """Tells the failure of a job from that of asking for it."""
-        return job.error_result is not None or self._known(job.job_id).error_result is not None
+            return Ended(0, asked.exception(), caller)
+        return Ended(rows or 0, None, caller)
 
     def _config(self, statement: Statement, caller: str | None = None) -> QueryJobConfig:
         config = QueryJobConfig(

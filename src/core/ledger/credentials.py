@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Delete, Select, Update, bindparam, delete, select, update
+from sqlalchemy import Delete, Select, Update, bindparam, delete, exists, or_, select, update
 
 from src.core.base.faults import Conflict
 from src.core.ledger.unit import Tables, Unit
@@ -36,9 +36,11 @@ FIELDS = tuple(CredentialRecord.__dataclass_fields__)
 def put(unit: Unit, record: CredentialRecord) -> CredentialRecord | None:
     """Stores it in the place of the one of that name, which is answered; a credential is replaced whole, under an id of its own."""
     before = find(unit, record.org_slug, record.provider, record.credential_name)
-    if before is not None:
-        unit.change(unit.prepared(_removed), _named(record.org_slug, record.provider, record.credential_name))
-    if not unit.insert_once(unit.tables["org_integration_credentials"], {name: getattr(record, name) for name in FIELDS}):
+    values = {name: getattr(record, name) for name in FIELDS}
+    # in one statement: where nothing is undone, a name must never be without the credential it had
+    if before is not None and unit.change(_replaced, {f"new_{name}": value for name, value in values.items()}) == 1:
+        return before
+    if not unit.insert_once(unit.tables["org_integration_credentials"], values):
         raise Conflict(f"the {record.provider} credential {record.credential_name!r} was stored by somebody else at this moment")
     return before
 
@@ -114,6 +116,15 @@ def _by_org(tables: Tables) -> Select[Any]:
     credential = tables["org_integration_credentials"].c
     named = _credentials(tables).where(credential.org_slug == bindparam("org_slug"))
     return named.order_by(credential.provider, credential.credential_name)
+
+
+def _replaced(tables: Tables) -> Update:
+    credentials = tables["org_integration_credentials"]
+    other = credentials.alias("other")
+    new = {name: bindparam(f"new_{name}", type_=credentials.c[name].type) for name in FIELDS}
+    name = ("org_slug", "provider", "credential_name")
+    taken = exists().where(other.c.credential_id == new["credential_id"], or_(*(other.c[column] != new[column] for column in name)))
+    return update(credentials).where(*(credentials.c[column] == new[column] for column in name), ~taken).values(new)
 
 
 def _removed(tables: Tables) -> Delete:

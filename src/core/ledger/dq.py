@@ -61,7 +61,7 @@ def record(
 ) -> None:
     """Repeating it is harmless. A run that judges one table several times tells the times apart by `part`."""
     for finding in findings:
-        unit.insert_once(
+        unit.insert_later(
             unit.tables["org_meta_dq_results"],
             {
                 "dq_result_id": "/".join((run_id, str(generation), step_id, table, part, f"{finding.expectation_index:03}")),

@@ -65,32 +65,37 @@ def create(unit: Unit, org: NewOrg) -> bool:
     """Profile, subscription and zeroed quota; False when the slug is taken."""
     if taken(unit, org.org_slug) or not unit.insert_once(unit.tables["org_profiles"], _profile(org)):
         return False
-    stamps = {"created_at": org.created_at, "updated_at": org.created_at}
+    complete(unit, org.org_slug, org.plan, org.created_at)
+    return True
+
+
+def complete(unit: Unit, slug: str, plan: Plan, at: datetime) -> None:
+    """Gives an organisation the subscription and the quota it has not got: its making may have been broken off after its profile."""
+    stamps = {"created_at": at, "updated_at": at}
     unit.insert_once(
         unit.tables["org_subscriptions"],
         {
-            "org_slug": org.org_slug,
-            "plan_name": org.plan.name,
+            "org_slug": slug,
+            "plan_name": plan.name,
             "status": "ACTIVE",
-            "daily_run_limit": org.plan.daily_runs,
-            "monthly_run_limit": org.plan.monthly_runs,
-            "concurrent_run_limit": org.plan.concurrent_runs,
+            "daily_run_limit": plan.daily_runs,
+            "monthly_run_limit": plan.monthly_runs,
+            "concurrent_run_limit": plan.concurrent_runs,
             **stamps,
         },
     )
     unit.insert_once(
         unit.tables["org_usage_quotas"],
         {
-            "org_slug": org.org_slug,
+            "org_slug": slug,
             # the day before is never ahead of the organisation's own, so its first reservation rolls over
-            "usage_date": org.created_at.date() - timedelta(days=1),
+            "usage_date": at.date() - timedelta(days=1),
             "pipelines_run_today": 0,
             "pipelines_run_month": 0,
             "concurrent_pipelines_running": 0,
-            "updated_at": org.created_at,
+            "updated_at": at,
         },
     )
-    return True
 
 
 def get(unit: Unit, slug: str) -> Org | None:

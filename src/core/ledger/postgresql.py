@@ -25,12 +25,20 @@ from src.core.base.settings import Settings
 from src.core.ledger.model import LedgerModel
 from src.core.ledger.postgresql_faults import CUT_SHORT, OUTCOME_UNKNOWN, READ_ONLY, Dropped, broke_off, fault_of, refusal_of
 from src.core.ledger.postgresql_links import Link, Links
-from src.core.ledger.postgresql_statements import NUL, STANDS_FOR_NUL, Prepared, checked
-from src.core.ledger.unit import Build, LedgerTraits, Params, Tables, Unit
+from src.core.ledger.postgresql_statements import NUL, STANDS_FOR_NUL, Prepared
+from src.core.ledger.postgresql_wire import Wire
+from src.core.ledger.unit import Build, LedgerTraits, Params, Row, Tables, Unit
 
 TURN_SECONDS = 20.0  # in this process's queue for a connection
-CONNECT_SECONDS = 5
-LOST_MILLISECONDS = 20_000  # until the system gives up on a server that does not take what was sent
+CONNECTION = {
+    "application_name": "convergence",
+    "connect_timeout": 5,
+    # a server that is gone without a word is given up after half a minute
+    "tcp_user_timeout": 30_000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+}
 
 SNAPSHOT = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 WRITING = b"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
@@ -70,29 +78,47 @@ class PostgresqlUnit(Unit):
 
     def change(self, statement: Executable | Build[Any], params: Params | Sequence[Params] | None = None) -> int:
         if isinstance(statement, Executable) or not (params is None or isinstance(params, Mapping)):
+            self._link.wire.flush()
             return super().change(statement, params)
         self._check_writes()
-        return self._engine.prepared(statement, statement).rows(self._link.raw, self._link.known, params)
+        return self._engine.prepared(statement, statement).rows(self._link.wire, params)
+
+    def change_later(self, build: Build[Any], params: Params) -> None:
+        self._check_writes()
+        self._engine.prepared(build, build).later(self._link.wire, params)
 
     def insert_once(self, table: Table, values: Params) -> bool:
+        return self._once(table, values).rows(self._link.wire, values) == 1
+
+    def insert_later(self, table: Table, values: Params) -> None:
+        self._once(table, values).later(self._link.wire, values)
+
+    def _once(self, table: Table, values: Params) -> Prepared:
         self._check_writes()
         columns = list(values)
-        once = self._engine.prepared((table.name, *columns), lambda _: insert(table).on_conflict_do_nothing(), columns)
-        return once.rows(self._link.raw, self._link.known, values) == 1
+        return self._engine.prepared((table.name, *columns), lambda _: insert(table).on_conflict_do_nothing(), columns)
+
+    def first(self, select: Executable, params: Params | None = None) -> Row | None:
+        self._link.wire.flush()
+        return super().first(select, params)
+
+    def rows(self, select: Executable, params: Params | None = None) -> list[Row]:
+        self._link.wire.flush()
+        return super().rows(select, params)
 
     def point(self, build: Build[Select[Any]], params: Params) -> Sequence[Any] | None:
-        return self._engine.prepared(build, build).first(self._link.raw, self._link.known, params)
+        return self._engine.prepared(build, build).first(self._link.wire, params)
 
     def hold(self, name: str) -> None:
         if name not in self._held:
             self._check_writes()
-            self.point(_hold, {"name": name})
+            self._engine.prepared(_hold, _hold).later(self._link.wire, {"name": name})
             self._held.add(name)
 
     def pick(self, build: Build[Select[Any]], params: Params, apart: Sequence[str]) -> Sequence[Any] | None:
         self._check_writes()
         kept = self._engine.prepared((build, *apart), lambda tables: _picked(build(tables), apart))
-        return kept.first(self._link.raw, self._link.known, params)
+        return kept.first(self._link.wire, params)
 
 
 def _hold(_: Tables) -> Select[Any]:
@@ -152,8 +178,9 @@ class PostgresqlEngine:
     @contextmanager
     def restructuring(self) -> Iterator[tuple[Connection, Unit]]:
         with self._in_this_thread_alone(), self._transaction(WRITING) as link:
-            link.tell(CHANGING)
-            link.tell(ALONE)
+            link.wire.flush()
+            link.wire.say(CHANGING)
+            link.wire.say(ALONE)
             yield link.connection, PostgresqlUnit(link, self, writes=True)
 
     @contextmanager
@@ -213,7 +240,10 @@ class PostgresqlEngine:
     def _try_begin(self, begin: bytes) -> Link:
         link = self._links.take(TURN_SECONDS)
         try:
-            link.tell(begin)
+            if begin is WRITING and link.fresh:
+                link.wire.later(begin)
+            else:
+                link.wire.say(begin)
         except psycopg.Error as wrong:
             self._links.give_back(link)
             raise fault_of(wrong) from None
@@ -238,9 +268,9 @@ class PostgresqlEngine:
 
 def _commit(link: Link) -> None:
     try:
-        said = link.tell(b"COMMIT")
+        said = link.wire.say(b"COMMIT").command_status
     except psycopg.Error as wrong:
-        if link.lost or broke_off(wrong):
+        if link.wire.lost or broke_off(wrong):
             raise Unavailable(OUTCOME_UNKNOWN) from None
         raise
     if said != b"COMMIT":
@@ -249,7 +279,7 @@ def _commit(link: Link) -> None:
 
 def _check_writable(link: Link) -> None:
     try:
-        only_reads = checked(link.raw, link.raw.exec_(WRITABLE)).get_value(0, 0) == b"on"
+        only_reads = link.wire.say(WRITABLE).get_value(0, 0) == b"on"
     except psycopg.Error as wrong:
         raise fault_of(wrong) from None
     if only_reads:
@@ -265,12 +295,12 @@ def _toolkit(url: URL) -> Engine:
         use_native_hstore=False,
         # an error that nobody foresaw is logged as it is, and would quote key hashes and names
         hide_parameters=True,
-        connect_args={"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": LOST_MILLISECONDS, "application_name": "convergence"},
+        connect_args=CONNECTION,
     )
     event.listen(engine, "connect", _set_up)
     return engine
 
 
 def _set_up(driver: psycopg.Connection[Any], _record: object) -> None:
-    checked(driver.pgconn, driver.pgconn.exec_(SESSION))
+    Wire(driver.pgconn).say(SESSION)
     driver.adapters.register_dumper(str, TextDumper)

@@ -1,48 +1,49 @@
 """Connections to PostgreSQL: so many at most, opened when needed, the last used taken first."""
 
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Semaphore
 
 import psycopg
-from psycopg.pq import ConnStatus, TransactionStatus
-from psycopg.pq.abc import PGconn
+from psycopg.pq import TransactionStatus
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from src.core.base.faults import Throttled
-from src.core.ledger.postgresql_statements import checked
+from src.core.ledger.postgresql_wire import Wire
 
+FRESH_SECONDS = 1.0  # so soon after its last use a connection is taken to be sound without being asked
 BUSY = "all connections to the ledger are in use: retry in a moment, or raise LEDGER_CONNECTIONS"
 
 
 class Link:
-    """`connection` is for what the toolkit builds, `raw` for what is prepared; a transaction is begun and ended on `raw` for both."""
+    """`connection` is for what the toolkit builds, `wire` for what is prepared; a transaction is begun and ended on it for both."""
 
-    __slots__ = ("connection", "known", "raw")
+    __slots__ = ("connection", "used", "wire")
 
     def __init__(self, connection: Connection) -> None:
         driver = connection.connection.driver_connection
         if not isinstance(driver, psycopg.Connection):
             raise TypeError("psycopg's own connection is needed here")
         self.connection = connection
-        self.raw: PGconn = driver.pgconn
-        self.known: set[bytes] = set()
-
-    def tell(self, command: bytes) -> bytes | None:
-        return checked(self.raw, self.raw.exec_(command)).command_status
+        self.wire = Wire(driver.pgconn)
+        self.used = time.monotonic()
 
     @property
-    def lost(self) -> bool:
-        return self.raw.status != ConnStatus.OK
+    def fresh(self) -> bool:
+        return time.monotonic() - self.used < FRESH_SECONDS
 
     def settled(self) -> bool:
         """Rolls back what is open; False when the connection is of no more use."""
-        if not self.lost and self.raw.transaction_status != TransactionStatus.IDLE:
+        wire = self.wire
+        wire.forget()
+        if not wire.lost and wire.raw.transaction_status != TransactionStatus.IDLE:
             with suppress(psycopg.Error):
-                self.tell(b"ROLLBACK")
-        return not self.lost and self.raw.transaction_status == TransactionStatus.IDLE
+                wire.say(b"ROLLBACK")
+        self.used = time.monotonic()
+        return not wire.lost and wire.raw.transaction_status == TransactionStatus.IDLE
 
     def close(self) -> None:
         with suppress(psycopg.Error, DBAPIError):

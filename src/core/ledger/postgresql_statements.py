@@ -7,15 +7,13 @@ from functools import partial
 from json import loads
 from typing import Any
 
-from psycopg import errors
-from psycopg.pq import ExecStatus
-from psycopg.pq.abc import PGconn, PGresult
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import TypeEngine
 
 from src.core.ledger.columns import Json, Money, json_text, money_text
+from src.core.ledger.postgresql_wire import Wire
 from src.core.ledger.unit import Params
 
 Writer = Callable[[Any], bytes]
@@ -91,12 +89,12 @@ class Prepared:
         self._binds = [(name, given.get(name), _writer(binds[name].type if name in binds else None)) for name in names]
         self._readers: list[Reader] | None = None
 
-    def rows(self, raw: PGconn, known: set[bytes], params: Params | None) -> int:
+    def rows(self, wire: Wire, params: Params | None) -> int:
         """How many one INSERT, UPDATE or DELETE touched."""
-        return self._run(raw, known, params).command_tuples or 0
+        return wire.say(self.sql, self._name, self.bound(params)).command_tuples or 0
 
-    def first(self, raw: PGconn, known: set[bytes], params: Params | None) -> Sequence[Any] | None:
-        result = self._run(raw, known, params)
+    def first(self, wire: Wire, params: Params | None) -> Sequence[Any] | None:
+        result = wire.say(self.sql, self._name, self.bound(params))
         if result.ntuples == 0:
             return None
         readers = self._readers
@@ -105,27 +103,10 @@ class Prepared:
         values = map(partial(result.get_value, 0), range(len(readers)))
         return [None if value is None else read(value) for read, value in zip(readers, values, strict=True)]
 
-    def _run(self, raw: PGconn, known: set[bytes], params: Params | None) -> PGresult:
-        if self._name not in known:
-            checked(raw, raw.prepare(self._name, self.sql))
-            known.add(self._name)
-        return checked(raw, raw.exec_prepared(self._name, self.bound(params)))
+    def later(self, wire: Wire, params: Params | None) -> None:
+        wire.later(self.sql, self._name, self.bound(params))
 
     def bound(self, params: Params | None) -> list[Any]:
         told = params or {}
         values = [(write, told.get(name, default)) for name, default, write in self._binds]
         return [None if value is None else write(value) for write, value in values]
-
-
-DONE = frozenset({ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK})
-
-
-def checked(raw: PGconn, result: PGresult) -> PGresult:
-    if result.status not in DONE:
-        raise errors.error_from_result(result, encoding=_encoding(raw))
-    return result
-
-
-def _encoding(raw: PGconn) -> str:
-    # a connection that is lost knows it no more
-    return "utf-8" if raw.status == 0 else "ascii"

@@ -144,6 +144,11 @@ def advance(unit: Unit, hold: Hold, generation: int, at: datetime) -> bool:
     return unit.change(_advance, {**_proof(hold), "new": generation, "at": at}) == 1
 
 
+def keep(unit: Unit, hold: Hold, at: datetime, until: datetime) -> bool:
+    """Proves the hold and lengthens it, also when it had run out and nobody had come: what follows is nobody else's to do."""
+    return unit.change(_keep, {**_proof(hold), "at": at, "until": until}) == 1
+
+
 def complete(unit: Unit, hold: Hold) -> bool:
     """False when the entry is in other hands."""
     return unit.change(_complete, _proof(hold)) == 1
@@ -275,6 +280,12 @@ def _heartbeat(tables: Tables) -> Update:
         .where(_held(queue), queue.c.lease_expires_at > at)
         .values(lease_expires_at=bindparam("until"), heartbeat_at=at, updated_at=at)
     )
+
+
+def _keep(tables: Tables) -> Update:
+    queue = tables[QUEUE]
+    at = bindparam("at", type_=queue.c.updated_at.type)
+    return update(queue).where(_held(queue)).values(lease_expires_at=bindparam("until"), updated_at=at)
 
 
 def _standing(tables: Tables) -> Select[Any]:

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, Update, bindparam, case, exists, literal, or_, select, update
+from sqlalchemy import ColumnElement, Select, Update, bindparam, case, exists, func, literal, or_, select, update
 
 from src.core.ledger import orgs
 from src.core.ledger.subscriptions import may_run
@@ -43,7 +43,20 @@ def reserve(unit: Unit, org_slug: str, *, day: date, at: datetime) -> Reservatio
 
 def release(unit: Unit, org_slug: str, at: datetime) -> None:
     """Frees one running slot. Whoever ended the run calls it, once: when `runs.finish` answered True."""
-    unit.change(_release, {"slug": org_slug, "at": at})
+    unit.change_later(_release, {"slug": org_slug, "at": at})
+
+
+def give_back(unit: Unit, org_slug: str, *, day: date, at: datetime) -> None:
+    """Takes back a reservation of that day from which no run came."""
+    unit.change(_give_back, {"slug": org_slug, "day": day, "month": day.replace(day=1), "at": at})
+
+
+def free_lost(unit: Unit, *, before: datetime, at: datetime) -> int:
+    """Frees running slots that no run holds, of organisations that nothing was counted for since.
+
+    There are some only where a process died between statements that the engine does not undo.
+    """
+    return unit.change(_free_lost, {"before": before, "at": at})
 
 
 def usage(unit: Unit, org_slug: str, day: date) -> Usage:
@@ -123,6 +136,37 @@ def _release(tables: Tables) -> Update:
         update(quota)
         .where(quota.c.org_slug == bindparam("slug"), quota.c.concurrent_pipelines_running > 0)
         .values(concurrent_pipelines_running=quota.c.concurrent_pipelines_running - 1, updated_at=bindparam("at"))
+    )
+
+
+def _give_back(tables: Tables) -> Update:
+    quota = tables["org_usage_quotas"]
+    month = bindparam("month", type_=quota.c.usage_date.type)
+    today, this_month, running = quota.c.pipelines_run_today, quota.c.pipelines_run_month, quota.c.concurrent_pipelines_running
+    # what began anew meanwhile was not counted on this one
+    same_day = (quota.c.usage_date == bindparam("day", type_=quota.c.usage_date.type)) & (today > 0)
+    same_month = (quota.c.usage_date >= month) & (this_month > 0)
+    return (
+        update(quota)
+        .where(quota.c.org_slug == bindparam("slug"), running > 0)
+        .values(
+            pipelines_run_today=case((same_day, today - 1), else_=today),
+            pipelines_run_month=case((same_month, this_month - 1), else_=this_month),
+            concurrent_pipelines_running=running - 1,
+            updated_at=bindparam("at", type_=quota.c.updated_at.type),
+        )
+    )
+
+
+def _free_lost(tables: Tables) -> Update:
+    quota, run = tables["org_usage_quotas"], tables["org_meta_pipeline_runs"].c
+    unended = (run.org_slug == quota.c.org_slug, run.active_key.is_not(None))
+    held = select(func.count()).where(*unended).correlate(quota).scalar_subquery()
+    stamp = quota.c.updated_at
+    return (
+        update(quota)
+        .where(stamp < bindparam("before", type_=stamp.type), quota.c.concurrent_pipelines_running > held)
+        .values(concurrent_pipelines_running=held, updated_at=bindparam("at", type_=stamp.type))
     )
 
 

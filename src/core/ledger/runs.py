@@ -3,7 +3,7 @@ from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Select, Update, bindparam, func, or_, select, update
+from sqlalchemy import Select, Update, bindparam, exists, func, or_, select, update
 
 from src.core.ledger.unit import Tables, Unit
 
@@ -150,7 +150,7 @@ def log_step(unit: Unit, step: StepLog) -> None:
         "log_lines": list(step.log_lines) if step.log_lines is not None else None,
     }
     values = {**_values(step, STEP_COLUMNS), **lists}
-    unit.insert_once(unit.tables["org_meta_step_logs"], values)
+    unit.insert_later(unit.tables["org_meta_step_logs"], values)
 
 
 def get(unit: Unit, run_id: str) -> Run | None:
@@ -172,6 +172,11 @@ def of_request(unit: Unit, org_slug: str, idempotency_key: str) -> Run | None:
 
 def ended_since(unit: Unit, org_slug: str, since: datetime) -> list[Run]:
     return [Run(*row) for row in unit.rows(unit.prepared(_ended_since), {"org_slug": org_slug, "since": since})]
+
+
+def stranded(unit: Unit, before: datetime, limit: int = 100) -> list[Run]:
+    """Accepted before then, not over, and in nobody's queue."""
+    return [Run(*row) for row in unit.rows(unit.prepared(_stranded), {"before": before, "limit": limit})]
 
 
 def steps(unit: Unit, run_id: str) -> list[StepLog]:
@@ -222,6 +227,17 @@ def _attempt(tables: Tables) -> Select[Any]:
 def _began(tables: Tables) -> Select[Any]:
     run = tables["org_meta_pipeline_runs"].c
     return select(run.started_at).where(run.pipeline_logging_id == bindparam("run_id"))
+
+
+def _stranded(tables: Tables) -> Select[Any]:
+    run, entry = tables["org_meta_pipeline_runs"].c, tables["org_pipeline_execution_queue"].c
+    queued = exists().where(entry.pipeline_logging_id == run.pipeline_logging_id, entry.state != "DEAD")
+    return (
+        _runs(tables)
+        .where(run.active_key.is_not(None), run.accepted_at < bindparam("before", type_=run.accepted_at.type), ~queued)
+        .order_by(run.accepted_at, run.pipeline_logging_id)
+        .limit(bindparam("limit"))
+    )
 
 
 def _steps(tables: Tables) -> Select[Any]:

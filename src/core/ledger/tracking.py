@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Delete, Select, bindparam, delete, select
+from sqlalchemy import Delete, Select, Update, bindparam, delete, select, update
 
 from src.core.ledger.unit import Tables, Unit
 
@@ -45,9 +45,12 @@ def record(unit: Unit, days: Iterable[TrackedDay]) -> None:
         place = {"org": org_slug, "by": provider, "on": usage_date}
         if unit.first(unit.prepared(_newer), {**place, "gen": told[0].generation}) is not None:
             continue
-        unit.change(unit.prepared(_forget), place)
         for one in told:
-            unit.insert_once(table, {name: getattr(one, name) for name in COLUMNS})
+            values = {name: getattr(one, name) for name in COLUMNS}
+            # in its place: where nothing is undone, a day must never be without what was told of it
+            if unit.change(_renewed, {f"new_{name}": value for name, value in values.items()}) != 1:
+                unit.insert_once(table, values)
+        unit.change(unit.prepared(_forget), {**place, "gen": told[0].generation})
 
 
 def of_org(unit: Unit, org_slug: str, *, first: date, last: date) -> list[Mapping[str, Any]]:
@@ -78,10 +81,19 @@ def _newer(tables: Tables) -> Select[Any]:
     )
 
 
+def _renewed(tables: Tables) -> Update:
+    days = tables["org_cost_tracking"]
+    new = {name: bindparam(f"new_{name}", type_=days.c[name].type) for name in COLUMNS}
+    key = (days.c[name] == new[name] for name in ("org_slug", "provider", "usage_date", "currency"))
+    return update(days).where(*key, days.c.generation <= new["generation"]).values(new)
+
+
 def _forget(tables: Tables) -> Delete:
+    """Currencies that an older publication had and this one has not."""
     days = tables["org_cost_tracking"]
     return delete(days).where(
         days.c.org_slug == bindparam("org"),
         days.c.provider == bindparam("by"),
         days.c.usage_date == bindparam("on", type_=days.c.usage_date.type),
+        days.c.generation < bindparam("gen"),
     )

@@ -65,6 +65,14 @@ class Unit(ABC):
         result: Any = self._connection.execute(whole, params, execution_options={"preserve_rowcount": True})
         return int(result.rowcount)
 
+    def change_later(self, build: Build[Any], params: Params) -> None:
+        """A change whose count nobody needs: it may go to the engine with what comes next, at the latest with the commit."""
+        self.change(build, params)
+
+    def insert_later(self, table: Table, values: Params) -> None:
+        """`insert_once`, where it is all the same whether the row was there already."""
+        self.insert_once(table, values)
+
     def _check_writes(self) -> None:
         if not self._writes:
             raise RuntimeError("a reading unit does not write; open a writing one")

@@ -101,8 +101,10 @@ def _accept(unit: Unit, request: _Request) -> Accepted:
     known = _known(unit, request)
     if known is not None:
         return Accepted(known, fresh=False)
-    _reserve(unit, request)
+    day = _reserve(unit, request)
     if not runs.accept(unit, run):
+        # rolled back as well where the ledger can
+        quotas.give_back(unit, request.tenant.org_slug, day=day, at=request.services.clock.now())
         raise _Raced
     _enqueue(unit, request)
     accepted = runs.get(unit, run.pipeline_logging_id)
@@ -133,14 +135,17 @@ def _same_request(asked: Run, request: _Request) -> bool:
     return (asked.document, asked.parameters or {}, (asked.window_start, asked.window_end)) == (run.document, dict(run.parameters), window)
 
 
-def _reserve(unit: Unit, request: _Request) -> None:
+def _reserve(unit: Unit, request: _Request) -> date:
+    """The day it counts for, the organisation's own."""
     org = orgs.get(unit, request.tenant.org_slug)
     if org is None:
         raise Missing(f"there is no organisation {request.tenant.org_slug!r}")
     now = request.services.clock.now()
-    reservation = quotas.reserve(unit, org.org_slug, day=now.astimezone(ZoneInfo(org.timezone)).date(), at=now)
+    day = now.astimezone(ZoneInfo(org.timezone)).date()
+    reservation = quotas.reserve(unit, org.org_slug, day=day, at=now)
     if reservation.reason is not None:
         raise refusal(org, reservation.used, reservation.reason, request.services.ledger.plans, now)
+    return day
 
 
 def _enqueue(unit: Unit, request: _Request) -> None:

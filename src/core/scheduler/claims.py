@@ -57,6 +57,10 @@ def _claim(unit: Unit, services: Services, owner: str, but: Collection[str]) -> 
             continue
         attempt = runs.take(unit, entry.pipeline_logging_id, at)
         run = runs.get(unit, entry.pipeline_logging_id)
+        if attempt is None and run is not None and run.status == "RUNNING":
+            # it was put into the queue again, and who did so died before saying it of the run
+            runs.put_back(unit, run.pipeline_logging_id)
+            attempt = runs.take(unit, run.pipeline_logging_id, at)
         if attempt is None or run is None:
             # the run is over or gone, and so is the reason for its entry
             queue.complete(unit, hold)

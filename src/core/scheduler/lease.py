@@ -107,7 +107,8 @@ class Lease:
         """Raises LeaseLost, and changes nothing, when somebody else has the run."""
         with self._lock:
             progress = self.board.last(complete=ending.status == "SUCCESS")
-            self._services.ledger.write(_settle, self._hold, ending, progress)
+            until = lease_end(self._services, self._services.clock.now())
+            self._services.ledger.write(_settle, self._hold, ending, progress, until)
             self.state = "settled"
 
     def hand_back(self) -> None:
@@ -147,12 +148,16 @@ def _heartbeat(unit: Unit, hold: Hold, run_id: str, *, at: datetime, until: date
     return beat
 
 
-def _settle(unit: Unit, hold: Hold, ending: Ending, progress: dict[str, Any]) -> None:
-    let_go = queue.bury(unit, hold, ending.at, ending.error_message or "") if ending.buried else queue.complete(unit, hold)
-    if not let_go:
+def _settle(unit: Unit, hold: Hold, ending: Ending, progress: dict[str, Any], until: datetime) -> None:
+    """The entry goes last: while it is there, the run is taken up again by somebody if this is broken off."""
+    if not queue.keep(unit, hold, ending.at, until):
         raise LeaseLost(f"another worker has the run {ending.run_id}; it is theirs to settle")
     runs.tell_progress(unit, ending.run_id, progress)
     settle(unit, ending)
+    if ending.buried:
+        queue.bury(unit, hold, ending.at, ending.error_message or "")
+    else:
+        queue.complete(unit, hold)
 
 
 def _hand_back(unit: Unit, services: Services, hold: Hold, claim: Claim) -> None:

@@ -1,19 +1,23 @@
 """What becomes of runs whose worker has died."""
 
 from collections.abc import Collection
+from datetime import timedelta
 
 import structlog
 
 from src.core.base.faults import LeaseLost
 from src.core.base.identity import Actor
 from src.core.base.names import OrgSlug
-from src.core.ledger import queue, runs, scheduled
+from src.core.ledger import queue, quotas, runs, scheduled
 from src.core.ledger.queue import Entry
+from src.core.ledger.runs import Run
 from src.core.ledger.store import Unit
 from src.core.scheduler.settling import Ending, settle
 from src.core.step.context import Services
 
 log = structlog.get_logger("worker")
+
+STRANDED = timedelta(minutes=15)  # longer than any acceptance or settling takes
 
 
 def recover(services: Services, but: Collection[str] = ()) -> int:
@@ -24,6 +28,32 @@ def recover(services: Services, but: Collection[str] = ()) -> int:
     """
     expired = services.ledger.read(queue.expired, services.clock.now())
     return sum(services.ledger.write(_recover, services, entry) for entry in expired if entry.pipeline_logging_id not in but)
+
+
+def sweep(services: Services) -> int:
+    """Ends runs that are in no queue any more, and frees slots that no run holds: what is left of processes that died between two
+    statements, where the ledger cannot undo the first. How many runs."""
+    now = services.clock.now()
+    left = services.ledger.read(runs.stranded, now - STRANDED)
+    ended = sum(services.ledger.write(settle, _stranded(services, run)) for run in left)
+    services.ledger.write(quotas.free_lost, before=now - STRANDED, at=now)
+    return ended
+
+
+def _stranded(services: Services, run: Run) -> Ending:
+    why = "it was accepted and is in no queue: the process that was to put or keep it there died; ask for it again"
+    log.warning("run.stranded", run_id=run.pipeline_logging_id, org=run.org_slug)
+    slug = OrgSlug(run.org_slug or "")
+    return Ending(
+        run_id=run.pipeline_logging_id,
+        audit_id=services.ids.new(),
+        org_slug=slug,
+        actor=Actor("system", slug, run.user_id, request_id=run.request_id),
+        status="FAILED",
+        at=services.clock.now(),
+        error_code=LeaseLost.code,
+        error_message=why,
+    )
 
 
 def _recover(unit: Unit, services: Services, entry: Entry) -> bool:

@@ -24,7 +24,7 @@ from src.core.scheduler.copying import RunCopies
 from src.core.scheduler.fencing import raise_fence, seal
 from src.core.scheduler.journal import STOPPED, LeasedJournal
 from src.core.scheduler.lease import Lease
-from src.core.scheduler.recovery import recover
+from src.core.scheduler.recovery import recover, sweep
 from src.core.scheduler.settling import Ending
 from src.core.step import manifests
 from src.core.step.context import Services
@@ -185,6 +185,7 @@ class Worker:
         now = self._services.clock.monotonic()
         if self._aged is None or now - self._aged >= AGE_EVERY_SECONDS:
             await blocking(self._services.ledger.write, queue.age_out, self._services.clock.now() - timedelta(days=DEAD_DAYS))
+            await blocking(sweep, self._services)
             self._aged = now
 
     async def _take_up(self) -> None:

@@ -10,6 +10,7 @@ from src.core.base.secret import Secret
 from src.core.crypto.vault import Binding
 from src.core.ledger import keys, kms_keys, orgs
 from src.core.ledger.keys import KeyRecord
+from src.core.ledger.orgs import Org
 from src.core.ledger.store import Unit
 from src.core.step import trail
 from src.core.step.context import Services
@@ -66,7 +67,8 @@ def rotate(services: Services, actor: Actor, slug: OrgSlug, grace: timedelta) ->
     minted = mint(services, slug)
     with services.ledger.writing() as unit:
         orgs.alone(unit, slug)
-        _living(unit, slug)
+        if _living(unit, slug).plan is None:
+            orgs.complete(unit, slug, services.ledger.plans.default, now)
         store(unit, minted, now)
         living = {record.key_id for record in keys.list_for(unit, slug) if record.usable(now)} - {minted.key_id}
         keys.expire_others(unit, slug, minted.key_id, now + grace)
@@ -107,6 +109,8 @@ def listing(unit: Unit, slug: OrgSlug) -> list[KeyRecord]:
     return keys.list_for(unit, slug)
 
 
-def _living(unit: Unit, slug: OrgSlug) -> None:
-    if orgs.get(unit, slug) is None:
+def _living(unit: Unit, slug: OrgSlug) -> Org:
+    org = orgs.get(unit, slug)
+    if org is None:
         raise Missing(f"there is no organisation {slug}; GET /api/v1/organizations lists them")
+    return org

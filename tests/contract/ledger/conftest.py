@@ -1,13 +1,14 @@
-import secrets
+from itertools import count
 
 import pytest
 
 from src.core.base.settings import Settings
 from src.core.ledger.store import open_ledger
+from tests.contract.ledger.kept_dataset import KeptDataset, new_name, settings_of
 from tests.contract.ledger.samples import SCALE, org
 
-# "bigquery" joins by its name here.
-ENGINES = ["sqlite", "postgresql"]
+FEW = 3
+ENGINES = ["sqlite", "postgresql", "bigquery"]
 
 
 @pytest.fixture(params=ENGINES)
@@ -28,11 +29,35 @@ def postgresql_settings(postgres_server, tmp_path):
     postgres_server.drop_database(database)
 
 
+@pytest.fixture(scope="session")
+def kept_dataset(bigquery_emulator, tmp_path_factory):
+    kept = KeptDataset(bigquery_emulator, tmp_path_factory.mktemp("kept"))
+    yield kept
+    kept.close()
+
+
 @pytest.fixture
-def bigquery_settings(bigquery_emulator, tmp_path):
-    settings = {name.lower(): value for name, value in bigquery_emulator.settings.items()}
-    url = f"bigquery://{bigquery_emulator.project}/ledger_{secrets.token_hex(6)}"
-    return Settings(_env_file=None, ledger_url=url, embedded_data_dir=tmp_path, **settings)
+def bigquery_settings(request, bigquery_emulator, tmp_path):
+    if "ledger" not in request.fixturenames:
+        yield settings_of(bigquery_emulator, new_name(), tmp_path)
+        return
+    kept = request.getfixturevalue("kept_dataset")
+    yield kept.settings
+    kept.clean()
+
+
+@pytest.fixture
+def crowd(settings):
+    """How many at once an engine can be asked to bear in a test."""
+    return 10 if settings.ledger_engine == "bigquery" else 100
+
+
+@pytest.fixture
+def enough(settings):
+    """True once an engine has been given as many examples as it has time for: one job takes BigQuery's emulator as long as a hundred
+    statements take the others."""
+    given = count(1)
+    return lambda: settings.ledger_engine == "bigquery" and next(given) > FEW
 
 
 @pytest.fixture
@@ -44,7 +69,8 @@ def empty(settings):
 
 @pytest.fixture
 def ledger(empty):
-    empty.bootstrap()
+    if empty.missing():
+        empty.bootstrap()
     return empty
 
 

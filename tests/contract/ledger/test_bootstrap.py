@@ -6,7 +6,6 @@ import pytest
 from sqlalchemy import select, text
 
 from src.core.base.faults import Misconfigured
-from src.core.base.settings import Settings
 from src.core.ledger import orgs, runs
 from src.core.ledger.store import open_ledger
 from tests.contract.ledger.rivals import race
@@ -96,7 +95,7 @@ def older(settings, tmp_path):
     for view, column in (("org_consolidated_view", "p.timezone"), ("pipeline_logs_view", "r.attempt")):
         file = folder / "views" / f"{view}.sql"
         file.write_text("".join(line for line in file.read_text().splitlines(keepends=True) if column not in line))
-    return Settings(_env_file=None, ledger_url=settings.ledger, configs_dir=configs)
+    return settings.model_copy(update={"configs_dir": configs})
 
 
 def test_what_a_newer_release_adds_is_added_and_what_is_there_stays(older, settings):
