@@ -106,7 +106,9 @@ def test_where_everybody_is_let_through_none_stands_apart(wide_open):
 
     done = ten(wide_open)
 
-    assert done.returncode != 0
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "/quota answered 200 to its key" in done.stdout
+    assert "not apart or not right: 3" in done.stdout
     assert slugs(wide_open) == before
 
 
