@@ -1,180 +1,124 @@
-"""A run's way through the ledger (accepted, claimed, settled) beside the same statements on a bare SQLite connection.
+"""A run's way through the ledger (accepted, claimed, settled): on SQLite beside the same statements on a bare connection, on PostgreSQL
+beside a queue in its barest form and procrastinate on the same server. Every commit waits for the disk, here and there.
 
-Both commit to disk at each transaction (synchronous=FULL). The statements are taken down while ours makes them, then played again.
+Ours records each run, counts it against its organisation's limits and keeps a trigger and an audit row; the others only queue.
+`python -m bench.bench_ledger [--cycles N] [--pairs N] [--procrastinate PYTHON]`; without PostgreSQL its half is left out, with a word.
 """
 
+import argparse
 import shutil
 import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from src.core.base.identity import Actor
-from src.core.base.settings import Settings
-from src.core.ledger import orgs, queue, quotas, runs, scheduled
-from src.core.ledger.plans import Plan
-from src.core.ledger.runs import NewRun
+from bench.measure import compare
+from bench.queue_cycle import cycle, opened, prepared
 from src.core.ledger.sqlite_statements import Compiled
-from src.core.ledger.store import Ledger, Unit, open_ledger
-from src.core.scheduler.settling import Ending, settle
+from tests.engines.places import MEND, postgres_bin
+from tests.engines.postgres import PostgresServer, running_postgres
 
-CYCLES = 300
-PAIRS = 7
-GOAL = 0.5
-AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
-DAY = date(2026, 11, 19)
-LEASE = timedelta(seconds=30)
-PLAN = Plan("WIDE", 10**6, 10**6, 10)
+ON_SQLITE = 2.0  # times bare SQLite, which is 0.5x its speed
+ON_POSTGRESQL = 1 / 3  # of procrastinate's time
 Taken = list[list[tuple[str, list[Any]]]]
 
 
-def cycle(ledger: Ledger, number: int) -> None:
-    run_id = f"run{number:06}"
-    ledger.write(_accept, run_id)
-    ledger.write(_claim)
-    ledger.write(_end, run_id)
-
-
-def _accept(unit: Unit, run_id: str) -> None:
-    run = NewRun(
-        pipeline_logging_id=run_id,
-        org_slug="acme",
-        pipeline_id="acme-gcp-cost",
-        document="gcp/cost/billing",
-        trigger_type="api",
-        window_start=DAY,
-        window_end=DAY,
-        status="QUEUED",
-        accepted_at=AT,
-        active_key=f"acme|gcp/cost/billing|{run_id}",
-    )
-    assert runs.working(unit, str(run.active_key)) is None
-    assert quotas.reserve(unit, "acme", day=DAY, at=AT).admitted
-    assert runs.accept(unit, run)
-    common: dict[str, Any] = {
-        "scheduled_run_id": run_id,
-        "org_slug": "acme",
-        "pipeline_id": run.pipeline_id,
-        "document": run.document,
-        "queued_at": AT,
-        "max_retries": 2,
-        "pipeline_logging_id": run_id,
-    }
-    assert scheduled.add(unit, scheduled.NewTrigger(trigger_type="api", scheduled_time=AT, created_at=AT, **common))
-    assert queue.add(unit, queue.NewEntry(queue_id=run_id, available_at=AT, **common))
-
-
-def _claim(unit: Unit) -> None:
-    entry = queue.claim(unit, "bench", AT, AT + LEASE)
-    assert entry is not None
-    assert runs.take(unit, entry.pipeline_logging_id, AT) == 1
-    assert scheduled.start(unit, entry.pipeline_logging_id, AT)
-
-
-def _end(unit: Unit, run_id: str) -> None:
-    entry = queue.get(unit, run_id)
-    assert entry is not None
-    assert queue.complete(unit, queue.Hold(run_id, "bench", entry.lease_generation))
-    ending = Ending(run_id=run_id, audit_id=f"a{run_id}", org_slug="acme", actor=Actor("system"), status="SUCCESS", at=AT)
-    assert settle(unit, ending)
-
-
-@contextmanager
-def ledger_in(folder: Path) -> Iterator[Ledger]:
-    ledger = open_ledger(Settings(_env_file=None, ledger_url=f"sqlite:///{folder / 'ledger.db'}"))
-    try:
-        yield ledger
-    finally:
-        ledger.close()
-
-
-def prepared(folder: Path) -> None:
-    with ledger_in(folder) as ledger:
-        ledger.bootstrap()
-        acme = orgs.NewOrg(org_slug="acme", company_name="Acme", admin_email="a@acme.example", plan=PLAN, created_at=AT, generation=1)
-        assert ledger.write(orgs.create, acme)
-
-
-def taken_down(folder: Path) -> Taken:
+def taken_down(url: str, cycles: int) -> Taken:
     """The statements of all cycles, by transaction."""
     taken: Taken = []
-    run = Compiled.run
+    plain = Compiled.run
 
     def noted(self: Compiled, raw: sqlite3.Connection, params: Any) -> sqlite3.Cursor:
         taken[-1].append((self._sql, self.bound(params)))
-        return run(self, raw, params)
+        return plain(self, raw, params)
 
-    with ledger_in(folder) as ledger:
-        write = ledger.write
+    ledger = opened(url)
+    write = ledger.write
 
-        def begun(op: Callable[..., Any], *args: Any) -> Any:
-            taken.append([])
-            return write(op, *args)
+    def begun(op: Callable[..., Any], *args: Any) -> Any:
+        taken.append([])
+        return write(op, *args)
 
-        ledger.write = begun  # type: ignore[method-assign, assignment]
-        Compiled.run = noted  # type: ignore[method-assign]
-        try:
-            for number in range(CYCLES):
-                cycle(ledger, number)
-        finally:
-            Compiled.run = run  # type: ignore[method-assign]
+    ledger.write = begun  # type: ignore[method-assign, assignment]
+    Compiled.run = noted  # type: ignore[method-assign]
+    try:
+        for number in range(cycles):
+            cycle(ledger, number)
+    finally:
+        Compiled.run = plain  # type: ignore[method-assign]
+        ledger.close()
     return taken
 
 
-def ours(folder: Path, _taken: Taken) -> float:
-    with ledger_in(folder) as ledger:
-        ledger.glance(runs.get, "none")
-        began = time.perf_counter()
-        for number in range(CYCLES):
-            cycle(ledger, number)
-        return time.perf_counter() - began
+def bare(fresh: Path, cycles: int) -> None:
+    """A child: takes the statements down on one copy, plays them on another."""
+    with tempfile.TemporaryDirectory() as place:
+        first, second = (shutil.copytree(fresh, Path(place) / name) / "ledger.db" for name in ("first", "second"))
+        taken = taken_down(f"sqlite:///{first}", cycles)
+        with closing(sqlite3.connect(second, isolation_level=None, cached_statements=256)) as raw:
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+                raw.execute(f"PRAGMA {pragma}")
+            began = time.perf_counter()
+            for transaction in taken:
+                raw.execute("BEGIN IMMEDIATE")
+                for sql, values in transaction:
+                    raw.execute(sql, values).fetchone()
+                raw.execute("COMMIT")
+            print(f"measured {time.perf_counter() - began}")
 
 
-def bare(folder: Path, taken: Taken) -> float:
-    with closing(sqlite3.connect(folder / "ledger.db", isolation_level=None, cached_statements=256)) as raw:
-        raw.execute("PRAGMA journal_mode=WAL")
-        raw.execute("PRAGMA synchronous=FULL")
-        raw.execute("PRAGMA secure_delete=ON")
-        began = time.perf_counter()
-        for transaction in taken:
-            raw.execute("BEGIN IMMEDIATE")
-            for sql, values in transaction:
-                raw.execute(sql, values).fetchone()
-            raw.execute("COMMIT")
-        return time.perf_counter() - began
+def on_sqlite(cycles: int, pairs: int) -> bool:
+    with tempfile.TemporaryDirectory() as place:
+        fresh, used = Path(place) / "fresh", Path(place) / "used"
+        fresh.mkdir()
+        prepared(f"sqlite:///{fresh / 'ledger.db'}")
+        shutil.copytree(fresh, used)
+        anchor = [sys.executable, "-m", "bench.bench_ledger", "--bare", str(fresh), "--cycles", str(cycles)]
+        name = f"queue cycle on SQLite, {cycles} runs; anchor: the same statements on a bare connection"
+        found = compare(name, anchor, _ours(f"sqlite:///{used / 'ledger.db'}", cycles), pairs, f"<= {ON_SQLITE:.2f}x its time")
+    return found.ratios("wall")[0] <= ON_SQLITE
+
+
+def on_postgresql(server: PostgresServer, cycles: int, pairs: int, python: str | None) -> bool:
+    url, place = server.url(server.create_database()), server.dsn(server.create_database())
+    prepared(url)
+    ours = _ours(url, cycles)
+    name = f"queue cycle on PostgreSQL, {cycles} runs; anchor:"
+    plain = [sys.executable, "bench/bare_queue.py", place, str(cycles)]
+    compare(f"{name} SQL in its barest form, SKIP LOCKED", plain, ours, pairs, "none: for the record")
+    if python is None:
+        sys.stdout.write("procrastinate is left out: name a Python that has it with --procrastinate\n")
+        return True
+    theirs = [python, "bench/procrastinate_queue.py", place, str(cycles)]
+    found = compare(f"{name} procrastinate", theirs, ours, pairs, f"<= {ON_POSTGRESQL:.2f}x its time")
+    return found.ratios("wall")[0] <= ON_POSTGRESQL
+
+
+def _ours(url: str, cycles: int) -> list[str]:
+    return [sys.executable, "-m", "bench.queue_cycle", url, str(cycles)]
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory() as place:
-        fresh = Path(place) / "fresh"
-        fresh.mkdir()
-        prepared(fresh)
-
-        def on_copy(work: Callable[[Path, Taken], float], taken: Taken) -> float:
-            folder = Path(place) / "copy"
-            shutil.copytree(fresh, folder)
-            try:
-                return work(folder, taken)
-            finally:
-                shutil.rmtree(folder)
-
-        first = Path(place) / "first"
-        shutil.copytree(fresh, first)
-        taken = taken_down(first)
-        pairs = [(on_copy(bare, taken), on_copy(ours, taken)) for _ in range(PAIRS)]
-    speeds = [anchor / mine for anchor, mine in pairs]
-    per = [1000 * median(column) / CYCLES for column in zip(*pairs, strict=True)]
-    sys.stdout.write(
-        f"queue cycle: ours {per[1]:.2f} ms, bare SQLite {per[0]:.2f} ms; speed {median(speeds):.2f}x "
-        f"({min(speeds):.2f} to {max(speeds):.2f}), goal >= {GOAL}x\n"
-    )
-    return 0 if median(speeds) >= GOAL else 1
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--cycles", type=int, default=300)
+    arguments.add_argument("--pairs", type=int, default=5)
+    arguments.add_argument("--procrastinate", metavar="PYTHON")
+    arguments.add_argument("--bare", type=Path, help=argparse.SUPPRESS)
+    given = arguments.parse_args()
+    if given.bare:
+        bare(given.bare, given.cycles)
+        return 0
+    reached = on_sqlite(given.cycles, given.pairs)
+    if postgres_bin() is None:
+        sys.stdout.write(f"PostgreSQL is left out: {MEND}\n")
+    else:
+        with running_postgres(durable=True) as server:
+            reached = on_postgresql(server, given.cycles, given.pairs, given.procrastinate) and reached
+    return 0 if reached else 1
 
 
 if __name__ == "__main__":

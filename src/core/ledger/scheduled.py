@@ -35,24 +35,24 @@ class NewTrigger:
 COLUMNS = tuple(column.name for column in fields(NewTrigger))
 
 
-def add(unit: Unit, trigger: NewTrigger) -> bool:
-    """False when this triggering, or one of the same schedule and due time, is there already."""
+def add(unit: Unit, trigger: NewTrigger) -> None:
+    """Nothing when this triggering, or one of the same schedule and due time, is there already."""
     values = {name: getattr(trigger, name) for name in COLUMNS}
     values |= {"state": "QUEUED", "retry_count": 0, "parameters": dict(trigger.parameters)}
-    return unit.insert_once(unit.tables["org_scheduled_pipeline_runs"], values)
+    unit.insert_later(unit.tables["org_scheduled_pipeline_runs"], values)
 
 
-def start(unit: Unit, run_id: str, at: datetime) -> bool:
-    return unit.change(_start, {"run_id": run_id, "at": at}) == 1
+def start(unit: Unit, run_id: str, at: datetime) -> None:
+    unit.change_later(_start, {"run_id": run_id, "at": at})
 
 
-def wait(unit: Unit, run_id: str, *, retries: int, why: str | None = None) -> bool:
+def wait(unit: Unit, run_id: str, *, retries: int, why: str | None = None) -> None:
     """It is in the queue again, after so many tries again in all."""
-    return unit.change(_wait, {"run_id": run_id, "retries": retries, "why": why}) == 1
+    unit.change_later(_wait, {"run_id": run_id, "retries": retries, "why": why})
 
 
-def settle(unit: Unit, run_id: str, state: LastState, at: datetime, why: str | None = None) -> bool:
-    return unit.change(_settle, {"run_id": run_id, "word": state, "at": at, "why": why}) == 1
+def settle(unit: Unit, run_id: str, state: LastState, at: datetime, why: str | None = None) -> None:
+    unit.change_later(_settle, {"run_id": run_id, "word": state, "at": at, "why": why})
 
 
 def _start(tables: Tables) -> Update:

@@ -258,6 +258,7 @@ def test_an_error_that_is_caught_inside_a_unit_does_not_look_like_a_commit(ledge
 def test_a_lock_that_is_not_given_is_throttled(ledger):
     with ledger.writing() as unit:
         unit.hold("a thing")
+        unit.first(text("SELECT 1"))
         fault = beside(lambda: _told(ledger)).result(10)
     assert (type(fault), fault.retry_after) == (Throttled, 1)
 
