@@ -4,14 +4,14 @@ from fastapi import FastAPI
 
 from src.app.service import create_app
 from src.app.starting import begin, refuse
-from src.core.base.faults import Misconfigured
+from src.core.base.faults import Fault
 
 
 def start() -> FastAPI:
     try:
         parts = begin()
         return create_app(parts.settings, parts)
-    except Misconfigured as fault:
+    except Fault as fault:
         refuse(fault)
 
 

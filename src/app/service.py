@@ -19,7 +19,7 @@ from src.app.sse import Watchers
 from src.app.tables import downloads
 from src.app.version import VERSION
 from src.app.wiring import Parts
-from src.core.base.faults import Fault, Misconfigured
+from src.core.base.faults import Misconfigured
 from src.core.base.settings import Settings
 
 log = structlog.get_logger("app")
@@ -82,14 +82,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         log.warning("settings.warning", setting=warning.field, message=warning.message)
     if settings.disable_auth:
         log.warning("auth.disabled", message="every request is let through; for development only")
-    parts.ledger.check()
-    _check_vault(parts)
     log.info(
         "service.started",
         environment=settings.environment.value,
         warehouse=settings.warehouse_engine,
         pipelines=len(parts.catalog.entries),
-        bootstrapped=not parts.ledger.missing(),
     )
     gc.collect()
     gc.freeze()  # what is alive now lives until the end; looking through it again and again costs requests their time
@@ -100,16 +97,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await app.state.door.keys.settle()
     parts.close()
     log.info("service.stopped")
-
-
-def _check_vault(parts: Parts) -> None:
-    """An outage of Cloud KMS keeps nobody from what needs no secret; readiness tells of it."""
-    try:
-        parts.vault.check()
-    except Fault as fault:
-        if not fault.retry:
-            raise
-        log.warning("vault.unavailable", message=fault.detail)
 
 
 @asynccontextmanager

@@ -4,12 +4,17 @@ import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import NoReturn
+
+import structlog
 
 from src.app.logs import configure_logs
 from src.app.wiring import Parts
-from src.core.base.faults import Misconfigured
+from src.core.base.faults import Fault
 from src.core.base.settings import get_settings
+
+log = structlog.get_logger("app")
 
 OWNER_ONLY = 0o077  # whatever this process writes, DuckDB's log included, is its owner's alone
 EX_CONFIG = 78  # sysexits.h: something was found in an unconfigured or misconfigured state
@@ -23,10 +28,22 @@ def begin() -> Parts:
     parts.load()
     parts.claim_warehouse()
     parts.start_sandbox()
+    _look("ledger", parts.ledger.check)
+    _look("vault", parts.vault.check)
     return parts
 
 
-def refuse(fault: Misconfigured) -> NoReturn:
+def _look(name: str, check: Callable[[], None]) -> None:
+    """An outage of a ledger or a keyring elsewhere passes, and readiness tells of it; what must be mended refuses the start."""
+    try:
+        check()
+    except Fault as fault:
+        if not fault.retry:
+            raise
+        log.warning("start.unavailable", part=name, message=fault.detail)
+
+
+def refuse(fault: Fault) -> NoReturn:
     sys.stderr.write(f"{fault}\n")
     sys.stderr.flush()
     supervisor = multiprocessing.parent_process()

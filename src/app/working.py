@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from src.app.service import create_worker
 from src.app.starting import begin, refuse
-from src.core.base.faults import Misconfigured
+from src.core.base.faults import Fault, Misconfigured
 from src.core.base.settings import Settings, get_settings, use_settings
 from src.core.engine import EMBEDDED
 
@@ -19,7 +19,7 @@ def work(host: str, port: int | None, *, last_resort_seconds: int) -> None:
         use_settings(_for_work(get_settings()))
         parts = begin()
         app = create_worker(parts.settings, parts)
-    except Misconfigured as fault:
+    except Fault as fault:
         refuse(fault)
     if port is None:
         asyncio.run(_until_told(app))
