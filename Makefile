@@ -75,13 +75,13 @@ traps: .venv/dev.stamp ## Every planted trap of a bill: its right answer, ours, 
 bench-vault: .venv/dev.stamp ## Sealing a credential beside bare AES-GCM
 	$(BIN)/python -m bench.bench_vault
 
-bench-ledger: .venv/dev.stamp ## A run's way through the queue beside the same statements on bare SQLite
-	$(BIN)/python -m bench.bench_ledger
-
 .venv-bench/stamp: requirements-bench.txt
 	@"$(PYTHON)" -m venv .venv-bench
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
 	@touch $@
+
+bench-ledger: .venv/dev.stamp .venv-bench/stamp engines ## A run's way through the queue beside bare SQLite, bare PostgreSQL and procrastinate
+	$(BIN)/python -m bench.bench_ledger --procrastinate .venv-bench/bin/python
 
 bench-ingest: .venv/dev.stamp .venv-bench/stamp ## A month of nested billing rows beside bare DuckDB and dlt
 	$(BIN)/python -m bench.bench_ingest --dlt .venv-bench/bin/python
