@@ -69,8 +69,9 @@ class BigQuerySource(FakeGoogle):
     scopes: list[str] = field(default_factory=list)
 
     @property
-    def audience(self) -> str:
-        return "https://oauth2.googleapis.com/token"  # Google's library writes this one, whatever address it asks
+    def audiences(self) -> tuple[str, ...]:
+        # Google's library writes its own, whatever address it asks
+        return (*super().audiences, "https://oauth2.googleapis.com/token")
 
     @property
     def settings(self) -> dict[str, str]:

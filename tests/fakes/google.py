@@ -97,8 +97,8 @@ class FakeGoogle:
         return {"GCP_TOKEN_URL": f"{self.address}/token", "BIGQUERY_URL": self.address}
 
     @property
-    def audience(self) -> str:
-        return f"{self.address}/token"
+    def audiences(self) -> tuple[str, ...]:
+        return (f"{self.address}/token",)
 
     def answer(self, method: str, path: str, body: str, headers: Any) -> Fail:
         self.asked.append(f"{method} {path}")
@@ -117,7 +117,7 @@ class FakeGoogle:
         header, claims, signature = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in assertion.split("."))
         said = json.loads(claims)
         email = said["iss"]
-        if said["aud"] != self.audience or said["exp"] - said["iat"] > 3600 or json.loads(header)["alg"] != "RS256":
+        if said["aud"] not in self.audiences or said["exp"] - said["iat"] > 3600 or json.loads(header)["alg"] != "RS256":
             return 400, {"error": "invalid_grant", "error_description": "Invalid JWT: bad claims"}, {}
         if email not in self.keys:
             return 400, {"error": "invalid_grant", "error_description": "Invalid grant: account not found"}, {}

@@ -1,0 +1,197 @@
+"""One bill has the same rows wherever it is read from and kept: out of files or BigQuery, into DuckDB or BigQuery."""
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, closing
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from src.core.base.secret import Secret
+from src.core.engine import open_tables
+from src.core.processors.gcp.bq_etl import Table
+from src.core.providers.export import BillingExport, LoadDay, Place
+from src.core.step.bigquery_export import BigQueryExport
+from src.sandbox.gcp.export import FolderExport
+from src.sandbox.gcp.worlds import DOLLARS, detailed_table
+from tests.core.gcp.conftest import TODAY
+from tests.core.gcp.handmade import SCHEMA, Hand, load, row
+from tests.fakes.bigquery_source import BigQuerySource, bigquery_source, write
+from tests.fakes.billing import ROOT, Billing, billing
+from tests.fakes.google import service_account
+
+# Who wrote a row and when differs from run to run, and how a source counts bytes and versions from source to source.
+NOT_COMPARED = frozenset({"manifest_id", "pipeline_logging_id", "published_at", "updated_at", "source_version", "bytes_read"})
+TABLES = ("gcp_billing_daily_raw", "gcp_cost_daily", "x_cost_daily", "x_cost_monthly", "x_cost_history", "x_load_manifests")
+
+
+def day(number: int) -> date:
+    return date(2026, 11, number)
+
+
+@pytest.fixture
+def source(bigquery_emulator):
+    with bigquery_source(bigquery_emulator) as google:
+        google.knows(service_account())
+        yield google
+
+
+@asynccontextmanager
+async def office(folder: Any, **settings: Any) -> AsyncIterator[Billing]:
+    """An organisation without credentials; what it keeps in an engine that others use too is gone afterwards."""
+    with billing(folder, TODAY, **settings) as here:
+        await onboard(here)
+        try:
+            yield here
+        finally:
+            here.parts.warehouse.drop_dataset(here.tenant)
+
+
+def kept_in(engine: str, source: BigQuerySource) -> dict[str, Any]:
+    emulator = source.emulator
+    assert emulator is not None
+    platform = {
+        "gcp_project_id": emulator.project,
+        "platform_bigquery_url": emulator.url,
+        "platform_bigquery_storage_url": emulator.storage_url,
+    }
+    return {"sandbox": False, "warehouse": engine, "bigquery_job_seconds": 60.0, **platform, **source.settings}
+
+
+def bill(here: Billing) -> dict[str, list[str]]:
+    """Every row of every table, in an order that is the same for the same rows."""
+    found = {}
+    for table in TABLES:
+        rows = here.ask(f"SELECT * FROM {table}")
+        shown = [{name: plain(value) for name, value in one.items() if name not in NOT_COMPARED} for one in rows]
+        found[table] = sorted(json.dumps(one, default=str, sort_keys=True) for one in shown)
+    return found
+
+
+def plain(value: Any) -> Any:
+    """An array that is NULL is an empty one to BigQuery, and JSON it writes in its own way."""
+    if isinstance(value, str) and value[:1] in ("[", "{"):
+        return plain(json.loads(value))
+    if isinstance(value, dict):
+        return {name: plain(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [plain(one) for one in value] or None
+    return value
+
+
+class Streamed(BigQueryExport):
+    """One whose rows the platform may not read where they are."""
+
+    def place(self, table: str, days: Iterable[LoadDay]) -> Place | None:
+        return None
+
+
+class Known:
+    """An export with the name of its table, as `load` takes one."""
+
+    def __init__(self, table: Table, export: BillingExport) -> None:
+        self.table = table
+        self.load_days, self.fetch, self.place, self.close = export.load_days, export.fetch, export.place, export.close
+
+
+def opened(here: Billing, table: Table, *, streamed: bool) -> Known:
+    tables = open_tables(here.parts.settings, Secret(json.dumps(service_account())), {"org": "acme_corp"})
+    return Known(table, (Streamed if streamed else BigQueryExport)(tables, table.project, table.dataset))
+
+
+class Told(Hand):
+    """The handmade export, with each row written to BigQuery as well when there is a client."""
+
+    def tell(self, client: Any, *rows: dict[str, Any]) -> None:
+        self.add(*rows)
+        if client:
+            loaded = pa.array([one["export_time"].date() for one in rows], pa.date32())
+            write(client, self.table.source, pa.Table.from_pylist(list(rows), schema=SCHEMA).append_column("load_day", loaded))
+
+
+def history(here: Billing, client: Any, hand: Told, export: Any) -> Iterator[dict[str, list[str]]]:
+    """A bill that grows, is corrected and comes late; as it stands after each run."""
+    hand.tell(
+        client,
+        *(row(day(number), 100 + number) for number in range(1, 8)),
+        row(day(1), 0.1),
+        row(day(1), 0.2),
+        row(day(2), None),
+        row(day(3), 7, credits=[{"id": "c", "amount": -3.25}, {"id": "d", "amount": -0.1}]),
+        row(day(4), 3, usage_start_time=None, invoice=None, credits=None, account=""),
+        row(date(2026, 10, 31), 4, written=day(1)),
+    )
+    load(here, day(1), day(4), export, rows_per_statement=7)
+    yield bill(here)
+    hand.tell(client, row(day(2), -5.5, written=day(6), cost_type="adjustment"), row(day(3), 1e-9, written=day(3)))
+    load(here, day(1), TODAY, export)
+    yield bill(here)
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory) -> Callable[[], Any]:
+    found: list[Any] = []
+
+    async def once() -> Any:
+        if not found:
+            async with office(tmp_path_factory.mktemp("files")) as here:
+                hand = Told("costs", project="acme-billing")
+                found.append(list(history(here, None, hand, hand)))
+        return found[0]
+
+    return once
+
+
+# the first run alone where the way of the second is the same: a run on the emulator takes its time
+@pytest.mark.parametrize("way", [("duckdb", "streamed", 2), ("bigquery", "streamed", 1), ("bigquery", "where it is", 2)])
+async def test_the_books_are_those_of_the_files(tmp_path, source: BigQuerySource, expected, way):
+    (engine, how, runs), states = way, await expected()
+    hand = Told("costs", project="acme-billing")
+    async with office(tmp_path, **kept_in(engine, source)) as here:
+        export = opened(here, hand.table, streamed=how == "streamed")
+        with closing(export), source.client() as client:
+            client.delete_table(hand.table.source, not_found_ok=True)
+            found = history(here, client, hand, export)
+            for number in range(runs):
+                differing(next(found), states[number])
+
+    assert bool(source.sessions) is (how == "streamed")  # where the platform reads it, nothing passes through here
+
+
+def differing(found: dict[str, list[str]], wanted: dict[str, list[str]]) -> None:
+    for table in TABLES:
+        assert {*found[table]} ^ {*wanted[table]} == set(), table
+        assert found[table] == wanted[table], table
+
+
+async def test_a_bill_of_every_column_comes_through_bigquery_unchanged(tmp_path, made_once, source: BigQuerySource):
+    """The sandbox's, which has all that Google's has."""
+    table = Table("sandbox-billing", "billing_export", detailed_table(DOLLARS))
+    first, last = date(2026, 11, 3), date(2026, 11, 4)
+    with billing(tmp_path / "sandbox", TODAY, made_once) as sandbox:
+        assert sandbox.parts.sandbox is not None
+        folder = FolderExport(sandbox.parts.sandbox.gcp, {"project": table.project, "dataset": table.dataset})
+        files = folder.fetch(table.table, folder.load_days(table.table, first, last), tmp_path, lambda _count: None)
+        with source.client() as client:
+            rows = pa.concat_tables([pq.read_table(path) for path in files])
+            write(client, table.source, rows.append_column("load_day", pc.cast(rows["export_time"], pa.date32())))
+        await onboard(sandbox)
+        load(sandbox, first, last, Known(table, folder), late_days=0)
+        expected = bill(sandbox)
+    async with office(tmp_path / "streamed", sandbox=False, **source.settings) as here:
+        with closing(opened(here, table, streamed=False)) as export:
+            load(here, first, last, export, late_days=0)
+        found = bill(here)
+        # the sandbox goes on to today, and what it was not asked for is not in BigQuery
+        for rows_of in ("gcp_billing_daily_raw", "gcp_cost_daily"):
+            assert len(found[rows_of]) > 100
+            assert found[rows_of] == expected[rows_of]
+
+
+async def onboard(here: Billing) -> None:
+    given = {"org_slug": "acme_corp", "company_name": "Acme", "admin_email": "finops@example.com"}
+    (await here.parts.executor.run("setup/organizations/onboarding", actor=ROOT, tenant=here.tenant, inputs=given)).require()
