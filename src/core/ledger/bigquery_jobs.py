@@ -119,9 +119,10 @@ class Jobs:
             except Conflict:
                 return self._known(job_id)
             except BigQueryErrors as wrong:
-                said = told(wrong)
-                if said.broken and self.exists(job_id):
+                # whatever was answered, a job that is there is what counts
+                if self.exists(job_id):
                     return self._known(job_id)
+                said = told(wrong)
                 # under the same id, so that one that is there unseen is not joined by a second
                 if not (said.broken or said.crowded) or not pauses.again():
                     raise_meant(wrong)

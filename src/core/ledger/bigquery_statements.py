@@ -1,8 +1,9 @@
 """Statements as BigQuery takes them: GoogleSQL with typed, named parameters, and rows as the other engines give them."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from google.cloud.bigquery import ArrayQueryParameter, ScalarQueryParameter
@@ -71,7 +72,8 @@ def compiled(statement: Executable, params: Params | None = None) -> Statement:
     made: Any = _whole(statement).compile(dialect=DIALECT, column_keys=keys)
     given = made.construct_params(dict(params or {}), escape_names=False)
     parameters = tuple(_parameter(name, made.binds[name].type, value) for name, value in given.items())
-    return Statement(PLACEHOLDER.sub(_named, str(made)), parameters, _results(statement))
+    documents = frozenset(name for name in given if isinstance(made.binds[name].type, Json))
+    return Statement(PLACEHOLDER.sub(partial(_named, documents), str(made)), parameters, _results(statement))
 
 
 def _whole(statement: Any) -> Any:
@@ -118,8 +120,12 @@ def _parameters(table: Table, values: Params) -> tuple[Parameter, ...]:
     return tuple(_parameter(column, table.c[column].type, value) for column, value in values.items())
 
 
-def _named(placeholder: re.Match[str]) -> str:
-    return f"@p_{placeholder[1]}" if placeholder[1] else "%"
+def _named(documents: Collection[str], placeholder: re.Match[str]) -> str:
+    name = placeholder[1]
+    if not name:
+        return "%"
+    # the emulator takes an assignment for a comparison, which JSON has none of; within a subquery it does not look
+    return f"(SELECT @p_{name})" if name in documents else f"@p_{name}"
 
 
 def _parameter(name: str, kind: TypeEngine[Any], value: Any) -> Parameter:
