@@ -88,12 +88,16 @@ class _Merge:
         self.flaws: list[Flaw] = []
 
     def fields(self, held: Sequence[SchemaField], wanted: Sequence[SchemaField], at: str) -> tuple[SchemaField, ...]:
-        wishes = {field.name.lower(): field for field in wanted}
-        known = {field.name.lower() for field in held}
-        kept = [self._both(field, wishes[field.name.lower()], at) if field.name.lower() in wishes else field for field in held]
-        fresh = [field for field in wanted if field.name.lower() not in known]
-        self.added += [at + field.name for field in fresh]
-        return (*kept, *(_nullable(field) for field in fresh))
+        known = {field.name.lower(): field for field in held}
+        merged = dict(known)
+        for field in wanted:
+            name = field.name.lower()
+            if name in known:
+                merged[name] = self._both(known[name], field, at)
+            else:
+                merged[name] = _nullable(field)
+                self.added.append(at + field.name)
+        return tuple(merged.values())
 
     def _both(self, held: SchemaField, wanted: SchemaField, at: str) -> SchemaField:
         path = at + held.name

@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,6 @@ EVERY_TYPE = TableSchema(
     "everything",
     (
         Field("s", "STRING"),
-        Field("b", "BYTES"),
         Field("i", "INT64"),
         Field("f", "FLOAT64"),
         Field("n", "NUMERIC"),
@@ -32,7 +32,6 @@ EVERY_TYPE = TableSchema(
 )
 FULL = {
     "s": "a'b\"c\0ü",
-    "b": b"\x00\xff",
     "i": -(2**63),
     "f": 0.1,
     "n": Decimal("-12345678901234567890123456789.123456789"),
@@ -59,8 +58,13 @@ def kept(warehouse: Warehouse, tenant: Tenant, table: str, rows: list[dict[str, 
 def test_every_type_comes_back_as_it_went_in(warehouse, acme):
     warehouse.ensure_table(acme, EVERY_TYPE)
     [full] = kept(warehouse, acme, "everything", [FULL])
-    assert full.pop("j") == '{"a": [1, null, "\\u00fc"]}'
+    assert json.loads(full.pop("j")) == FULL["j"]  # engines write JSON out each in its own way
     assert full == {name: value for name, value in FULL.items() if name != "j"}
+
+
+def test_bytes_come_back_as_they_went_in(warehouse, acme):
+    warehouse.ensure_table(acme, TableSchema("blobs", (Field("b", "BYTES"),)))
+    assert kept(warehouse, acme, "blobs", [{"b": b"\x00\xff"}, {"b": None}]) == [{"b": b"\x00\xff"}, {"b": None}]
 
 
 def test_texts_become_values_strictly(warehouse, acme):
@@ -111,34 +115,41 @@ def test_a_table_is_made_once(warehouse, acme):
     assert warehouse.columns(acme, "costs") == ("day", "service", "cost")
 
 
-def test_missing_columns_and_nested_fields_are_added_and_rows_stay(warehouse, acme):
+def test_missing_columns_are_added_and_rows_stay(warehouse, acme):
+    warehouse.ensure_table(acme, TableSchema("t", (Field("a", "INT64"),)))
+    kept(warehouse, acme, "t", [{"a": 1}])
+    after = TableSchema("t", (Field("fresh", "NUMERIC", "REQUIRED"), Field("tags", "STRING", "REPEATED"), Field("a", "INT64")))
+    assert warehouse.ensure_table(acme, after) == TableChange(created=False, columns_added=("fresh", "tags"))
+    assert warehouse.ensure_table(acme, after) == TableChange(created=False)
+    assert warehouse.query(acme, "SELECT a, fresh, ARRAY_LENGTH(tags) AS tags FROM t").to_pylist() in (
+        [{"a": 1, "fresh": None, "tags": None}],
+        [{"a": 1, "fresh": None, "tags": 0}],  # in BigQuery a column of arrays holds no NULL
+    )
+
+
+def test_missing_fields_of_structs_are_added_and_rows_stay(warehouse, acme):
+    deep = Field("deep", "STRUCT", fields=(Field("p", "STRING"),))
     before = TableSchema(
         "t",
         (
-            Field("a", "INT64"),
             Field("one", "STRUCT", fields=(Field("x", "INT64"),)),
-            Field("many", "STRUCT", "REPEATED", fields=(Field("x", "INT64"), Field("deep", "STRUCT", fields=(Field("p", "STRING"),)))),
+            Field("many", "STRUCT", "REPEATED", fields=(Field("x", "INT64"), deep)),
         ),
     )
+    deeper = Field("deep", "STRUCT", fields=(Field("q", "DATE"), Field("p", "STRING")))
     after = TableSchema(
         "t",
         (
-            Field("fresh", "NUMERIC", "REQUIRED"),
             Field("one", "STRUCT", fields=(Field("y", "STRING"), Field("x", "INT64"))),
-            Field(
-                "many",
-                "STRUCT",
-                "REPEATED",
-                fields=(Field("deep", "STRUCT", fields=(Field("q", "DATE"), Field("p", "STRING"))), Field("x", "INT64")),
-            ),
+            Field("many", "STRUCT", "REPEATED", fields=(deeper, Field("x", "INT64"))),
         ),
     )
     warehouse.ensure_table(acme, before)
-    kept(warehouse, acme, "t", [{"a": 1, "one": {"x": 2}, "many": [{"x": 3, "deep": {"p": "old"}}]}])
-    assert warehouse.ensure_table(acme, after) == TableChange(created=False, columns_added=("fresh", "one.y", "many.deep.q"))
+    kept(warehouse, acme, "t", [{"one": {"x": 2}, "many": [{"x": 3, "deep": {"p": "old"}}]}])
+    assert warehouse.ensure_table(acme, after) == TableChange(created=False, columns_added=("one.y", "many.deep.q"))
     assert warehouse.ensure_table(acme, after) == TableChange(created=False)
     assert warehouse.query(acme, "SELECT * FROM t").to_pylist() == [
-        {"a": 1, "one": {"x": 2, "y": None}, "many": [{"x": 3, "deep": {"p": "old", "q": None}}], "fresh": None}
+        {"one": {"x": 2, "y": None}, "many": [{"x": 3, "deep": {"p": "old", "q": None}}]}
     ]
 
 
