@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 
 from src.core.base.faults import Conflict, Misconfigured, Throttled, Unavailable
 from src.core.base.settings import Settings
-from src.core.ledger import keys, orgs, queue, runs
+from src.core.ledger import keys, orgs, postgresql_links, queue, runs
 from src.core.ledger.postgresql_faults import Unforeseen, refusal_of
 from src.core.ledger.store import open_ledger
 from tests.contract.ledger.rivals import at_once
@@ -44,8 +44,8 @@ def server(postgres_server, database):
         yield connection
 
 
-def opened(postgres_server, name, **settings: object):
-    return open_ledger(Settings(_env_file=None, ledger_url=postgres_server.url(name), **settings))
+def opened(postgres_server, name, connections=8):
+    return open_ledger(Settings(_env_file=None, ledger_url=postgres_server.url(name), ledger_connections=connections))
 
 
 def end_sessions(server):
@@ -89,8 +89,16 @@ def test_a_connection_that_was_ended_while_idle_is_nobodys_failure(ledger, serve
         assert getattr(ledger, use)(orgs.get, "acme") is not None
 
 
+def test_a_connection_that_was_idle_for_long_is_tried_before_a_unit_is_begun_on_it(ledger, server, monkeypatch):
+    monkeypatch.setattr(postgresql_links, "FRESH_SECONDS", 0)
+    assert end_sessions(server) == 1
+    with ledger.writing() as unit:
+        assert org(unit, "acme")
+    assert slugs(ledger) == ["acme"]
+
+
 def test_a_unit_whose_connection_is_ended_is_done_anew_and_doubles_nothing(ledger, server):
-    tries = []
+    tries: list[int] = []
 
     def write(unit):
         assert org(unit, f"org_{len(tries)}")
@@ -105,7 +113,7 @@ def test_a_unit_whose_connection_is_ended_is_done_anew_and_doubles_nothing(ledge
 
 def test_a_snapshot_whose_connection_is_ended_is_taken_anew(ledger, server):
     ledger.write(org, "acme")
-    tries = []
+    tries: list[orgs.Org | None] = []
 
     def read(unit):
         tries.append(orgs.get(unit, "acme"))
@@ -166,14 +174,14 @@ def test_a_claim_passes_over_what_another_is_taking_and_over_its_pipeline(ledger
         ledger.write(queue.add, one)
     later = AT.replace(minute=59)
     with ledger.writing() as unit:
-        assert queue.claim(unit, "w1", AT, later).queue_id == "a1"
+        assert [found and found.queue_id for found in [queue.claim(unit, "w1", AT, later)]] == ["a1"]
         got = [beside(lambda: ledger.write(queue.claim, "w2", AT, later)).result(10) for _ in range(2)]
     assert [found and found.queue_id for found in got] == ["b1", None]
     assert ledger.write(queue.claim, "w2", AT, later) is None
 
 
 def test_no_more_connections_are_opened_than_the_setting_allows(postgres_server, database, ledger, server):
-    few = opened(postgres_server, database, ledger_connections=2)
+    few = opened(postgres_server, database, connections=2)
     ledger.close()
 
     def one():

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from typing import Any
 
 import psycopg
 import pytest
@@ -135,13 +136,15 @@ work.close()
 """
 
 
+def asking(folder, url) -> Any:
+    folder.mkdir()
+    command = [sys.executable, "-c", ACCEPT, str(folder), url]
+    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
 def test_the_same_work_asked_of_several_processes_is_one_run_even_if_it_takes_the_last_place(ledger, postgres_server, database, tmp_path):
     ledger.write(org, "acme", plan=Plan("P", 1, 1, 1))
-    rivals = []
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        command = [sys.executable, "-c", ACCEPT, str(tmp_path / name), postgres_server.url(database)]
-        rivals.append(subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+    rivals = [asking(tmp_path / name, postgres_server.url(database)) for name in ("one", "two")]
     assert [rival.stdout.readline() for rival in rivals] == ["ready\n"] * 2
     for rival in rivals:
         rival.stdin.write("go\n")
