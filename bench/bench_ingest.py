@@ -28,7 +28,7 @@ from src.core.engine.dialect import Catalogue
 from src.core.engine.port import Warehouse
 from src.core.ledger.store import open_ledger
 from src.core.processors.gcp.bq_etl import BigQueryETLEngine, EtlStep, Table
-from src.core.providers.export import LoadDay, Told
+from src.core.providers.export import LoadDay, Place, Told
 from src.core.step.context import StepContext
 
 MEMORY, THREADS = "4GB", 2
@@ -104,6 +104,9 @@ class Files:
             told(day.bytes)
             paths.append(path)
         return tuple(paths)
+
+    def place(self, table: str, days: Iterable[LoadDay]) -> Place | None:  # noqa: ARG002 - files are nowhere else
+        return None
 
     def close(self) -> None: ...
 

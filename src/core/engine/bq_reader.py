@@ -195,7 +195,7 @@ def _written(batches: Iterator[pa.RecordBatch], schema: pa.Schema, day: date, pa
             table = pa.Table.from_batches(group, schema)
             if dated:
                 table = table.append_column(whole.field(LOAD_DAY), pa.repeat(pa.scalar(day, pa.date32()), len(table)))
-            writer.write_table(table, row_group_size=len(table))
+            writer.write_table(table, row_group_size=GROUP_ROWS)
             rows += len(table)
             told(len(table))
     return rows

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,7 +15,7 @@ import yaml
 from src.core.ledger import credentials
 from src.core.ledger.credentials import CredentialRecord
 from src.core.processors.gcp.bq_etl import BigQueryETLEngine, EtlStep, Table
-from src.core.providers.export import LoadDay, Place, Told
+from src.core.providers.export import BillingExport, LoadDay, Place, Told
 from src.core.step.context import StepContext
 from src.core.step.load import Published
 from tests.fakes.billing import ROOT, Billing
@@ -50,6 +50,11 @@ def row(day: date, cost: float | None = 100.0, *, written: date | None = None, a
         "credits": [],
     }
     return {**made, **more}
+
+
+class Named(BillingExport, Protocol):
+    @property
+    def table(self) -> Table: ...
 
 
 @dataclass
@@ -117,7 +122,7 @@ def connect(acme: Billing, **named: list[Hand]) -> None:
         acme.parts.ledger.write(credentials.put, record)
 
 
-def load(acme: Billing, first: date, last: date, *exports: Hand, **more: Any) -> Published:
+def load(acme: Billing, first: date, last: date, *exports: Named, **more: Any) -> Published:
     document = yaml.safe_load((acme.parts.settings.configs_dir / "gcp/cost/billing.yml").read_text())
     config = {name: value for name, value in document["steps"][2]["config"].items() if name != "credential_name"}
     context = StepContext(
