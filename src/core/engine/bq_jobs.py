@@ -211,7 +211,7 @@ class Jobs:
         self, begin: Callable[[str, Retry], AnyJob], wait: Callable[[AnyJob], Outcome], name: str | None
     ) -> tuple[AnyJob, Outcome]:
         for attempt in range(1, ATTEMPTS + 1):
-            job_id = _job_id(name, attempt)
+            job_id = self._id(name, attempt)
             lost: list[Exception] = []
             try:
                 job, ours = begin(job_id, self.retry(lost)), True
@@ -226,13 +226,22 @@ class Jobs:
             except exceptions.GoogleAPIError:
                 if ours or not self._known(job_id).error_result:
                     raise
-        raise Unavailable(f"the job {_job_id(name, 1)} has failed {ATTEMPTS} times, in this process or in others")
+        raise Unavailable(f"the job {self._id(name, 1)} has failed {ATTEMPTS} times, in this process or in others")
 
     def _known(self, job_id: str) -> bigquery.QueryJob | bigquery.LoadJob:
         # just after a conflict BigQuery may not find the job yet
         retry = self.retry(also=lambda error: isinstance(error, exceptions.NotFound))
         job = self.client.get_job(job_id, retry=retry, timeout=REQUEST_SECONDS)
         return cast("bigquery.QueryJob | bigquery.LoadJob", job)
+
+    def _id(self, name: str | None, attempt: int) -> str:
+        """Ids are the project's, so a named job's holds its dataset."""
+        if name is None:
+            return f"cdp-{uuid.uuid4().hex}"
+        if not ID.fullmatch(name):
+            # two names that differ in what an id cannot hold stay two
+            name = f"{re.sub(r'[^A-Za-z0-9_-]', '-', name)[:800]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+        return f"cdp-{self.dataset}-{name}-{attempt}"
 
     def _outcome(self, job: bigquery.QueryJob, rows: RowIterator) -> tuple[int, RowIterator | None, tuple[tuple[str, int], ...]]:
         shown = rows if rows.schema else None
@@ -251,15 +260,6 @@ class Jobs:
             timeout=self.limits.retry_seconds,
             on_error=lost.append if lost is not None else None,
         )
-
-
-def _job_id(name: str | None, attempt: int) -> str:
-    if name is None:
-        return f"cdp-{uuid.uuid4().hex}"
-    if not ID.fullmatch(name):
-        # two names that differ in what an id cannot hold stay two
-        name = f"{re.sub(r'[^A-Za-z0-9_-]', '-', name)[:800]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
-    return f"cdp-{name}-{attempt}"
 
 
 def _order(child: bigquery.QueryJob) -> tuple[datetime, int]:

@@ -114,9 +114,20 @@ class Relations:
             raise Conflict(f"{name} is a table already; a view needs another name")
         elif held.view_query.strip() == text.strip():
             return
-        # in one statement, so that who reads it meanwhile finds the old view or the new one
-        self._jobs.run(f"CREATE OR REPLACE VIEW `{name}` AS\n{text}")
+        if held is not None or not self._viewed(name, text):
+            # in one statement, so that who reads it meanwhile finds the old view or the new one
+            self._jobs.run(f"CREATE OR REPLACE VIEW `{name}` AS\n{text}")
         self._catalogue.forget(name)
+
+    def _viewed(self, name: str, text: str) -> bool:
+        view = Table(self._catalogue.table(name))
+        view.view_query = text
+        with told():
+            try:
+                self._client.create_table(view, retry=self._jobs.retry(), timeout=REQUEST_SECONDS)
+            except exceptions.Conflict:
+                return False
+        return True
 
     def _check_name(self, name: str) -> None:
         if is_kept(identifier(name)):
