@@ -2,7 +2,7 @@
 
 from sqlglot import exp
 
-from src.core.engine.dialect_edits import Rule, failure, put, refused
+from src.core.engine.dialect_edits import Rule, put, refused
 from src.core.engine.dialect_types import NUMERICS, Kind, Kinds
 
 SAFE_TO_CAST = (exp.Parameter, exp.Null, exp.Literal, exp.Round, exp.Ceil, exp.Floor, exp.Trunc)
@@ -42,7 +42,8 @@ def _spelled(node: exp.Expr, pattern: str, name: str) -> None:
     ifs = [exp.If(this=well, true=text.copy())]
     if type(node) is exp.Cast:
         ifs.insert(0, exp.If(this=exp.Is(this=text.copy(), expression=exp.Null()), true=exp.Null()))
-        ifs.append(exp.If(this=exp.true(), true=failure(f"Bad {name} value")))
+        said = exp.Concat(expressions=[exp.Literal.string(f"Bad {name} value: '"), text.copy(), exp.Literal.string("'")])
+        ifs.append(exp.If(this=exp.true(), true=exp.Anonymous(this="ERROR", expressions=[said])))
     node.set("this", exp.Case(ifs=ifs))
 
 
