@@ -24,7 +24,7 @@ from src.core.engine.bq_jobs import REQUEST_SECONDS, Jobs
 from src.core.engine.bq_pending import Pending, Sight, creation, parsed_columns, steady_condition
 from src.core.engine.bq_remote import remote_rows
 from src.core.engine.bq_slices import Condition, condition, guard, quoted, require_inside
-from src.core.engine.bq_staging import Given, arrow_field, fields_of_arrow, given, pieces, plain_field, shaped
+from src.core.engine.bq_staging import Given, arrow_field, fields_of_arrow, given, pieces, plain_field, relaxed, shaped
 from src.core.engine.bq_types import fields_of
 from src.core.engine.dialect import Checked, Purpose
 from src.core.engine.port import WHOLE_TABLE, Fence, Params, ParquetFiles, RemoteRows, Slice, Source, Staged
@@ -223,7 +223,7 @@ class BigQueryPublication:
                 yield made
 
         name = target.loaded or self._names.new()
-        loaded = self._load_rows(name, fields, rows(), empty=False)
+        loaded = self._load_rows(name, tuple(relaxed(field) for field in fields), rows(), empty=False)
         if loaded:
             target.loaded = name
         return loaded
@@ -239,7 +239,7 @@ class BigQueryPublication:
         held: Given = given(self._io, source, ())
         if shape is None and not held.columns:
             raise Rejected(f"nothing is given to be staged as {name}, and no shape that says what it would look like")
-        fields = tuple(_relaxed(field) for field in shape.fields) if shape else fields_of_arrow(held.columns)
+        fields = tuple(relaxed(field) for field in shape.fields) if shape else fields_of_arrow(held.columns)
         origin = {column.lower(): column for column in held.columns}
         sources = {field.name: origin[field.name.lower()] for field in fields if field.name.lower() in origin}
         made = self._names.new()
@@ -259,11 +259,6 @@ class BigQueryPublication:
     def fail(self, error: BaseException) -> None:
         """Whatever leaves a statement half done ends the publication."""
         self._failure = error if isinstance(error, Fault) else Conflict(f"a statement was broken off by {type(error).__name__}")
-
-
-def _relaxed(field: Field) -> Field:
-    """A source may lack what its table requires; the table is asked when the rows are written to it."""
-    return Field(field.name, field.type, "NULLABLE" if field.mode == "REQUIRED" else field.mode, field.description, field.fields)
 
 
 class _Statement:

@@ -10,7 +10,7 @@ from src.core.base.schema import Field, TableSchema
 from src.core.engine.bq_jobs import Jobs
 from src.core.engine.bq_pending import creation
 from src.core.engine.bq_slices import quoted
-from src.core.engine.bq_staging import plain_field
+from src.core.engine.bq_staging import plain_field, relaxed
 from src.core.engine.bq_types import fields_of, shown
 from src.core.engine.port import LOAD_DAY, RemoteRows, Staged
 
@@ -22,7 +22,7 @@ def remote_rows(jobs: Jobs, staging: str, rows: RemoteRows, shape: TableSchema |
     source = remote_select(rows)
     held = {field.name.lower(): field for field in map(plain_field, jobs.dry(source).fields)}
     fields = tuple(shape.fields) if shape else tuple(held.values())
-    wanted = tuple(fields_of(TableSchema(staging, tuple(_relaxed(field) for field in fields))))
+    wanted = tuple(fields_of(TableSchema(staging, tuple(relaxed(field) for field in fields))))
     columns = ", ".join(
         f"{reshaped('x_row.' + quoted(held[field.name.lower()].name), held[field.name.lower()], field)} AS {quoted(field.name)}"
         for field in fields
@@ -45,10 +45,6 @@ def remote_select(rows: RemoteRows) -> str:
     table = quoted(f"{rows.project}.{rows.dataset}.{rows.table}")
     where = f"_PARTITIONTIME IN ({days})" if days else "FALSE"
     return f"SELECT *, DATE(_PARTITIONTIME) AS {quoted(LOAD_DAY)} FROM {table} WHERE {where}"
-
-
-def _relaxed(field: Field) -> Field:
-    return Field(field.name, field.type, "NULLABLE" if field.mode == "REQUIRED" else field.mode, fields=field.fields)
 
 
 def reshaped(given: str, held: Field, wanted: Field, depth: int = 0) -> str:

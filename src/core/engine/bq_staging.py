@@ -36,6 +36,12 @@ def plain_field(column: SchemaField) -> Field:
     )
 
 
+def relaxed(field: Field) -> Field:
+    """Without what it requires: a source may lack it, and Parquet knows no such thing. Its table is asked when rows are written to it."""
+    mode = "NULLABLE" if field.mode == "REQUIRED" else field.mode
+    return Field(field.name, field.type, mode, field.description, tuple(relaxed(child) for child in field.fields))
+
+
 def arrow_field(field: Field) -> pa.Field:
     inner = pa.struct([arrow_field(child) for child in field.fields]) if field.type == "STRUCT" else ARROW[field.type]
     return pa.field(field.name, pa.list_(inner) if field.mode == "REPEATED" else inner)

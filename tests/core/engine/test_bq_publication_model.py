@@ -3,6 +3,7 @@
 from contextlib import ExitStack, closing
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -58,7 +59,7 @@ steps = st.one_of(
 )
 
 
-def done(publication: Publication, step: tuple) -> object:
+def done(publication: Publication, step: tuple[Any, ...]) -> object:
     match step:
         case ("append", given_rows):
             return publication.append("costs", given_rows)
@@ -106,7 +107,7 @@ def test_random_publications_are_the_same_on_both_engines(both, examples):
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     @given(before=rows, plan=st.lists(steps, min_size=1, max_size=6))
-    def check(before: list, plan: list) -> None:
+    def check(before: list[Any], plan: list[Any]) -> None:
         nonlocal generation
         generation += 2
         seen = []
