@@ -98,16 +98,6 @@ def _is_row(value: exp.Expr) -> bool:
     return any(source.parent is select and source.this.alias_or_name == value.name for source in sources)
 
 
-def _is_row(node: exp.Expr) -> bool:
-    """Whether a relation of the query is named, not a column."""
-    select = node.find_ancestor(exp.Select)
-    if select is None or not isinstance(node, exp.Column) or node.table:
-        return False
-    joined = [join.this for join in select.args.get("joins") or ()]
-    sources = [select.args["from_"].this, *joined] if select.args.get("from_") else joined
-    return any(isinstance(source, exp.Table | exp.Subquery) and source.alias_or_name.lower() == node.name.lower() for source in sources)
-
-
 def _same_in_json(declared: exp.DataType) -> bool:
     inner = [part.args.get("kind") if isinstance(part, exp.ColumnDef) else part for part in declared.expressions]
     if declared.this in (exp.DataType.Type.ARRAY, exp.DataType.Type.LIST, exp.DataType.Type.STRUCT):
