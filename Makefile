@@ -5,7 +5,7 @@ TESTS ?= tests
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format proof traps lock clean engines test-engines chaos bench-start bench-api bench-warehouse bench-vault bench-ledger bench-ingest
+.PHONY: help demo test check format proof traps lock clean engines test-engines goldens chaos bench-start bench-api bench-warehouse bench-vault bench-ledger bench-ingest
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ engines: .venv-engines/stamp ## Install PostgreSQL, the BigQuery emulator and Go
 
 test-engines: .venv/dev.stamp engines ## Contract suites on all engines, and the list of declared gaps
 	CI=true $(BIN)/python -m pytest -m "not proof" -n $(WORKERS) --dist worksteal -rx tests/contract tests/engines
+
+goldens: .venv/dev.stamp engines ## Ask GoogleSQL's own evaluator the golden questions anew
+	$(BIN)/python -m tests.engines.analyzer
 
 MINUTES ?= 5
 chaos: .venv/dev.stamp engines ## Two API processes and three workers on PostgreSQL, killed at random (MINUTES=5)
