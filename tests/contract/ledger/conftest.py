@@ -5,7 +5,7 @@ import pytest
 from src.core.base.settings import Settings
 from src.core.ledger.store import open_ledger
 from tests.contract.ledger.kept_dataset import KeptDataset, new_name, settings_of
-from tests.contract.ledger.samples import SCALE, org
+from tests.contract.ledger.samples import CROWD, SCALE, org
 
 FEW = 3
 ENGINES = ["sqlite", "postgresql", "bigquery"]
@@ -49,7 +49,7 @@ def bigquery_settings(request, bigquery_emulator, tmp_path):
 @pytest.fixture
 def crowd(settings):
     """How many at once an engine can be asked to bear in a test."""
-    return 10 if settings.ledger_engine == "bigquery" else 100
+    return CROWD // 10 if settings.ledger_engine == "bigquery" else CROWD
 
 
 @pytest.fixture

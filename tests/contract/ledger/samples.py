@@ -13,6 +13,7 @@ from src.core.ledger.runs import NewRun, StepLog
 AT = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 TODAY = AT.date()
 SCALE = Plan("SCALE", 100, 3000, 10)
+CROWD = 100  # threads, where a statement takes a millisecond
 
 
 def org(unit, slug, *, plan=SCALE, generation=1):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from src.core.ledger import orgs, quotas, subscriptions
 from src.core.ledger.plans import Plan
 from tests.contract.ledger.rivals import race
-from tests.contract.ledger.samples import AT, TODAY, org
+from tests.contract.ledger.samples import AT, CROWD, TODAY, org
 
 SLUGS = count()
 
@@ -24,7 +24,7 @@ def reserve(ledger, slug="acme", day=TODAY):
     ids=["daily", "concurrent"],
 )
 def test_two_processes_of_a_hundred_threads_are_admitted_up_to_the_limit_exactly(ledger, settings, crowd, plan, reason):
-    plan = Plan("P", *(limit * crowd // 100 for limit in (plan.daily_runs, plan.monthly_runs, plan.concurrent_runs)))
+    plan = Plan("P", *(limit * crowd // CROWD for limit in (plan.daily_runs, plan.monthly_runs, plan.concurrent_runs)))
     limit = min(plan.daily_runs, plan.concurrent_runs)
     ledger.write(org, "acme", plan=plan)
     answers = race("reserve", settings, processes=2, threads=crowd)

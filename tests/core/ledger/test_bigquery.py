@@ -1,11 +1,13 @@
 """What the ledger does with BigQuery's refusals and silences. They are injected on the way to the emulator."""
 
 import json
+import threading
 from contextlib import contextmanager
 
 import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
+from sqlalchemy import insert
 from sqlalchemy.engine import make_url
 
 from src.core.base.faults import Fault, Misconfigured, Throttled, Unavailable
@@ -123,6 +125,23 @@ def test_who_shares_only_the_request_key_gives_way(ledger, proxy):
     assert ledger.write(runs.accept, run("r1", active_key="x", idempotency_key="k"))
     assert not ledger.write(runs.accept, run("r2", active_key="y", idempotency_key="k"))
     assert ledger.read(runs.get, "r2") is None
+
+
+def test_who_finds_another_with_the_same_request_key_beside_its_own_gives_way(ledger, proxy):
+    other = run("r1", active_key="x", idempotency_key="k")
+    held = proxy.hold(writes("INSERT"))
+    told: list[bool] = []
+    mine = threading.Thread(target=lambda: told.append(ledger.write(runs.accept, run("r2", active_key="y", idempotency_key="k"))))
+    mine.start()
+    assert held.held.wait(30)
+    with ledger.writing() as unit:
+        # as one whose snapshot was older
+        table = unit.tables["org_meta_pipeline_runs"]
+        unit.change(insert(table), {name: getattr(other, name) for name in runs.NEW_RUN_COLUMNS} | {"parameters": {}, "attempt": 0})
+    held.release.set()
+    mine.join(30)
+    assert told == [False]
+    assert (ledger.read(runs.get, "r2"), ledger.read(runs.get, "r1").status) == (None, "QUEUED")
 
 
 def test_a_row_that_came_and_went_comes_again_after_few_questions(ledger, proxy):

@@ -1,0 +1,83 @@
+"""What a process leaves that dies between two statements, on a ledger that cannot undo the first; made here by hand."""
+
+from datetime import timedelta
+
+from sqlalchemy import delete, update
+
+from src.core.ledger import orgs, queue, quotas, runs
+from src.core.ledger.plans import Plan
+from src.core.scheduler.claims import next_claim
+from src.core.scheduler.recovery import STRANDED, sweep
+from tests.contract.ledger.samples import org
+from tests.core.scheduler.parts import NOON
+
+PAST = STRANDED.total_seconds() + 60
+
+
+def used(work):
+    return work.ledger.read(quotas.usage, "acme", NOON.date())
+
+
+def change(work, statement):
+    with work.ledger.writing() as unit:
+        assert unit.change(statement(unit.tables)) == 1
+
+
+async def test_a_run_that_never_came_into_the_queue_is_ended_and_frees_its_slot(work):
+    run = work.accept().run
+    change(work, lambda tables: delete(tables[queue.QUEUE]))
+    assert sweep(work) == 0
+    await work.clock.let_pass(PAST)
+    assert sweep(work) == 1
+    ended = work.ledger.read(runs.get, run.pipeline_logging_id)
+    assert (ended.status, ended.error_code, used(work).running) == ("FAILED", "lease-lost", 0)
+    assert work.accept().fresh
+
+
+async def test_runs_that_wait_or_are_worked_on_are_left_alone(work):
+    work.accept()
+    await work.clock.let_pass(PAST)
+    assert sweep(work) == 0
+    assert used(work).running == 1
+
+
+async def test_a_slot_that_no_run_holds_is_freed_once_nothing_was_counted_for_a_while(work):
+    work.accept()
+    work.ledger.write(quotas.reserve, "acme", day=NOON.date(), at=NOON)
+    sweep(work)
+    assert used(work).running == 2
+    await work.clock.let_pass(PAST)
+    sweep(work)
+    assert (used(work).running, used(work).run_today) == (1, 2)
+
+
+def test_who_claims_takes_a_run_that_still_says_it_is_running(work):
+    run_id = work.accept().run.pipeline_logging_id
+    first = next_claim(work, "w1")
+    change(work, lambda tables: update(tables[queue.QUEUE]).values(state="QUEUED", lease_owner=None))
+    again = next_claim(work, "w2")
+    assert first is not None
+    assert again is not None
+    assert (first.attempt, again.attempt, again.run_id) == (1, 2, run_id)
+
+
+def test_a_reservation_is_given_back_to_the_day_and_month_it_was_of(work):
+    with work.ledger.writing() as unit:
+        org(unit, "acme", plan=Plan("P", 2, 2, 2))
+    for _ in range(2):
+        work.ledger.write(quotas.reserve, "acme", day=NOON.date(), at=NOON)
+    work.ledger.write(quotas.give_back, "acme", day=NOON.date() - timedelta(days=1), at=NOON)
+    assert (used(work).run_today, used(work).run_month, used(work).running) == (2, 1, 1)
+    work.ledger.write(quotas.give_back, "acme", day=NOON.date(), at=NOON)
+    assert (used(work).run_today, used(work).run_month, used(work).running) == (1, 0, 0)
+
+
+def test_what_lacks_is_given_to_an_organisation_that_was_made_by_half(work):
+    work.tenant()
+    for table in ("org_subscriptions", "org_usage_quotas"):
+        change(work, lambda tables, table=table: delete(tables[table]))
+    assert work.ledger.read(orgs.get, "acme").plan is None
+    for plan in (work.ledger.plans.default, Plan("P", 9, 9, 9)):
+        work.ledger.write(orgs.complete, "acme", plan, NOON)
+    made = work.ledger.read(orgs.get, "acme")
+    assert (made.plan, made.subscription_status, used(work).concurrent_limit) == ("STARTER", "ACTIVE", 1)
