@@ -64,6 +64,9 @@ def _one(given: str, held: Field, wanted: Field, depth: int) -> str:
     if wanted.type != "STRUCT":
         if wanted.type == "JSON":
             return f"TO_JSON({given})"
+        if held.type == "FLOAT64" and wanted.type in ("NUMERIC", "BIGNUMERIC"):
+            # a fraction is the decimal it is written as, not its binary neighbour
+            given = f"CAST({given} AS STRING)"
         return f"CAST({given} AS {wanted.type})"
     inner = {child.name.lower(): child for child in held.fields}
     parts = [_child(given, inner.get(child.name.lower()), child, depth) for child in wanted.fields]

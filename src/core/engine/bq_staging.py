@@ -22,6 +22,7 @@ from src.core.engine.sources import inside
 
 BATCH_ROWS: Final = 16_384
 PIECE_BYTES: Final = 512 * 1024 * 1024  # of Arrow; as Parquet about a tenth, which a load job takes in one upload
+SMALLEST_FRACTION: Final = 1e-10
 NUMERIC_WHOLE, NUMERIC_SCALE = 29, 9
 MISFITS: Final = (pa.ArrowException, ValueError, TypeError, OverflowError)
 
@@ -155,12 +156,23 @@ def _converted(column: pa.Array, field: Field) -> pa.Array:
         return pa.array(texts, pa.string())
     if column.type == wanted:
         return column
+    if field.type == "NUMERIC" and pa.types.is_floating(column.type):
+        column = _written_out(column)
     if pa.types.is_decimal(wanted) and pa.types.is_decimal(column.type) and column.type.scale > wanted.scale:
         column = pc.round(column, wanted.scale, round_mode="half_towards_infinity")
     moments = pa.types.is_timestamp(wanted) and pa.types.is_timestamp(column.type)
     # BigQuery keeps microseconds, and loses the nanoseconds of a moment as DuckDB does; rounded decimals lose only zeros
     lossy = moments or (pa.types.is_decimal(wanted) and pa.types.is_decimal(column.type))
     return column.cast(wanted, safe=not lossy)
+
+
+def _written_out(fractions: pa.Array) -> pa.Array:
+    """As the decimals they are written as: what a bill says to be 0.3668432295 is not its binary neighbour a little below.
+
+    What is too small to be anything in NUMERIC has more places than a decimal holds.
+    """
+    told = pc.if_else(pc.less(pc.abs(fractions), SMALLEST_FRACTION), 0.0, fractions)
+    return told.cast(pa.string()).cast(pa.decimal256(76, 38))
 
 
 def _converted_list(column: pa.Array, field: Field) -> pa.Array:
