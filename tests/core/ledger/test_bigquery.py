@@ -119,6 +119,9 @@ def test_of_two_processes_with_one_work_one_is_told_that_it_is_its_own(dataset, 
     assert ledger.read(runs.working, "x").pipeline_logging_id == mine
     found = [run_id for run_id, _ in told if ledger.read(runs.get, run_id)]
     assert found == [mine]
+    # the emulator cannot show two inserts that do not see each other; that all four were one job is what keeps BigQuery from it
+    sent = ids(written(proxy, "INSERT"))
+    assert (len(sent), len(set(sent))) == (4, 1)
 
 
 def test_who_shares_only_the_request_key_gives_way(ledger, proxy):
