@@ -88,24 +88,24 @@ def test_texts_become_values_strictly(warehouse, acme):
     }
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [
-        {"i": "2.5"},
-        {"i": 2**63},
-        {"i": True},
-        {"n": "1.0000000001"},
-        {"n": "ten"},
-        {"ts": "2026-11-16T00:00:00"},
-        {"t": "maybe"},
-        {"j": "{"},
-    ],
-    ids=str,
-)
-def test_texts_that_are_no_such_value_are_refused(warehouse, acme, bad):
+NO_VALUES: list[dict[str, object]] = [
+    {"i": "2.5"},
+    {"i": 2**63},
+    {"i": True},
+    {"n": "1.0000000001"},
+    {"n": "ten"},
+    {"ts": "2026-11-16T00:00:00"},
+    {"t": "maybe"},
+    {"j": "{"},
+]
+
+
+def test_texts_that_are_no_such_value_are_refused(warehouse, acme):
     warehouse.ensure_table(acme, EVERY_TYPE)
-    with pytest.raises(Rejected):
-        kept(warehouse, acme, "everything", [bad])
+    for bad in NO_VALUES:
+        with pytest.raises(Rejected):
+            kept(warehouse, acme, "everything", [bad])
+    assert warehouse.query(acme, "SELECT COUNT(*) AS n FROM everything").to_pylist() == [{"n": 0}]
 
 
 def test_a_table_is_made_once(warehouse, acme):
@@ -168,11 +168,10 @@ def test_a_view_shows_the_columns_its_table_gained(warehouse, acme):
         (Field("COST", "STRING"), r"costs\.cost"),
     ],
 )
-def test_a_type_is_never_changed_in_place(warehouse, acme, changed, said):
-    warehouse.ensure_table(acme, COSTS)
+def test_a_type_is_never_changed_in_place(shared, shared_costs, changed, said):
     with pytest.raises(Rejected, match=said):
-        warehouse.ensure_table(acme, TableSchema("costs", (Field("late", "STRING"), changed)))
-    assert warehouse.columns(acme, "costs") == ("day", "service", "cost")
+        shared.ensure_table(shared_costs, TableSchema("costs", (Field("late", "STRING"), changed)))
+    assert shared.columns(shared_costs, "costs") == ("day", "service", "cost")
 
 
 def test_required_holds_from_creation_and_may_be_relaxed(warehouse, acme):
@@ -216,20 +215,19 @@ def test_words_of_sql_are_names_like_others(warehouse, acme):
 
 
 @pytest.mark.parametrize("name", ['a"; DROP TABLE costs; --', "a b", "Ünï", "x" * 200, "", "1a", "../x", "a;b", "a\0b"])
-def test_names_that_are_none_are_refused(warehouse, acme, name):
-    warehouse.ensure_table(acme, COSTS)
+def test_names_that_are_none_are_refused(shared, shared_costs, name):
     with pytest.raises(Rejected):
-        warehouse.ensure_table(acme, TableSchema(name, COSTS.fields))
+        shared.ensure_table(shared_costs, TableSchema(name, COSTS.fields))
     with pytest.raises(Rejected):
-        warehouse.ensure_view(acme, name, "SELECT 1 AS a")
+        shared.ensure_view(shared_costs, name, "SELECT 1 AS a")
     with pytest.raises(Missing):
-        warehouse.columns(acme, name)
+        shared.columns(shared_costs, name)
     with pytest.raises(Missing):
-        warehouse.measure(acme, name)
-    assert warehouse.drop_table(acme, name) is False
-    with pytest.raises(Missing), warehouse.publication(acme, "r", Fence("s", 1)) as publication:
+        shared.measure(shared_costs, name)
+    assert shared.drop_table(shared_costs, name) is False
+    with pytest.raises(Missing), shared.publication(shared_costs, "r", Fence("s", 1)) as publication:
         publication.append(name, [row(MONDAY)])
-    assert warehouse.tables(acme) == ("costs",)
+    assert shared.tables(shared_costs) == ("costs",)
 
 
 def test_a_dropped_table_is_gone_and_may_come_back_otherwise(warehouse, acme):
