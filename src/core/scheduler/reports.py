@@ -36,8 +36,8 @@ def trace(services: Services, tenant: Tenant, run_id: str) -> Trace:
 
 def report(services: Services, tenant: Tenant, run_id: str) -> Report:
     found = trace(services, tenant, run_id)
-    # a run that never began has published nothing, and asking would open the dataset for it
-    published = [] if found.run.started_at is None else manifests.of_run(services, tenant, run_id)
+    # asked of the dataset, which may cost a job, only when the answer is final; a run that never began has published nothing
+    published = manifests.of_run(services, tenant, run_id) if found.run.started_at and found.run.ended_at else []
     return Report(found.run, found.steps, found.judged, published)
 
 
