@@ -1,7 +1,7 @@
 import json
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -27,12 +27,25 @@ def settings_for(engine: str, folder: Path, **more: object) -> Settings:
     return Settings(_env_file=None).model_copy(update={**given, **more})
 
 
-def prepare(engine: str, folder: Path, request: pytest.FixtureRequest) -> None:
-    """Notes where the engine is that serves this folder. Each has a project of its own: BigQuery forgets no job's id."""
+def prepare(engine: str, folder: Path, request: pytest.FixtureRequest, project: str = "contract") -> None:
+    """Notes where the engine is that serves this folder, which has it to itself until the next folder is prepared.
+
+    The emulator grows slower with each project it has held, so all share one, and what the last test left in it goes now.
+    """
     if engine == "bigquery":
         emulator = request.getfixturevalue("bigquery_emulator")
+        _clear(f"{emulator.url}/bigquery/v2/projects/{project}/datasets")
         named = {name.lower(): value for name, value in emulator.settings.items()}
-        (folder / PLACE).write_text(json.dumps({**named, "gcp_project_id": f"t-{uuid4().hex[:12]}"}))
+        (folder / PLACE).write_text(json.dumps({**named, "gcp_project_id": project}))
+
+
+def _clear(datasets: str) -> None:
+    with urllib.request.urlopen(datasets, timeout=60) as answer:
+        found = json.load(answer).get("datasets", [])
+    for dataset in found:
+        name = dataset["datasetReference"]["datasetId"]
+        gone = urllib.request.Request(f"{datasets}/{name}?deleteContents=true", method="DELETE")
+        urllib.request.urlopen(gone, timeout=60).close()
 
 
 @pytest.fixture(params=ENGINES)
@@ -66,7 +79,7 @@ def shared(request: pytest.FixtureRequest, standing: dict[str, Warehouse], tmp_p
     engine = str(request.param)
     if engine not in standing:
         folder = tmp_path_factory.mktemp("shared")
-        prepare(engine, folder, request)
+        prepare(engine, folder, request, "shared")
         opened = standing[engine] = open_warehouse(settings_for(engine, folder), SystemClock())
         tenant = tenant_named("acme_corp")
         opened.ensure_dataset(tenant)
