@@ -10,7 +10,9 @@ from src.core.engine.bq_faults import fault_of, is_lost, told
 
 
 def answered(status: int, reason: str, message: str) -> exceptions.GoogleAPICallError:
-    return exceptions.from_http_status(status, f"POST https://x/jobs: {message}", errors=[{"reason": reason, "message": message}])
+    told_as = [{"reason": reason, "message": message}]
+    error: exceptions.GoogleAPICallError = exceptions.from_http_status(status, f"POST https://x/jobs: {message}", errors=told_as)
+    return error
 
 
 @pytest.mark.parametrize(

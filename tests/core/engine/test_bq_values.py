@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
-from google.cloud.bigquery import SchemaField, TableReference
+from google.cloud.bigquery import ArrayQueryParameter, ScalarQueryParameter, SchemaField, TableReference
 
 from src.core.base.faults import Misconfigured, Rejected
 from src.core.base.schema import Field, TableSchema
@@ -35,21 +35,24 @@ TABLE = TableReference.from_string("p.d.t")
 )
 def test_each_value_goes_out_as_its_type(value, kind):
     sql, [parameter] = with_parameters("SELECT @v", {"v": value})
+    assert isinstance(parameter, ScalarQueryParameter)
     assert (sql, parameter.name, parameter.type_, parameter.value) == ("SELECT @v", "v", kind, value)
 
 
 def test_the_text_stays_as_written_but_for_values_that_have_no_type():
     sql = "SELECT @a, '@a', `@a`, -- @a\n @ab, x IN UNNEST( @empty ), @@row_count, @a FROM t  # @a"
     text, [parameter] = with_parameters(sql, {"a": None, "ab": "x", "empty": [], "unused": 1})
+    assert isinstance(parameter, ScalarQueryParameter)
     assert text == "SELECT NULL, '@a', `@a`, -- @a\n @ab, x IN UNNEST( [] ), @@row_count, NULL FROM t  # @a"
     assert (parameter.name, parameter.value) == ("ab", "x")
 
 
 def test_a_list_is_an_array_of_its_one_type():
     _, [days] = with_parameters("SELECT @d", {"d": [date(2026, 1, 1), date(2026, 1, 2)]})
+    assert isinstance(days, ArrayQueryParameter)
     assert (days.array_type, days.values) == ("DATE", [date(2026, 1, 1), date(2026, 1, 2)])
     with pytest.raises(Rejected, match="INT64, STRING"):
-        with_parameters("SELECT @d", {"d": [1, "a"]})
+        with_parameters("SELECT @d", {"d": [1, "a"]})  # type: ignore[dict-item]
 
 
 def test_text_that_cannot_be_read_is_no_googlesql():

@@ -31,7 +31,9 @@ def settings(folder: Path, **more: object) -> Settings:
 
 
 def impatient(chosen: Settings, wait_seconds: float) -> DuckDBWarehouse:
-    return DuckDBWarehouse(chosen, SystemClock(), chosen.data_dir / "warehouse", claim_warehouse(chosen), wait_seconds=wait_seconds)
+    claim = claim_warehouse(chosen)
+    assert claim is not None
+    return DuckDBWarehouse(chosen, SystemClock(), chosen.data_dir / "warehouse", claim, wait_seconds=wait_seconds)
 
 
 @pytest.fixture
