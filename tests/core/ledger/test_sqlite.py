@@ -54,9 +54,7 @@ def test_opening_touches_nothing_before_the_first_unit(ledger, file):
     assert file.exists()
 
 
-@pytest.mark.parametrize(
-    "url", ["postgresql://u:secret@h/db", "mysql://h/db", "sqlite://", "sqlite:///:memory:", "no url", "sqlite:///a?b=c"]
-)
+@pytest.mark.parametrize("url", ["mysql://u:secret@h/db", "oracle://h/db", "sqlite://", "sqlite:///:memory:", "no url", "sqlite:///a?b=c"])
 def test_a_ledger_that_is_not_served_is_refused_with_an_example(url):
     with pytest.raises(Misconfigured, match=r"LEDGER_URL.*sqlite:///") as caught:
         open_ledger(Settings(_env_file=None, ledger_url=url))
