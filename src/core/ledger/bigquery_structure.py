@@ -1,5 +1,7 @@
 """The management tables and views as a BigQuery dataset has them."""
 
+import secrets
+
 from google.api_core.exceptions import Conflict, NotFound
 from google.cloud import bigquery
 from google.cloud.bigquery import Dataset, DatasetReference, SchemaField, TimePartitioning
@@ -23,6 +25,7 @@ class BigQueryStructure:
         self._model = model
         self._settings = settings
         self._retry = bigquery.DEFAULT_RETRY.with_timeout(CALL_SECONDS)
+        self._maker = secrets.token_hex(8)
         self._found: list[TableListItem] | None = None
 
     def tables(self) -> set[str]:
@@ -38,14 +41,16 @@ class BigQueryStructure:
         made.description = schema.description
         made.time_partitioning = _partitioning(schema)
         made.clustering_fields = list(schema.cluster) or None
+        made.labels = {"service": "convergence", "maker": self._maker}
         try:
             meant(lambda: self._jobs.client.create_table(made, retry=self._retry, timeout=CALL_SECONDS), but=[Conflict])
         except Conflict:
-            return False
+            # an answer may have been lost, and the table be this one's after all
+            return bool(self._there(table.name).labels.get("maker") == self._maker)
         return True
 
     def evolve(self, table: Table) -> list[str]:
-        there: BigQueryTable = meant(lambda: self._jobs.client.get_table(self._dataset.table(table.name), timeout=CALL_SECONDS))
+        there = self._there(table.name)
         names = {column.name for column in there.schema}
         lacking = [field for field in self._model.schemas[table.name].fields if field.name not in names]
         if lacking:
@@ -64,6 +69,9 @@ class BigQueryStructure:
     def show(self, view: View) -> None:
         name = DIALECT.identifier_preparer.quote(view.name)
         self._jobs.change(Statement(f"CREATE OR REPLACE VIEW {name} AS {view.sql}", (), ()), None)
+
+    def _there(self, name: str) -> BigQueryTable:
+        return meant(lambda: self._jobs.client.get_table(self._dataset.table(name), retry=self._retry, timeout=CALL_SECONDS))
 
     def _listed(self) -> list[TableListItem]:
         if self._found is None:
