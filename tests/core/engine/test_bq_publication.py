@@ -95,7 +95,7 @@ def test_the_transaction_is_one_labelled_script_under_an_id_of_its_own(place):
     publish(place.warehouse, ACME, [row(MONDAY, "2")], 2, days(MONDAY, MONDAY))
     first, second = [sent for sent in place.proxy.jobs if is_commit(sent)]
     assert first.configuration["labels"] == {"org": "acme_corp", "environment": "dev", "run": "run_1", "pipeline": "costs"}
-    assert first.body["jobReference"]["jobId"].startswith("cdp-publish-run_1-1-")
+    assert first.body["jobReference"]["jobId"].startswith("cdp-acme_corp_dev-publish-run_1-1-")
     words = [line.split(" ")[0] for line in second.sql.split(";\n")]
     assert words == ["BEGIN", "UPDATE", "IF", "DELETE", "INSERT", "COMMIT"]
     assert "DELETE" not in first.sql
