@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,7 +26,7 @@ DEMO_PORT = 8000
 DEMO_ORG = {"org_slug": "demo_org", "company_name": "Demo Org", "admin_email": "finops@example.com", "subscription_plan": "SCALE"}
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
-CREATED, OK, CONFLICT = 201, 200, 409
+CREATED, OK, ACCEPTED, CONFLICT = 201, 200, 202, 409
 
 
 @dataclass(slots=True)
@@ -157,7 +158,9 @@ class Demo:
             f"\n  org key    {org_key}"
             f"\n  kept in    {self.keys_file}  (owner-only)\n"
         )
-        Bill(client, who["org_slug"], org_key, self.var / "demo" / "sandbox" / "credentials" / "gcp-demo.json", today(), self.say).show()
+        credential = self.var / "demo" / "sandbox" / "credentials" / "gcp-demo.json"
+        process_queue = partial(_ask, client, "POST", "/api/v1/scheduler/process-queue", admin)
+        Bill(client, who["org_slug"], org_key, credential, today(), self.say, process_queue).show()
         self.say(self._next(who["org_slug"], org_key, root_key))
 
     def _next(self, org: str, org_key: str, root_key: str) -> str:
@@ -205,7 +208,7 @@ def _ask(client: httpx2.Client, method: str, path: str, headers: dict[str, str],
 
 
 def _read(answer: httpx2.Response) -> dict[str, Any]:
-    if answer.status_code not in (OK, CREATED):
+    if answer.status_code not in (OK, CREATED, ACCEPTED):
         raise Fault(f"{answer.request.method} {answer.request.url.path} answered {answer.status_code}: {answer.text}")
     read: dict[str, Any] = answer.json()
     return read

@@ -28,6 +28,8 @@ class Bill:
     credential: Path
     today: date
     say: Say
+    process_queue: Callable[[], object]
+    """Has the run taken up where no worker looks for it by itself."""
 
     def show(self) -> None:
         self._connect()
@@ -50,6 +52,7 @@ class Bill:
     def _load(self, first: date, last: date) -> None:
         body = {"start_date": str(first), "end_date": str(last)}
         run = self._ask("POST", f"/api/v1/pipelines/run/{self.org}/gcp/cost/billing", body)
+        self.process_queue()
         bar = Bar(f"{first:%B %Y}")
         for event, told in self._events(run["links"]["events"]):
             if event == "progress":
