@@ -38,8 +38,8 @@ class KeptDataset:
         """What was written is gone, and so is BigQuery's memory of the jobs that wrote it."""
         written = set()
         for job in self._client.list_jobs(retry=RETRY, timeout=SECONDS):
-            found = WRITTEN.match(job.query or "")
-            if found:
+            # a load, of another suite in the same project, has no statement
+            if isinstance(job, bigquery.QueryJob) and (found := WRITTEN.match(job.query)):
                 written.add(found[1])
             self._client.delete_job_metadata(job.job_id, location="US", retry=RETRY, timeout=SECONDS)
         dataset = self.settings.ledger.removeprefix("bigquery://").replace("/", ".")
