@@ -35,6 +35,11 @@ class BigQueryEmulator:
             "PLATFORM_BIGQUERY_STORAGE_URL": self.storage_url,
         }
 
+    @property
+    def named(self) -> dict[str, str]:
+        """The same by the names of their fields."""
+        return {name.lower(): value for name, value in self.settings.items()}
+
 
 @contextlib.contextmanager
 def running_emulator(folder: Path | None = None) -> Iterator[BigQueryEmulator]:

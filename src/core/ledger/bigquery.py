@@ -20,6 +20,7 @@ from src.core.ledger.bigquery_once import Once, uniqueness
 from src.core.ledger.bigquery_statements import Statement, compiled
 from src.core.ledger.bigquery_structure import BigQueryStructure
 from src.core.ledger.model import LedgerModel
+from src.core.ledger.turnstile import OnePerThread
 from src.core.ledger.unit import Build, LedgerTraits, Params, Row, Unit
 
 EXAMPLE = "LEDGER_URL=bigquery://my-project/organizations"
@@ -87,7 +88,7 @@ class BigQueryEngine:
         self._dataset = bigquery.DatasetReference(project, dataset)
         self._made: Jobs | None = None
         self._making = threading.Lock()
-        self._inside = threading.local()
+        self._writing = OnePerThread()
         self._closed = False
 
     @contextmanager
@@ -99,12 +100,12 @@ class BigQueryEngine:
 
     @contextmanager
     def writing(self) -> Iterator[Unit]:
-        with self._alone_in_thread():
+        with self._writing.taken():
             yield BigQueryUnit(self, self._jobs(), writes=True)
 
     @contextmanager
     def restructuring(self) -> Iterator[tuple[BigQueryStructure, Unit]]:
-        with self._alone_in_thread():
+        with self._writing.taken():
             yield self._structure(), BigQueryUnit(self, self._jobs(), writes=True)
 
     @contextmanager
@@ -145,14 +146,3 @@ class BigQueryEngine:
             client_options={"api_endpoint": url},
             location=self._settings.bigquery_location,
         )
-
-    @contextmanager
-    def _alone_in_thread(self) -> Iterator[None]:
-        """As on the other engines, so that a mistake shows on all of them."""
-        if getattr(self._inside, "open", False):
-            raise RuntimeError("a writing unit is open in this thread already; pass it on instead of opening another")
-        self._inside.open = True
-        try:
-            yield
-        finally:
-            self._inside.open = False

@@ -8,6 +8,7 @@ from google.api_core.exceptions import GoogleAPICallError, RetryError
 from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
 
 from src.core.base.faults import Fault, Misconfigured, Throttled, Timeout, Unavailable
+from src.core.engine.bq_faults import reason_of, said_of
 
 # All that Google's client raises of its own accord.
 BigQueryErrors = (GoogleAPICallError, RetryError, GoogleAuthError, requests.exceptions.RequestException, ConnectionError, TimeoutError)
@@ -80,8 +81,7 @@ def told(wrong: BaseException) -> Told:
     if isinstance(wrong, RetryError) and wrong.cause is not None:
         return told(wrong.cause)
     if isinstance(wrong, GoogleAPICallError):
-        first = wrong.errors[0] if wrong.errors and isinstance(wrong.errors[0], dict) else {}
-        return Told(str(first.get("reason", "")), str(first.get("message", wrong.message)), int(wrong.code) if wrong.code else None)
+        return Told(reason_of(wrong), said_of(wrong), int(wrong.code) if wrong.code else None)
     if isinstance(wrong, GoogleAuthError) and not isinstance(wrong, TransportError):
         return Told("authError", str(wrong), None)
     return Told("backendError", str(wrong), None)

@@ -4,7 +4,6 @@ A writing unit is a transaction at READ COMMITTED: an UPDATE or DELETE looks at 
 Where an operation decides by other rows, it says so with `Unit.hold`, or takes its row with `Unit.pick`.
 """
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -27,6 +26,7 @@ from src.core.ledger.postgresql_faults import CUT_SHORT, OUTCOME_UNKNOWN, READ_O
 from src.core.ledger.postgresql_links import Link, Links
 from src.core.ledger.postgresql_statements import NUL, STANDS_FOR_NUL, Prepared
 from src.core.ledger.postgresql_wire import Wire
+from src.core.ledger.turnstile import OnePerThread
 from src.core.ledger.unit import Build, LedgerTraits, Params, Row, Tables, Unit
 
 TURN_SECONDS = 20.0  # in this process's queue for a connection
@@ -134,10 +134,6 @@ def _picked(query: Select[Any], apart: Sequence[str]) -> Select[Any]:
     return select(*inner.c).where(func.pg_try_advisory_xact_lock(func.hashtextextended(key, 1))).limit(1)
 
 
-class Inside(threading.local):
-    a_unit = False
-
-
 class PostgresqlEngine:
     traits = LedgerTraits(inline_reads=False, one_machine=False, polled=True, news_seconds=0.5)
 
@@ -146,7 +142,7 @@ class PostgresqlEngine:
         self.kept: dict[Build[Any], Any] = {}
         self._prepared: dict[Any, Prepared] = {}
         self._dialect: Dialect = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
-        self._inside = Inside()
+        self._writing = OnePerThread()
         self._numbers = count()
         self._engine = _toolkit(url)
         self._links = Links(self._link, connections)
@@ -172,12 +168,12 @@ class PostgresqlEngine:
 
     @contextmanager
     def writing(self) -> Iterator[Unit]:
-        with self._in_this_thread_alone(), self._transaction(WRITING) as link:
+        with self._writing.taken(), self._transaction(WRITING) as link:
             yield PostgresqlUnit(link, self, writes=True)
 
     @contextmanager
     def restructuring(self) -> Iterator[tuple[Connection, Unit]]:
-        with self._in_this_thread_alone(), self._transaction(WRITING) as link:
+        with self._writing.taken(), self._transaction(WRITING) as link:
             link.wire.flush()
             link.wire.say(CHANGING)
             link.wire.say(ALONE)
@@ -248,16 +244,6 @@ class PostgresqlEngine:
             self._links.give_back(link)
             raise fault_of(wrong) from None
         return link
-
-    @contextmanager
-    def _in_this_thread_alone(self) -> Iterator[None]:
-        if self._inside.a_unit:
-            raise RuntimeError("a writing unit is open in this thread already; pass it on instead of opening another")
-        self._inside.a_unit = True
-        try:
-            yield
-        finally:
-            self._inside.a_unit = False
 
     def _link(self) -> Link:
         try:

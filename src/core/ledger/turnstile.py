@@ -1,5 +1,9 @@
 import threading
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+NESTED = "a writing unit is open in this thread already; pass it on instead of opening another"
 
 
 class Turnstile:
@@ -14,7 +18,7 @@ class Turnstile:
     def enter(self, timeout: float) -> bool:
         me = threading.get_ident()
         if self._inside == me:
-            raise RuntimeError("a writing unit is open in this thread already; pass it on instead of opening another")
+            raise RuntimeError(NESTED)
         with self._mutex:
             if not self._taken:
                 self._taken, self._inside = True, me
@@ -41,3 +45,19 @@ class Turnstile:
                 self._waiting.popleft().release()
             else:
                 self._taken = False
+
+
+class OnePerThread(threading.local):
+    """Threads need not wait for each other; one in itself would wait for itself, or see half of what it wrote."""
+
+    _taken = False
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        if self._taken:
+            raise RuntimeError(NESTED)
+        self._taken = True
+        try:
+            yield
+        finally:
+            self._taken = False

@@ -15,8 +15,8 @@ RETRY = bigquery.DEFAULT_RETRY.with_timeout(SECONDS)
 
 
 def settings_of(emulator, dataset, folder):
-    given = {name.lower(): value for name, value in emulator.settings.items()}
-    return Settings(_env_file=None, ledger_url=f"bigquery://{emulator.project}/{dataset}", embedded_data_dir=folder, **given)
+    url = f"bigquery://{emulator.project}/{dataset}"
+    return Settings(_env_file=None, ledger_url=url, embedded_data_dir=folder, **emulator.named)
 
 
 def new_name():

@@ -35,8 +35,7 @@ def prepare(engine: str, folder: Path, request: pytest.FixtureRequest, project: 
     if engine == "bigquery":
         emulator = request.getfixturevalue("bigquery_emulator")
         _clear(f"{emulator.url}/bigquery/v2/projects/{project}/datasets")
-        named = {name.lower(): value for name, value in emulator.settings.items()}
-        (folder / PLACE).write_text(json.dumps({**named, "gcp_project_id": project}))
+        (folder / PLACE).write_text(json.dumps({**emulator.named, "gcp_project_id": project}))
 
 
 def _clear(datasets: str) -> None:

@@ -47,8 +47,7 @@ class Place:
 def place(bigquery_emulator, tmp_path) -> Iterator[Place]:
     project = f"t-{uuid4().hex[:12]}"
     with running_proxy(bigquery_emulator.url) as proxy, contextlib.ExitStack() as stack:
-        named = {name.lower(): value for name, value in bigquery_emulator.settings.items()}
-        given = {**named, "platform_bigquery_url": proxy.url, "gcp_project_id": project}
+        given = {**bigquery_emulator.named, "platform_bigquery_url": proxy.url, "gcp_project_id": project}
         (tmp_path / PLACE).write_text(json.dumps(given))
         client = stack.enter_context(
             contextlib.closing(

@@ -67,10 +67,9 @@ class Place:
 def standing_place(bigquery_emulator, tmp_path_factory) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("wire")
     with running_proxy(bigquery_emulator.url) as proxy:
-        named = {name.lower(): value for name, value in bigquery_emulator.settings.items()}
         given = {
-            **named, "warehouse": "bigquery", "gcp_project_id": f"w-{uuid4().hex[:12]}", "platform_bigquery_url": proxy.url,
-            "scratch_dir": folder, "bigquery_job_seconds": SECONDS, "bigquery_maximum_bytes_billed": 20_971_520,
+            **bigquery_emulator.named, "gcp_project_id": f"w-{uuid4().hex[:12]}", "platform_bigquery_url": proxy.url,
+            "warehouse": "bigquery", "scratch_dir": folder, "bigquery_job_seconds": SECONDS, "bigquery_maximum_bytes_billed": 20_971_520,
             "org_service_account": "cdp-{org}@platform.iam.gserviceaccount.com",
         }  # fmt: skip
         place = Place(proxy, Settings(_env_file=None).model_copy(update=given), folder)

@@ -54,12 +54,7 @@ async def office(folder: Any, **settings: Any) -> AsyncIterator[Billing]:
 def kept_in(engine: str, source: BigQuerySource) -> dict[str, Any]:
     emulator = source.emulator
     assert emulator is not None
-    platform = {
-        "gcp_project_id": emulator.project,
-        "platform_bigquery_url": emulator.url,
-        "platform_bigquery_storage_url": emulator.storage_url,
-    }
-    return {"sandbox": False, "warehouse": engine, "bigquery_job_seconds": 60.0, **platform, **source.settings}
+    return {"sandbox": False, "warehouse": engine, "bigquery_job_seconds": 60.0, **emulator.named, **source.settings}
 
 
 def bill(here: Billing) -> dict[str, list[str]]:

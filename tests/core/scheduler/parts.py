@@ -2,12 +2,16 @@
 
 import asyncio
 import heapq
-from collections.abc import Callable
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
+
+import anyio.to_thread
 
 from src.core.base.identity import Actor, Tenant
 from src.core.base.ids import Ids
@@ -82,10 +86,38 @@ class Timeline:
         await settled()
 
 
+class Calls:
+    """Counts the calls that threads are making for the loop."""
+
+    def __init__(self) -> None:
+        self.under_way = 0
+        self.held_up = 0
+        self._make = anyio.to_thread.run_sync
+
+    async def run_sync(self, *args: Any, **more: Any) -> Any:
+        self.under_way += 1
+        try:
+            return await self._make(*args, **more)
+        finally:
+            self.under_way -= 1
+            self.held_up = min(self.held_up, self.under_way)
+
+
+CALLS = Calls()
+QUIET_ROUNDS = 6
+# a call that takes longer is one that a test holds up
+HELD_UP_SECONDS = 2.0
+
+
 async def settled() -> None:
-    """Until threads have answered and tasks have gone on: nothing tells of it, so a moment of real time is let pass."""
-    for _ in range(6):
+    """Until threads have answered and tasks have gone on, which nothing tells: then for some moments no call is made."""
+    end = time.monotonic() + HELD_UP_SECONDS
+    quiet = 0
+    while quiet < QUIET_ROUNDS and time.monotonic() < end:
         await asyncio.sleep(0.002)
+        quiet = 0 if CALLS.under_way > CALLS.held_up else quiet + 1
+    if not quiet:
+        CALLS.held_up = CALLS.under_way
 
 
 async def until(seen: Callable[[], bool]) -> None:
@@ -179,3 +211,27 @@ def floor(folder: Path, **settings: Any) -> Floor:
 def stage(name: str = "plain") -> Stage:
     STAGES[name] = Stage()
     return STAGES[name]
+
+
+@asynccontextmanager
+async def at_work(work: Floor, **more: Any) -> AsyncIterator[Worker]:
+    worker = work.worker(**more)
+    await worker.start()
+    try:
+        yield worker
+    finally:
+        stopping = asyncio.create_task(worker.stop())
+        while not stopping.done():
+            await work.clock.let_pass(work.settings.worker_drain_seconds + 1)
+
+
+def day(number: int) -> Window:
+    return Window.day(date(2026, 1, 1) + timedelta(days=number))
+
+
+def over(work: Floor, run_id: str) -> Callable[[], bool]:
+    return lambda: work.run(run_id).ended_at is not None
+
+
+def begun(place: Stage, count: int = 1) -> Callable[[], bool]:
+    return lambda: len(place.seen) >= count

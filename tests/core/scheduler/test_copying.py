@@ -9,8 +9,7 @@ from src.core.ledger import runs
 from src.core.scheduler.copying import TABLES, RunCopies
 from tests.contract.ledger.rivals import at_once
 from tests.contract.ledger.samples import row_of
-from tests.core.scheduler.parts import DAY, NOON, until
-from tests.core.scheduler.test_worker import at_work, over
+from tests.core.scheduler.parts import DAY, NOON, at_work, over, until
 
 FOLDER = ROOT / "configs" / "setup" / "organizations" / "onboarding"
 

@@ -13,8 +13,8 @@ from src.core.engine.port import Fence
 from src.core.ledger import runs
 from src.core.scheduler.control import cancel
 from src.core.scheduler.recovery import recover
-from tests.core.scheduler.parts import settled, stage, until
-from tests.core.scheduler.test_worker import ORG, SPENT, abandon, amounts, at_work, begun, over
+from tests.core.scheduler.parts import at_work, begun, over, settled, stage, until
+from tests.core.scheduler.test_worker import ORG, SPENT, abandon, amounts
 
 MANIFESTS = TableSchema.load(Path("configs/setup/organizations/onboarding/schemas/x_load_manifests.json"))
 LEASE = 31

@@ -1,45 +1,17 @@
 import asyncio
-from contextlib import asynccontextmanager
-from dataclasses import replace
-from datetime import date, timedelta
 
 import pytest
 
 from src.core.base.faults import Fault, LeaseLost, Rejected, Superseded
 from src.core.base.identity import Actor
 from src.core.base.schema import Field, TableSchema
-from src.core.base.window import Window
 from src.core.engine.port import Fence
 from src.core.ledger import audit, runs
 from src.core.scheduler.control import cancel
-from tests.core.scheduler.parts import settled, stage, until
+from tests.core.scheduler.parts import at_work, begun, day, over, settled, stage, until
 
 ORG = Actor("org", user_id="user-7")
 SPENT = TableSchema("spent", (Field(name="amount", type="INT64"),))
-
-
-@asynccontextmanager
-async def at_work(work, **more: object):
-    worker = work.worker(**more)
-    await worker.start()
-    try:
-        yield worker
-    finally:
-        stopping = asyncio.create_task(worker.stop())
-        while not stopping.done():
-            await work.clock.let_pass(work.settings.worker_drain_seconds + 1)
-
-
-def day(number):
-    return Window.day(date(2026, 1, 1) + timedelta(days=number))
-
-
-def over(work, run_id):
-    return lambda: work.run(run_id).ended_at is not None
-
-
-def begun(place, count=1):
-    return lambda: len(place.seen) >= count
 
 
 async def published(work, context, amount):
@@ -396,21 +368,3 @@ async def test_an_organisation_erased_meanwhile_takes_its_runs_with_it(work):
         await work.clock.let_pass(11)
         await until(lambda: worker.running == ())
     assert work.ledger.read(runs.get, run_id) is None
-
-
-async def test_where_looking_costs_too_much_runs_are_taken_only_when_the_queue_is_processed(work, monkeypatch):
-    engine = work.ledger._engine
-    monkeypatch.setattr(type(engine), "traits", replace(engine.traits, polled=False))
-    place = stage()
-    run_id = work.accept().run.pipeline_logging_id
-    async with at_work(work) as worker:
-        worker.wake()
-        await work.clock.let_pass(60)
-        assert not place.seen
-
-        worker.process()
-        await until(over(work, run_id))
-
-        later = work.accept(window=day(1)).run.pipeline_logging_id
-        await work.clock.let_pass(60)
-        assert work.run(later).status == "QUEUED"

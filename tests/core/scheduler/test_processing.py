@@ -1,0 +1,21 @@
+from dataclasses import replace
+
+from tests.core.scheduler.parts import at_work, day, over, stage, until
+
+
+async def test_where_looking_costs_too_much_runs_are_taken_only_when_the_queue_is_processed(work, monkeypatch):
+    engine = work.ledger._engine
+    monkeypatch.setattr(type(engine), "traits", replace(engine.traits, polled=False))
+    place = stage()
+    run_id = work.accept().run.pipeline_logging_id
+    async with at_work(work) as worker:
+        worker.wake()
+        await work.clock.let_pass(60)
+        assert not place.seen
+
+        worker.process()
+        await until(over(work, run_id))
+
+        later = work.accept(window=day(1)).run.pipeline_logging_id
+        await work.clock.let_pass(60)
+        assert work.run(later).status == "QUEUED"
