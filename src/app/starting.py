@@ -28,19 +28,22 @@ def begin() -> Parts:
     parts.load()
     parts.claim_warehouse()
     parts.start_sandbox()
-    _look("ledger", parts.ledger.check)
-    _look("vault", parts.vault.check)
+    for name, check in {"ledger": parts.ledger.check, "vault": parts.vault.check}.items():
+        outage = look(check)
+        if outage is not None:
+            log.warning("start.unavailable", part=name, message=outage.detail)
     return parts
 
 
-def _look(name: str, check: Callable[[], None]) -> None:
-    """An outage of a ledger or a keyring elsewhere passes, and readiness tells of it; what must be mended refuses the start."""
+def look(check: Callable[[], None]) -> Fault | None:
+    """An outage of what lies elsewhere passes, and readiness tells of it; what must be mended refuses the start."""
     try:
         check()
     except Fault as fault:
         if not fault.retry:
             raise
-        log.warning("start.unavailable", part=name, message=fault.detail)
+        return fault
+    return None
 
 
 def refuse(fault: Fault) -> NoReturn:

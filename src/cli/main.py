@@ -1,5 +1,6 @@
 """`python -m src.cli.main --help`: what an operator does from a shell."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import typer
 import uvicorn
 
 from src.app.config import get_settings
+from src.app.starting import look
 from src.app.wiring import Parts
 from src.app.working import work
 from src.cli import keyring
@@ -46,14 +48,32 @@ def worker(
 
 @app.command()
 def check() -> None:
-    """Say whether these settings would start, and what to mend."""
+    """Say whether these settings would start, and what to mend. What lies elsewhere is asked; nothing is made on this machine."""
     settings = get_settings().checked()
     parts = Parts(settings)
-    parts.load()
+    try:
+        parts.load()
+        outages = {name: look(check) for name, check in _elsewhere(parts).items()}
+    finally:
+        parts.close()
     for warning in settings.warnings():
         typer.echo(f"warning: {warning}")
+    for name, outage in outages.items():
+        typer.echo(f"warning: {name}: {outage.detail}" if outage else f"{name}: answers")
     engines = f"ledger {settings.ledger_engine}, warehouse {settings.warehouse_engine}"
     typer.echo(f"{settings.environment.value}: {engines}, {len(parts.catalog.entries)} pipelines")
+
+
+def _elsewhere(parts: Parts) -> dict[str, Callable[[], None]]:
+    """A file that a check makes would belong to whoever checks, not to the service."""
+    found: dict[str, Callable[[], None]] = {}
+    if not parts.ledger.traits.one_machine:
+        found["ledger"] = parts.ledger.check
+    if parts.settings.warehouse_engine != "duckdb":
+        found["warehouse"] = parts.warehouse.check
+    if parts.settings.kms_key_name:
+        found["vault"] = parts.vault.check
+    return found
 
 
 @app.command()

@@ -93,3 +93,43 @@ def test_production_starts_when_all_is_set(fresh, tmp_path):
     assert confirmed.status_code == 200
     assert len(confirmed.json()["tables_created"]) == 14
     assert "strict-transport-security" in confirmed.headers
+
+
+def checked(tmp_path, **settings: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "src.cli.main", "check"]
+    return subprocess.run(
+        argv, cwd=ROOT, env=environment(tmp_path / "data", **settings), capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_a_check_says_what_the_settings_come_to_and_makes_nothing(tmp_path):
+    answer = checked(tmp_path)
+
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert answer.stdout.startswith("development: ledger sqlite, warehouse duckdb, ")
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_check_asks_what_lies_elsewhere_and_an_outage_is_a_warning(tmp_path, postgres_server):
+    database = postgres_server.create_database()
+    nobody = f"http://127.0.0.1:{free_port()}"
+
+    answer = checked(
+        tmp_path,
+        LEDGER_URL=postgres_server.url(database),
+        WAREHOUSE="bigquery",
+        GCP_PROJECT_ID="acme-billing",
+        PLATFORM_BIGQUERY_URL=nobody,
+    )
+
+    assert answer.returncode == 0, answer.stderr
+    assert "ledger: answers\n" in answer.stdout
+    assert "warning: warehouse: BigQuery cannot be reached" in answer.stdout
+
+
+def test_a_check_refuses_what_must_be_mended(tmp_path, postgres_server):
+    answer = checked(tmp_path, LEDGER_URL=postgres_server.url("no_such_database"))
+
+    assert answer.returncode != 0
+    assert "LEDGER_URL" in answer.stderr
+    assert "Traceback" not in answer.stderr
