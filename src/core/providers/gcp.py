@@ -36,7 +36,10 @@ SHAPES: Mapping[str, tuple[re.Pattern[str], str]] = {
 }
 KEPT = ("type", "project_id", "private_key_id", "private_key", "client_email", "client_id", "universe_domain")
 SLOW_DOWN = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"})
-ROLES = "roles/bigquery.dataViewer on the dataset of the export, and roles/bigquery.jobUser in the project that runs queries"
+ROLES = (
+    "roles/bigquery.dataViewer on the dataset of the export, and roles/bigquery.jobUser and roles/bigquery.readSessionUser in the project "
+    "that runs queries"
+)
 
 
 @dataclass(frozen=True, slots=True)
