@@ -48,7 +48,7 @@ SESSION = (
     b"SET statement_timeout = '30s'; SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '60s'"
 )
 # an index over what is there already takes its time
-CHANGING = b"SET LOCAL statement_timeout = '10min'; SET LOCAL lock_timeout = '10min'"
+CHANGING = WRITING + b"; SET LOCAL statement_timeout = '10min'; SET LOCAL lock_timeout = '10min'"
 ALONE = b"SELECT pg_advisory_xact_lock(hashtextextended('convergence ledger bootstrap', 0))"
 WRITABLE = b"SELECT current_setting('transaction_read_only')"
 
@@ -135,7 +135,7 @@ def _picked(query: Select[Any], apart: Sequence[str]) -> Select[Any]:
 
 
 class PostgresqlEngine:
-    traits = LedgerTraits(inline_reads=False, one_machine=False, polled=True, news_seconds=0.5)
+    traits = LedgerTraits(inline_reads=False, one_machine=False, undoes=True, polled=True, news_seconds=0.5)
 
     def __init__(self, url: URL, connections: int, model: LedgerModel) -> None:
         self.model = model
@@ -163,7 +163,6 @@ class PostgresqlEngine:
         try:
             return self._glance(op)
         except Dropped:
-            self._links.forget()
             return self._glance(op)
 
     @contextmanager
@@ -173,9 +172,7 @@ class PostgresqlEngine:
 
     @contextmanager
     def restructuring(self) -> Iterator[tuple[Connection, Unit]]:
-        with self._writing.taken(), self._transaction(WRITING) as link:
-            link.wire.flush()
-            link.wire.say(CHANGING)
+        with self._writing.taken(), self._transaction(CHANGING) as link:
             link.wire.say(ALONE)
             yield link.connection, PostgresqlUnit(link, self, writes=True)
 
@@ -190,7 +187,7 @@ class PostgresqlEngine:
             try:
                 return _check_writable(link)
             except Dropped:
-                self._links.forget()
+                self._links.forget(link)
             finally:
                 self._links.keep(link)
         # beside those that units may have: all of them being in use is nothing wrong
@@ -209,7 +206,7 @@ class PostgresqlEngine:
         try:
             return op(PostgresqlUnit(link, self, writes=False))
         except PostgresError as wrong:
-            raise fault_of(wrong).with_traceback(wrong.__traceback__) from None
+            raise self._fault(wrong, link).with_traceback(wrong.__traceback__) from None
         finally:
             self._links.give_back(link)
 
@@ -218,10 +215,10 @@ class PostgresqlEngine:
         link = self._begun(begin)
         try:
             yield link
-            if begin is WRITING:
+            if begin is not SNAPSHOT:
                 _commit(link)
         except PostgresError as wrong:
-            raise fault_of(wrong).with_traceback(wrong.__traceback__) from None
+            raise self._fault(wrong, link).with_traceback(wrong.__traceback__) from None
         finally:
             self._links.give_back(link)
 
@@ -230,7 +227,6 @@ class PostgresqlEngine:
             return self._try_begin(begin)
         except Dropped:
             # the server has been away since it was last used
-            self._links.forget()
             return self._try_begin(begin)
 
     def _try_begin(self, begin: bytes) -> Link:
@@ -241,9 +237,18 @@ class PostgresqlEngine:
             else:
                 link.wire.say(begin)
         except psycopg.Error as wrong:
+            fault = self._fault(wrong, link)
             self._links.give_back(link)
-            raise fault_of(wrong) from None
+            raise fault from None
         return link
+
+    def _fault(self, wrong: Exception, link: Link) -> Exception:
+        fault = fault_of(wrong)
+        if isinstance(fault, Dropped):
+            self._links.forget(link)
+            # how a row is read was learnt from the table as it was; under new names nobody meets an old plan
+            self._prepared.clear()
+        return fault
 
     def _link(self) -> Link:
         try:

@@ -21,7 +21,7 @@ BUSY = "all connections to the ledger are in use: retry in a moment, or raise LE
 class Link:
     """`connection` is for what the toolkit builds, `wire` for what is prepared; a transaction is begun and ended on it for both."""
 
-    __slots__ = ("connection", "used", "wire")
+    __slots__ = ("connection", "era", "used", "wire")
 
     def __init__(self, connection: Connection) -> None:
         driver = connection.connection.driver_connection
@@ -30,6 +30,7 @@ class Link:
         self.connection = connection
         self.wire = Wire(driver.pgconn)
         self.used = time.monotonic()
+        self.era = 0
 
     @property
     def fresh(self) -> bool:
@@ -56,6 +57,7 @@ class Links:
         self._make = make
         self._places = Semaphore(most)
         self._idle: deque[Link] = deque()
+        self._era = 0
         self._closed = False
 
     def take(self, patience: float) -> Link:
@@ -64,14 +66,16 @@ class Links:
         if not self._places.acquire(timeout=patience):
             raise Throttled(BUSY, retry_after=1)
         try:
-            return self.idle() or self._make()
+            return self.idle() or self._opened()
         except BaseException:
             self._places.release()
             raise
 
     def idle(self) -> Link | None:
         with suppress(IndexError):
-            return self._idle.pop()
+            while (link := self._idle.pop()).era != self._era:
+                link.close()
+            return link
         return None
 
     def give_back(self, link: Link) -> None:
@@ -81,16 +85,30 @@ class Links:
             self._places.release()
 
     def keep(self, link: Link) -> None:
-        if link.settled() and not self._closed:
+        if not link.settled():
+            self.forget(link)
+        if link.era == self._era and not self._closed:
             self._idle.append(link)
         else:
             link.close()
 
-    def forget(self) -> None:
-        """What one connection met, those that have been idle longer will have met too."""
-        while link := self.idle():
-            link.close()
+    def forget(self, link: Link) -> None:
+        """No connection as old as this one is used again: what it met, they will have met too. Those in use are closed when given back."""
+        if link.era == self._era:
+            self._era += 1
+            self._close_idle()
 
     def close(self) -> None:
         self._closed = True
-        self.forget()
+        self._close_idle()
+
+    def _opened(self) -> Link:
+        era = self._era
+        link = self._make()
+        link.era = era
+        return link
+
+    def _close_idle(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()

@@ -9,8 +9,8 @@ from sqlalchemy import select, text
 
 from src.core.base.faults import Conflict, Misconfigured, Throttled, Unavailable
 from src.core.base.settings import Settings
-from src.core.ledger import keys, orgs, postgresql_links, queue, runs
-from src.core.ledger.postgresql_faults import Unforeseen, refusal_of
+from src.core.ledger import orgs, postgresql_links, queue, runs
+from src.core.ledger.postgresql_faults import Unforeseen
 from src.core.ledger.store import open_ledger
 from tests.contract.ledger.rivals import at_once
 from tests.contract.ledger.samples import AT, org, run
@@ -66,6 +66,17 @@ def slugs(ledger):
     return [found.org_slug for found in ledger.read(orgs.page, after=None, limit=99)]
 
 
+def leave_idle(ledger, count, op):
+    """So many connections, each of which has done `op`."""
+    meet = threading.Barrier(count)
+
+    def act(unit):
+        op(unit)
+        meet.wait(5)
+
+    at_once(count, lambda: ledger.read(act))
+
+
 def beside(act):
     """In a thread of its own; `result` waits for its end."""
     pool = ThreadPoolExecutor(1)
@@ -74,7 +85,7 @@ def beside(act):
     return answer
 
 
-@pytest.mark.parametrize("use", ["read", "glance", "write", "reading", "check"])
+@pytest.mark.parametrize("use", ["read", "glance", "write", "reading", "check", "missing", "bootstrap"])
 def test_a_connection_that_was_ended_while_idle_is_nobodys_failure(ledger, server, use):
     ledger.write(org, "acme")
     assert end_sessions(server) == 1
@@ -83,10 +94,61 @@ def test_a_connection_that_was_ended_while_idle_is_nobodys_failure(ledger, serve
     elif use == "reading":
         with ledger.reading() as unit:
             assert orgs.get(unit, "acme") is not None
-    elif use == "check":
-        ledger.check()
+    elif use in ("check", "missing", "bootstrap"):
+        getattr(ledger, use)()
     else:
         assert getattr(ledger, use)(orgs.get, "acme") is not None
+
+
+def test_however_many_connections_were_ended_while_idle_a_write_meets_no_more_than_one(ledger, server):
+    leave_idle(ledger, 8, lambda unit: orgs.get(unit, "acme"))
+    assert end_sessions(server) == 8
+    for slug in ("acme", "b", "c"):
+        assert ledger.write(org, slug)
+    assert slugs(ledger) == ["acme", "b", "c"]
+
+
+def test_a_commit_that_nobody_answered_leaves_no_connection_behind_that_was_ended_with_its_own(ledger, server):
+    leave_idle(ledger, 3, lambda unit: orgs.get(unit, "acme"))
+    with pytest.raises(Unavailable, match="look whether it did"):
+        ledger.write(lambda unit: (org(unit, "acme"), end_sessions(server)))
+    with ledger.writing() as unit:
+        assert org(unit, "other")
+
+
+@pytest.fixture
+def retype(server):
+    """Makes a column of numbers one of texts; at the end it is as it was."""
+    yield lambda: server.execute("ALTER TABLE org_profiles ALTER generation TYPE text USING 'first'")
+    server.execute("ALTER TABLE org_profiles ALTER generation TYPE bigint USING 1")
+
+
+def _generation(tables):
+    return select(tables["org_profiles"].c.generation)
+
+
+WAYS = {
+    "kept": lambda unit: unit.point(_generation, {}),
+    "built": lambda unit: unit.first(_generation(unit.tables)),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("use", ["read", "glance", "write"])
+def test_a_column_that_gets_another_type_disturbs_no_connection(ledger, retype, use, way):
+    ledger.write(org, "acme")
+    # the driver prepares what it has sent five times
+    leave_idle(ledger, 6, lambda unit: [WAYS[way](unit) for _ in range(7)])
+    retype()
+    assert [tuple(getattr(ledger, use)(WAYS[way])) for _ in range(3)] == [("first",)] * 3
+
+
+def test_a_unit_that_meets_a_changed_table_says_so(ledger, retype):
+    ledger.write(org, "acme")
+    ledger.read(WAYS["kept"])
+    retype()
+    with pytest.raises(Unavailable, match="changed meanwhile"), ledger.reading() as unit:
+        WAYS["kept"](unit)
 
 
 def test_a_connection_that_was_idle_for_long_is_tried_before_a_unit_is_begun_on_it(ledger, server, monkeypatch):
@@ -279,64 +341,6 @@ def _told(ledger):
     with pytest.raises(Throttled) as caught:
         ledger.write(hold)
     return caught.value
-
-
-@pytest.mark.parametrize(
-    ("change", "kind", "mend"),
-    [
-        (("/{database}", "/nowhere"), Misconfigured, "create it"),
-        (("postgres@", "nobody@"), Misconfigured, "the user and the password in LEDGER_URL"),
-        ((":{port}", ":1"), Unavailable, "see that it runs and that LEDGER_URL names"),
-    ],
-    ids=["database", "user", "port"],
-)
-def test_a_server_that_lets_nobody_in_says_what_mends_it(postgres_server, database, change, kind, mend):
-    old, new = (part.format(database=database, port=postgres_server.port) for part in change)
-    url = postgres_server.url(database).replace(old, new)
-    ledger = open_ledger(Settings(_env_file=None, ledger_url=url))
-    for use in (ledger.check, ledger.bootstrap, ledger.missing):
-        with pytest.raises(kind, match=mend):
-            use()
-    ledger.close()
-
-
-@pytest.mark.parametrize(
-    ("words", "kind", "mend"),
-    [
-        ('FATAL:  password authentication failed for user "ledger"', Misconfigured, "password in LEDGER_URL"),
-        ("FATAL:  sorry, too many clients already", Throttled, "LEDGER_CONNECTIONS"),
-        ("FATAL:  the database system is starting up", Unavailable, "starting or stopping"),
-        ("FATAL:  the database system is shutting down", Unavailable, "starting or stopping"),
-    ],
-)
-def test_a_refusal_in_words_alone_says_what_mends_it(words, kind, mend):
-    fault = refusal_of(psycopg.OperationalError(f"connection failed: {words}"))
-    assert isinstance(fault, kind)
-    assert mend in str(fault)
-
-
-def test_a_server_that_only_reads_is_said(postgres_server, database, server):
-    server.execute(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
-    replica = opened(postgres_server, database)
-    with pytest.raises(Misconfigured, match="name its primary"):
-        replica.check()
-    replica.close()
-    server.execute("SET transaction_read_only = off")
-    server.execute(f"ALTER DATABASE {database} RESET default_transaction_read_only")
-
-
-def test_an_account_without_rights_is_told_which(postgres_server, database, ledger, server):
-    server.execute("CREATE ROLE weak LOGIN CONNECTION LIMIT 1")
-    weak = open_ledger(Settings(_env_file=None, ledger_url=postgres_server.url(database).replace("postgres@", "weak@")))
-    with pytest.raises(Misconfigured, match="GRANT"):
-        weak.read(keys.find, "x")
-    with weak.reading() as unit:
-        unit.first(text("SELECT 1"))
-        with pytest.raises(Throttled, match="LEDGER_CONNECTIONS"), weak.reading():
-            pass
-    weak.close()
-    until(server, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'weak'")
-    server.execute("DROP ROLE weak")
 
 
 def test_other_drivers_are_refused_with_an_example():
