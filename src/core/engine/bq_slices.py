@@ -12,6 +12,7 @@ from google.cloud.bigquery import SchemaField
 
 from src.core.base.faults import Rejected
 from src.core.base.names import did_you_mean
+from src.core.engine.bq_types import quoted as quoted
 from src.core.engine.bq_types import shown
 from src.core.engine.port import Slice
 from src.core.engine.slices import OUTSIDE, Comparison, comparisons
@@ -31,10 +32,6 @@ class Condition:
     @property
     def whole(self) -> bool:
         return not self.sql
-
-
-def quoted(name: str) -> str:
-    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
 
 
 def condition(part: Slice, fields: Sequence[SchemaField], prefix: str) -> Condition:

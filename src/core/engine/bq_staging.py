@@ -16,6 +16,7 @@ from google.cloud.bigquery import SchemaField
 from src.core.base.faults import Flaw, Rejected
 from src.core.base.schema import SPELLINGS, Field
 from src.core.engine.bq_types import ARROW
+from src.core.engine.dialect_types import NUMERIC_SCALE, NUMERIC_WHOLE
 from src.core.engine.duckdb_values import reader_of
 from src.core.engine.port import ParquetFiles, Source
 from src.core.engine.sources import inside
@@ -23,7 +24,6 @@ from src.core.engine.sources import inside
 BATCH_ROWS: Final = 16_384
 PIECE_BYTES: Final = 512 * 1024 * 1024  # of Arrow; as Parquet about a tenth, which a load job takes in one upload
 SMALLEST_FRACTION: Final = 1e-10
-NUMERIC_WHOLE, NUMERIC_SCALE = 29, 9
 MISFITS: Final = (pa.ArrowException, ValueError, TypeError, OverflowError)
 
 

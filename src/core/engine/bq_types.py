@@ -52,11 +52,15 @@ def _arrow(field: SchemaField) -> pa.DataType:
     return pa.list_(inner) if field.mode == "REPEATED" else inner
 
 
+def quoted(name: str) -> str:
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
 def shown(field: SchemaField) -> str:
     """A column's type as GoogleSQL writes it."""
     kind: str = SPELLINGS.get(field.field_type, field.field_type)
     if kind == "STRUCT":
-        kind = f"STRUCT<{', '.join(f'{child.name} {shown(child)}' for child in field.fields)}>"
+        kind = f"STRUCT<{', '.join(f'{quoted(child.name)} {shown(child)}' for child in field.fields)}>"
     return f"ARRAY<{kind}>" if field.mode == "REPEATED" else kind
 
 

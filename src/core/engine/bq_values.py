@@ -15,11 +15,10 @@ from sqlglot.tokenizer_core import TokenType
 
 from src.core.base.faults import Rejected
 from src.core.engine.bq_nulls import without_comparisons
+from src.core.engine.dialect_types import NUMERIC_SCALE, NUMERIC_WHOLE
 from src.core.engine.duckdb_values import bound
 from src.core.engine.port import Params
 
-NUMERIC_WHOLE: Final = 29
-NUMERIC_SCALE: Final = 9
 LABEL: Final = re.compile(r"[^a-z0-9_-]")
 LABEL_LENGTH: Final = 63
 

@@ -28,7 +28,9 @@ KINDS: dict[exp.DType, Kind] = {
     Type.BLOB: "bytes",
     Type.BIGDECIMAL: "bignumeric",
 }
-NUMERIC_SCALE, BIGNUMERIC_SCALE = 9, 18
+# Digits before the point, and after it.
+NUMERIC_WHOLE, NUMERIC_SCALE = 29, 9
+BIGNUMERIC_SCALE = 18
 NUMERICS: tuple[Kind, ...] = ("numeric", "bignumeric")
 
 

@@ -104,6 +104,18 @@ def test_a_source_without_a_shape_is_read_as_it_is(bill, acme):
         assert publication.query("SELECT b, a FROM anything").to_pylist() == [{"b": "x", "a": 1}]
 
 
+def test_fields_may_be_called_what_sql_reserves(warehouse, acme):
+    span = Field("span", "STRUCT", fields=(Field("from", "DATE"), Field("end", "DATE")))
+    warehouse.ensure_table(acme, TableSchema("spans", (Field("id", "INT64"), span)))
+    first = {"id": 1, "span": {"from": date(2026, 1, 2), "end": date(2026, 3, 4)}}
+    with warehouse.publication(acme, "run", Fence("s", 1)) as publication:
+        publication.append("spans", [first])
+        publication.insert("spans", "SELECT id + 1 AS id, span FROM spans")
+        publication.execute("UPDATE spans SET id = id + 1 WHERE id = 2")
+
+    assert warehouse.query(acme, "SELECT * FROM spans ORDER BY id").to_pylist() == [first, {**first, "id": 3}]
+
+
 def test_a_staged_source_ends_with_its_publication(bill, acme):
     with bill.publication(acme, "run", Fence("s", 1)) as publication:
         publication.stage("incoming", pa.table({"cost": [1.0]}), SHAPE)
