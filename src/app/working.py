@@ -11,6 +11,7 @@ from src.app.starting import begin, refuse
 from src.core.base.faults import Fault, Misconfigured
 from src.core.base.settings import Settings, get_settings, use_settings
 from src.core.engine import EMBEDDED
+from src.core.ledger.store import UNPOLLED
 
 
 def work(host: str, port: int | None, *, last_resort_seconds: int) -> None:
@@ -35,6 +36,11 @@ def _for_work(settings: Settings) -> Settings:
         raise Misconfigured(
             "WAREHOUSE=duckdb belongs to one process, and the one that serves the API works on runs itself; "
             "a worker of its own needs WAREHOUSE=bigquery"
+        )
+    if settings.ledger_engine == UNPOLLED:
+        raise Misconfigured(
+            "a worker looks for runs again and again, and each look at a BigQuery ledger is a job; there the API works on runs when "
+            "POST /api/v1/scheduler/process-queue is called, and a worker of its own needs LEDGER_URL=postgresql+psycopg://..."
         )
     return settings.model_copy(update={"worker_enabled": True})
 

@@ -17,3 +17,12 @@ def test_beside_an_embedded_warehouse_it_refuses_and_says_what_to_do(tmp_path):
     assert ended.returncode == 78
     assert "WAREHOUSE=bigquery" in ended.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_on_a_ledger_that_is_not_looked_at_again_and_again_it_refuses_and_says_what_to_do(tmp_path):
+    settings = {"LEDGER_URL": "bigquery://acme-billing/organizations", "WAREHOUSE": "bigquery", "GCP_PROJECT_ID": "acme-billing"}
+    ended = worker(**environment(tmp_path / "data", **settings))
+
+    assert ended.returncode == 78
+    assert "process-queue" in ended.stderr
+    assert "postgresql+psycopg://" in ended.stderr

@@ -17,7 +17,7 @@ from src.core.base.names import IDENTIFIER
 from src.core.base.settings import Settings
 from src.core.ledger.bigquery_jobs import CALL_SECONDS, Jobs, meant
 from src.core.ledger.bigquery_once import Once, uniqueness
-from src.core.ledger.bigquery_statements import Statement, compiled
+from src.core.ledger.bigquery_statements import Statement, compiled, renewing
 from src.core.ledger.bigquery_structure import BigQueryStructure
 from src.core.ledger.model import LedgerModel
 from src.core.ledger.turnstile import OnePerThread
@@ -64,6 +64,14 @@ class BigQueryUnit(Unit):
         each = [params] if params is None or isinstance(params, Mapping) else params
         return sum(self._jobs.change(compiled(whole, one), name) for one in each)
 
+    def insert_all(self, table: Table, rows: Sequence[Params], rivals: str) -> int:
+        self._check_writes()
+        return self._once.insert_all(table, rows, rivals) if rows else 0
+
+    def renew(self, table: Table, rows: Sequence[Params], by: str) -> int:
+        self._check_writes()
+        return self._jobs.change(renewing(table, rows, by), table.name) if rows else 0
+
     def first(self, select: Executable, params: Params | None = None) -> Row | None:
         rows = self.rows(select, params)
         return rows[0] if rows else None
@@ -77,7 +85,7 @@ class BigQueryUnit(Unit):
 
 
 class BigQueryEngine:
-    traits = LedgerTraits(inline_reads=False, one_machine=False, polled=False, news_seconds=NEWS_SECONDS)
+    traits = LedgerTraits(inline_reads=False, one_machine=False, undoes=False, polled=False, news_seconds=NEWS_SECONDS)
 
     def __init__(self, settings: Settings, project: str, dataset: str, model: LedgerModel) -> None:
         self.model = model

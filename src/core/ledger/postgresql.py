@@ -15,14 +15,14 @@ from sqlalchemy import Select, String, Table, bindparam, create_engine, event, f
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import URL, Connection, Dialect, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.base import Executable
 
 from src.core.base.faults import Misconfigured, Unavailable
 from src.core.base.settings import Settings
 from src.core.ledger.model import LedgerModel
-from src.core.ledger.postgresql_faults import CUT_SHORT, OUTCOME_UNKNOWN, READ_ONLY, Dropped, broke_off, fault_of, refusal_of
+from src.core.ledger.postgresql_faults import BAD_OPTIONS, CUT_SHORT, OUTCOME_UNKNOWN, READ_ONLY, Dropped, broke_off, fault_of, refusal_of
 from src.core.ledger.postgresql_links import Link, Links
 from src.core.ledger.postgresql_statements import NUL, STANDS_FOR_NUL, Prepared
 from src.core.ledger.postgresql_wire import Wire
@@ -61,7 +61,10 @@ T = TypeVar("T")
 def open_engine(settings: Settings, url: URL, model: LedgerModel) -> "PostgresqlEngine":
     if url.drivername not in ("postgresql", "postgresql+psycopg") or not url.database:
         raise Misconfigured(f"LEDGER_URL must name psycopg as its driver, and a database; write it like {EXAMPLE}")
-    return PostgresqlEngine(url.set(drivername="postgresql+psycopg"), settings.ledger_connections, model)
+    try:
+        return PostgresqlEngine(url.set(drivername="postgresql+psycopg"), settings.ledger_connections, model)
+    except ArgumentError:
+        raise Misconfigured(BAD_OPTIONS) from None
 
 
 class TextDumper(StrDumper):

@@ -160,12 +160,14 @@ def _give_back(tables: Tables) -> Update:
 
 def _free_lost(tables: Tables) -> Update:
     quota, run = tables["org_usage_quotas"], tables["org_meta_pipeline_runs"].c
-    unended = (run.org_slug == quota.c.org_slug, run.active_key.is_not(None))
-    held = select(func.count()).where(*unended).correlate(quota).scalar_subquery()
     stamp = quota.c.updated_at
+    before = bindparam("before", type_=stamp.type)
+    # the slot of a run that has just ended is about to be freed by who ended it
+    holding = (run.org_slug == quota.c.org_slug, or_(run.active_key.is_not(None), run.ended_at >= before))
+    held = select(func.count()).where(*holding).correlate(quota).scalar_subquery()
     return (
         update(quota)
-        .where(stamp < bindparam("before", type_=stamp.type), quota.c.concurrent_pipelines_running > held)
+        .where(stamp < before, quota.c.concurrent_pipelines_running > held)
         .values(concurrent_pipelines_running=held, updated_at=bindparam("at", type_=stamp.type))
     )
 

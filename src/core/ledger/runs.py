@@ -3,7 +3,7 @@ from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Select, Update, bindparam, exists, func, or_, select, update
+from sqlalchemy import Select, Update, bindparam, delete, exists, func, or_, select, update
 
 from src.core.ledger.unit import Tables, Unit
 
@@ -105,9 +105,16 @@ def take(unit: Unit, run_id: str, at: datetime) -> int | None:
     return int(row[0]) if row else None
 
 
-def put_back(unit: Unit, run_id: str) -> bool:
-    """It waits for a worker again; when it first began stays."""
-    return unit.change(_put_back, {"id": run_id}) == 1
+def put_back(unit: Unit, run_id: str, attempt: int) -> bool:
+    """It waits for a worker again; when it first began stays. False when another attempt has begun."""
+    return unit.change(_put_back, {"id": run_id, "tried": attempt}) == 1
+
+
+def forget(unit: Unit, run_id: str) -> None:
+    """Erases it with its steps and its trigger."""
+    for name in ("org_meta_step_logs", "org_scheduled_pipeline_runs", "org_meta_pipeline_runs"):
+        table = unit.tables[name]
+        unit.change(delete(table).where(table.c.pipeline_logging_id == run_id))
 
 
 def tell_progress(unit: Unit, run_id: str, progress: Mapping[str, Any]) -> bool:
@@ -274,7 +281,12 @@ def _take(tables: Tables) -> Update:
 
 def _put_back(tables: Tables) -> Update:
     runs = tables["org_meta_pipeline_runs"]
-    return update(runs).where(runs.c.pipeline_logging_id == bindparam("id"), runs.c.status == "RUNNING").values(status="QUEUED")
+    tried = bindparam("tried", type_=runs.c.attempt.type)
+    return (
+        update(runs)
+        .where(runs.c.pipeline_logging_id == bindparam("id"), runs.c.status == "RUNNING", runs.c.attempt == tried)
+        .values(status="QUEUED")
+    )
 
 
 def _tell_progress(tables: Tables) -> Update:

@@ -90,7 +90,7 @@ class SqliteUnit(Unit):
 
 
 class SqliteEngine:
-    traits = LedgerTraits(inline_reads=True, one_machine=True, polled=True, news_seconds=0.5)
+    traits = LedgerTraits(inline_reads=True, one_machine=True, undoes=True, polled=True, news_seconds=0.5)
 
     def __init__(self, path: Path, model: LedgerModel) -> None:
         self.model = model

@@ -100,7 +100,7 @@ def open_ledger(settings: Settings) -> Ledger:
 def _engine(settings: Settings, model: LedgerModel) -> LedgerEngine:
     try:
         url = make_url(settings.ledger)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter of a port that is no number
         raise Misconfigured(f"LEDGER_URL is not a database URL; write it like {EXAMPLE}") from None
     name = url.get_backend_name()
     if name not in ENGINES:
@@ -118,3 +118,5 @@ ENGINES = {
     "postgresql": "src.core.ledger.postgresql",
     "bigquery": "src.core.ledger.bigquery",
 }
+# its traits say the same, and are known only when it is loaded
+UNPOLLED = "bigquery"

@@ -2,10 +2,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from sqlalchemy import Row as SqlRow
-from sqlalchemy import Select, Table
+from sqlalchemy import Select, Table, Update, bindparam, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.base import Executable
 
@@ -26,6 +27,8 @@ class LedgerTraits:
     inline_reads: bool
     """A point read is cheap enough for the event loop."""
     one_machine: bool
+    undoes: bool
+    """What a writing unit did is undone when it ends in an error, and nobody saw it before its end."""
     polled: bool
     """Workers look by themselves for runs that wait. Where looking and claiming cost too much, they do when told to process the queue."""
     news_seconds: float
@@ -73,6 +76,15 @@ class Unit(ABC):
         """`insert_once`, where it is all the same whether the row was there already."""
         self.insert_once(table, values)
 
+    def insert_all(self, table: Table, rows: Sequence[Params], rivals: str) -> int:  # noqa: ARG002 others need it
+        """`insert_once` of each: how many were. Whoever may insert one of these rows at the same time names the same `rivals`."""
+        return sum(self.insert_once(table, values) for values in rows)
+
+    def renew(self, table: Table, rows: Sequence[Params], by: str) -> int:
+        """Each, a whole row, takes the place of the one with its key, unless that is newer by this column: how many did."""
+        renewed = _renewed(table.name, by)
+        return sum(self.change(renewed, {f"new_{name}": value for name, value in values.items()}) for values in rows)
+
     def _check_writes(self) -> None:
         if not self._writes:
             raise RuntimeError("a reading unit does not write; open a writing one")
@@ -94,6 +106,17 @@ class Unit(ABC):
         """`point`, of a row that this unit is about to change. Where several write at once, it passes over rows that others are changing,
         and over those that are equal to one of them in the columns `apart`."""
         return self.point(build, params)
+
+
+@cache
+def _renewed(table_name: str, by: str) -> Build[Update]:
+    def build(tables: Tables) -> Update:
+        table = tables[table_name]
+        new = {column.name: bindparam(f"new_{column.name}", type_=column.type) for column in table.columns}
+        same = (column == new[column.name] for column in table.primary_key)
+        return update(table).where(*same, table.c[by] <= new[by]).values(new)
+
+    return build
 
 
 class LedgerEngine(Protocol):

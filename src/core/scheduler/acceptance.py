@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from src.core.base.faults import Conflict, Flaw, Missing, Rejected
+from src.core.base.faults import Conflict, Flaw, Missing, Rejected, Throttled
 from src.core.base.identity import Actor, Tenant
 from src.core.base.redaction import redacted_text
 from src.core.base.window import Window
@@ -100,17 +101,41 @@ def _accept(unit: Unit, request: _Request) -> Accepted:
     orgs.alone(unit, request.tenant.org_slug)
     known = _known(unit, request)
     if known is not None:
+        _see_queued(unit, request, known)
         return Accepted(known, fresh=False)
     day = _reserve(unit, request)
-    if not runs.accept(unit, run):
-        # rolled back as well where the ledger can
-        quotas.give_back(unit, request.tenant.org_slug, day=day, at=request.services.clock.now())
+    if not _inserted(unit, request, day):
+        _give_back(unit, request, day)
         raise _Raced
-    _enqueue(unit, request)
+    _enqueue(unit, request, run)
     accepted = runs.get(unit, run.pipeline_logging_id)
     if accepted is None:
         raise _Raced
     return Accepted(accepted, fresh=True)
+
+
+def _inserted(unit: Unit, request: _Request, day: date) -> bool:
+    try:
+        return runs.accept(unit, request.run)
+    except Throttled:
+        if not request.services.ledger.traits.undoes:
+            # a ledger that is too busy for the run may be so for this too; a sweep mends it then
+            with suppress(Throttled):
+                _give_back(unit, request, day)
+        raise
+
+
+def _give_back(unit: Unit, request: _Request, day: date) -> None:
+    quotas.give_back(unit, request.tenant.org_slug, day=day, at=request.services.clock.now())
+
+
+def _see_queued(unit: Unit, request: _Request, known: Run) -> None:
+    """Where nothing is undone, its acceptance may have been broken off before the queue had it."""
+    if known.status == "QUEUED" and queue.get(unit, known.pipeline_logging_id) is None:
+        # read again, for it may have been claimed and ended since
+        run = runs.get(unit, known.pipeline_logging_id)
+        if run is not None and run.status == "QUEUED":
+            _enqueue(unit, request, run)
 
 
 def _known(unit: Unit, request: _Request) -> Run | None:
@@ -148,8 +173,7 @@ def _reserve(unit: Unit, request: _Request) -> date:
     return day
 
 
-def _enqueue(unit: Unit, request: _Request) -> None:
-    run = request.run
+def _enqueue(unit: Unit, request: _Request, run: NewRun | Run) -> None:
     retries = request.services.settings.worker_takeovers
     # a run is triggered once and queued once, so its id serves for all three
     scheduled.add(
@@ -168,7 +192,7 @@ def _enqueue(unit: Unit, request: _Request) -> None:
             priority=request.priority,
             window_start=run.window_start,
             window_end=run.window_end,
-            parameters=run.parameters,
+            parameters=run.parameters or {},
         ),
     )
     queue.add(

@@ -4,16 +4,21 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
+
 from src.core.base.identity import Actor, Tenant
 from src.core.base.names import OrgSlug
 from src.core.base.window import Window
-from src.core.ledger import queue, runs, scheduled
+from src.core.ledger import orgs, queue, runs, scheduled
 from src.core.ledger.queue import Entry, Hold
-from src.core.ledger.runs import TriggerType
+from src.core.ledger.runs import Run, TriggerType
 from src.core.ledger.store import Unit
 from src.core.step.context import Services
 
+log = structlog.get_logger("worker")
+
 LATER = timedelta(seconds=5)
+CLOCKS_APART = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,13 @@ class Claim:
         return Actor("system", self.tenant.org_slug, self.entry.user_id, request_id=self.entry.request_id)
 
 
+def outlived(unit: Unit, run: Run) -> bool:
+    """Whether the organisation it was accepted for has been erased: where nothing is undone, an acceptance may fall between the statements
+    of an off-boarding, and the slug may have another owner by now."""
+    org = orgs.get(unit, run.org_slug or "")
+    return org is None or org.created_at > run.accepted_at + CLOCKS_APART
+
+
 def lease_end(services: Services, at: datetime) -> datetime:
     return at + timedelta(seconds=services.settings.worker_lease_seconds)
 
@@ -59,10 +71,15 @@ def _claim(unit: Unit, services: Services, owner: str, but: Collection[str]) -> 
         run = runs.get(unit, entry.pipeline_logging_id)
         if attempt is None and run is not None and run.status == "RUNNING":
             # it was put into the queue again, and who did so died before saying it of the run
-            runs.put_back(unit, run.pipeline_logging_id)
+            runs.put_back(unit, run.pipeline_logging_id, run.attempt)
             attempt = runs.take(unit, run.pipeline_logging_id, at)
         if attempt is None or run is None:
             # the run is over or gone, and so is the reason for its entry
+            queue.complete(unit, hold)
+            continue
+        if not services.ledger.traits.undoes and outlived(unit, run):
+            log.warning("run.outlived", run_id=run.pipeline_logging_id, org=run.org_slug)
+            runs.forget(unit, run.pipeline_logging_id)
             queue.complete(unit, hold)
             continue
         scheduled.start(unit, entry.pipeline_logging_id, at)

@@ -86,6 +86,9 @@ class Lease:
         span, pace = self._services.settings.worker_lease_seconds, self._services.ledger.traits.news_seconds
         beaten = self._services.clock.monotonic()
         while self.state == "held":
+            if self._services.clock.monotonic() - self._renewed >= span:
+                self._lose(lost)
+                return
             nudged = await self._bell.wait(min(pace, span / BEATS_A_LEASE))
             news = self.board.news()
             now = self._services.clock.monotonic()
@@ -96,12 +99,15 @@ class Lease:
                 continue
             beaten = now
             if not beat.held:
-                self.state = "lost"
-                log.warning("run.lost", run_id=self.claim.run_id, org=self.claim.tenant.org_slug, generation=self.generation)
-                lost()
+                self._lose(lost)
             elif beat.cancel_requested and not self.cancelled:
                 self.cancelled = True
                 cancelled()
+
+    def _lose(self, lost: Callable[[], object]) -> None:
+        self.state = "lost"
+        log.warning("run.lost", run_id=self.claim.run_id, org=self.claim.tenant.org_slug, generation=self.generation)
+        lost()
 
     def settle(self, ending: Ending) -> None:
         """Raises LeaseLost, and changes nothing, when somebody else has the run."""
@@ -122,13 +128,12 @@ class Lease:
             return self._services.ledger.glance(queue.look, self._hold, self._services.clock.now())
 
     async def _beat(self, news: dict[str, Any] | None) -> Beat | None:
-        """None when the ledger could not be asked, and there is time to ask again."""
+        """None when the ledger could not be asked."""
         try:
             return await anyio.to_thread.run_sync(self._beat_now, news, limiter=self._threads)
         except Fault as fault:
             log.warning("heartbeat.failed", run_id=self.claim.run_id, code=fault.code, error=fault.detail)
-            over = self._services.clock.monotonic() - self._renewed >= self._services.settings.worker_lease_seconds
-            return queue.LOST if over else None
+            return None
 
     def _beat_now(self, news: dict[str, Any] | None) -> Beat:
         with self._lock:
@@ -162,5 +167,5 @@ def _settle(unit: Unit, hold: Hold, ending: Ending, progress: dict[str, Any], un
 
 def _hand_back(unit: Unit, services: Services, hold: Hold, claim: Claim) -> None:
     if queue.hand_back(unit, hold, services.clock.now()):
-        runs.put_back(unit, claim.run_id)
+        runs.put_back(unit, claim.run_id, claim.attempt)
         scheduled.wait(unit, claim.run_id, retries=claim.entry.retry_count)

@@ -12,6 +12,7 @@ from src.core.ledger import queue, quotas, runs, scheduled
 from src.core.ledger.queue import Entry
 from src.core.ledger.runs import Run
 from src.core.ledger.store import Unit
+from src.core.scheduler.claims import outlived
 from src.core.scheduler.settling import Ending, settle
 from src.core.step.context import Services
 
@@ -35,13 +36,20 @@ def sweep(services: Services) -> int:
     statements, where the ledger cannot undo the first. How many runs."""
     now = services.clock.now()
     left = services.ledger.read(runs.stranded, now - STRANDED)
-    ended = sum(services.ledger.write(settle, _stranded(services, run)) for run in left)
+    ended = sum(services.ledger.write(_end_stranded, services, run) for run in left)
     services.ledger.write(quotas.free_lost, before=now - STRANDED, at=now)
     return ended
 
 
+def _end_stranded(unit: Unit, services: Services, run: Run) -> bool:
+    if not outlived(unit, run):
+        return settle(unit, _stranded(services, run))
+    runs.forget(unit, run.pipeline_logging_id)
+    return True
+
+
 def _stranded(services: Services, run: Run) -> Ending:
-    why = "it was accepted and is in no queue: the process that was to put or keep it there died; ask for it again"
+    why = "its acceptance was broken off before it came into the queue, or while it was to come back there; ask for it again"
     log.warning("run.stranded", run_id=run.pipeline_logging_id, org=run.org_slug)
     slug = OrgSlug(run.org_slug or "")
     return Ending(
@@ -65,10 +73,12 @@ def _recover(unit: Unit, services: Services, entry: Entry) -> bool:
         why = f"{why}; it was taken over {entry.retry_count} times already"
         log.error("run.buried", run_id=entry.pipeline_logging_id, org=entry.org_slug, why=why)
         return queue.bury(unit, entry, at, why) and settle(unit, _ending(services, entry, why))
+    run = runs.get(unit, entry.pipeline_logging_id)
     if not queue.take_over(unit, entry, at, why):
         return False
     log.warning("run.taken_over", run_id=entry.pipeline_logging_id, org=entry.org_slug, tries=tries, why=why)
-    runs.put_back(unit, entry.pipeline_logging_id)
+    if run is not None:
+        runs.put_back(unit, run.pipeline_logging_id, run.attempt)
     scheduled.wait(unit, entry.pipeline_logging_id, retries=tries, why=why)
     return True
 

@@ -43,9 +43,10 @@ def settle(unit: Unit, ending: Ending) -> bool:
         result=ending.result,
         rows_processed=ending.rows_processed,
     )
-    if not ended:
+    if ended:
+        quotas.release(unit, ending.org_slug, ending.at)
+    elif not _told_before(unit, ending):
         return False
-    quotas.release(unit, ending.org_slug, ending.at)
     scheduled.settle(unit, ending.run_id, STATES[ending.status], ending.at, ending.error_message)
     audit.record(
         unit,
@@ -59,3 +60,9 @@ def settle(unit: Unit, ending: Ending) -> bool:
         details={"status": ending.status, "error_code": ending.error_code, **ending.facts},
     )
     return True
+
+
+def _told_before(unit: Unit, ending: Ending) -> bool:
+    """Whether this very ending was broken off after the run had it. Whether its slot was freed is not known; a sweep looks."""
+    run = runs.get(unit, ending.run_id)
+    return run is not None and (run.status, run.ended_at) == (ending.status, ending.at)

@@ -155,8 +155,7 @@ class Worker:
                 await self._void_dead()
                 await self._heed_cancels()
                 if self._told or self._services.ledger.traits.polled:
-                    self._told = False
-                    await self._take_up()
+                    await self._look_for_runs()
                 await self._age_out()
                 self._complaint = None
             except Fault as fault:
@@ -187,6 +186,15 @@ class Worker:
             await blocking(self._services.ledger.write, queue.age_out, self._services.clock.now() - timedelta(days=DEAD_DAYS))
             await blocking(sweep, self._services)
             self._aged = now
+
+    async def _look_for_runs(self) -> None:
+        told, self._told = self._told, False
+        try:
+            await self._take_up()
+        except Fault:
+            # a ledger that was too busy is asked again by itself
+            self._told = told or self._told
+            raise
 
     async def _take_up(self) -> None:
         if not await blocking(self._services.ledger.glance, queue.waiting, self._services.clock.now()):
@@ -251,7 +259,7 @@ class Worker:
 
     async def _see_through(self, working: Working) -> None:
         lease, run = working.lease, working.run
-        keeper = asyncio.create_task(lease.keep(run.cancel, lambda: self._cancel_soon(working)))
+        keeper = asyncio.create_task(self._keep(working))
         try:
             await asyncio.wait({run})
             await self._settle(working)
@@ -262,6 +270,19 @@ class Worker:
             self.wake()
         if lease.state == "settled":
             await self._tidy(lease.claim)
+
+    async def _keep(self, working: Working) -> None:
+        """Nor must it end the heartbeats without a word."""
+        while True:
+            beating = asyncio.create_task(working.lease.keep(working.run.cancel, lambda: self._cancel_soon(working)))
+            try:
+                await asyncio.wait({beating})
+            finally:
+                beating.cancel()
+            if beating.cancelled() or beating.exception() is None:
+                return
+            log.error("heartbeat.broke", run_id=working.lease.claim.run_id, error=type(beating.exception()).__name__)
+            await self._sleep(self._services.settings.worker_poll_seconds)
 
     def _cancel_soon(self, working: Working) -> None:
         task = asyncio.create_task(self._cancel(working))

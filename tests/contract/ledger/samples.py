@@ -16,7 +16,7 @@ SCALE = Plan("SCALE", 100, 3000, 10)
 CROWD = 100  # threads, where a statement takes a millisecond
 
 
-def org(unit, slug, *, plan=SCALE, generation=1):
+def org(unit, slug, *, plan=SCALE, generation=1, created_at=AT):
     return orgs.create(
         unit,
         orgs.NewOrg(
@@ -24,7 +24,7 @@ def org(unit, slug, *, plan=SCALE, generation=1):
             company_name=f"{slug} Inc",
             admin_email=f"admin@{slug}.example",
             plan=plan,
-            created_at=AT,
+            created_at=created_at,
             generation=generation,
             dataset_id=f"{slug}_dev",
         ),

@@ -150,7 +150,7 @@ class Floor:
     def tenant(self, slug: str = "acme", plan: Plan = WIDE, *, dataset: bool = False) -> Tenant:
         if slug not in self.tenants:
             with self.ledger.writing() as unit:
-                assert org(unit, slug, plan=plan)
+                assert org(unit, slug, plan=plan, created_at=NOON)
             self.tenants[slug] = Tenant(OrgSlug(slug), Environment.DEVELOPMENT)
         if dataset:
             self.warehouse.ensure_dataset(self.tenants[slug])

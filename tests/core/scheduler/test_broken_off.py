@@ -1,15 +1,18 @@
 """What a process leaves that dies between two statements, on a ledger that cannot undo the first; made here by hand."""
 
+from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import delete, update
 
+from src.core.base.faults import QuotaExceeded
 from src.core.ledger import orgs, queue, quotas, runs
 from src.core.ledger.plans import Plan
 from src.core.scheduler.claims import next_claim
 from src.core.scheduler.recovery import STRANDED, sweep
 from tests.contract.ledger.samples import org
-from tests.core.scheduler.parts import NOON
+from tests.core.scheduler.parts import NOON, day
 
 PAST = STRANDED.total_seconds() + 60
 
@@ -51,6 +54,55 @@ async def test_a_slot_that_no_run_holds_is_freed_once_nothing_was_counted_for_a_
     assert (used(work).running, used(work).run_today) == (1, 2)
 
 
+async def test_a_slot_is_not_freed_twice_when_a_sweep_comes_between_a_run_and_its_slot(work):
+    work.tenant(plan=Plan("P", 9, 9, 1))
+    ended = work.accept().run.pipeline_logging_id
+    await work.clock.let_pass(3600)
+    work.ledger.write(runs.finish, ended, status="SUCCESS", at=work.clock.now())
+    sweep(work)
+    with pytest.raises(QuotaExceeded):
+        work.accept(window=day(1))
+    work.ledger.write(quotas.release, "acme", work.clock.now())
+    assert work.accept(window=day(1)).fresh
+    assert used(work).running == 1
+
+
+def test_a_run_that_has_been_claimed_again_is_not_put_back(work):
+    run_id = work.accept().run.pipeline_logging_id
+    first = next_claim(work, "w1")
+    change(work, lambda tables: update(tables[queue.QUEUE]).values(state="QUEUED", lease_owner=None))
+    second = next_claim(work, "w2")
+    assert first is not None
+    assert second is not None
+    assert work.ledger.write(runs.put_back, run_id, first.attempt) is False
+    assert work.run(run_id).status == "RUNNING"
+    assert work.ledger.write(runs.put_back, run_id, second.attempt) is True
+
+
+def reborn(work):
+    """Its slug has another owner; the run came into the queue between two statements of the off-boarding."""
+    run_id = work.accept().run.pipeline_logging_id
+    work.clock.at += 7200
+    change(work, lambda tables: update(tables["org_profiles"]).values(created_at=work.clock.now()))
+    return run_id
+
+
+def test_a_run_of_an_erased_organisation_is_not_carried_out_for_the_next_owner_of_its_slug(work, monkeypatch):
+    run_id = reborn(work)
+    monkeypatch.setattr(type(work.ledger._engine), "traits", replace(work.ledger.traits, undoes=False))
+    assert next_claim(work, "w1") is None
+    assert (work.ledger.read(runs.get, run_id), work.queued(run_id)) == (None, None)
+
+
+def test_nor_is_it_ended_on_the_next_owners_account(work):
+    run_id = reborn(work)
+    change(work, lambda tables: delete(tables[queue.QUEUE]))
+    assert sweep(work) == 1
+    assert work.ledger.read(runs.get, run_id) is None
+    with work.ledger.reading() as unit:
+        assert unit.rows(unit.tables["org_audit_logs"].select()) == []
+
+
 def test_who_claims_takes_a_run_that_still_says_it_is_running(work):
     run_id = work.accept().run.pipeline_logging_id
     first = next_claim(work, "w1")
@@ -63,7 +115,7 @@ def test_who_claims_takes_a_run_that_still_says_it_is_running(work):
 
 def test_a_reservation_is_given_back_to_the_day_and_month_it_was_of(work):
     with work.ledger.writing() as unit:
-        org(unit, "acme", plan=Plan("P", 2, 2, 2))
+        org(unit, "acme", plan=Plan("P", 2, 2, 2), created_at=NOON)
     for _ in range(2):
         work.ledger.write(quotas.reserve, "acme", day=NOON.date(), at=NOON)
     work.ledger.write(quotas.give_back, "acme", day=NOON.date() - timedelta(days=1), at=NOON)

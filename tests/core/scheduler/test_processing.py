@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+from src.core.base.faults import Throttled
+from src.core.ledger import queue
 from tests.core.scheduler.parts import at_work, day, over, stage, until
 
 
@@ -19,3 +21,23 @@ async def test_where_looking_costs_too_much_runs_are_taken_only_when_the_queue_i
         later = work.accept(window=day(1)).run.pipeline_logging_id
         await work.clock.let_pass(60)
         assert work.run(later).status == "QUEUED"
+
+
+async def test_who_was_told_to_process_the_queue_asks_again_when_the_ledger_was_too_busy(work, monkeypatch):
+    engine = work.ledger._engine
+    monkeypatch.setattr(type(engine), "traits", replace(engine.traits, polled=False))
+    busy = [Throttled("the ledger has more to do than it can", retry_after=5)]
+    look = work.ledger.glance
+
+    def glance(op, *args: object):
+        if op is queue.waiting and busy:
+            raise busy.pop()
+        return look(op, *args)
+
+    monkeypatch.setattr(work.ledger, "glance", glance)
+    run_id = work.accept().run.pipeline_logging_id
+    async with at_work(work) as worker:
+        worker.process()
+        await work.clock.let_pass(60)
+        await until(over(work, run_id))
+    assert not busy

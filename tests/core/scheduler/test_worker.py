@@ -1,4 +1,6 @@
 import asyncio
+from itertools import count
+from typing import Any
 
 import pytest
 
@@ -6,7 +8,7 @@ from src.core.base.faults import Fault, LeaseLost, Rejected, Superseded
 from src.core.base.identity import Actor
 from src.core.base.schema import Field, TableSchema
 from src.core.engine.port import Fence
-from src.core.ledger import audit, runs
+from src.core.ledger import audit, queue, runs
 from src.core.scheduler.control import cancel
 from tests.core.scheduler.parts import at_work, begun, day, over, settled, stage, until
 
@@ -144,6 +146,30 @@ async def test_heartbeats_keep_a_long_run(work):
         place.open.set()
         await until(over(work, run_id))
     assert (work.run(run_id).status, work.run(run_id).attempt) == ("SUCCESS", 1)
+
+
+@pytest.mark.parametrize("broken", [1, 99], ids=["once", "for good"])
+async def test_what_nobody_foresaw_does_not_end_the_heartbeats(work, monkeypatch, broken):
+    beat, broke = queue.heartbeat, count()
+
+    def beaten(*args: Any):
+        if next(broke) < broken:
+            raise ZeroDivisionError
+        return beat(*args)
+
+    place = stage()
+    async with at_work(work) as worker:
+        run_id = work.accept(document="slow").run.pipeline_logging_id
+        worker.wake()
+        await until(begun(place, 2))
+        monkeypatch.setattr(queue, "heartbeat", beaten)
+        await work.clock.let_pass(40)
+        kept = run_id in worker.running and work.run(run_id).attempt == 1
+        assert kept == (broken == 1)
+        monkeypatch.setattr(queue, "heartbeat", beat)
+        place.open.set()
+        await until(over(work, run_id))
+    assert work.run(run_id).status == "SUCCESS"
 
 
 async def test_a_running_run_is_cancelled_and_nothing_of_it_is_published_afterwards(shop):
