@@ -7,14 +7,15 @@ there, and only then makes the next: no two inserts of one row ever run beside e
 import hashlib
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Table
 
 from src.core.ledger.bigquery_faults import told
 from src.core.ledger.bigquery_jobs import Jobs, raise_meant
-from src.core.ledger.bigquery_statements import having, insert_unless, removing
+from src.core.ledger.bigquery_statements import Statement, having, insert_lacking, insert_unless, removing
 from src.core.ledger.unit import Params
 
 Columns = Sequence[str]
@@ -48,23 +49,31 @@ class Once:
         self._place = place
 
     def insert(self, table: Table, values: Params, unique: Uniqueness) -> bool:
+        stem = self._stem(table, [[column, str(values[column])] for column in unique.guarded])
+        rows = self._inserted(stem, insert_unless(table, values, unique.all), lambda: self._there(table, values, unique))
+        return rows == 1 and self._alone(table, values, unique)
+
+    def insert_all(self, table: Table, rows: Sequence[Params], rivals: str) -> int:
+        """Those of which the key is not there, in one chain for all rows that have these rivals."""
+        return self._inserted(self._stem(table, [rivals]), insert_lacking(table, rows), lambda: False) or 0
+
+    def _inserted(self, stem: str, statement: Statement, there: Callable[[], bool]) -> int | None:
+        """The number of rows; None where others have left nothing to insert."""
         caller = secrets.token_hex(8)
-        stem = self._stem(table, values, unique.guarded)
-        statement = insert_unless(table, values, unique.all)
         pauses, attempt = self._jobs.pauses(), 0
         while True:
             ended = self._jobs.done(f"{stem}_{attempt}", statement, caller)
             if ended.caller != caller:
-                if self._there(table, values, unique):
-                    return False
+                if there():
+                    return None
                 last = self._last(stem, attempt)
                 if last != attempt:
                     self._jobs.ended(f"{stem}_{last}")
-                    if self._there(table, values, unique):
-                        return False
+                    if there():
+                        return None
                 attempt = last
             elif ended.wrong is None:
-                return ended.rows == 1 and self._alone(table, values, unique)
+                return ended.rows
             elif not told(ended.wrong).crowded or not pauses.again():
                 raise_meant(ended.wrong)
             attempt += 1
@@ -90,6 +99,6 @@ class Once:
                 attempt += step
         return attempt
 
-    def _stem(self, table: Table, values: Params, columns: Columns) -> str:
-        told_of = json.dumps([self._place, table.name, *([column, str(values[column])] for column in columns)])
-        return f"once_{table.name}_{hashlib.sha256(told_of.encode()).hexdigest()[:40]}"
+    def _stem(self, table: Table, told_of: Sequence[Any]) -> str:
+        named = json.dumps([self._place, table.name, *told_of])
+        return f"once_{table.name}_{hashlib.sha256(named.encode()).hexdigest()[:40]}"

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-from google.cloud.bigquery import ArrayQueryParameter, ScalarQueryParameter
+from google.cloud.bigquery import (
+    ArrayQueryParameter,
+    ScalarQueryParameter,
+    ScalarQueryParameterType,
+    StructQueryParameter,
+    StructQueryParameterType,
+)
 from sqlalchemy import BigInteger, Boolean, Date, Delete, Integer, Select, Table, Text, Update, true
 from sqlalchemy.engine import IteratorResult
 from sqlalchemy.engine.result import SimpleResultMetaData
@@ -96,6 +102,32 @@ def insert_unless(table: Table, values: Params, taken: Sequence[Sequence[str]]) 
     return Statement(sql, _parameters(table, values), ())
 
 
+def insert_lacking(table: Table, rows: Sequence[Params]) -> Statement:
+    """Inserts those of which the key is not there."""
+    quote = DIALECT.identifier_preparer.quote
+    name = quote(table.name)
+    columns = ", ".join(quote(column) for column in rows[0])
+    given = ", ".join(f"given.{quote(column)}" for column in rows[0])
+    sql = (
+        f"INSERT INTO {name} ({columns}) SELECT {given} FROM UNNEST(@p_rows) AS given "  # noqa: S608 - as above
+        f"WHERE NOT EXISTS (SELECT 1 FROM {name} AS kept WHERE {_of_one_key(table)})"
+    )
+    return Statement(sql, _listed(table, rows), ())
+
+
+def renewing(table: Table, rows: Sequence[Params], by: str) -> Statement:
+    """Puts each in the place of the row with its key, unless that one is newer by this column."""
+    quote = DIALECT.identifier_preparer.quote
+    told = (quote(column) for column in rows[0] if column not in table.primary_key.columns)
+    values = ", ".join(f"{column} = given.{column}" for column in told)
+    older = f"kept.{quote(by)} <= given.{quote(by)}"
+    sql = (
+        f"UPDATE {quote(table.name)} AS kept SET {values} "  # noqa: S608 - as above
+        f"FROM UNNEST(@p_rows) AS given WHERE {_of_one_key(table)} AND {older}"
+    )
+    return Statement(sql, _listed(table, rows), ())
+
+
 def having(table: Table, values: Params, taken: Sequence[Sequence[str]], but: Sequence[str] = ()) -> Statement:
     """The first row with the same values in any of the sets of columns, and others in `but`."""
     quote = DIALECT.identifier_preparer.quote
@@ -114,6 +146,32 @@ def removing(table: Table, values: Params, columns: Sequence[str]) -> Statement:
 def _same(taken: Sequence[Sequence[str]]) -> str:
     quote = DIALECT.identifier_preparer.quote
     return " OR ".join("(" + " AND ".join(f"{quote(column)} = @p_{column}" for column in columns) + ")" for columns in taken)
+
+
+def _of_one_key(table: Table) -> str:
+    """Between the least and the greatest of each column besides, for what is joined prunes neither partitions nor clusters."""
+    names = [(DIALECT.identifier_preparer.quote(column.name), column.name) for column in table.primary_key]
+    return " AND ".join(
+        f"kept.{quoted} = given.{quoted} AND kept.{quoted} BETWEEN @p_least_{name} AND @p_most_{name}" for quoted, name in names
+    )
+
+
+def _listed(table: Table, rows: Sequence[Params]) -> tuple[Parameter, ...]:
+    kinds = {column: _kind(table.c[column].type, None) for column in rows[0]}
+    # the type's fields are named, as those of the values are
+    kind = StructQueryParameterType(*(ScalarQueryParameterType(named, name=column) for column, named in kinds.items()))
+    given = [
+        StructQueryParameter(
+            None, *(ScalarQueryParameter(column, named, _bound(table.c[column].type, values[column])) for column, named in kinds.items())
+        )
+        for values in rows
+    ]
+    bounds = [
+        _parameter(f"{end}_{column.name}", column.type, pick(values[column.name] for values in rows))
+        for column in table.primary_key
+        for end, pick in (("least", min), ("most", max))
+    ]
+    return (ArrayQueryParameter("p_rows", kind, given), *bounds)
 
 
 def _parameters(table: Table, values: Params) -> tuple[Parameter, ...]:

@@ -1,14 +1,16 @@
 """How complete each day of each provider is, with its totals: what a dataset says, where it can be asked without opening the dataset."""
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Delete, Select, Update, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Delete, Select, Table, bindparam, delete, exists, select
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
-from src.core.ledger.unit import Tables, Unit
+from src.core.ledger.unit import Row, Tables, Unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,22 +37,46 @@ COLUMNS = tuple(column.name for column in fields(TrackedDay))
 
 def record(unit: Unit, days: Iterable[TrackedDay]) -> None:
     """A day replaces what an older publication said of it, all currencies at once; a newer one's word stands."""
-    by_day: dict[tuple[str, str, date], list[TrackedDay]] = {}
+    told: dict[tuple[str, str], dict[tuple[date, str], TrackedDay]] = defaultdict(dict)
     for day in days:
-        by_day.setdefault((day.org_slug, day.provider, day.usage_date), []).append(day)
-    table = unit.tables["org_cost_tracking"]
-    for org_slug in sorted({org_slug for org_slug, _, _ in by_day}):
+        told[day.org_slug, day.provider][day.usage_date, day.currency] = day
+    for org_slug in sorted({org_slug for org_slug, _ in told}):
         unit.hold(f"days of {org_slug}")
-    for (org_slug, provider, usage_date), told in by_day.items():
-        place = {"org": org_slug, "by": provider, "on": usage_date}
-        if unit.first(unit.prepared(_newer), {**place, "gen": told[0].generation}) is not None:
-            continue
-        for one in told:
-            values = {name: getattr(one, name) for name in COLUMNS}
-            # in its place: where nothing is undone, a day must never be without what was told of it
-            if unit.change(_renewed, {f"new_{name}": value for name, value in values.items()}) != 1:
-                unit.insert_once(table, values)
-        unit.change(unit.prepared(_forget), {**place, "gen": told[0].generation})
+    for (org_slug, provider), by_key in told.items():
+        dates = [usage_date for usage_date, _ in by_key]
+        place = {"org": org_slug, "by": provider, "first": min(dates), "last": max(dates)}
+        _put(unit, list(by_key.values()), unit.rows(unit.prepared(_standing), place))
+        unit.change(_forget, place)
+
+
+def _put(unit: Unit, told: Sequence[TrackedDay], standing: Sequence[Row]) -> None:
+    """All days of a provider in a few statements, for where each takes a second."""
+    table = unit.tables["org_cost_tracking"]
+    newest: dict[date, int] = {}
+    for usage_date, _, generation in standing:
+        newest[usage_date] = max(generation, newest.get(usage_date, generation))
+    there = {(usage_date, currency) for usage_date, currency, _ in standing}
+    heard = [day for day in told if day.generation >= newest.get(day.usage_date, day.generation)]
+    known = [day for day in heard if (day.usage_date, day.currency) in there]
+    # in its place: where nothing is undone, a day must never be without what was told of it
+    renewed = unit.renew(table, [_values(day) for day in known], "generation")
+    # one that is gone since it was seen is inserted as well, and one that is there is not
+    lacking = heard if renewed < len(known) else [day for day in heard if (day.usage_date, day.currency) not in there]
+    if _insert(unit, table, lacking) < len(lacking):
+        # somebody older may have come first
+        unit.renew(table, [_values(day) for day in lacking], "generation")
+
+
+def _insert(unit: Unit, table: Table, days: Sequence[TrackedDay]) -> int:
+    by_month: dict[str, list[TrackedDay]] = defaultdict(list)
+    for day in days:
+        # by months, so that no chain of attempts becomes long
+        by_month[f"{day.org_slug} {day.provider} {day.usage_date:%Y-%m}"].append(day)
+    return sum(unit.insert_all(table, [_values(day) for day in some], rivals) for rivals, some in by_month.items())
+
+
+def _values(day: TrackedDay) -> dict[str, Any]:
+    return {name: getattr(day, name) for name in COLUMNS}
 
 
 def of_org(unit: Unit, org_slug: str, *, first: date, last: date) -> list[Mapping[str, Any]]:
@@ -71,29 +97,23 @@ def _of_org(tables: Tables) -> Select[Any]:
     )
 
 
-def _newer(tables: Tables) -> Select[Any]:
+def _standing(tables: Tables) -> Select[Any]:
     day = tables["org_cost_tracking"].c
-    return select(day.generation).where(
-        day.org_slug == bindparam("org"),
-        day.provider == bindparam("by"),
-        day.usage_date == bindparam("on", type_=day.usage_date.type),
-        day.generation > bindparam("gen"),
-    )
-
-
-def _renewed(tables: Tables) -> Update:
-    days = tables["org_cost_tracking"]
-    new = {name: bindparam(f"new_{name}", type_=days.c[name].type) for name in COLUMNS}
-    key = (days.c[name] == new[name] for name in ("org_slug", "provider", "usage_date", "currency"))
-    return update(days).where(*key, days.c.generation <= new["generation"]).values(new)
+    return select(day.usage_date, day.currency, day.generation).where(*_within(day))
 
 
 def _forget(tables: Tables) -> Delete:
-    """Currencies that an older publication had and this one has not."""
+    """Currencies that an older publication had of a day and the newest has not."""
     days = tables["org_cost_tracking"]
-    return delete(days).where(
-        days.c.org_slug == bindparam("org"),
-        days.c.provider == bindparam("by"),
-        days.c.usage_date == bindparam("on", type_=days.c.usage_date.type),
-        days.c.generation < bindparam("gen"),
+    newer = days.alias("newer")
+    outdone = exists().where(*_within(newer.c), newer.c.usage_date == days.c.usage_date, newer.c.generation > days.c.generation)
+    return delete(days).where(*_within(days.c), outdone)
+
+
+def _within(day: ReadOnlyColumnCollection[str, Any]) -> Sequence[ColumnElement[bool]]:
+    return (
+        day.org_slug == bindparam("org"),
+        day.provider == bindparam("by"),
+        day.usage_date >= bindparam("first", type_=day.usage_date.type),
+        day.usage_date <= bindparam("last", type_=day.usage_date.type),
     )
