@@ -21,6 +21,7 @@ class Sent:
     path: str
     body: dict[str, Any]
     """The JSON that was sent; of an upload, that of its first part."""
+    token: str = ""
 
     @property
     def configuration(self) -> dict[str, Any]:
@@ -122,7 +123,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        sent = Sent(self.command, self.path, _json_of(raw))
+        token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+        sent = Sent(self.command, self.path, _json_of(raw), token)
         rule = self.proxy.take(sent)
         if rule and rule.act == "answer":
             body = {**sent.body, **rule.body} if "status" in rule.body else rule.body

@@ -39,8 +39,9 @@ class Relation:
 
 
 class DatasetCatalogue:
-    def __init__(self, jobs: Jobs, clock: Clock) -> None:
-        self._jobs, self._clock = jobs, clock
+    def __init__(self, jobs: Jobs, clock: Clock, owner: Jobs | None = None) -> None:
+        """`owner` is who makes the dataset, where that is somebody else."""
+        self._jobs, self._clock, self._owner = jobs, clock, owner or jobs
         self._lock = threading.Lock()
         self._held: dict[str, tuple[float, Relation]] = {}
         self._seen: float | None = None
@@ -53,10 +54,10 @@ class DatasetCatalogue:
         return self.reference.table(name)
 
     def exists(self) -> bool:
-        """Whether the dataset is there, asked anew."""
+        """Whether the dataset is there, asked anew: of its owner, for who has no right on it is refused, be it there or not."""
         with told():
             try:
-                self._jobs.client.get_dataset(self.reference, retry=self._jobs.retry(), timeout=REQUEST_SECONDS)
+                self._owner.client.get_dataset(self.reference, retry=self._owner.retry(), timeout=REQUEST_SECONDS)
             except exceptions.NotFound:
                 self._seen = None
                 return False

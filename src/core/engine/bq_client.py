@@ -162,7 +162,7 @@ class BigQueryWarehouse:
         with self._lock:
             held = self._catalogues.get(jobs.dataset)
             if held is None:
-                held = self._catalogues[jobs.dataset] = DatasetCatalogue(jobs, self._clock)
+                held = self._catalogues[jobs.dataset] = DatasetCatalogue(jobs, self._clock, self._platform_jobs(tenant))
             self._catalogues.move_to_end(jobs.dataset)
             if len(self._catalogues) > CATALOGUES:
                 self._catalogues.popitem(last=False)
@@ -172,9 +172,12 @@ class BigQueryWarehouse:
         return Relations(self._tenant_jobs(tenant), self._open(tenant))
 
     def _owned(self, tenant: Tenant) -> Relations:
-        """Through the platform's own account: an organisation's may write in its dataset, and neither make one nor drop it."""
-        jobs = self._jobs(self._clients.platform(), dataset_of(tenant), self._limits)
+        jobs = self._platform_jobs(tenant)
         return Relations(jobs, DatasetCatalogue(jobs, self._clock))
+
+    def _platform_jobs(self, tenant: Tenant) -> Jobs:
+        """Through the platform's own account: an organisation's may write in its dataset, and neither make one nor drop it."""
+        return self._jobs(self._clients.platform(), dataset_of(tenant), self._limits)
 
     def _tenant_jobs(self, tenant: Tenant) -> Jobs:
         jobs = self._jobs(self._clients.of(tenant), dataset_of(tenant), self._limits)
