@@ -38,7 +38,8 @@ def reserve(unit: Unit, org_slug: str, *, day: date, at: datetime) -> Reservatio
     orgs.alone(unit, org_slug)
     admitted = unit.change(_reserve, {"slug": org_slug, "day": day, "month": day.replace(day=1), "at": at}) == 1
     used = usage(unit, org_slug, day)
-    return Reservation(admitted, None if admitted else _reason(used), used)
+    # the slot that lacked may be free by now
+    return Reservation(admitted, None if admitted else reached(used) or "concurrent", used)
 
 
 def release(unit: Unit, org_slug: str, at: datetime) -> None:
@@ -77,14 +78,15 @@ def usage(unit: Unit, org_slug: str, day: date) -> Usage:
     )
 
 
-def _reason(used: Usage) -> Reason:
+def reached(used: Usage) -> Reason | None:
+    """The limit that would refuse another run."""
     if not used.may_run:
         return "blocked"
     if used.run_month >= used.monthly_limit:
         return "monthly"
     if used.run_today >= used.daily_limit:
         return "daily"
-    return "concurrent"
+    return "concurrent" if used.running >= used.concurrent_limit else None
 
 
 def _reserve(tables: Tables) -> Update:

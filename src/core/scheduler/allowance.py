@@ -34,7 +34,7 @@ def _allowance(unit: Unit, services: Services, tenant: Tenant) -> Allowance:
     if org is None:
         raise Missing(f"there is no organisation {tenant.org_slug!r}; GET /api/v1/organizations lists them")
     used = quotas.usage(unit, org.org_slug, now.astimezone(ZoneInfo(org.timezone)).date())
-    reason = _reason(used)
+    reason = quotas.reached(used)
     return Allowance(
         org=org,
         used=used,
@@ -43,15 +43,3 @@ def _allowance(unit: Unit, services: Services, tenant: Tenant) -> Allowance:
         reason=reason,
         why=refusal(org, used, reason, services.ledger.plans, now).detail if reason else None,
     )
-
-
-def _reason(used: Usage) -> Reason | None:
-    if not used.may_run:
-        return "blocked"
-    full = {
-        "monthly": used.run_month >= used.monthly_limit,
-        "daily": used.run_today >= used.daily_limit,
-        "concurrent": used.running >= used.concurrent_limit,
-    }
-    reasons: tuple[Reason, ...] = ("monthly", "daily", "concurrent")
-    return next((reason for reason in reasons if full[reason]), None)
