@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from sqlalchemy import select, text
 
-from src.core.base.faults import Conflict, Misconfigured, Throttled, Unavailable
+from src.core.base.faults import Conflict, Throttled, Unavailable
 from src.core.base.settings import Settings
 from src.core.ledger import orgs, postgresql_links, queue, runs
 from src.core.ledger.postgresql_faults import Unforeseen
@@ -341,10 +341,3 @@ def _told(ledger):
     with pytest.raises(Throttled) as caught:
         ledger.write(hold)
     return caught.value
-
-
-def test_other_drivers_are_refused_with_an_example():
-    for url in ("postgresql+psycopg2://u:secret@h/db", "postgresql+psycopg://u:secret@h"):
-        with pytest.raises(Misconfigured, match=r"LEDGER_URL.*postgresql\+psycopg://") as caught:
-            open_ledger(Settings(_env_file=None, ledger_url=url))
-        assert "secret" not in str(caught.value)

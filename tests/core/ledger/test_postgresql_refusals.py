@@ -154,3 +154,19 @@ def test_a_standby_is_told_by_whatever_would_write():
                     use()
             assert "org_profiles" in ledger.missing()
             ledger.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "mend"),
+    [
+        ("postgresql+psycopg2://u:secret@h/db", r"driver.*postgresql\+psycopg://"),
+        ("postgresql+psycopg://u:secret@h", r"database.*postgresql\+psycopg://"),
+        ("postgresql+psycopg://u:secret@h:port/db", "write it like"),
+        ("postgresql+psycopg://u:secret@h/db?port=secret", "the options after its question mark"),
+    ],
+    ids=["driver", "database", "port", "option"],
+)
+def test_a_url_that_names_no_postgresql_is_refused_without_quoting_it(url, mend):
+    with pytest.raises(Misconfigured, match=f"LEDGER_URL.*{mend}") as caught:
+        open_ledger(Settings(_env_file=None, ledger_url=url))
+    assert "secret" not in str(caught.value)
