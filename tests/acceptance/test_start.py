@@ -110,6 +110,15 @@ def test_a_check_says_what_the_settings_come_to_and_makes_nothing(tmp_path):
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize(("given", "refused"), [({}, True), ({"LOCAL_KEYRING": "shared/keyring.json"}, False)])
+def test_processes_that_share_a_ledger_must_be_given_a_keyring_they_share(tmp_path, postgres_server, given, refused):
+    ledger = postgres_server.url(postgres_server.create_database())
+    answer = checked(tmp_path, ENVIRONMENT="staging", LEDGER_URL=ledger, **{name: str(tmp_path / path) for name, path in given.items()})
+
+    assert (answer.returncode != 0) == refused
+    assert ("KMS_KEY_NAME: name a Cloud KMS key, or a file in LOCAL_KEYRING that every process" in answer.stderr) == refused
+
+
 def test_a_check_asks_what_lies_elsewhere_and_an_outage_is_a_warning(tmp_path, postgres_server):
     database = postgres_server.create_database()
     nobody = f"http://127.0.0.1:{free_port()}"

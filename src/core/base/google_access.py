@@ -34,10 +34,12 @@ def platform_credentials(settings: Settings, url: str) -> Credentials:
         else:
             credentials, _ = google.auth.default(scopes=[SCOPE])
     except (DefaultCredentialsError, OSError, ValueError) as wrong:
-        raise Misconfigured(
-            "GOOGLE_APPLICATION_CREDENTIALS: the platform has no Google account here; name its key file, or run where "
-            "an account is attached"
-        ) from wrong
+        named = settings.google_application_credentials
+        if named:
+            why = f"no account can be read from {named} ({'there is no such file' if not named.exists() else type(wrong).__name__})"
+        else:
+            why = "the platform has no Google account here"
+        raise Misconfigured(f"GOOGLE_APPLICATION_CREDENTIALS: {why}; name its key file, or run where an account is attached") from wrong
     known: Credentials = credentials
     return known
 

@@ -220,6 +220,9 @@ class Settings(BaseSettings):
             found.append(
                 Flaw("must name a folder on a disk that lasts: a container's own disk forgets what is stored on it", "EMBEDDED_DATA_DIR")
             )
+        shared = self.ledger_engine != "sqlite" or self.environment is Environment.PRODUCTION
+        if shared and not self.kms_key_name and not self.local_keyring:
+            found.append(Flaw("name a Cloud KMS key, or a file in LOCAL_KEYRING that every process of this ledger reads", "KMS_KEY_NAME"))
         return found
 
     def _flaws_in_production(self) -> list[Flaw]:
@@ -232,8 +235,6 @@ class Settings(BaseSettings):
             )
         if not self.rate_limit_enabled:
             found.append(Flaw("must be true in production; unset it", "RATE_LIMIT_ENABLED"))
-        if not self.kms_key_name and not self.local_keyring:
-            found.append(Flaw("name a Cloud KMS key, or a file in LOCAL_KEYRING", "KMS_KEY_NAME"))
         if not self.cors_origins:
             found.append(Flaw(f"must name the browser origins that may call, like {CORS_EXAMPLE}", "CORS_ORIGINS"))
         if "*" in self.cors_origins:
