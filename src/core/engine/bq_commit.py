@@ -5,7 +5,8 @@ Nothing is locked while a publication is prepared. The transaction advances the 
 replaces or changes, if none of them has moved since the publication began; BigQuery cancels a transaction that changes a table another one
 has changed since. So of two publications that meet one is there whole, and the other one is `Superseded` by a newer one of its scope or,
 where another scope changed a table of its, `Throttled`: run again, it works on what the other left. Appends of different scopes to one
-table both commit.
+table both commit. They advance a row of the table's too, which must have stayed only for who publishes a changed copy of it: the copy lacks
+what was appended since.
 """
 
 import random
@@ -15,7 +16,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from src.core.base.faults import Fault, Rejected, Superseded, Throttled, Timeout, Unavailable
+from src.core.base.faults import Fault, Superseded, Throttled
 from src.core.engine.bq_catalogue import FENCES
 from src.core.engine.bq_jobs import Jobs
 from src.core.engine.bq_pending import Pending
@@ -44,6 +45,10 @@ def table_scope(table: str) -> str:
     return TABLE_SCOPE + table
 
 
+def appends_scope(table: str) -> str:
+    return f"{TABLE_SCOPE}{table}:appends"
+
+
 def published_generation(jobs: Jobs, scope: str) -> int:
     [found] = jobs.arrow(jobs.run(PUBLISHED, {"scope": scope})).to_pylist()
     return int(found["generation"] or 0)
@@ -55,21 +60,29 @@ class Commit:
     def __init__(self, jobs: Jobs, run_id: str, fence: Fence, at: datetime) -> None:
         self._jobs, self._run_id, self._fence, self._at = jobs, run_id, fence, at
         self._seen = self._look()
-        self._tables: set[str] = set()
+        self._changed: set[str] = set()
+        self._copied: set[str] = set()
         self._require_newest(self._seen)
 
     def fence(self, table: str) -> None:
-        """The table must be at the end as it was at the beginning."""
-        self._tables.add(table_scope(table))
+        """At the end nobody else may have changed the table since the beginning."""
+        self._changed.add(table)
+
+    def fence_copied(self, table: str) -> None:
+        """Nor may anybody have appended to it."""
+        self._changed.add(table)
+        self._copied.add(table)
 
     def send(self, pending: Mapping[str, Pending]) -> None:
-        scopes = [self._fence.scope, *sorted(self._tables)]
+        touched = [table for table in pending.values() if table.touched]
+        appended = {table.name for table in touched} - self._changed
+        scopes = [self._fence.scope, *sorted(map(table_scope, self._changed)), *sorted(map(appends_scope, appended))]
         absent = [scope for scope in scopes if scope not in self._seen]
         if absent:
             # before the transaction: an UPDATE of a row conflicts with another one, two INSERTs would not. A row that two publications
-            # have made at once stands twice; both are then advanced together and the higher one counts.
+            # have made at once stands twice, perhaps at different generations; every commit advances the highest, which is what counts.
             self._jobs.run(SEED, {"scopes": absent})
-        sql, values = self._script(scopes, [table for table in pending.values() if table.touched])
+        sql, values = self._script(scopes, touched)
         name = f"publish-{self._run_id}-{self._fence.generation}-{secrets.token_hex(6)}"
         for attempt in range(TRIES):
             conflict = self._sent(sql, values, f"{name}-{attempt}")
@@ -82,16 +95,16 @@ class Commit:
     def _sent(self, sql: str, values: Params, name: str) -> Throttled | None:
         """None when it is committed. Where a conflict rolled it back, what it would publish still stands in the staging tables."""
         try:
-            self._jobs.run(sql, values, name=name)
-        except Throttled as conflict:
-            return conflict
-        except Rejected as refused:
-            if LOST not in refused.detail:
-                raise
-            raise self._loss() from refused
-        except (Unavailable, Timeout):
-            if not self._is_ours():
-                raise
+            self._jobs.run(sql, values, name=name, counted=False)
+        except Fault as fault:
+            # whatever was said, and of whichever of the tries: what stands in the fence is committed
+            if self._is_ours():
+                return None
+            if isinstance(fault, Throttled):
+                return fault
+            if LOST in fault.detail:
+                raise self._loss() from fault
+            raise
         return None
 
     def _script(self, scopes: list[str], tables: list[Pending]) -> tuple[str, dict[str, Any]]:
@@ -100,8 +113,8 @@ class Commit:
             "x_scopes": scopes,
         }  # fmt: skip
         moved = ["(held.scope = @x_scope AND held.generation >= @x_generation)"]
-        for number, scope in enumerate(scopes[1:]):
-            moved.append(f"(held.scope = @x_table_{number} AND IFNULL(held.generation, 0) <> @x_seen_{number})")
+        for number, scope in enumerate([*sorted(map(table_scope, self._changed)), *sorted(map(appends_scope, self._copied))]):
+            moved.append(f"(held.scope = @x_table_{number} AND IFNULL(held.generation, 0) > @x_seen_{number})")
             values |= {f"x_table_{number}": scope, f"x_seen_{number}": self._seen.get(scope) or 0}
         lines = [
             "BEGIN TRANSACTION",
@@ -134,7 +147,7 @@ class Commit:
         return Throttled("another publication changed a table of this one meanwhile; run this again", retry_after=RETRY_SECONDS)
 
     def _is_ours(self) -> bool:
-        """Whether the transaction was committed though its answer never came."""
+        """Whether the transaction was committed though its answer never came, or spoke of something else."""
         values: dict[str, Any] = {
             "scope": self._fence.scope, "generation": self._fence.generation, "run": self._run_id, "at": self._at,
         }  # fmt: skip

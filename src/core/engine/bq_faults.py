@@ -11,7 +11,7 @@ import requests
 from google.api_core import exceptions
 from google.auth.exceptions import GoogleAuthError, TransportError
 
-from src.core.base.faults import Fault, Misconfigured, Missing, NotYours, Rejected, Throttled, Timeout, TooLarge, Unavailable
+from src.core.base.faults import Fault, Misconfigured, Missing, Rejected, Throttled, Timeout, TooLarge, Unavailable
 
 SENTENCE: Final = 300
 RETRY_SECONDS: Final = 2.0
@@ -39,11 +39,14 @@ LOST: Final = (
 )
 """The request may or may not have arrived; BigQuery is asked again under the same job id."""
 AGAIN: Final = frozenset({"rateLimitExceeded", "backendError", "internalError", "badGateway", "jobRateLimitExceeded"})
+CROWDED: Final = frozenset({"rateLimitExceeded", "jobRateLimitExceeded", "jobBackendError", "jobInternalError", "tableUnavailable"})
+"""What failed so neither began nor left anything; the same again, as a new job, is right."""
 # The last is the emulator's, which knows no other word for a transaction that came too late.
-CONFLICTS: Final = (
-    "could not serialize access", "due to concurrent update", "transaction is aborted due to", "too many dml statements",
-    "failed to commit ducklake transaction",
-)  # fmt: skip
+CROWDED_WORDS: Final = re.compile(
+    r"could not serialize access|due to concurrent update|transaction is aborted due to|too many DML statements|concurrent transactions?"
+    r"|too many .*(update|change) operations|DML statement has been queued for too long|failed to commit DuckLake transaction",
+    re.IGNORECASE,
+)
 UNKNOWN_FUNCTION: Final = re.compile(r"function not found: ?(?P<name>\S*)", re.IGNORECASE)
 REQUEST: Final = re.compile(r"^\d{3} (GET|POST|PUT|PATCH|DELETE) \S+: ")
 IDENTIFIED: Final = re.compile(r"; reason: [\s\S]*$|\n\s*Location: [\s\S]*$|\n\s*Job ID: [\s\S]*$")
@@ -94,7 +97,7 @@ def _quota(said: str) -> Fault:
 
 
 def _rate(said: str) -> Fault:
-    return Throttled(f"BigQuery takes no more of this kind now: {said}", retry_after=RETRY_SECONDS)
+    return Throttled(f"BigQuery does not take this now; run it again: {said}", retry_after=RETRY_SECONDS)
 
 
 def _again(said: str) -> Fault:
@@ -113,8 +116,7 @@ REASONS: Final[dict[str, Maker]] = {
     "duplicate": Rejected,
     "conditionNotMet": lambda said: Throttled(f"another change came first; run this again: {said}", retry_after=RETRY_SECONDS),
     "notImplemented": Rejected,
-    "rateLimitExceeded": _rate,
-    "jobRateLimitExceeded": _rate,
+    **dict.fromkeys(CROWDED, _rate),
     "quotaExceeded": _quota,
     "billingNotEnabled": _billing,
     "billingTierLimitExceeded": _billed,
@@ -126,8 +128,6 @@ REASONS: Final[dict[str, Maker]] = {
     "timeout": lambda said: Timeout(f"the job took longer than BIGQUERY_JOB_SECONDS: {said}"),
     "backendError": _again,
     "internalError": _again,
-    "jobBackendError": _again,
-    "jobInternalError": _again,
 }
 
 
@@ -150,8 +150,8 @@ def _of_the_wire(error: BaseException) -> Fault | None:
 def _of_the_text(said: str) -> Fault | None:
     """Where several failures share one reason, `invalidQuery` above all, and only the sentence tells them apart."""
     lowered = said.lower()
-    if any(sign in lowered for sign in CONFLICTS):
-        return Throttled("another change of the same table came first; run this again", retry_after=RETRY_SECONDS)
+    if CROWDED_WORDS.search(said):
+        return Throttled(f"other changes came first; run this again: {said}", retry_after=RETRY_SECONDS)
     if "bytes billed" in lowered and "limit" in lowered:
         return _billed(said)
     if "job timed out" in lowered:
@@ -181,11 +181,6 @@ def _by_class(error: BaseException, said: str) -> Fault:
         if isinstance(error, classes):
             return maker(said)
     return Unavailable("BigQuery did not answer as it should; run this again")
-
-
-def not_yours(error: BaseException) -> bool:
-    """Whether this account may not see the thing, or there is none: to an account without rights the two look alike."""
-    return isinstance(fault_of(error), Missing | NotYours) or reason_of(error) == "accessDenied" or isinstance(error, exceptions.Forbidden)
 
 
 @contextmanager

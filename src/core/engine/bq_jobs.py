@@ -7,6 +7,7 @@ that failed has used up its id, and the next call takes the next attempt's.
 
 import hashlib
 import re
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,8 @@ from src.core.engine.port import Params
 RETRY_SECONDS: Final = 60.0
 REQUEST_SECONDS: Final = 60.0
 GRACE_SECONDS: Final = 15.0  # BigQuery ends a job that takes too long by itself; this is how much later its answer may come
+CANCEL_SECONDS: Final = 30.0  # BigQuery answers that it will cancel a job before it has
+PAUSE_SECONDS: Final = 0.5
 ATTEMPTS: Final = 50
 BULK_ROWS: Final = 10_000  # more rows than this are read through the Storage Read API; fewer come sooner in pages
 PAGE_ROWS: Final = 10_000
@@ -94,8 +97,13 @@ class Jobs:
     def labelled(self, *, run: str, pipeline: str) -> "Jobs":
         return replace(self, labels={**self.labels, "run": label(run), "pipeline": label(pipeline)})
 
-    def run(self, sql: str, params: Params | None = None, *, name: str | None = None, destination: str | None = None) -> Done:
-        """GoogleSQL, one statement or a script; tables without a dataset are this one's. `destination` is overwritten by the result."""
+    def run(
+        self, sql: str, params: Params | None = None, *, name: str | None = None, destination: str | None = None, counted: bool = True
+    ) -> Done:
+        """GoogleSQL, one statement or a script; tables without a dataset are this one's. `destination` is overwritten by the result.
+
+        What the statements of a script did is asked for when it is over, and the asking may fail: a caller can do without.
+        """
         text, values = with_parameters(sql, params)
         config = self._config(bigquery.QueryJobConfig(query_parameters=values), billed=True)
         if destination:
@@ -111,7 +119,7 @@ class Jobs:
 
         with told():
             job, rows = self._finished(begin, wait, name)
-            return Done(job.job_id, *self._outcome(job, rows), result=job.destination)
+            return Done(job.job_id, *self._outcome(job, rows, counted), result=job.destination)
 
     def dry(self, sql: str, params: Params | None = None) -> Dry:
         text, values = with_parameters(sql, params)
@@ -219,14 +227,29 @@ class Jobs:
                 # after a lost answer the job of that id is what this call has sent, and its outcome, good or bad, is the answer
                 job, ours = cast("AnyJob", self._known(job_id)), bool(lost) or name is None
             try:
-                return job, wait(job)
-            except TimeoutError as late:
-                self.client.cancel_job(job_id, retry=self.retry(), timeout=REQUEST_SECONDS)
-                raise Timeout(f"the job {job_id} took longer than BIGQUERY_JOB_SECONDS; it was cancelled") from late
+                return job, self._waited(job, wait)
             except exceptions.GoogleAPIError:
                 if ours or not self._known(job_id).error_result:
                     raise
         raise Unavailable(f"the job {self._id(name, 1)} has failed {ATTEMPTS} times, in this process or in others")
+
+    def _waited(self, job: AnyJob, wait: Callable[[AnyJob], Outcome]) -> Outcome:
+        try:
+            return wait(job)
+        except TimeoutError as late:
+            if not self._stopped(job):
+                told_so = f"the job {job.job_id} took longer than BIGQUERY_JOB_SECONDS; it was asked to be cancelled, but may still be done"
+                raise Timeout(told_so) from late
+        return wait(job)
+
+    def _stopped(self, job: AnyJob) -> bool:
+        """Whether it is over, in one way or the other: to cancel is a request, and a job may be done before it is heard."""
+        job.cancel(retry=self.retry(), timeout=REQUEST_SECONDS)
+        until = time.monotonic() + CANCEL_SECONDS
+        while job.state != "DONE" and time.monotonic() < until:
+            time.sleep(PAUSE_SECONDS)
+            job.reload(retry=self.retry(), timeout=REQUEST_SECONDS)
+        return bool(job.state == "DONE")
 
     def _known(self, job_id: str) -> bigquery.QueryJob | bigquery.LoadJob:
         # just after a conflict BigQuery may not find the job yet
@@ -243,11 +266,15 @@ class Jobs:
             name = f"{re.sub(r'[^A-Za-z0-9_-]', '-', name)[:800]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
         return f"cdp-{self.dataset}-{name}-{attempt}"
 
-    def _outcome(self, job: bigquery.QueryJob, rows: RowIterator) -> tuple[int, RowIterator | None, tuple[tuple[str, int], ...]]:
+    def _outcome(
+        self, job: bigquery.QueryJob, rows: RowIterator, counted: bool
+    ) -> tuple[int, RowIterator | None, tuple[tuple[str, int], ...]]:
         shown = rows if rows.schema else None
         if job.statement_type != "SCRIPT":
             affected = job.num_dml_affected_rows or 0
             return affected, shown, ((job.statement_type or "", affected),)
+        if not counted:
+            return 0, shown, ()
         children = sorted(self.client.list_jobs(parent_job=job, retry=self.retry(), timeout=REQUEST_SECONDS), key=_order)
         statements = tuple((child.statement_type or "", child.num_dml_affected_rows or 0) for child in children)
         return sum(affected for _, affected in statements), shown, statements

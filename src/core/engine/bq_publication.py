@@ -203,6 +203,8 @@ class BigQueryPublication:
         values = {**self._sight.values, **params}
         made, making = target.written, ""
         if not (target.whole and made and not target.loaded):
+            if not target.whole:
+                self._commit.fence_copied(target.name)
             made = self._names.new()
             copied = f"INSERT INTO {quoted(made)} ({target.columns}) {target.query}"
             making = f"{creation(made, target.relation.fields, STAGING_HOURS)};\n{copied};\n"

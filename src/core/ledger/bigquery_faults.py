@@ -8,7 +8,7 @@ from google.api_core.exceptions import GoogleAPICallError, RetryError
 from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
 
 from src.core.base.faults import Fault, Misconfigured, Throttled, Timeout, Unavailable
-from src.core.engine.bq_faults import reason_of, said_of
+from src.core.engine.bq_faults import CROWDED, CROWDED_WORDS, reason_of, said_of
 
 # All that Google's client raises of its own accord.
 BigQueryErrors = (GoogleAPICallError, RetryError, GoogleAuthError, requests.exceptions.RequestException, ConnectionError, TimeoutError)
@@ -16,13 +16,6 @@ BigQueryErrors = (GoogleAPICallError, RetryError, GoogleAuthError, requests.exce
 CROWD_SECONDS = 5.0
 QUOTA_SECONDS = 60.0
 
-# Neither began nor left anything; the same again later is right.
-CROWDED = frozenset({"rateLimitExceeded", "jobRateLimitExceeded", "jobBackendError", "jobInternalError", "tableUnavailable"})
-CROWDED_WORDS = re.compile(
-    r"could not serialize access|too many DML statements outstanding|aborted due to concurrent update"
-    r"|concurrent transactions?|too many .*(update|change) operations|DML statement has been queued for too long",
-    re.IGNORECASE,
-)
 # Whether it began is not known.
 BROKEN = frozenset({"backendError", "internalError", "badGateway", "dontRetry"})
 SERVER_ERROR = 500
