@@ -1,11 +1,12 @@
 """A run's way through the ledger (accepted, claimed, settled): on SQLite beside the same statements on a bare connection, on PostgreSQL
 beside a queue in its barest form and procrastinate on the same server. Every commit waits for the disk, here and there.
 
-Ours records each run, counts it against its organisation's limits and keeps a trigger and an audit row; the others only queue.
+Ours is what the service calls, and more than a queue: `queue_cycle` says what. The others only queue.
 `python -m bench.bench_ledger [--cycles N] [--pairs N] [--procrastinate PYTHON]`; without PostgreSQL its half is left out, with a word.
 """
 
 import argparse
+import asyncio
 import shutil
 import sqlite3
 import sys
@@ -16,8 +17,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from bench import queue_cycle
 from bench.measure import compare
-from bench.queue_cycle import cycle, opened, prepared
 from src.core.ledger.sqlite_statements import Compiled
 from tests.engines.places import MEND, postgres_bin
 from tests.engines.postgres import PostgresServer, running_postgres
@@ -36,21 +37,20 @@ def taken_down(url: str, cycles: int) -> Taken:
         taken[-1].append((self._sql, self.bound(params)))
         return plain(self, raw, params)
 
-    ledger = opened(url)
-    write = ledger.write
+    desk = queue_cycle.opened(url)
+    write = desk.ledger.write
 
     def begun(op: Callable[..., Any], *args: Any) -> Any:
         taken.append([])
         return write(op, *args)
 
-    ledger.write = begun  # type: ignore[method-assign, assignment]
+    desk.ledger.write = begun  # type: ignore[method-assign, assignment]
     Compiled.run = noted  # type: ignore[method-assign]
     try:
-        for number in range(cycles):
-            cycle(ledger, number)
+        asyncio.run(queue_cycle.cycles(desk, cycles))
     finally:
         Compiled.run = plain  # type: ignore[method-assign]
-        ledger.close()
+        desk.ledger.close()
     return taken
 
 
@@ -75,7 +75,7 @@ def on_sqlite(cycles: int, pairs: int) -> bool:
     with tempfile.TemporaryDirectory() as place:
         fresh, used = Path(place) / "fresh", Path(place) / "used"
         fresh.mkdir()
-        prepared(f"sqlite:///{fresh / 'ledger.db'}")
+        queue_cycle.prepared(f"sqlite:///{fresh / 'ledger.db'}")
         shutil.copytree(fresh, used)
         anchor = [sys.executable, "-m", "bench.bench_ledger", "--bare", str(fresh), "--cycles", str(cycles)]
         name = f"queue cycle on SQLite, {cycles} runs; anchor: the same statements on a bare connection"
@@ -85,7 +85,7 @@ def on_sqlite(cycles: int, pairs: int) -> bool:
 
 def on_postgresql(server: PostgresServer, cycles: int, pairs: int, python: str | None) -> bool:
     url, place = server.url(server.create_database()), server.dsn(server.create_database())
-    prepared(url)
+    queue_cycle.prepared(url)
     ours = _ours(url, cycles)
     name = f"queue cycle on PostgreSQL, {cycles} runs; anchor:"
     plain = [sys.executable, "bench/bare_queue.py", place, str(cycles)]

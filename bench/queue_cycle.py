@@ -1,99 +1,111 @@
-"""Runs on their way through the ledger: accepted, claimed, settled. `python -m bench.queue_cycle LEDGER_URL CYCLES`"""
+"""Runs on their way through the ledger, by the functions the service calls: accepted, claimed, settled. Each waits for the one before.
 
+Beside it stands procrastinate's defer, fetch and finish of a job that does nothing, one worker, one at a time. For the same three steps
+ours checks the request against its pipeline, looks for the same work under way, counts the run against its organisation's limits and
+frees the slot, keeps the run, its trigger and its progress, and writes an audit row. What both leave out is the work between: here the
+rows of steps and the heartbeats. `python -m bench.queue_cycle LEDGER_URL CYCLES`
+"""
+
+import asyncio
 import sys
 import time
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
-from src.core.base.identity import Actor
+from src.core.base.clock import Clock, SystemClock
+from src.core.base.identity import Actor, Tenant
+from src.core.base.ids import Ids, SystemIds
+from src.core.base.names import Environment, org_slug
 from src.core.base.settings import Settings
-from src.core.ledger import orgs, queue, quotas, runs, scheduled
+from src.core.base.window import Window
+from src.core.crypto.vault import Vault
+from src.core.engine.port import Warehouse
+from src.core.ledger import orgs
 from src.core.ledger.plans import Plan
-from src.core.ledger.runs import NewRun
-from src.core.ledger.store import Ledger, Unit, open_ledger
-from src.core.scheduler.settling import Ending, settle
+from src.core.ledger.store import Ledger, open_ledger
+from src.core.pipeline.catalog import Catalog, Entry
+from src.core.scheduler.acceptance import accept
+from src.core.scheduler.board import Board
+from src.core.scheduler.claims import next_claim
+from src.core.scheduler.journal import LeasedJournal
+from src.core.scheduler.lease import Lease
+from src.core.step.sources import Sources
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
-DAY = date(2026, 11, 19)
-LEASE = timedelta(seconds=30)
+DAY = Window.day(date(2026, 11, 19))
 PLAN = Plan("WIDE", 10**6, 10**6, 10)
+ACME = Tenant(org_slug("acme"), Environment.DEVELOPMENT)
+ACTOR = Actor("org", ACME.org_slug, "user-7", request_id="req-9")
+DOCUMENT = "gcp/cost/billing"
 WARM_UP = 20
 
 
+@dataclass(frozen=True)
+class Desk:
+    """Services of who only accepts, claims and settles."""
+
+    settings: Settings
+    ledger: Ledger
+    entry: Entry
+    catalog: Catalog
+    clock: Clock
+    ids: Ids
+
+    @property
+    def vault(self) -> Vault:
+        raise AssertionError("no credential is opened here")
+
+    @property
+    def warehouse(self) -> Warehouse:
+        raise AssertionError("nothing is published here")
+
+    @property
+    def sources(self) -> Sources:
+        raise AssertionError("nothing is read here")
+
+
 def prepared(url: str) -> None:
-    ledger = opened(url)
+    ledger = open_ledger(_settings(url))
     ledger.bootstrap()
     acme = orgs.NewOrg(org_slug="acme", company_name="Acme", admin_email="a@acme.example", plan=PLAN, created_at=AT, generation=1)
     assert ledger.write(orgs.create, acme)
     ledger.close()
 
 
-def opened(url: str) -> Ledger:
-    return open_ledger(Settings(_env_file=None, ledger_url=url))
+def opened(url: str) -> Desk:
+    settings = _settings(url)
+    catalog = Catalog.load(settings.configs_dir)
+    return Desk(settings, open_ledger(settings), catalog.get(DOCUMENT), catalog, SystemClock(), SystemIds())
 
 
-def cycle(ledger: Ledger, number: int) -> None:
-    run_id = f"run{number:06}"
-    ledger.write(_accept, run_id)
-    ledger.write(_claim)
-    ledger.write(_end, run_id)
-
-
-def _accept(unit: Unit, run_id: str) -> None:
-    run = NewRun(
-        pipeline_logging_id=run_id,
-        org_slug="acme",
-        pipeline_id="acme-gcp-cost",
-        document="gcp/cost/billing",
-        trigger_type="api",
-        window_start=DAY,
-        window_end=DAY,
-        status="QUEUED",
-        accepted_at=AT,
-        active_key=f"acme|gcp/cost/billing|{run_id}",
-    )
-    orgs.alone(unit, "acme")
-    assert runs.working(unit, str(run.active_key)) is None
-    assert quotas.reserve(unit, "acme", day=DAY, at=AT).admitted
-    assert runs.accept(unit, run)
-    common: dict[str, Any] = {
-        "scheduled_run_id": run_id,
-        "org_slug": "acme",
-        "pipeline_id": run.pipeline_id,
-        "document": run.document,
-        "queued_at": AT,
-        "max_retries": 2,
-        "pipeline_logging_id": run_id,
-    }
-    scheduled.add(unit, scheduled.NewTrigger(trigger_type="api", scheduled_time=AT, created_at=AT, **common))
-    assert queue.add(unit, queue.NewEntry(queue_id=run_id, available_at=AT, **common))
-
-
-def _claim(unit: Unit) -> None:
-    entry = queue.claim(unit, "bench", AT, AT + LEASE)
-    assert entry is not None
-    assert runs.take(unit, entry.pipeline_logging_id, AT) == 1
-    scheduled.start(unit, entry.pipeline_logging_id, AT)
-
-
-def _end(unit: Unit, run_id: str) -> None:
-    entry = queue.get(unit, run_id)
-    assert entry is not None
-    assert queue.complete(unit, queue.Hold(run_id, "bench", entry.lease_generation))
-    ending = Ending(run_id=run_id, audit_id=f"a{run_id}", org_slug="acme", actor=Actor("system"), status="SUCCESS", at=AT)
-    assert settle(unit, ending)
-
-
-def main(url: str, cycles: int) -> None:
-    ledger = opened(url)
-    first = time.time_ns()  # runs of an earlier process have other numbers
-    for number in range(first, first + WARM_UP):
-        cycle(ledger, number)
+async def cycles(desk: Desk, count: int) -> float:
+    """How long so many took. A lease is a thing of an event loop; nothing else is in this one."""
     started = time.perf_counter()
-    for number in range(first + WARM_UP, first + WARM_UP + cycles):
-        cycle(ledger, number)
-    print(f"measured {time.perf_counter() - started}")
-    ledger.close()
+    for _ in range(count):
+        _cycle(desk)
+    return time.perf_counter() - started
+
+
+def _cycle(desk: Desk) -> None:
+    accepted = accept(desk, desk.catalog, tenant=ACME, actor=ACTOR, entry=desk.entry, window=DAY, inputs={})
+    assert accepted.fresh
+    claim = next_claim(desk, "bench")
+    assert claim is not None
+    assert claim.run_id == accepted.run.pipeline_logging_id
+    board = Board([step.id for step in desk.entry.document.steps], desk.clock)
+    lease = Lease(desk, claim, board, asyncio.sleep)
+    lease.settle(LeasedJournal(desk, lease, desk.entry).ended("SUCCESS", at=desk.clock.now(), code=None, why=None))
+
+
+def _settings(url: str) -> Settings:
+    return Settings(_env_file=None, ledger_url=url)
+
+
+def main(url: str, count: int) -> None:
+    desk = opened(url)
+    asyncio.run(cycles(desk, WARM_UP))
+    print(f"measured {asyncio.run(cycles(desk, count))}")
+    desk.ledger.close()
 
 
 if __name__ == "__main__":
