@@ -159,3 +159,19 @@ def test_a_check_of_a_sound_ledger_is_silent_before_and_after_bootstrap(empty):
 def test_a_check_is_silent_while_another_writes(ledger):
     with ledger.writing():
         ledger.check()
+
+
+def test_rows_are_renewed_unless_they_are_newer_and_inserted_unless_they_are_there(ledger):
+    def of(count, generation, **changes: object):
+        common = {**row_of(table, "acme"), "generation": generation, **changes}
+        return [{**common, "provider": f"p{number}"} for number in range(count)]
+
+    with ledger.writing() as unit:
+        table = unit.tables["org_cost_tracking"]
+        assert unit.insert_all(table, of(1, 9), "acme") == 1
+        assert unit.insert_all(table, of(3, 5, net_cost=None), "acme") == 2
+        assert unit.renew(table, of(4, 5, net_cost=None, completeness_reason="x"), "generation") == 2
+        assert unit.insert_all(table, [], "acme") == unit.renew(table, [], "generation") == 0
+    with ledger.reading() as unit:
+        kept = unit.rows(select(table).order_by(table.c.provider))
+    assert [row._asdict() for row in kept] == [*of(1, 9), *of(3, 5, net_cost=None, completeness_reason="x")[1:]]

@@ -105,6 +105,13 @@ def test_a_day_that_is_gone_since_it_was_seen_is_told_again(ledger, proxy):
     assert kept(ledger) == [day.usage_date for day in days(2, 9)]
 
 
+def test_an_older_publication_is_not_heard_even_for_a_moment(ledger, proxy):
+    ledger.write(tracking.record, days(1, 9))
+    before = len(written(proxy, ("INSERT", "UPDATE")))
+    ledger.write(tracking.record, [told(FIRST, 8, "USD")])
+    assert len(written(proxy, ("INSERT", "UPDATE"))) == before
+
+
 def test_an_insert_of_days_that_failed_for_a_crowd_takes_the_next_attempt(ledger, proxy):
     proxy.fail_job(lambda sent: sent.sql.startswith("INSERT"), "rateLimitExceeded", "Exceeded rate limits")
     ledger.write(tracking.record, days(2, 7))
