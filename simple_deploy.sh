@@ -14,11 +14,6 @@ Settings come from the shell and from deployment/stage.env or deployment/prod.en
 TEXT
 }
 
-refuse() { # WHAT MEND
-    printf '%s\n  %s\n' "$1" "$2" >&2
-    exit 2
-}
-
 arguments() {
     target='' dry_run=no grant=no image=''
     while [ "$#" -gt 0 ]; do
@@ -26,7 +21,10 @@ arguments() {
             stage | prod) target=$1 ;;
             --dry-run) dry_run=yes ;;
             --grant) grant=yes ;;
-            --image) image=${2:?"--image takes the image's full name"} && shift ;;
+            --image)
+                case "${2:-}" in '' | -*) refuse "--image takes the image's full name" "./simple_deploy.sh --help" ;; esac
+                image=$2 && shift
+                ;;
             -h | --help) usage && exit 0 ;;
             *) usage >&2 && exit 2 ;;
         esac
@@ -35,23 +33,9 @@ arguments() {
     [ -n "$target" ] || { usage >&2 && exit 2; }
 }
 
-read_settings() {
-    local file="deployment/$target.env" line name value
-    [ -f "$file" ] || return 0
-    while IFS= read -r line || [ -n "$line" ]; do
-        [[ $line =~ ^[[:space:]]*(#|$) ]] && continue
-        [[ $line =~ ^([A-Z_]+)=(.*)$ ]] || refuse "$file has a line that is not NAME=value: $line" "see deployment/environment.example"
-        name=${BASH_REMATCH[1]} value=${BASH_REMATCH[2]}
-        if [[ $value =~ ^\'(.*)\'$ || $value =~ ^\"(.*)\"$ ]]; then value=${BASH_REMATCH[1]}; fi
-        case "$name" in
-            CA_ROOT_API_KEY | ADMIN_API_KEY | LEDGER_URL) refuse "$file holds $name" "secrets belong into Secret Manager: docs/howto/deploy.md" ;;
-        esac
-        [ -n "${!name:-}" ] || printf -v "$name" '%s' "$value"
-    done <"$file"
-}
-
 settle() {
     project=${GCP_PROJECT_ID:-}
+    file=deployment/$target.env
     service=convergence-pipeline-$target
     region=${REGION:-us-central1}
     account=${SERVICE_ACCOUNT:-$service@$project.iam.gserviceaccount.com}
@@ -60,25 +44,61 @@ settle() {
     ledger_secret=${LEDGER_URL_SECRET:-$service-ledger-url}
     workers=${WORKERS:-0}
     repository=${REPOSITORY:-convergence}
-    environment=staging docs=${ENABLE_API_DOCS:-true}
-    if [ "$target" = prod ]; then environment=production docs=${ENABLE_API_DOCS:-false}; fi
+    environment=staging
+    if [ "$target" = prod ]; then environment=production ENABLE_API_DOCS=${ENABLE_API_DOCS:-false}; fi
+    : "${ENABLE_API_DOCS:=true}" "${BIGQUERY_LOCATION:=US}" "${TRUSTED_PROXY_HOPS:=1}"
+    : "${WORKER_DRAIN_SECONDS:=5}" # Cloud Run kills ten seconds after it has told
     secrets=CA_ROOT_API_KEY=$root_key_secret:${SECRET_VERSION:-latest}
     if [ "$ledger" = postgresql ]; then secrets=$secrets,LEDGER_URL=$ledger_secret:${SECRET_VERSION:-latest}; fi
 }
 
-check_settings() {
-    local file="deployment/$target.env"
-    [ -n "$project" ] || refuse "GCP_PROJECT_ID is not set" "export it, or write it into $file"
-    [[ ${KMS_KEY_NAME:-} =~ ^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$ ]] ||
-        refuse "KMS_KEY_NAME does not name a key" "write it as projects/P/locations/L/keyRings/R/cryptoKeys/K into $file; docs/howto/deploy.md makes one"
-    if [ "$target" = prod ] && [ -z "${CORS_ORIGINS:-}" ]; then
-        refuse "CORS_ORIGINS is not set" "production takes named origins only: CORS_ORIGINS='[\"https://console.example.com\"]' in $file"
+check_cors() {
+    local origin='"https?://[^]["/*?#[:space:]]+"' example="CORS_ORIGINS='[\"https://app.your-domain\"]' in $file"
+    if [ "$target" = prod ]; then
+        [ -n "${CORS_ORIGINS:-}" ] || refuse "CORS_ORIGINS is not set" "production takes named origins only: $example"
+        [[ $CORS_ORIGINS != *'*'* ]] || refuse "CORS_ORIGINS=$CORS_ORIGINS lets every page call" "production takes named origins only: $example"
+    else
+        [ -n "${CORS_ORIGINS:-}" ] || return 0
+        origin="($origin|\"[*]\")"
     fi
+    [[ $CORS_ORIGINS =~ ^\[[[:space:]]*$origin([[:space:]]*,[[:space:]]*$origin)*[[:space:]]*\]$ ]] ||
+        refuse "CORS_ORIGINS=$CORS_ORIGINS is not a JSON array of origins (scheme://host, no path)" "write it like $example"
+    [[ $CORS_ORIGINS != *'//console.example.com"'* ]] || refuse "CORS_ORIGINS still names the origin of deployment/environment.example" "write it like $example"
+}
+
+check_numbers() {
+    local name
+    for name in WORKERS MIN_INSTANCES MAX_INSTANCES CONCURRENCY; do
+        [[ ${!name:-0} =~ ^(0|[1-9][0-9]*)$ ]] || refuse "$name=${!name} is not a number" "write digits into $file, or take the line out"
+    done
+}
+
+check_ledger() {
+    local other=deployment/prod.env others others_ledger
     case "$ledger" in
         bigquery) [ "$workers" = 0 ] || refuse "WORKERS=$workers needs LEDGER=postgresql" "on BigQuery runs are worked on by the API itself, when process-queue is called" ;;
         postgresql) [ -n "${CLOUD_SQL_INSTANCE:-}" ] || refuse "CLOUD_SQL_INSTANCE is not set" "LEDGER=postgresql needs it as project:region:instance in $file" ;;
         *) refuse "LEDGER=$ledger is not served on Cloud Run" "LEDGER is bigquery or postgresql in $file" ;;
     esac
+    if [ "$target" = prod ]; then other=deployment/stage.env; fi
+    others=$(setting_in "$other" GCP_PROJECT_ID)
+    others_ledger=$(setting_in "$other" LEDGER)
+    if [ "$ledger,${others_ledger:-bigquery},$others" = "bigquery,bigquery,$project" ]; then
+        refuse "$other names the project $project too: both environments would keep one ledger, its dataset organizations" \
+            "a project for each environment, or LEDGER=postgresql with an instance for each: docs/howto/deploy.md"
+    fi
+}
+
+check_settings() {
+    check_project "$file"
+    [[ ${KMS_KEY_NAME:-} =~ ^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$ ]] ||
+        refuse "KMS_KEY_NAME does not name a key" "write it as projects/P/locations/L/keyRings/R/cryptoKeys/K into $file; docs/howto/keep-keys.md makes one"
+    if [ "$target" = prod ] && [ "${RATE_LIMIT_ENABLED:-true}" != true ]; then
+        refuse "RATE_LIMIT_ENABLED=$RATE_LIMIT_ENABLED is refused in production" "unset it, in the shell and in $file"
+    fi
+    check_cors
+    check_numbers
+    check_ledger
 }
 
 check_tools() {
@@ -90,9 +110,15 @@ check_tools() {
 }
 
 check_secret() { # NAME WHAT
+    local said state='cannot be looked at in' mend='mend what gcloud says'
     [ "$dry_run" = no ] || return 0
-    gcloud secrets describe "$1" "--project=$project" >/dev/null 2>&1 ||
-        refuse "the secret $1 ($2) is not in Secret Manager of $project" "docs/howto/deploy.md#secrets says how to store it without showing it"
+    if said=$(gcloud secrets describe "$1" "--project=$project" --quiet --format='value(name)' 2>&1); then return; fi
+    case "$said" in
+        *NOT_FOUND*) state='is not in' mend='docs/howto/deploy.md#secrets says how to store it without showing it' ;;
+        *'not been used'* | *'not enabled'* | *SERVICE_DISABLED*) mend="gcloud services enable secretmanager.googleapis.com --project=$project" ;;
+        *PERMISSION_DENIED*) mend='looking takes roles/secretmanager.viewer on the project' ;;
+    esac
+    refuse "the secret $1 ($2) $state Secret Manager of $project" "$mend"$'\n  gcloud said: '"$said"
 }
 
 run() {
@@ -154,19 +180,11 @@ setting() { # NAME VALUE: one line of YAML, nothing for an empty value
 }
 
 write_environment() { # WORKER_ENABLED
+    local name
     setting ENVIRONMENT "$environment"
-    setting GCP_PROJECT_ID "$project"
-    setting BIGQUERY_LOCATION "${BIGQUERY_LOCATION:-US}"
-    setting BIGQUERY_MAXIMUM_BYTES_BILLED "${BIGQUERY_MAXIMUM_BYTES_BILLED:-}"
-    setting KMS_KEY_NAME "$KMS_KEY_NAME"
-    setting ORG_SERVICE_ACCOUNT "${ORG_SERVICE_ACCOUNT:-}"
     setting WAREHOUSE bigquery
-    setting CORS_ORIGINS "${CORS_ORIGINS:-}"
-    setting ENABLE_API_DOCS "$docs"
-    setting LOG_LEVEL "${LOG_LEVEL:-}"
-    setting TRUSTED_PROXY_HOPS 1
     setting WORKER_ENABLED "$1"
-    setting WORKER_DRAIN_SECONDS 5 # Cloud Run kills ten seconds after it has told
+    for name in "${passed_on[@]}"; do setting "$name" "${!name:-}"; done
 }
 
 deploy_setup() {
@@ -186,8 +204,21 @@ deploy_api() {
         "--concurrency=${CONCURRENCY:-80}" "--ingress=${INGRESS:-all}" --allow-unauthenticated
 }
 
+remove_workers() { # those of a deployment before
+    local found=$service-worker
+    if [ "$dry_run" = yes ]; then
+        echo "# where $service-worker is there:"
+    else
+        found=$(gcloud run services list "--project=$project" "--region=$region" "--filter=metadata.name=$service-worker" '--format=value(metadata.name)')
+    fi
+    [ -z "$found" ] || run gcloud run services delete "$service-worker" "--project=$project" "--region=$region" --quiet
+}
+
 deploy_workers() {
-    [ "$workers" != 0 ] || return 0
+    if [ "$workers" = 0 ]; then
+        remove_workers
+        return
+    fi
     write_environment true >"$environment_file"
     deploy_service "$service-worker" --args=worker "--min-instances=$workers" "--max-instances=$workers" --ingress=internal --no-allow-unauthenticated
 }
@@ -217,8 +248,10 @@ report() {
 }
 
 cd "$(dirname "$0")"
+# shellcheck source=deployment/settings.sh
+. deployment/settings.sh
 arguments "$@"
-read_settings
+read_settings "deployment/$target.env"
 settle
 check_settings
 check_tools

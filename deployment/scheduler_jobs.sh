@@ -5,24 +5,26 @@ set -euo pipefail
 
 usage() {
     echo "usage: deployment/scheduler_jobs.sh stage|prod [--dry-run]" >&2
-    echo "  reads GCP_PROJECT_ID, REGION (us-central1), SERVICE_URL (asked of Cloud Run when unset), ROOT_KEY_SECRET, TIME_ZONE (UTC)" >&2
-    exit 2
-}
-
-refuse() {
-    printf '%s\n  %s\n' "$1" "$2" >&2
+    echo "  reads GCP_PROJECT_ID, REGION (us-central1), SERVICE_URL (asked of Cloud Run when unset), ROOT_KEY_SECRET, SECRET_VERSION" >&2
+    echo "  and TIME_ZONE (UTC) from the shell and from deployment/stage.env or deployment/prod.env" >&2
     exit 2
 }
 
 case "${1:-}" in stage | prod) target=$1 ;; *) usage ;; esac
 dry_run=no
 case "${2:-}" in '') ;; --dry-run) dry_run=yes ;; *) usage ;; esac
+[ "$#" -le 2 ] || usage
+
+cd "$(dirname "$0")/.."
+# shellcheck source=deployment/settings.sh
+. deployment/settings.sh
+read_settings "deployment/$target.env"
+check_project "deployment/$target.env"
 service=convergence-pipeline-$target
-project=${GCP_PROJECT_ID:-}
+project=$GCP_PROJECT_ID
 region=${REGION:-us-central1}
 secret=${ROOT_KEY_SECRET:-$service-root-key}
 address=${SERVICE_URL:-}
-[ -n "$project" ] || refuse "GCP_PROJECT_ID is not set" "export GCP_PROJECT_ID=..."
 
 flags=$(mktemp -d)
 trap 'rm -rf "$flags"' EXIT
@@ -45,7 +47,7 @@ fi
 
 job() { # NAME SCHEDULE PATH SECONDS
     local verb=create
-    if [ "$dry_run" = no ] && gcloud scheduler jobs describe "$service-$1" "--project=$project" "--location=$region" >/dev/null 2>&1; then
+    if [ "$dry_run" = no ] && gcloud scheduler jobs describe "$service-$1" "--project=$project" "--location=$region" --quiet >/dev/null 2>&1; then
         verb=update
     fi
     local command=(gcloud scheduler jobs "$verb" http "$service-$1" "--project=$project" "--location=$region" "--schedule=$2"
@@ -54,7 +56,7 @@ job() { # NAME SCHEDULE PATH SECONDS
     printf '+'
     printf ' %q' "${command[@]}"
     printf '\n'
-    if [ "$dry_run" = no ]; then "${command[@]}" >/dev/null; fi
+    if [ "$dry_run" = no ]; then "${command[@]}" >/dev/null; fi # what it answers holds the key
 }
 
 job trigger '0 * * * *' /api/v1/scheduler/trigger 320

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.delivery.stand_ins import StandIns
+from tests.delivery.stand_ins import Checkout, StandIns
 from tests.fakes.running import RunningService
 
 
@@ -11,9 +11,14 @@ def stand_ins(tmp_path) -> StandIns:
     settings = {
         "GCP_PROJECT_ID": "some-project",
         "KMS_KEY_NAME": "projects/some-project/locations/us/keyRings/convergence/cryptoKeys/credentials",
-        "CORS_ORIGINS": '["https://console.example.com"]',
+        "CORS_ORIGINS": '["https://console.some-company.example"]',
     }
     return StandIns(tmp_path / "stand-ins", settings)
+
+
+@pytest.fixture
+def checkout(tmp_path) -> Checkout:
+    return Checkout(tmp_path / "checkout")
 
 
 @pytest.fixture(scope="session")

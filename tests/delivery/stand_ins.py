@@ -17,15 +17,41 @@ for argument in "$@"; do
     case "$argument" in --env-vars-file=* | --flags-file=*) cat "${argument#*=}" >>"$here/files"; printf -- '---\\n' >>"$here/files" ;; esac
 done
 while IFS= read -r pattern; do
-    if printf '%s' "$*" | grep -Eq -- "$pattern"; then echo "stand-in: refused" >&2; exit 1; fi
+    if printf '%s' "$*" | grep -Eq -- "$pattern"; then cat "$here/words" >&2; exit 1; fi
 done <"$here/refused"
 case "$*" in
     "auth list"*) cat "$here/account" ;;
     "run services describe"*) echo https://service.example ;;
+    "run services list"*) cat "$here/services" ;;
     "secrets versions access"*) cat "$here/secret" ;;
 esac
 """
+SCRIPTS = ("simple_deploy.sh", "deployment/settings.sh", "deployment/scheduler_jobs.sh")
 SECRET = "admin_it's_never_shown_" + "s" * 20
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """The scripts in a folder that has settings files of its own."""
+
+    home: Path
+
+    def __post_init__(self) -> None:
+        (self.home / "deployment").mkdir(parents=True)
+        for script in SCRIPTS:
+            shutil.copy(ROOT / script, self.home / script)
+
+    @property
+    def deploy(self) -> str:
+        return str(self.home / "simple_deploy.sh")
+
+    @property
+    def jobs(self) -> str:
+        return str(self.home / "deployment/scheduler_jobs.sh")
+
+    def settings(self, target: str, *lines: str) -> "Checkout":
+        (self.home / f"deployment/{target}.env").write_text("".join(f"{line}\n" for line in lines))
+        return self
 
 
 @dataclass
@@ -44,10 +70,12 @@ class StandIns:
         (self.bin / "gcloud").chmod(0o755)
         (self.folder / "account").write_text("deployer@example.com\n")
         (self.folder / "secret").write_text(SECRET)
+        (self.folder / "services").write_text("")
         self.refusing()
 
-    def refusing(self, *patterns: str) -> "StandIns":
+    def refusing(self, *patterns: str, words: str = "ERROR: NOT_FOUND: there is no such thing") -> "StandIns":
         """What gcloud says no to from now on."""
+        (self.folder / "words").write_text(f"{words}\n")
         (self.folder / "refused").write_text("".join(f"{pattern}\n" for pattern in patterns))
         return self
 

@@ -43,7 +43,7 @@ def test_prod_is_deployed_with_everything_it_needs(stand_ins):
         "BIGQUERY_LOCATION": "US",
         "KMS_KEY_NAME": stand_ins.settings["KMS_KEY_NAME"],
         "WAREHOUSE": "bigquery",
-        "CORS_ORIGINS": '["https://console.example.com"]',
+        "CORS_ORIGINS": stand_ins.settings["CORS_ORIGINS"],
         "ENABLE_API_DOCS": "false",
         "TRUSTED_PROXY_HOPS": "1",
         "WORKER_ENABLED": "true",
@@ -69,6 +69,7 @@ def test_it_builds_sets_up_and_deploys_the_same_image_in_this_order(stand_ins):
         ["run", "jobs", "deploy"],
         ["run", "jobs", "execute"],
         ["run", "deploy"],
+        ["run", "services"],  # are workers there that are not wanted any more?
         ["run", "services"],
     ]
     [build], [job], [service] = (
@@ -123,6 +124,27 @@ def test_postgresql_brings_its_socket_its_secret_and_workers(stand_ins):
     assert "--role=roles/cloudsql.client" in {argument for each in stand_ins.asked for argument in each}
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_workers_that_are_not_wanted_any_more_are_taken_away_after_the_api_works_itself(stand_ins, there):
+    (stand_ins.folder / "services").write_text("convergence-pipeline-prod-worker\n" if there else "")
+
+    done = stand_ins.run(DEPLOY, "prod")
+
+    assert done.returncode == 0, done.stderr
+    removed = stand_ins.asked_for("run", "services", "delete")
+    assert [each[3] for each in removed] == ["convergence-pipeline-prod-worker"] * there
+    if there:
+        [api] = stand_ins.asked_for("run", "deploy")
+        assert stand_ins.asked.index(api) < stand_ins.asked.index(removed[0])
+
+
+def test_a_dry_run_says_that_workers_would_be_taken_away(stand_ins):
+    done = stand_ins.run(DEPLOY, "prod", "--dry-run")
+
+    assert "where convergence-pipeline-prod-worker is there:\n+ gcloud run services delete convergence-pipeline-prod-worker " in done.stdout
+    assert stand_ins.asked == []
+
+
 def test_grant_makes_what_is_missing_and_gives_the_roles(stand_ins):
     stand_ins.refusing("^artifacts repositories describe", "^iam service-accounts describe").run(DEPLOY, "stage", "--grant")
 
@@ -146,27 +168,6 @@ def test_grant_makes_nothing_twice(stand_ins):
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"GCP_PROJECT_ID": ""}, ("GCP_PROJECT_ID is not set", "deployment/prod.env")),
-        ({"KMS_KEY_NAME": "credentials"}, ("KMS_KEY_NAME", "projects/P/locations/L/keyRings/R/cryptoKeys/K")),
-        ({"CORS_ORIGINS": ""}, ("CORS_ORIGINS is not set", 'CORS_ORIGINS=')),
-        ({"LEDGER": "sqlite"}, ("LEDGER=sqlite", "bigquery or postgresql")),
-        ({"LEDGER": "postgresql"}, ("CLOUD_SQL_INSTANCE is not set", "project:region:instance")),
-        ({"WORKERS": "2"}, ("WORKERS=2 needs LEDGER=postgresql", "process-queue")),
-    ],
-)  # fmt: skip
-def test_what_is_missing_is_refused_with_its_mend(stand_ins, settings, words):
-    stand_ins.settings |= settings
-
-    done = stand_ins.run(DEPLOY, "prod")
-
-    assert done.returncode == 2
-    assert all(word in done.stderr for word in words), done.stderr
-    assert stand_ins.asked == []
-
-
-@pytest.mark.parametrize(
     ("pattern", "words"),
     [
         ("^projects describe", "mend GCP_PROJECT_ID"),
@@ -179,6 +180,24 @@ def test_what_is_not_in_the_cloud_is_refused_with_its_mend(stand_ins, pattern, w
     assert done.returncode == 2
     assert words in done.stderr
     assert not stand_ins.asked_for("run") + stand_ins.asked_for("builds")
+
+
+@pytest.mark.parametrize(
+    ("said", "mend"),
+    [
+        ("ERROR: NOT_FOUND: Secret [projects/7/secrets/key] not found.", "deploy.md#secrets"),
+        ("ERROR: PERMISSION_DENIED: Permission 'secretmanager.secrets.get' denied", "looking takes roles/secretmanager.viewer"),
+        ("ERROR: PERMISSION_DENIED: Secret Manager API has not been used in project 7 before", "gcloud services enable secretmanager"),
+        ("ERROR: the wire is cut", "mend what gcloud says"),
+    ],
+)
+def test_why_a_secret_was_not_seen_is_said_in_gclouds_own_words(stand_ins, said, mend):
+    done = stand_ins.refusing("^secrets describe", words=said).run(DEPLOY, "prod")
+
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert mend in done.stderr
+    assert ("is not in Secret Manager" in done.stderr) == ("NOT_FOUND" in said)
 
 
 def test_without_gcloud_or_its_login_it_says_how_to_get_them(stand_ins):
@@ -199,24 +218,13 @@ def test_other_words_get_the_usage(stand_ins, arguments):
     assert "usage: ./simple_deploy.sh stage|prod" in done.stderr
 
 
-def test_settings_come_from_a_file_and_secrets_may_not(stand_ins, tmp_path):
-    home = tmp_path / "checkout"
-    (home / "deployment").mkdir(parents=True)
-    (home / "simple_deploy.sh").write_text((ROOT / "simple_deploy.sh").read_text())
-    (home / "simple_deploy.sh").chmod(0o755)
-    file = home / "deployment/stage.env"
-    file.write_text("# ours\nMAX_INSTANCES=9\nGCP_PROJECT_ID=other\nCORS_ORIGINS='[\"https://a.example\"]'\n")
-    stand_ins.settings.pop("CORS_ORIGINS")
+@pytest.mark.parametrize("arguments", [("stage", "--image"), ("stage", "--image", ""), ("stage", "--image", "--dry-run")])
+def test_an_image_without_a_name_is_told(stand_ins, arguments):
+    done = stand_ins.run(DEPLOY, *arguments)
 
-    done = stand_ins.run(str(home / "simple_deploy.sh"), "stage", "--dry-run")
-    file.write_text("CA_ROOT_API_KEY=admin_x\n")
-    refused = stand_ins.run(str(home / "simple_deploy.sh"), "stage", "--dry-run")
-
-    assert "--max-instances=9" in done.stdout
-    assert "--project=some-project" in done.stdout  # the shell's word wins
-    assert "# env: CORS_ORIGINS: '[\"https://a.example\"]'" in done.stdout
-    assert refused.returncode == 2
-    assert "Secret Manager" in refused.stderr
+    assert done.returncode == 2
+    assert "--image takes the image's full name" in done.stderr
+    assert stand_ins.asked == []
 
 
 def test_scheduler_jobs_are_the_three_of_the_contract(stand_ins):
