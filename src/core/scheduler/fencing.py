@@ -32,7 +32,8 @@ def seal(services: Services, lease: Lease) -> bool:
         above = max(own, services.warehouse.last_generation(claim.tenant, claim.entry.document)) + 1
         try:
             with services.warehouse.publication(claim.tenant, claim.run_id, Fence(claim.entry.document, above)):
-                # nobody else of this scope commits while this one is open
+                # On DuckDB nobody else of this scope commits while this one is open. On BigQuery an older one still may until this one's
+                # end: it is then not told here, and is found by the manifest that it has published.
                 last = services.warehouse.last_generation(claim.tenant, claim.entry.document)
         except Superseded:
             continue

@@ -108,6 +108,28 @@ def test_a_commit_whose_answer_is_lost_is_not_sent_twice(place):
     assert len(ids) == 1
 
 
+UNTRUE = {
+    "a right that is lacking": ("accessDenied", "Access Denied: User does not have bigquery.jobs.get permission"),
+    "too many requests": ("resourceInUse", "what is to be changed is in use"),
+    "another publication": ("invalidQuery", bq_commit.LOST),
+}
+
+
+@pytest.mark.parametrize(("reason", "message"), UNTRUE.values(), ids=UNTRUE)
+def test_a_commit_that_was_made_is_none_that_failed_whatever_its_answer_says(place, reason, message):
+    place.proxy.drop(is_commit)
+    place.proxy.refuse(lambda sent: sent.method == "GET" and "-publish-run_1-" in sent.path, reason, message)
+    assert publish(place.warehouse, ACME, [row(MONDAY)], 1) == 1
+    assert stored(place.warehouse, ACME) == [(MONDAY, "compute", Decimal(1))]
+    assert len({sent.body["jobReference"]["jobId"] for sent in place.proxy.jobs if is_commit(sent)}) == 1
+
+
+def test_nothing_is_asked_of_a_commit_that_is_not_needed(place):
+    place.proxy.refuse(lambda sent: "parentJobId" in sent.path and is_commit(place.proxy.jobs[-1]), "accessDenied", "Access Denied")
+    publish(place.warehouse, ACME, [row(MONDAY)], 1)
+    assert [sent.path for sent in place.proxy.sent if "parentJobId" in sent.path and "publish" in sent.path] == []
+
+
 def test_a_cancelled_commit_is_sent_again_with_what_is_staged(place, monkeypatch):
     monkeypatch.setattr(bq_commit, "PAUSE_SECONDS", 0.001)
     place.proxy.fail_job(is_commit, "invalidQuery", ABORTED, times=2)
@@ -150,6 +172,45 @@ def test_a_fence_that_stands_twice_is_one_fence(place):
     with pytest.raises(Superseded):
         publish(place.warehouse, ACME, [row(MONDAY)], 1)
     assert place.warehouse.last_generation(ACME, "costs") == 2
+
+
+def test_a_table_s_fence_that_stands_twice_at_two_generations_is_one_fence(place):
+    # the second was seeded while the transaction ran that advanced the first
+    rows = "[STRUCT('table:costs' AS scope, 1 AS generation), STRUCT('table:costs' AS scope, NULL AS generation)]"
+    place.client.query_and_wait(f"INSERT INTO `{ACME.dataset}`.x_fences (scope, generation) SELECT scope, generation FROM UNNEST({rows})")
+    for scope, generation in (("one", 1), ("two", 1), ("one", 2)):
+        publish(place.warehouse, ACME, [row(MONDAY, str(generation))], generation, days(MONDAY, MONDAY), scope=scope)
+    with pytest.raises(Throttled), place.warehouse.publication(ACME, "one", Fence("one", 3)) as late:  # noqa: PT012 - its end is what raises
+        late.replace("costs", [row(MONDAY, "3")], days(MONDAY, MONDAY))
+        publish(place.warehouse, ACME, [row(MONDAY, "4")], 2, days(MONDAY, MONDAY), scope="two")
+    assert [line[2] for line in stored(place.warehouse, ACME)] == [4]
+
+
+CHANGES = (
+    "DELETE FROM costs WHERE cost IN (SELECT MAX(c.cost) FROM costs AS c WHERE c.day = @day)",
+    "UPDATE costs SET cost = cost + 10 WHERE day = @day",
+)
+
+
+def test_what_others_append_is_not_lost_under_a_changed_copy(place):
+    with place.warehouse.publication(ACME, "first", Fence("costs", 1)) as publication:
+        publication.replace("costs", [row(MONDAY, "1")])
+    for number, sql in enumerate(CHANGES, 2):  # nothing was appended before the first of them
+        with pytest.raises(Throttled), place.warehouse.publication(ACME, "change", Fence("a", 1)) as publication:  # noqa: PT012 - its end
+            publication.execute(sql, {"day": MONDAY})
+            publish(place.warehouse, ACME, [row(TUESDAY, str(number))], number, scope="b")
+    assert [line[2] for line in stored(place.warehouse, ACME)] == [1, 2, 3]
+    with place.warehouse.publication(ACME, "change", Fence("a", 1)) as publication:
+        assert publication.execute(CHANGES[-1], {"day": MONDAY}) == 1
+    assert [line[2] for line in stored(place.warehouse, ACME)] == [11, 2, 3]
+
+
+def test_what_others_append_stays_beside_what_is_replaced(place):
+    publish(place.warehouse, ACME, [row(MONDAY, "1")], 1)
+    with place.warehouse.publication(ACME, "run", Fence("a", 1)) as publication:
+        publication.replace("costs", [row(MONDAY, "2")], days(MONDAY, MONDAY))
+        publish(place.warehouse, ACME, [row(TUESDAY, "3")], 1, scope="b")
+    assert [line[2] for line in stored(place.warehouse, ACME)] == [2, 3]
 
 
 def test_json_is_loaded_changed_and_written_as_json(place):

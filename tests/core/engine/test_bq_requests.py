@@ -12,18 +12,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from src.core.base.clock import SystemClock
-from src.core.base.faults import Misconfigured, Missing, Rejected, Throttled, Unavailable
+from src.core.base.faults import Misconfigured, Missing, Rejected, Throttled, Timeout, Unavailable
 from src.core.base.identity import Tenant
 from src.core.base.names import Environment, org_slug
 from src.core.base.schema import Field, Partition, TableSchema
 from src.core.base.settings import Settings
-from src.core.engine import open_warehouse
+from src.core.engine import bq_jobs, open_warehouse
 from src.core.engine.bq_client import BigQueryWarehouse
 from src.core.engine.bq_clients import Clients
 from src.core.engine.bq_jobs import Jobs, Limits
 from src.core.engine.port import RemoteRows, TableChange
 from tests.engines.ports import free_port
-from tests.fakes.bigquery_proxy import BigQueryProxy, is_job, running_proxy
+from tests.fakes.bigquery_proxy import BigQueryProxy, Rule, Sent, is_job, running_proxy
 
 ACME = Tenant(org_slug("acme_corp"), Environment.STAGING)
 ACCOUNT = "cdp-acme-corp@platform.iam.gserviceaccount.com"
@@ -262,6 +262,46 @@ def test_a_job_that_fails_is_told_as_a_fault_and_not_run_again(place, reason, me
     with pytest.raises(fault, match=said):
         place.jobs().run("SELECT 7 AS a")
     assert len(place.proxy.jobs) == 1
+
+
+def late(place: Place, name: str, polls: int) -> str:
+    """A job that is done at the emulator, and is told to be running until it was asked for so often after it was cancelled."""
+    job_id = f"cdp-{ACME.dataset}-{name}-1"
+    job = {
+        "jobReference": {"projectId": place.settings.gcp_project_id, "jobId": job_id, "location": "US"},
+        "configuration": {"query": {"query": "SELECT"}},
+        "status": {"state": "RUNNING"},
+        "jobComplete": False,
+    }
+
+    def is_early(sent: Sent) -> bool:
+        paths = [one.path for one in place.proxy.sent if job_id in one.path]
+        cancelled = next((at for at, path in enumerate(paths) if "/cancel" in path), len(paths))
+        return sent.method == "GET" and job_id in sent.path and len(paths) - cancelled <= polls + 1
+
+    place.proxy.rules += [
+        Rule(changes("POST", f"{job_id}/cancel"), "answer", body={"job": job}),
+        Rule(is_early, "answer", 99_999, body=job),
+    ]
+    place.proxy.drop(asks(name))
+    return job_id
+
+
+def test_a_job_that_is_done_after_it_was_asked_to_be_cancelled_is_done(place, table, monkeypatch):
+    monkeypatch.setattr(bq_jobs, "GRACE_SECONDS", 0)
+    monkeypatch.setattr(bq_jobs, "PAUSE_SECONDS", 0.01)
+    late(place, table, polls=3)
+    done = place.jobs(HASTY).run(f"SELECT 1 AS {table}", name=table)
+    assert place.jobs().arrow(done).to_pylist() == [{table: 1}]
+
+
+def test_a_job_that_stays_after_it_was_asked_to_be_cancelled_is_not_waited_for_without_end(place, table, monkeypatch):
+    monkeypatch.setattr(bq_jobs, "GRACE_SECONDS", 0)
+    monkeypatch.setattr(bq_jobs, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(bq_jobs, "CANCEL_SECONDS", 0.2)
+    late(place, table, polls=99_999)
+    with pytest.raises(Timeout, match="asked to be cancelled, but may still be done"):
+        place.jobs(HASTY).run(f"SELECT 1 AS {table}", name=table)
 
 
 def test_what_bigquery_cannot_take_now_is_sent_again_and_then_told(place):
