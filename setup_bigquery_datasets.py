@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import requests
-import typer
-from google.auth.exceptions import GoogleAuthError
-from google.auth.transport.requests import AuthorizedSession
-from sqlalchemy.engine import make_url
+try:
+    import requests
+    import typer
+    from google.auth.exceptions import GoogleAuthError
+    from google.auth.transport.requests import AuthorizedSession
+    from sqlalchemy.engine import make_url
+except ModuleNotFoundError as absent:
+    sys.stderr.write(f"{absent.name} is not installed here; `make .venv/run.stamp`, then: .venv/bin/python setup_bigquery_datasets.py\n")
+    raise SystemExit(2) from None
 
 from src.app.wiring import Parts
 from src.core.base.faults import Fault, Misconfigured

@@ -54,7 +54,15 @@ else
     bad "GET /health: $(told)" "expected is a healthy service whose ENVIRONMENT is $environment"
 fi
 
-ask GET /health/ready
+ask_ready() { # what just started, or lost its ledger for a moment, gets two more chances
+    for pause in 0 2 2; do
+        sleep "$pause"
+        ask GET /health/ready
+        if [ "$status" = 200 ] || holds 'not bootstrapped'; then return; fi
+    done
+}
+
+ask_ready
 if [ "$status" = 200 ] && holds '"status": ?"ready"'; then
     good "it is ready: ledger, bootstrap, vault and warehouse"
 elif holds 'not bootstrapped'; then

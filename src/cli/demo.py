@@ -24,6 +24,7 @@ from src.core.base.settings import ROOT
 
 DEMO_PORT = 8000
 DEMO_ORG = {"org_slug": "demo_org", "company_name": "Demo Org", "admin_email": "finops@example.com", "subscription_plan": "SCALE"}
+EMULATED = {"bigquery": "bigquery-emulator"}  # a demo runs on no other BigQuery
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 CREATED, OK, ACCEPTED, CONFLICT = 201, 200, 202, 409
@@ -57,10 +58,11 @@ class Demo:
         try:
             with httpx2.Client(base_url=self.address, timeout=60, trust_env=False) as client:
                 self._wait(service, client)
-                self._work(client, root_key, known)
+                organisation, org_key = self._work(client, root_key, known)
             if stop_after:
-                self.say("\nStopped, as EXIT=1 asks. `make demo` serves it again.")
+                self.say(f"\nStopped, as EXIT=1 asks. `{self._command()}` serves it again.")
             else:
+                self.say(self._next(organisation, org_key, root_key))
                 self.say("\nServing until you press Ctrl-C.")
                 service.wait()
         except KeyboardInterrupt:
@@ -141,7 +143,8 @@ class Demo:
     def _log_tail(self) -> str:
         return "\n".join((self.var / "demo.log").read_text(errors="replace").splitlines()[-15:])
 
-    def _work(self, client: httpx2.Client, root_key: str, known: dict[str, str]) -> None:
+    def _work(self, client: httpx2.Client, root_key: str, known: dict[str, str]) -> tuple[str, str]:
+        """The organisation and its key."""
         admin = {"X-CA-Root-Key": root_key, "X-User-ID": "demo"}
         made = _ask(client, "POST", "/api/v1/admin/bootstrap", admin, {"force_recreate_dataset": False})
         self.say(
@@ -161,7 +164,18 @@ class Demo:
         credential = self.var / "demo" / "sandbox" / "credentials" / "gcp-demo.json"
         process_queue = partial(_ask, client, "POST", "/api/v1/scheduler/process-queue", admin)
         Bill(client, who["org_slug"], org_key, credential, today(), self.say, process_queue).show()
-        self.say(self._next(who["org_slug"], org_key, root_key))
+        return str(who["org_slug"]), org_key
+
+    def _command(self) -> str:
+        """What was typed, as far as it can be told from what the service is given."""
+        words = ["make demo"]
+        if self.on_engines:
+            ledger = os.environ.get("LEDGER_URL", "sqlite").partition(":")[0].partition("+")[0]
+            warehouse = os.environ.get("WAREHOUSE", "duckdb")
+            words += [f"LEDGER={EMULATED.get(ledger, ledger)}", f"WAREHOUSE={EMULATED.get(warehouse, warehouse)}"]
+        if self.port != DEMO_PORT:
+            words.append(f"PORT={self.port}")
+        return " ".join(words)
 
     def _next(self, org: str, org_key: str, root_key: str) -> str:
         month = today().replace(day=1)

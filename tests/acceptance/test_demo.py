@@ -47,6 +47,8 @@ def test_the_demo_makes_its_organisation_once_and_finds_it_again(made, tmp_path)
 
     assert first.returncode == 0, first.stdout + first.stderr
     assert "Onboarded demo_org" in first.stdout
+    assert f"`make demo PORT={port}` serves it again" in first.stdout
+    assert "or try:" not in first.stdout  # nothing serves any more
     assert set(kept) == {"address", "root_key", "org_slug", "org_key"}
     assert kept["address"] == f"http://127.0.0.1:{port}"
     assert kept["org_slug"] == "demo_org"

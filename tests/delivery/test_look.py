@@ -1,8 +1,11 @@
-"""simple_test.sh and test_10_tenants.py against services that are well, not yet made, and wide open."""
+"""simple_test.sh against services that are well, not yet made, wide open, and slow to be ready."""
 
+import json
 import os
 import subprocess
-import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -10,22 +13,11 @@ from tests.delivery.stand_ins import ROOT
 from tests.fakes.running import ROOT_KEY, RunningService, free_port
 
 LOOK = str(ROOT / "simple_test.sh")
-TENANTS = str(ROOT / "test_10_tenants.py")
 
 
 def look(address: str, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     environment = {"PATH": os.environ["PATH"], "BASE_URL": address, **settings}
     return subprocess.run([LOOK, *(arguments or ("local",))], env=environment, text=True, capture_output=True, timeout=120, check=False)
-
-
-def ten(service: RunningService, *arguments: str, root_key: str = ROOT_KEY) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, TENANTS, "--url", service.address, "--organisations", "3", "--seconds", "60", *arguments]
-    environment = {"PATH": os.environ["PATH"], "CA_ROOT_API_KEY": root_key}
-    return subprocess.run(command, env=environment, cwd=service.data, text=True, capture_output=True, timeout=120, check=False)
-
-
-def slugs(service: RunningService) -> set[str]:
-    return {each["org_slug"] for each in service.admin("GET", "/api/v1/organizations?limit=200").json()["organizations"]}
 
 
 def test_a_service_that_is_well_passes(closed):
@@ -79,41 +71,51 @@ def test_other_words_get_the_usage(arguments):
     assert look("http://127.0.0.1:1", *arguments).returncode == 2
 
 
-def test_organisations_with_bills_of_their_own_stand_apart_and_are_erased(closed):
-    before = slugs(closed)
+class Slow(BaseHTTPRequestHandler):
+    """Well and closed, and not ready for as many questions as the address says."""
 
-    done = ten(closed, "--credential", str(closed.data / "sandbox" / "credentials"))
+    asked: int = 0
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "6 pairs tried; each stands apart" in done.stdout
-    assert done.stdout.count("SUCCESS") == 3
-    assert ROOT_KEY not in done.stdout
-    assert slugs(closed) == before
+    def do_GET(self) -> None:
+        _, late, path = self.path.split("/", 2)
+        if path == "health":
+            self.answer(200, {"status": "healthy", "version": "1", "environment": "development"})
+        elif path == "health/ready":
+            type(self).asked += 1
+            ready = type(self).asked > int(late)
+            self.answer(200 if ready else 503, {"status": "ready" if ready else "not ready"})
+        else:
+            self.answer(401, {"request_id": "r"})
 
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer(401, {"request_id": "r"})
 
-def test_without_a_bill_they_are_tried_apart_all_the_same_and_may_be_kept(closed):
-    before = slugs(closed)
+    def answer(self, status: int, body: dict[str, str]) -> None:
+        text = json.dumps(body).encode()
+        self.send_response(404 if self.path.endswith("/openapi.json") else status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
 
-    done = ten(closed, "--keep")
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "figures were not compared" in done.stdout
-    assert len(slugs(closed) - before) == 3
-
-
-def test_where_everybody_is_let_through_none_stands_apart(wide_open):
-    before = slugs(wide_open)
-
-    done = ten(wide_open)
-
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "/quota answered 200 to its key" in done.stdout
-    assert "not apart or not right: 3" in done.stdout
-    assert slugs(wide_open) == before
+    def log_message(self, *_: object) -> None:
+        pass
 
 
-def test_a_wrong_root_key_is_told(closed):
-    done = ten(closed, root_key="admin_of_somewhere_else")
+@pytest.fixture
+def slow() -> Iterator[str]:
+    Slow.asked = 0
+    server = HTTPServer(("127.0.0.1", 0), Slow)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
 
-    assert done.returncode == 2
-    assert "answered 401" in done.stderr
+
+@pytest.mark.parametrize(("late", "code", "asked"), [(2, 0, 3), (9, 1, 3)])
+def test_readiness_is_asked_for_three_times_before_it_fails(slow, late, code, asked):
+    done = look(f"{slow}/{late}")
+
+    assert done.returncode == code, done.stdout + done.stderr
+    assert Slow.asked == asked
+    assert ("FAIL  GET /health/ready: 503" in done.stdout) == bool(code)
