@@ -28,6 +28,7 @@ from src.core.engine.folder import check_folder
 from src.core.engine.naming import dataset_of, file_name
 from src.core.engine.port import Erased, ExportFormat, Fence, Params, Publication, RemoteRows, TableChange, TableSize, Traits
 from src.core.engine.process_lock import ProcessLock
+from src.core.engine.room import room_for_files
 
 TRAITS = Traits(dialect="bigquery", one_process=False, transactional_ddl=False, reads_remote=True)
 OWNER_ONLY, OWNER_FILE = 0o700, 0o600
@@ -129,7 +130,7 @@ class BigQueryWarehouse:
         target = self._io(tenant) / to
         part = target.with_name(f".{to}.part")
         try:
-            with part.open("wb") as file:
+            with room_for_files(), part.open("wb") as file:
                 part.chmod(OWNER_FILE)
                 for piece in PIECES[file_format](first.schema, chain([first], batches)):
                     file.write(piece)
@@ -189,8 +190,9 @@ class BigQueryWarehouse:
     def _io(self, tenant: Tenant) -> Path:
         folder = self._home / dataset_of(tenant)
         try:
-            folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
-            folder.chmod(OWNER_ONLY)
+            with room_for_files():
+                folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+                folder.chmod(OWNER_ONLY)
         except OSError as refused:
             raise Misconfigured(
                 f"the folder of files on their way to BigQuery cannot be used ({refused.strerror}); "

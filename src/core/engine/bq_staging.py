@@ -19,6 +19,7 @@ from src.core.engine.bq_types import ARROW
 from src.core.engine.dialect_types import NUMERIC_SCALE, NUMERIC_WHOLE
 from src.core.engine.duckdb_values import reader_of
 from src.core.engine.port import ParquetFiles, Source
+from src.core.engine.room import room_for_files
 from src.core.engine.sources import inside
 
 BATCH_ROWS: Final = 16_384
@@ -201,8 +202,12 @@ def _converted_struct(column: pa.Array, field: Field) -> pa.Array:
 @contextmanager
 def pieces(io: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, empty: bool) -> Iterator[list[Path]]:
     """Parquet files in the io folder, gone afterwards; of no rows none, or one without rows where `empty` asks for it."""
-    with TemporaryDirectory(dir=io, prefix="x_staging_") as folder:
-        yield list(_written(Path(folder), schema, batches, empty=empty))
+    with room_for_files():
+        folder = TemporaryDirectory(dir=io, prefix="x_staging_")
+    with folder as name:
+        with room_for_files():
+            files = list(_written(Path(name), schema, batches, empty=empty))
+        yield files
 
 
 def _written(folder: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, empty: bool) -> Iterator[Path]:

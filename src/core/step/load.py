@@ -164,9 +164,9 @@ def _write(publication: Publication, loading: Loading, context: StepContext) -> 
     destination, written = loading.destination, Written()
     _clear(publication, loading)
     for batch in loading.batches:
-        context.progress(rows=written.rows, rows_total=loading.rows, doing=f"writing {destination.table}")
-        staged = publication.stage(INCOMING, batch.content, destination.shape)
-        _note_columns(written, staged)
+        with batch.at_hand() as content:
+            context.progress(rows=written.rows, rows_total=loading.rows, doing=f"writing {destination.table}")
+            _note_columns(written, publication.stage(INCOMING, content, destination.shape))
         days = [day.day for day in batch.days]
         asked = {**destination.params, "source_table": batch.source, "days": days, "first": days[0], "last": days[-1]}
         if loading.books:
