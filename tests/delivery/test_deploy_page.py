@@ -68,6 +68,16 @@ def test_the_jobs_of_the_page_are_those_of_the_script():
         assert f"--uri $BASE_URL{path} " in PAGE
 
 
+def test_step_2_and_the_example_tell_a_project_for_each_environment():
+    assert all("project for each environment" in text for text in (PAGE, (ROOT / "deployment/environment.example").read_text()))
+
+
+def test_who_deploys_is_told_the_role_that_the_script_asks_for():
+    roles = {role for row in section("Who deploys") for role in re.findall(r"`(roles/[^`]+)`", row[1])}
+
+    assert {"roles/secretmanager.viewer", "roles/storage.admin", "roles/cloudscheduler.admin", "roles/logging.viewer"} <= roles
+
+
 def test_which_routes_are_served_is_as_the_page_says():
     served = set(re.findall(r"^\| `POST (/api/v1/scheduler/\S+)` \|", (ROOT / "docs/reference/api.md").read_text(), re.MULTILINE))
 

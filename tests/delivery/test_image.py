@@ -120,10 +120,13 @@ def test_what_it_holds_is_enough_to_serve_and_sigterm_reaches_it(contents, tmp_p
     assert sorted(contents.rglob("*")) == before  # it writes nothing beside its data
 
 
-def test_the_same_image_sets_up_and_refuses_a_worker_beside_duckdb(contents, tmp_path):
+def test_the_same_image_sets_up_rotates_and_refuses_a_worker_beside_duckdb(contents, tmp_path):
     setup = started(contents, tmp_path / "data", 1, "setup")
     assert setup.wait(60) == 0, (tmp_path / "log").read_text()
     assert "14 tables and 3 views made" in (tmp_path / "log").read_text()
+
+    again = started(contents, tmp_path / "data", 1, "rotate-keyring")  # any command of the command line
+    assert again.wait(60) == 0, (tmp_path / "log").read_text()
 
     worker = started(contents, tmp_path / "data", 1, "worker")
     assert worker.wait(60) == 78
