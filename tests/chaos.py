@@ -35,7 +35,8 @@ LEASE_SECONDS = 6.0
 KILL_EVERY = (4.0, 14.0)  # seconds: a bill takes the emulator most of a minute here, and some are to come through at the first try
 SETTLE_SECONDS = 600.0
 FIRST = date(2026, 8, 1)
-AT_ONCE = 2
+# the first always asks for one more than its plan admits at once
+AT_ONCE = {"chaos_one": 4, "chaos_two": 1, "chaos_three": 1}
 PLANS = {"chaos_one": "PROFESSIONAL", "chaos_two": "SCALE", "chaos_three": "SCALE"}
 LIMITS = {"PROFESSIONAL": 3, "SCALE": 10}
 RETRY_SECONDS = 0.5
@@ -159,7 +160,7 @@ class Shopper:
         try:
             while time.monotonic() < until:
                 open_ones = [run for run in self.accepted if run not in self.endings]
-                if len(open_ones) < AT_ONCE:
+                if len(open_ones) < AT_ONCE[self.slug]:
                     self._ask()
                 self._look(open_ones)
                 time.sleep(RETRY_SECONDS)
