@@ -125,10 +125,10 @@ class House:
         entry = self.parts.ledger.write(queue.claim, "tests", at, at.replace(year=at.year + 1))
         assert entry is not None
         assert entry.pipeline_logging_id == run_id
-        assert self.parts.ledger.write(runs.take, run_id, at) == 1
+        assert self.parts.ledger.write(runs.take, run_id, at)
 
     def tell(self, run_id: str, **progress: Any) -> None:
-        assert self.parts.ledger.write(runs.tell_progress, run_id, progress)
+        self.parts.ledger.write(runs.tell_progress, run_id, progress)
 
     def log_step(self, run_id: str, slug: str, **more: Any) -> None:
         at = self.parts.clock.now()

@@ -83,15 +83,12 @@ LOST = Beat(held=False, cancel_requested=False)
 
 def add(unit: Unit, entry: NewEntry) -> bool:
     """False when this run is queued already."""
-    values = {name: getattr(entry, name) for name in NEW_COLUMNS}
-    values |= {
-        "parameters": dict(entry.parameters),
-        "state": "QUEUED",
-        "retry_count": 0,
-        "lease_generation": 0,
-        "updated_at": entry.queued_at,
-    }
-    return unit.insert_once(unit.tables[QUEUE], values)
+    return unit.insert_once(unit.tables[QUEUE], _values(entry))
+
+
+def add_later(unit: Unit, entry: NewEntry) -> None:
+    """`add`, where it is all the same whether it is queued already."""
+    unit.insert_later(unit.tables[QUEUE], _values(entry))
 
 
 def get(unit: Unit, run_id: str) -> Entry | None:
@@ -154,6 +151,11 @@ def complete(unit: Unit, hold: Hold) -> bool:
     return unit.change(_complete, _proof(hold)) == 1
 
 
+def complete_later(unit: Unit, hold: Hold) -> None:
+    """`complete`, of a hold that this unit has proved."""
+    unit.change_later(_complete, _proof(hold))
+
+
 def hand_back(unit: Unit, hold: Hold, at: datetime) -> bool:
     """It waits again, available now; that is no retry."""
     return unit.change(_hand_back, {**_proof(hold), "at": at}) == 1
@@ -198,6 +200,17 @@ def request_cancel(unit: Unit, run_id: str, at: datetime) -> Cancelled | None:
 def void_leases(unit: Unit, owner_prefix: str, at: datetime) -> int:
     """Ends the leases of workers that are known to be dead."""
     return unit.change(_void_leases, {"prefix": owner_prefix, "at": at})
+
+
+def _values(entry: NewEntry) -> dict[str, Any]:
+    return {
+        **{name: getattr(entry, name) for name in NEW_COLUMNS},
+        "parameters": dict(entry.parameters),
+        "state": "QUEUED",
+        "retry_count": 0,
+        "lease_generation": 0,
+        "updated_at": entry.queued_at,
+    }
 
 
 def _proof(hold: Hold) -> dict[str, Any]:

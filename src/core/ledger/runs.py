@@ -86,6 +86,13 @@ RUN_COLUMNS = tuple(column.name for column in fields(Run))
 STEP_COLUMNS = tuple(column.name for column in fields(StepLog))
 
 
+def accepted(run: NewRun) -> Run:
+    """As it is read when it was just accepted."""
+    told = {name: getattr(run, name) for name in NEW_RUN_COLUMNS if name in RUN_COLUMNS}
+    rest = dict.fromkeys(set(RUN_COLUMNS) - set(told))
+    return Run(**{**rest, **told, "parameters": dict(run.parameters), "attempt": 0})
+
+
 def accept(unit: Unit, run: NewRun) -> bool:
     """False when this run, or the same work under its idempotency or active key, is there already."""
     values = {**_values(run, NEW_RUN_COLUMNS), "parameters": dict(run.parameters), "attempt": 0}
@@ -97,12 +104,9 @@ def begin(unit: Unit, run_id: str, at: datetime) -> bool:
     return unit.change(_begin, {"id": run_id, "at": at}) == 1
 
 
-def take(unit: Unit, run_id: str, at: datetime) -> int | None:
-    """A worker takes a waiting run; which attempt this is, or None when it does not wait."""
-    if unit.change(_take, {"id": run_id, "at": at}) != 1:
-        return None
-    row = unit.point(_attempt, {"run_id": run_id})
-    return int(row[0]) if row else None
+def take(unit: Unit, run_id: str, at: datetime) -> bool:
+    """A worker takes a waiting run for another attempt; False when it does not wait."""
+    return unit.change(_take, {"id": run_id, "at": at}) == 1
 
 
 def put_back(unit: Unit, run_id: str, attempt: int) -> bool:
@@ -117,8 +121,8 @@ def forget(unit: Unit, run_id: str) -> None:
         unit.change(delete(table).where(table.c.pipeline_logging_id == run_id))
 
 
-def tell_progress(unit: Unit, run_id: str, progress: Mapping[str, Any]) -> bool:
-    return unit.change(_tell_progress, {"id": run_id, "where": dict(progress)}) == 1
+def tell_progress(unit: Unit, run_id: str, progress: Mapping[str, Any]) -> None:
+    unit.change_later(_tell_progress, {"id": run_id, "where": dict(progress)})
 
 
 def finish(
@@ -224,11 +228,6 @@ def _ended_since(tables: Tables) -> Select[Any]:
         .where(run.org_slug == bindparam("org_slug"), run.ended_at >= bindparam("since"))
         .order_by(run.ended_at, run.pipeline_logging_id)
     )
-
-
-def _attempt(tables: Tables) -> Select[Any]:
-    run = tables["org_meta_pipeline_runs"].c
-    return select(run.attempt).where(run.pipeline_logging_id == bindparam("run_id"))
 
 
 def _began(tables: Tables) -> Select[Any]:

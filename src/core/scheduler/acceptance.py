@@ -108,10 +108,7 @@ def _accept(unit: Unit, request: _Request) -> Accepted:
         _give_back(unit, request, day)
         raise _Raced
     _enqueue(unit, request, run)
-    accepted = runs.get(unit, run.pipeline_logging_id)
-    if accepted is None:
-        raise _Raced
-    return Accepted(accepted, fresh=True)
+    return Accepted(runs.accepted(run), fresh=True)
 
 
 def _inserted(unit: Unit, request: _Request, day: date) -> bool:
@@ -195,7 +192,7 @@ def _enqueue(unit: Unit, request: _Request, run: NewRun | Run) -> None:
             parameters=run.parameters or {},
         ),
     )
-    queue.add(
+    queue.add_later(
         unit,
         queue.NewEntry(
             queue_id=run.pipeline_logging_id,

@@ -67,13 +67,14 @@ def _claim(unit: Unit, services: Services, owner: str, but: Collection[str]) -> 
         if entry.pipeline_logging_id in but:
             queue.hand_back(unit, hold, at + LATER)
             continue
-        attempt = runs.take(unit, entry.pipeline_logging_id, at)
+        taken = runs.take(unit, entry.pipeline_logging_id, at)
         run = runs.get(unit, entry.pipeline_logging_id)
-        if attempt is None and run is not None and run.status == "RUNNING":
+        if not taken and run is not None and run.status == "RUNNING":
             # it was put into the queue again, and who did so died before saying it of the run
             runs.put_back(unit, run.pipeline_logging_id, run.attempt)
-            attempt = runs.take(unit, run.pipeline_logging_id, at)
-        if attempt is None or run is None:
+            taken = runs.take(unit, run.pipeline_logging_id, at)
+            run = runs.get(unit, run.pipeline_logging_id)
+        if not taken or run is None:
             # the run is over or gone, and so is the reason for its entry
             queue.complete(unit, hold)
             continue
@@ -84,5 +85,5 @@ def _claim(unit: Unit, services: Services, owner: str, but: Collection[str]) -> 
             continue
         scheduled.start(unit, entry.pipeline_logging_id, at)
         tenant = Tenant(OrgSlug(entry.org_slug), services.settings.environment)
-        return Claim(entry, hold, tenant, attempt, run.trigger_type)
+        return Claim(entry, hold, tenant, run.attempt, run.trigger_type)
     return None

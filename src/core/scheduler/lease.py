@@ -162,7 +162,7 @@ def _settle(unit: Unit, hold: Hold, ending: Ending, progress: dict[str, Any], un
     if ending.buried:
         queue.bury(unit, hold, ending.at, ending.error_message or "")
     else:
-        queue.complete(unit, hold)
+        queue.complete_later(unit, hold)
 
 
 def _hand_back(unit: Unit, services: Services, hold: Hold, claim: Claim) -> None:
