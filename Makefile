@@ -27,7 +27,7 @@ demo: .venv/run.stamp ## Start the service on the sandbox, load three months of 
 	@$(DEMO)
 else
 demo: .venv/dev.stamp engines ## The same on other engines: LEDGER=postgresql|bigquery-emulator WAREHOUSE=bigquery-emulator
-	@$(BIN)/python -m tests.engines $(LEDGER) $(WAREHOUSE) --keep -- $(DEMO) --on-engines --var var/engines
+	@$(BIN)/python -m tests.engines $(LEDGER) $(WAREHOUSE) --keep -- $(DEMO) --on-engines --var var/$(LEDGER)-$(WAREHOUSE)
 endif
 
 test: .venv/dev.stamp ## Run the tests

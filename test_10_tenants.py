@@ -43,7 +43,7 @@ REACH_DAYS = 120  # corrections of a load day touch days of use as old as this
 LOOK_SECONDS = 0.5
 PROCESS_SECONDS = 10.0  # a BigQuery ledger's queue is worked on when it is told to
 ATTEMPTS = 8
-DEMOS = (ROOT / "var" / "demo.json", ROOT / "var" / "engines" / "demo.json")
+DEMOS = (ROOT / "var" / "demo.json", *sorted((ROOT / "var").glob("*-*/demo.json")))
 SANDBOX_ACCOUNTS = ("demo", "second")
 PIPELINE = "gcp/cost/billing"
 

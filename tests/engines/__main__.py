@@ -32,10 +32,10 @@ def main() -> int:
     settings: dict[str, str] = {}
     with contextlib.ExitStack() as engines:
         if "bigquery-emulator" in (given.ledger, given.warehouse):
-            emulator = engines.enter_context(running_emulator(_folder("bigquery", keep=given.keep)))
+            emulator = engines.enter_context(running_emulator(_folder(given, "bigquery")))
             settings |= emulator.settings
         if given.ledger == "postgresql":
-            server = engines.enter_context(running_postgres(durable=True, folder=_folder("postgresql", keep=given.keep)))
+            server = engines.enter_context(running_postgres(durable=True, folder=_folder(given, "postgresql")))
             settings["LEDGER_URL"] = server.url("postgres")
         if given.ledger == "bigquery-emulator":
             settings["LEDGER_URL"] = "bigquery://local/organizations"
@@ -48,13 +48,18 @@ def main() -> int:
         return command.wait()
 
 
-def _folder(name: str, *, keep: bool) -> Path | None:
-    """In the system's temporary folder: PostgreSQL runs as a user who may not enter the folders of whoever started it."""
-    if not keep:
+def _folder(given: argparse.Namespace, name: str) -> Path | None:
+    """In the system's temporary folder: PostgreSQL runs as a user who may not enter the folders of whoever started it.
+
+    Each pair has its own, for a ledger and a warehouse that do not know each other are no service.
+    """
+    if not given.keep:
         return None
     home = Path(tempfile.gettempdir()) / f"convergence-engines-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]}"
-    home.mkdir(mode=0o711, exist_ok=True)
-    return home / name
+    pair = home / f"{given.ledger}-{given.warehouse}"
+    for folder in (home, pair):
+        folder.mkdir(mode=0o711, exist_ok=True)
+    return pair / name
 
 
 if __name__ == "__main__":
