@@ -1,5 +1,6 @@
 import atexit
 import os
+import signal
 
 import pytest
 import pytest_socket
@@ -14,6 +15,9 @@ def pytest_configure(config):
     """A developer's own settings must not reach a test."""
     for name in (*Settings.model_fields, "admin_api_key"):
         os.environ.pop(name.upper(), None)
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        # what a shell starts in its background ignores it, and hands that on to what it starts
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput"):
         # DuckDB's binding counts what it leaks when the interpreter ends: eighty lines amid the results, about no test
         atexit.register(os.dup2, os.open(os.devnull, os.O_WRONLY), 2)

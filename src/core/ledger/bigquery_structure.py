@@ -1,6 +1,7 @@
 """The management tables and views as a BigQuery dataset has them."""
 
 import secrets
+from collections.abc import Callable, Sequence
 
 from google.api_core.exceptions import Conflict, NotFound
 from google.cloud import bigquery
@@ -9,6 +10,7 @@ from google.cloud.bigquery import Table as BigQueryTable
 from google.cloud.bigquery.table import TableListItem
 from sqlalchemy import Table
 
+from src.core.base.faults import Throttled
 from src.core.base.schema import Field, TableSchema
 from src.core.base.settings import Settings
 from src.core.ledger.bigquery_jobs import CALL_SECONDS, Jobs, meant
@@ -43,7 +45,7 @@ class BigQueryStructure:
         made.clustering_fields = list(schema.cluster) or None
         made.labels = {"service": "convergence", "maker": self._maker}
         try:
-            meant(lambda: self._jobs.client.create_table(made, retry=self._retry, timeout=CALL_SECONDS), but=[Conflict])
+            self._done(lambda: self._jobs.client.create_table(made, retry=self._retry, timeout=CALL_SECONDS), but=[Conflict])
         except Conflict:
             # an answer may have been lost, and the table be this one's after all
             return bool(self._there(table.name).labels.get("maker") == self._maker)
@@ -56,12 +58,12 @@ class BigQueryStructure:
         if lacking:
             # rows that are there already have no value for it, whatever the schema file asks of new ones
             there.schema = [*there.schema, *(_column(field, mode="NULLABLE") for field in lacking)]
-            meant(lambda: self._jobs.client.update_table(there, ["schema"], retry=self._retry, timeout=CALL_SECONDS))
+            self._done(lambda: self._jobs.client.update_table(there, ["schema"], retry=self._retry, timeout=CALL_SECONDS))
         return [field.name for field in lacking]
 
     def drop(self, table: Table) -> None:
         name = self._dataset.table(table.name)
-        meant(lambda: self._jobs.client.delete_table(name, retry=self._retry, timeout=CALL_SECONDS, not_found_ok=True))
+        self._done(lambda: self._jobs.client.delete_table(name, retry=self._retry, timeout=CALL_SECONDS, not_found_ok=True))
 
     def clear(self, view: View) -> None:
         """It is replaced in one act by `show`."""
@@ -81,10 +83,22 @@ class BigQueryStructure:
                 self._found = []
         return self._found
 
+    def _done(self, call: Callable[[], object], *, but: Sequence[type[Exception]] = ()) -> None:
+        """A change of structure that BigQuery says it has not made, for others were at it, is made again."""
+        pauses = self._jobs.pauses()
+        while True:
+            try:
+                meant(call, but=but)
+            except Throttled:
+                if not pauses.again():
+                    raise
+            else:
+                return
+
     def _make_dataset(self) -> None:
         made = Dataset(self._dataset)
         made.location = self._settings.bigquery_location
-        meant(lambda: self._jobs.client.create_dataset(made, exists_ok=True, retry=self._retry, timeout=CALL_SECONDS))
+        self._done(lambda: self._jobs.client.create_dataset(made, exists_ok=True, retry=self._retry, timeout=CALL_SECONDS))
 
 
 def _column(field: Field, mode: str | None = None) -> SchemaField:
