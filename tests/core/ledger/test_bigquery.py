@@ -17,27 +17,12 @@ from src.core.ledger.bigquery import open_engine
 from src.core.ledger.model import load_model
 from src.core.ledger.plans import Plan, Plans
 from src.core.ledger.store import Ledger
-from tests.contract.ledger.kept_dataset import KeptDataset
 from tests.contract.ledger.rivals import at_once
 from tests.contract.ledger.samples import AT, TODAY, org, run
-from tests.fakes.bigquery_proxy import is_job, running_proxy
+from tests.fakes.bigquery_proxy import is_job
 
 CROWDED = "Resources exceeded during query execution: Too many DML statements outstanding against table t, limit is 20."
 RACED = "Could not serialize access to table t due to concurrent update"
-
-
-@pytest.fixture(scope="module")
-def dataset(bigquery_emulator, tmp_path_factory):
-    kept = KeptDataset(bigquery_emulator, tmp_path_factory.mktemp("kept"))
-    yield kept
-    kept.close()
-
-
-@pytest.fixture
-def proxy(bigquery_emulator, dataset):
-    with running_proxy(bigquery_emulator.url) as running:
-        yield running
-    dataset.clean()
 
 
 @pytest.fixture

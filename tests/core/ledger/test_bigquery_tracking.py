@@ -7,27 +7,11 @@ import pytest
 from sqlalchemy import delete
 
 from src.core.ledger import tracking
-from tests.contract.ledger.kept_dataset import KeptDataset
 from tests.contract.ledger.rivals import at_once
 from tests.contract.ledger.test_tracking import told
 from tests.core.ledger.test_bigquery import opened, written
-from tests.fakes.bigquery_proxy import running_proxy
 
 FIRST = date(2026, 11, 1)
-
-
-@pytest.fixture(scope="module")
-def dataset(bigquery_emulator, tmp_path_factory):
-    kept = KeptDataset(bigquery_emulator, tmp_path_factory.mktemp("kept"))
-    yield kept
-    kept.close()
-
-
-@pytest.fixture
-def proxy(bigquery_emulator, dataset):
-    with running_proxy(bigquery_emulator.url) as running:
-        yield running
-    dataset.clean()
 
 
 @pytest.fixture

@@ -69,14 +69,20 @@ async def test_a_slot_is_not_freed_twice_when_a_sweep_comes_between_a_run_and_it
 
 def test_a_run_that_has_been_claimed_again_is_not_put_back(work):
     run_id = work.accept().run.pipeline_logging_id
+    first, second = claimed_twice(work)
+    assert work.ledger.write(runs.put_back, run_id, first.attempt) is False
+    assert work.run(run_id).status == "RUNNING"
+    assert work.ledger.write(runs.put_back, run_id, second.attempt) is True
+
+
+def claimed_twice(work):
+    """Put into the queue again in between by somebody who died before saying it of the run."""
     first = next_claim(work, "w1")
     change(work, lambda tables: update(tables[queue.QUEUE]).values(state="QUEUED", lease_owner=None))
     second = next_claim(work, "w2")
     assert first is not None
     assert second is not None
-    assert work.ledger.write(runs.put_back, run_id, first.attempt) is False
-    assert work.run(run_id).status == "RUNNING"
-    assert work.ledger.write(runs.put_back, run_id, second.attempt) is True
+    return first, second
 
 
 def reborn(work):
@@ -105,11 +111,7 @@ def test_nor_is_it_ended_on_the_next_owners_account(work):
 
 def test_who_claims_takes_a_run_that_still_says_it_is_running(work):
     run_id = work.accept().run.pipeline_logging_id
-    first = next_claim(work, "w1")
-    change(work, lambda tables: update(tables[queue.QUEUE]).values(state="QUEUED", lease_owner=None))
-    again = next_claim(work, "w2")
-    assert first is not None
-    assert again is not None
+    first, again = claimed_twice(work)
     assert (first.attempt, again.attempt, again.run_id) == (1, 2, run_id)
 
 
