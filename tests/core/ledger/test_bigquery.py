@@ -187,6 +187,14 @@ def test_every_job_is_labelled_bounded_and_in_its_place(ledger, proxy):
     assert {sent.body["jobReference"]["location"] for sent in proxy.jobs} == {"US"}
 
 
+def test_a_table_that_bigquery_was_too_busy_to_make_is_made_again(dataset, ledger, proxy, bigquery_emulator):
+    client = bigquery.Client("local", AnonymousCredentials(), client_options={"api_endpoint": bigquery_emulator.url}, location="US")
+    client.delete_table(dataset.settings.ledger.removeprefix("bigquery://").replace("/", ".") + ".org_kms_keys", timeout=20)
+    busy = proxy.refuse(lambda sent: sent.method == "POST" and "/tables?" in sent.path, "tableUnavailable", "Try again later", times=2)
+    assert list(ledger.bootstrap().tables_created) == ["org_kms_keys"]
+    assert busy.times == 0
+
+
 def test_tables_are_partitioned_and_clustered_as_the_configuration_says(dataset, bigquery_emulator):
     client = bigquery.Client("local", AnonymousCredentials(), client_options={"api_endpoint": bigquery_emulator.url}, location="US")
     name = dataset.settings.ledger.removeprefix("bigquery://").replace("/", ".")

@@ -3,7 +3,6 @@ import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 
-import psycopg
 import pytest
 from sqlalchemy import select, text
 
@@ -17,17 +16,6 @@ from tests.contract.ledger.samples import AT, org, run
 from tests.contract.ledger.test_queue import entry
 
 
-@pytest.fixture(scope="module")
-def database(postgres_server):
-    """Bootstrapped once; each test begins with empty tables."""
-    name = postgres_server.create_database()
-    ledger = opened(postgres_server, name)
-    ledger.bootstrap()
-    ledger.close()
-    yield name
-    postgres_server.drop_database(name)
-
-
 @pytest.fixture
 def ledger(postgres_server, database):
     ledger = opened(postgres_server, database)
@@ -35,13 +23,6 @@ def ledger(postgres_server, database):
         unit.change(text(f"TRUNCATE {', '.join(unit.tables)}"))
     yield ledger
     ledger.close()
-
-
-@pytest.fixture
-def server(postgres_server, database):
-    """As its administrator sees it, from outside the ledger."""
-    with psycopg.connect(postgres_server.dsn(database), autocommit=True) as connection:
-        yield connection
 
 
 def opened(postgres_server, name, connections=8):

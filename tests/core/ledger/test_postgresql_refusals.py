@@ -18,24 +18,6 @@ from tests.core.ledger.test_postgresql import opened, until
 from tests.engines.postgres import running_postgres
 
 
-@pytest.fixture(scope="module")
-def database(postgres_server):
-    """Bootstrapped once, and without rows."""
-    name = postgres_server.create_database()
-    ledger = opened(postgres_server, name)
-    ledger.bootstrap()
-    ledger.close()
-    yield name
-    postgres_server.drop_database(name)
-
-
-@pytest.fixture
-def server(postgres_server, database):
-    """As its administrator sees it, from outside the ledger."""
-    with psycopg.connect(postgres_server.dsn(database), autocommit=True) as connection:
-        yield connection
-
-
 @pytest.mark.parametrize(
     ("change", "kind", "mend"),
     [
