@@ -32,19 +32,23 @@ class KeptDataset:
         ledger = open_ledger(self.settings)
         ledger.bootstrap()
         ledger.close()
+        self._tables = {table.table_id for table in self._client.list_tables(self._named, retry=RETRY, timeout=SECONDS)}
         self.clean()
+
+    @property
+    def _named(self):
+        return self.settings.ledger.removeprefix("bigquery://").replace("/", ".")
 
     def clean(self):
         """What was written is gone, and so is BigQuery's memory of the jobs that wrote it."""
         written = set()
         for job in self._client.list_jobs(retry=RETRY, timeout=SECONDS):
-            # a load, of another suite in the same project, has no statement
+            # other suites have jobs in the same project too: loads, that have no statement, and changes of tables that are not ours
             if isinstance(job, bigquery.QueryJob) and (found := WRITTEN.match(job.query)):
                 written.add(found[1])
             self._client.delete_job_metadata(job.job_id, location="US", retry=RETRY, timeout=SECONDS)
-        dataset = self.settings.ledger.removeprefix("bigquery://").replace("/", ".")
-        for table in written:
-            self._client.query_and_wait(f"TRUNCATE TABLE `{dataset}`.{table}", retry=RETRY, wait_timeout=SECONDS)
+        for table in written & self._tables:
+            self._client.query_and_wait(f"TRUNCATE TABLE `{self._named}`.{table}", retry=RETRY, wait_timeout=SECONDS)
 
     def close(self):
         self._client.close()

@@ -18,6 +18,7 @@ from tests.fakes.bigquery_proxy import is_job, running_proxy
 
 CROWDED = "Resources exceeded during query execution: Too many DML statements outstanding against table t, limit is 20."
 ONE = Plan("ONE", 9, 9, 1)
+FIRST = 9  # before what other tests of this module left in the queue they share
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +50,13 @@ def test_asking_again_puts_a_run_into_the_queue_that_did_not_come_there(busy, gi
     work.tenant(slug, ONE)
     rule = refuse("INSERT INTO `org_pipeline_execution_queue`")
     with pytest.raises(Throttled):
-        work.accept(slug, **given)
+        work.accept(slug, priority=FIRST, **given)
     rule.times = 0
-    again = work.accept(slug, **given)
+    again = work.accept(slug, priority=FIRST, **given)
     assert (again.fresh, again.run.status, work.running(slug)) == (False, "QUEUED", 1)
     entry = work.queued(again.run.pipeline_logging_id)
     assert (entry.state, entry.window_start, entry.user_id) == ("QUEUED", again.run.window_start, again.run.user_id)
-    assert work.accept(slug, **given).run.pipeline_logging_id == again.run.pipeline_logging_id
+    assert work.accept(slug, priority=FIRST, **given).run.pipeline_logging_id == again.run.pipeline_logging_id
     claim = next_claim(work, "w1")
     assert claim is not None
     assert (claim.run_id, claim.attempt) == (again.run.pipeline_logging_id, 1)
@@ -75,7 +76,7 @@ def test_a_run_that_was_refused_leaves_its_place_to_the_next(busy):
 def test_an_ending_that_was_broken_off_is_told_in_full_the_next_time(busy):
     work, refuse = busy
     work.tenant("slotless", ONE)
-    run_id = work.accept("slotless", window=day(3), priority=9).run.pipeline_logging_id
+    run_id = work.accept("slotless", window=day(3), priority=FIRST).run.pipeline_logging_id
     claim = next_claim(work, "w1")
     assert claim is not None
     assert claim.run_id == run_id
