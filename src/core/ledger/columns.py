@@ -31,7 +31,7 @@ class Instant(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("the ledger keeps aware datetimes only")
-        moment = value.astimezone(UTC)
+        moment = value if value.tzinfo is UTC else value.astimezone(UTC)
         return moment.isoformat(timespec="microseconds") if dialect.name == SQLITE else moment
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
@@ -82,7 +82,7 @@ def money_text(value: Any) -> str:
 
 
 def json_text(value: Any) -> str:
-    return json.dumps(value, default=_plain, allow_nan=False, separators=(",", ":"))
+    return _JSON.encode(value)
 
 
 def _plain(value: object) -> str:
@@ -93,6 +93,9 @@ def _plain(value: object) -> str:
     if isinstance(value, Enum):
         return str(value.value)
     raise TypeError(f"a {type(value).__name__} cannot be kept as JSON")
+
+
+_JSON = json.JSONEncoder(default=_plain, allow_nan=False, separators=(",", ":"))
 
 
 TYPES: dict[str, TypeEngine[Any]] = {

@@ -39,11 +39,7 @@ class Compiled:
 
     def bound(self, params: Params | None) -> list[Any]:
         told = params or {}
-        bound = [told.get(name, default) for name, default, _ in self._binds]
-        for at, (_, _, process) in enumerate(self._binds):
-            if process:
-                bound[at] = process(bound[at])
-        return bound
+        return [process(told.get(name, default)) if process else told.get(name, default) for name, default, process in self._binds]
 
 
 class Change(Compiled):
