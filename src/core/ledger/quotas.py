@@ -26,20 +26,20 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Reservation:
-    admitted: bool
-    reason: Reason | None
+class Refused:
+    reason: Reason
     used: Usage
 
 
-def reserve(unit: Unit, org_slug: str, *, day: date, at: datetime) -> Reservation:
-    """Takes one run of each limit, or says which limit refuses; of several, the one that lasts longest."""
+def reserve(unit: Unit, org_slug: str, *, day: date, at: datetime) -> Refused | None:
+    """Takes one run of each limit and answers None, or says which limit refuses; of several, the one that lasts longest."""
     # a limit that is lowered, and an organisation that leaves, are seen by whoever comes after
     orgs.alone(unit, org_slug)
-    admitted = unit.change(_reserve, {"slug": org_slug, "day": day, "month": day.replace(day=1), "at": at}) == 1
+    if unit.change(_reserve, {"slug": org_slug, "day": day, "month": day.replace(day=1), "at": at}) == 1:
+        return None
     used = usage(unit, org_slug, day)
     # the slot that lacked may be free by now
-    return Reservation(admitted, None if admitted else reached(used) or "concurrent", used)
+    return Refused(reached(used) or "concurrent", used)
 
 
 def release(unit: Unit, org_slug: str, at: datetime) -> None:

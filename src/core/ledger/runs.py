@@ -135,23 +135,28 @@ def finish(
     error_message: str | None = None,
     result: Mapping[str, Any] | None = None,
     rows_processed: int | None = None,
+    began_at: datetime | None = None,
+    progress: Mapping[str, Any] | None = None,
 ) -> bool:
-    """Only the first to end a run is answered True; it is the one to free the slot and to tell others."""
-    began = unit.point(_began, {"run_id": run_id})
-    changed = unit.change(
-        _finish,
-        {
-            "id": run_id,
-            "word": status,
-            "at": at,
-            "took": _milliseconds(began[0] if began else None, at),
-            "code": error_code,
-            "message": error_message,
-            "answer": dict(result) if result is not None else None,
-            "rows": rows_processed,
-        },
-    )
-    return changed == 1
+    """Only the first to end a run is answered True; it is the one to free the slot and to tell others.
+
+    When it began is looked up where the caller does not say; the progress it showed stays where none is told.
+    """
+    if began_at is None and (row := unit.point(_began, {"run_id": run_id})):
+        began_at = row[0]
+    values = {
+        "id": run_id,
+        "word": status,
+        "at": at,
+        "took": _milliseconds(began_at, at),
+        "code": error_code,
+        "message": error_message,
+        "answer": dict(result) if result is not None else None,
+        "rows": rows_processed,
+    }
+    if progress is None:
+        return unit.change(_finish, values) == 1
+    return unit.change(_finish_at, {**values, "where": dict(progress)}) == 1
 
 
 def log_step(unit: Unit, step: StepLog) -> None:
@@ -313,3 +318,7 @@ def _finish(tables: Tables) -> Update:
             rows_processed=bindparam("rows"),
         )
     )
+
+
+def _finish_at(tables: Tables) -> Update:
+    return _finish(tables).values(progress=bindparam("where", type_=tables["org_meta_pipeline_runs"].c.progress.type))

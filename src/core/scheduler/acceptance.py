@@ -164,9 +164,9 @@ def _reserve(unit: Unit, request: _Request) -> date:
         raise Missing(f"there is no organisation {request.tenant.org_slug!r}")
     now = request.services.clock.now()
     day = now.astimezone(ZoneInfo(org.timezone)).date()
-    reservation = quotas.reserve(unit, org.org_slug, day=day, at=now)
-    if reservation.reason is not None:
-        raise refusal(org, reservation.used, reservation.reason, request.services.ledger.plans, now)
+    refused = quotas.reserve(unit, org.org_slug, day=day, at=now)
+    if refused is not None:
+        raise refusal(org, refused.used, refused.reason, request.services.ledger.plans, now)
     return day
 
 

@@ -28,6 +28,8 @@ class Claim:
     tenant: Tenant
     attempt: int
     trigger: TriggerType
+    began_at: datetime | None
+    """When the run began, by its first attempt."""
 
     @property
     def run_id(self) -> str:
@@ -85,5 +87,5 @@ def _claim(unit: Unit, services: Services, owner: str, but: Collection[str]) -> 
             continue
         scheduled.start(unit, entry.pipeline_logging_id, at)
         tenant = Tenant(OrgSlug(entry.org_slug), services.settings.environment)
-        return Claim(entry, hold, tenant, run.attempt, run.trigger_type)
+        return Claim(entry, hold, tenant, run.attempt, run.trigger_type, run.started_at)
     return None

@@ -96,5 +96,6 @@ class LeasedJournal:
             error_message=why,
             result=end.result if end else None,
             rows_processed=end.rows_processed if end else None,
+            began_at=claim.began_at,
             facts={"document": claim.entry.document, "attempt": claim.attempt},
         )

@@ -1,6 +1,7 @@
 """A worker's hold on a run, kept by heartbeats until it is settled, handed back or lost."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from threading import Lock
 from typing import Any, Literal
@@ -112,9 +113,9 @@ class Lease:
     def settle(self, ending: Ending) -> None:
         """Raises LeaseLost, and changes nothing, when somebody else has the run."""
         with self._lock:
-            progress = self.board.last(complete=ending.status == "SUCCESS")
+            ending = replace(ending, progress=self.board.last(complete=ending.status == "SUCCESS"))
             until = lease_end(self._services, self._services.clock.now())
-            self._services.ledger.write(_settle, self._hold, ending, progress, until)
+            self._services.ledger.write(_settle, self._hold, ending, until)
             self.state = "settled"
 
     def hand_back(self) -> None:
@@ -153,11 +154,10 @@ def _heartbeat(unit: Unit, hold: Hold, run_id: str, *, at: datetime, until: date
     return beat
 
 
-def _settle(unit: Unit, hold: Hold, ending: Ending, progress: dict[str, Any], until: datetime) -> None:
+def _settle(unit: Unit, hold: Hold, ending: Ending, until: datetime) -> None:
     """The entry goes last: while it is there, the run is taken up again by somebody if this is broken off."""
     if not queue.keep(unit, hold, ending.at, until):
         raise LeaseLost(f"another worker has the run {ending.run_id}; it is theirs to settle")
-    runs.tell_progress(unit, ending.run_id, progress)
     settle(unit, ending)
     if ending.buried:
         queue.bury(unit, hold, ending.at, ending.error_message or "")

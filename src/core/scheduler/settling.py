@@ -26,6 +26,8 @@ class Ending:
     error_message: str | None = None
     result: Mapping[str, Any] | None = None
     rows_processed: int | None = None
+    began_at: datetime | None = None
+    progress: Mapping[str, Any] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     buried: bool = False
     """Its entry stays in the queue, dead, until it ages out."""
@@ -42,6 +44,8 @@ def settle(unit: Unit, ending: Ending) -> bool:
         error_message=ending.error_message,
         result=ending.result,
         rows_processed=ending.rows_processed,
+        began_at=ending.began_at,
+        progress=ending.progress,
     )
     if ended:
         quotas.release(unit, ending.org_slug, ending.at)

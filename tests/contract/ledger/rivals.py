@@ -26,7 +26,7 @@ def say(line):
 
 
 def reserve(ledger):
-    return ledger.write(quotas.reserve, "acme", day=TODAY, at=AT).admitted
+    return ledger.write(quotas.reserve, "acme", day=TODAY, at=AT) is None
 
 
 def create(ledger):

@@ -62,7 +62,8 @@ def ids(sent):
 def test_a_job_that_failed_for_a_crowd_is_made_anew_under_another_id(ledger, proxy, reason, message):
     ledger.write(org, "acme", plan=Plan("P", 9, 9, 9))
     proxy.fail_job(writes("UPDATE"), reason, message, times=2)
-    assert ledger.write(quotas.reserve, "acme", day=TODAY, at=AT).used.running == 1
+    assert ledger.write(quotas.reserve, "acme", day=TODAY, at=AT) is None
+    assert ledger.read(quotas.usage, "acme", TODAY).running == 1
     assert len(set(ids(written(proxy, "UPDATE")))) == 3
 
 
@@ -76,7 +77,8 @@ def test_an_insert_that_failed_for_a_crowd_takes_the_next_attempt(ledger, proxy)
 def test_a_change_whose_answer_was_lost_is_looked_up_and_done_once(ledger, proxy, act):
     ledger.write(org, "acme", plan=Plan("P", 9, 9, 9))
     proxy.drop(writes(act))
-    used = ledger.write(quotas.reserve, "acme", day=TODAY, at=AT).used
+    assert ledger.write(quotas.reserve, "acme", day=TODAY, at=AT) is None
+    used = ledger.read(quotas.usage, "acme", TODAY)
     assert (used.running, used.run_today) == (1, 1)
     assert ledger.write(runs.accept, run("r1", active_key="x"))
     assert not ledger.write(runs.accept, run("r2", active_key="x"))
@@ -86,7 +88,8 @@ def test_a_change_whose_answer_was_lost_is_looked_up_and_done_once(ledger, proxy
 def test_a_change_that_never_arrived_is_sent_again_under_the_same_id(ledger, proxy):
     ledger.write(org, "acme", plan=Plan("P", 9, 9, 9))
     proxy.refuse(writes("UPDATE"), "backendError", "Error encountered during execution. Retrying may solve the problem.")
-    assert ledger.write(quotas.reserve, "acme", day=TODAY, at=AT).used.run_today == 1
+    assert ledger.write(quotas.reserve, "acme", day=TODAY, at=AT) is None
+    assert ledger.read(quotas.usage, "acme", TODAY).run_today == 1
     sent = ids(written(proxy, "UPDATE"))
     assert (len(sent), len(set(sent))) == (2, 1)
 
@@ -144,7 +147,7 @@ def test_a_row_that_came_and_went_comes_again_after_few_questions(ledger, proxy)
 def test_reservations_at_once_among_conflicts_admit_what_the_plan_allows(ledger, proxy):
     ledger.write(org, "acme", plan=Plan("P", 3, 9, 9))
     proxy.fail_job(writes("UPDATE"), "invalidQuery", RACED, times=3)
-    answers = at_once(6, lambda: ledger.write(quotas.reserve, "acme", day=TODAY, at=AT).admitted)
+    answers = at_once(6, lambda: ledger.write(quotas.reserve, "acme", day=TODAY, at=AT) is None)
     assert sum(answers) == 3
     assert ledger.read(quotas.usage, "acme", TODAY).run_today == 3
 
