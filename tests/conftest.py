@@ -8,6 +8,7 @@ import pytest_socket
 from src.core.base.settings import Settings
 from tests.engines import places
 from tests.engines.emulator import running_emulator
+from tests.engines.kept_dataset import KeptDataset
 from tests.engines.postgres import running_postgres
 
 
@@ -42,6 +43,14 @@ def bigquery_emulator():
     _need("the BigQuery emulator", places.emulator())
     with running_emulator() as emulator:
         yield emulator
+
+
+@pytest.fixture(scope="session")
+def kept_dataset(bigquery_emulator, tmp_path_factory):
+    """A bootstrapped ledger on BigQuery; who has used it cleans it."""
+    kept = KeptDataset(bigquery_emulator, tmp_path_factory.mktemp("kept"))
+    yield kept
+    kept.close()
 
 
 @pytest.fixture(scope="session")

@@ -129,14 +129,16 @@ def test_a_resource_manager_that_does_not_answer_is_told():
 
 
 def test_it_makes_a_ledger_in_bigquery(tmp_path, bigquery_emulator):
+    dataset = f"setup_{os.getpid()}"
     settings = {
         **bigquery_emulator.settings,
-        "LEDGER_URL": f"bigquery://{bigquery_emulator.project}/setup_{os.getpid()}",
+        "LEDGER_URL": f"bigquery://{bigquery_emulator.project}/{dataset}",
         "CA_ROOT_API_KEY": ROOT_KEY,
     }
 
     first = set_up(tmp_path / "data", **settings)
     again = set_up(tmp_path / "data", **settings)
+    bigquery_emulator.drop(dataset)
 
     assert (first.returncode, again.returncode) == (0, 0), first.stdout + first.stderr
     assert "bigquery: 14 tables and 3 views made" in first.stdout

@@ -4,8 +4,8 @@ import pytest
 
 from src.core.base.settings import Settings
 from src.core.ledger.store import open_ledger
-from tests.contract.ledger.kept_dataset import KeptDataset, new_name, settings_of
 from tests.contract.ledger.samples import CROWD, SCALE, org
+from tests.engines.kept_dataset import new_name, settings_of
 
 FEW = 3
 ENGINES = ["sqlite", "postgresql", "bigquery"]
@@ -29,17 +29,12 @@ def postgresql_settings(postgres_server, tmp_path):
     postgres_server.drop_database(database)
 
 
-@pytest.fixture(scope="session")
-def kept_dataset(bigquery_emulator, tmp_path_factory):
-    kept = KeptDataset(bigquery_emulator, tmp_path_factory.mktemp("kept"))
-    yield kept
-    kept.close()
-
-
 @pytest.fixture
 def bigquery_settings(request, bigquery_emulator, tmp_path):
     if "ledger" not in request.fixturenames:
-        yield settings_of(bigquery_emulator, new_name(), tmp_path)
+        dataset = new_name()
+        yield settings_of(bigquery_emulator, dataset, tmp_path)
+        bigquery_emulator.drop(dataset)
         return
     kept = request.getfixturevalue("kept_dataset")
     yield kept.settings

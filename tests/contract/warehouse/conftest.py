@@ -1,5 +1,4 @@
 import json
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,23 +27,10 @@ def settings_for(engine: str, folder: Path, **more: object) -> Settings:
 
 
 def prepare(engine: str, folder: Path, request: pytest.FixtureRequest, project: str = "contract") -> None:
-    """Notes where the engine is that serves this folder, which has it to itself until the next folder is prepared.
-
-    The emulator grows slower with each project it has held, so all share one, and what the last test left in it goes now.
-    """
+    """Notes where the engine is that serves this folder, which has it to itself until the next folder is prepared."""
     if engine == "bigquery":
         emulator = request.getfixturevalue("bigquery_emulator")
-        _clear(f"{emulator.url}/bigquery/v2/projects/{project}/datasets")
-        (folder / PLACE).write_text(json.dumps({**emulator.named, "gcp_project_id": project}))
-
-
-def _clear(datasets: str) -> None:
-    with urllib.request.urlopen(datasets, timeout=60) as answer:
-        found = json.load(answer).get("datasets", [])
-    for dataset in found:
-        name = dataset["datasetReference"]["datasetId"]
-        gone = urllib.request.Request(f"{datasets}/{name}?deleteContents=true", method="DELETE")
-        urllib.request.urlopen(gone, timeout=60).close()
+        (folder / PLACE).write_text(json.dumps({**emulator.named, "gcp_project_id": emulator.emptied(project)}))
 
 
 @pytest.fixture(params=ENGINES)

@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import pytest
 from google.auth.credentials import AnonymousCredentials, Credentials
@@ -47,7 +46,7 @@ class Iam:
 
 @pytest.fixture
 def iam(bigquery_emulator, tmp_path) -> Iterator[Iam]:
-    project = f"t-{uuid4().hex[:12]}"
+    project = bigquery_emulator.emptied("trial")
     with running_proxy(bigquery_emulator.url) as proxy:
         given = {**bigquery_emulator.named, "platform_bigquery_url": proxy.url, "gcp_project_id": project}
         (tmp_path / PLACE).write_text(json.dumps(given))

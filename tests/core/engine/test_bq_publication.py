@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from uuid import uuid4
 
 import pyarrow as pa
 import pytest
@@ -45,7 +44,7 @@ class Place:
 
 @pytest.fixture
 def place(bigquery_emulator, tmp_path) -> Iterator[Place]:
-    project = f"t-{uuid4().hex[:12]}"
+    project = bigquery_emulator.emptied("trial")
     with running_proxy(bigquery_emulator.url) as proxy, contextlib.ExitStack() as stack:
         given = {**bigquery_emulator.named, "platform_bigquery_url": proxy.url, "gcp_project_id": project}
         (tmp_path / PLACE).write_text(json.dumps(given))

@@ -4,7 +4,6 @@ import contextlib
 import json
 from collections.abc import Iterator
 from datetime import date
-from uuid import uuid4
 
 import pytest
 from google.auth.credentials import AnonymousCredentials
@@ -26,7 +25,7 @@ SPAN = SchemaField("span", "RANGE<DATE>")
 
 @pytest.fixture
 def client(bigquery_emulator) -> Iterator[bigquery.Client]:
-    project = f"t-{uuid4().hex[:12]}"
+    project = bigquery_emulator.emptied("trial")
     opened = bigquery.Client(project, AnonymousCredentials(), client_options={"api_endpoint": bigquery_emulator.url})
     with contextlib.closing(opened):
         opened.create_dataset("exports")

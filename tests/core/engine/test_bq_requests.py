@@ -63,18 +63,19 @@ class Place:
         self.clients.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def standing_place(bigquery_emulator, tmp_path_factory) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("wire")
     with running_proxy(bigquery_emulator.url) as proxy:
         given = {
-            **bigquery_emulator.named, "gcp_project_id": f"w-{uuid4().hex[:12]}", "platform_bigquery_url": proxy.url,
+            **bigquery_emulator.named, "gcp_project_id": bigquery_emulator.emptied("wire"), "platform_bigquery_url": proxy.url,
             "warehouse": "bigquery", "scratch_dir": folder, "bigquery_job_seconds": SECONDS, "bigquery_maximum_bytes_billed": 20_971_520,
             "org_service_account": "cdp-{org}@platform.iam.gserviceaccount.com",
         }  # fmt: skip
         place = Place(proxy, Settings(_env_file=None).model_copy(update=given), folder)
         yield place
         place.close()
+    bigquery_emulator.emptied("wire")
 
 
 @pytest.fixture

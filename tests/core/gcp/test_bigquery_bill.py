@@ -38,6 +38,7 @@ def source(bigquery_emulator):
     with bigquery_source(bigquery_emulator) as google:
         google.knows(service_account())
         yield google
+    bigquery_emulator.emptied("acme-billing")
 
 
 @asynccontextmanager

@@ -45,7 +45,8 @@ def written(bigquery_emulator):
     rows = pa.Table.from_pylist([one for _, one in made], schema=pa.schema(WHOLE))
     with bigquery_source(bigquery_emulator) as source, source.client() as client:
         write(client, PLACE, rows.append_column("load_day", pa.array([on for on, _ in made], pa.date32())))
-    return bigquery_emulator
+    yield bigquery_emulator
+    bigquery_emulator.emptied(PLACE.partition(".")[0])
 
 
 @pytest.fixture

@@ -45,7 +45,8 @@ def written(bigquery_emulator):
         write(client, PLACE, rows((day(1), row(day(1))), (day(2), row(day(2))), (day(2), row(day(1), 5)), (day(3), late)))
         client.query_and_wait(f"CREATE VIEW billing.shown AS SELECT * FROM `{PLACE}`")
         client.query_and_wait("CREATE TABLE billing.copied (cost FLOAT64, export_time TIMESTAMP) PARTITION BY DATE(export_time)")
-    return bigquery_emulator
+    yield bigquery_emulator
+    bigquery_emulator.emptied(PLACE.partition(".")[0])
 
 
 @pytest.fixture

@@ -3,15 +3,12 @@ import pytest
 
 from src.core.base.settings import Settings
 from src.core.ledger.store import open_ledger
-from tests.contract.ledger.kept_dataset import KeptDataset
 from tests.fakes.bigquery_proxy import running_proxy
 
 
-@pytest.fixture(scope="module")
-def dataset(bigquery_emulator, tmp_path_factory):
-    kept = KeptDataset(bigquery_emulator, tmp_path_factory.mktemp("kept"))
-    yield kept
-    kept.close()
+@pytest.fixture
+def dataset(kept_dataset):
+    return kept_dataset
 
 
 @pytest.fixture

@@ -18,25 +18,25 @@ from tests.fakes.bigquery_proxy import is_job, running_proxy
 
 CROWDED = "Resources exceeded during query execution: Too many DML statements outstanding against table t, limit is 20."
 ONE = Plan("ONE", 9, 9, 1)
-FIRST = 9  # before what other tests of this module left in the queue they share
 
 
 @pytest.fixture(scope="module")
-def standing(bigquery_emulator, tmp_path_factory):
+def standing(bigquery_emulator, kept_dataset, tmp_path_factory):
     with running_proxy(bigquery_emulator.url) as proxy, pytest.MonkeyPatch.context() as patch:
         patch.setattr(bigquery_jobs, "PATIENCE_SECONDS", 0.3)
         places = bigquery_emulator.named | {"platform_bigquery_url": proxy.url}
-        url = f"bigquery://{bigquery_emulator.project}/half_done"
-        made = floor(tmp_path_factory.mktemp("half"), ledger_url=url, **places)
+        made = floor(tmp_path_factory.mktemp("half"), ledger_url=kept_dataset.settings.ledger, **places)
         yield made, proxy
         made.close()
 
 
 @pytest.fixture
-def busy(standing):
+def busy(standing, kept_dataset):
     """Has BigQuery take no statement that begins so, until it is told to."""
     work, proxy = standing
-    return work, partial(_refuse, proxy)
+    yield work, partial(_refuse, proxy)
+    proxy.rules.clear()
+    kept_dataset.clean()
 
 
 def _refuse(proxy, start):
@@ -50,13 +50,13 @@ def test_asking_again_puts_a_run_into_the_queue_that_did_not_come_there(busy, gi
     work.tenant(slug, ONE)
     rule = refuse("INSERT INTO `org_pipeline_execution_queue`")
     with pytest.raises(Throttled):
-        work.accept(slug, priority=FIRST, **given)
+        work.accept(slug, **given)
     rule.times = 0
-    again = work.accept(slug, priority=FIRST, **given)
+    again = work.accept(slug, **given)
     assert (again.fresh, again.run.status, work.running(slug)) == (False, "QUEUED", 1)
     entry = work.queued(again.run.pipeline_logging_id)
     assert (entry.state, entry.window_start, entry.user_id) == ("QUEUED", again.run.window_start, again.run.user_id)
-    assert work.accept(slug, priority=FIRST, **given).run.pipeline_logging_id == again.run.pipeline_logging_id
+    assert work.accept(slug, **given).run.pipeline_logging_id == again.run.pipeline_logging_id
     claim = next_claim(work, "w1")
     assert claim is not None
     assert (claim.run_id, claim.attempt) == (again.run.pipeline_logging_id, 1)
@@ -76,7 +76,7 @@ def test_a_run_that_was_refused_leaves_its_place_to_the_next(busy):
 def test_an_ending_that_was_broken_off_is_told_in_full_the_next_time(busy):
     work, refuse = busy
     work.tenant("slotless", ONE)
-    run_id = work.accept("slotless", window=day(3), priority=FIRST).run.pipeline_logging_id
+    run_id = work.accept("slotless", window=day(3)).run.pipeline_logging_id
     claim = next_claim(work, "w1")
     assert claim is not None
     assert claim.run_id == run_id
