@@ -20,8 +20,9 @@ from src.core.base.settings import Settings
 from src.core.engine.bq_catalogue import DatasetCatalogue
 from src.core.engine.bq_clients import Clients, Link
 from src.core.engine.bq_jobs import Done, Jobs, Limits
-from src.core.engine.bq_publication import published_generation, publishing
+from src.core.engine.bq_publication import STAGING_HOURS, published_generation, publishing
 from src.core.engine.bq_relations import Relations
+from src.core.engine.bq_staging import clear_left
 from src.core.engine.bq_values import label
 from src.core.engine.files import csv_pieces, parquet_pieces
 from src.core.engine.folder import check_folder
@@ -48,6 +49,8 @@ class BigQueryWarehouse:
         self._limits = Limits(settings.bigquery_location, settings.bigquery_maximum_bytes_billed, settings.bigquery_job_seconds)
         self._catalogues: OrderedDict[str, DatasetCatalogue] = OrderedDict()
         self._lock = threading.Lock()
+        # files have an end as the tables have that are loaded from them
+        clear_left(home, STAGING_HOURS)
 
     @property
     def traits(self) -> Traits:

@@ -1,8 +1,10 @@
 """Rows on their way into staging tables: read a piece at a time, given the types of their table, and written as Parquet to be loaded."""
 
 import json
+import shutil
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +26,7 @@ from src.core.engine.sources import inside
 
 BATCH_ROWS: Final = 16_384
 PIECE_BYTES: Final = 512 * 1024 * 1024  # of Arrow; as Parquet about a tenth, which a load job takes in one upload
+FOLDER: Final = "x_staging_"
 SMALLEST_FRACTION: Final = 1e-10
 MISFITS: Final = (pa.ArrowException, ValueError, TypeError, OverflowError)
 
@@ -203,11 +206,20 @@ def _converted_struct(column: pa.Array, field: Field) -> pa.Array:
 def pieces(io: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, empty: bool) -> Iterator[list[Path]]:
     """Parquet files in the io folder, gone afterwards; of no rows none, or one without rows where `empty` asks for it."""
     with room_for_files():
-        folder = TemporaryDirectory(dir=io, prefix="x_staging_")
+        folder = TemporaryDirectory(dir=io, prefix=FOLDER)
     with folder as name:
         with room_for_files():
             files = list(_written(Path(name), schema, batches, empty=empty))
         yield files
+
+
+def clear_left(home: Path, hours: int) -> None:
+    """What a process had no time to take away when it was killed so long ago, in the folder of whichever organisation."""
+    before = time.time() - hours * 3600  # the disk's clock, whatever ours is told to be
+    for folder in home.glob(f"*/{FOLDER}*"):
+        with suppress(OSError):  # another process may clear it at the same time
+            if folder.stat().st_mtime < before:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _written(folder: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, empty: bool) -> Iterator[Path]:

@@ -59,6 +59,19 @@ def place(bigquery_emulator, tmp_path) -> Iterator[Place]:
         yield Place(warehouse, proxy, client, tmp_path)
 
 
+def test_files_that_a_killed_process_left_go_when_as_old_as_its_tables(place):
+    io = place.warehouse.io_folder(ACME)
+    old, young, others = (io / name for name in ("x_staging_old", "x_staging_young", "old.csv"))
+    for folder in (old, young):
+        folder.mkdir()
+        (folder / "0.parquet").touch()
+    others.touch()
+    for path in (old, others):
+        os.utime(path, (0, 0))
+    with contextlib.closing(open_warehouse(settings_for("bigquery", place.folder), SystemClock())):
+        assert (old.exists(), young.exists(), others.exists()) == (False, True, True)
+
+
 def is_commit(sent: Sent) -> bool:
     return sent.sql.startswith("BEGIN TRANSACTION")
 
