@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg.types.string import StrDumper
-from sqlalchemy import Select, String, Table, bindparam, create_engine, event, func, literal, select
+from sqlalchemy import Select, String, Table, Update, bindparam, create_engine, event, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import URL, Connection, Dialect, Engine
@@ -85,6 +85,11 @@ class PostgresqlUnit(Unit):
             return super().change(statement, params)
         self._check_writes()
         return self._engine.prepared(statement, statement).rows(self._link.wire, params)
+
+    def changed(self, build: Build[Update], seen: Build[Select[Any]], params: Params) -> Sequence[Any] | None:
+        self._check_writes()
+        kept = self._engine.prepared((build, seen), lambda tables: build(tables).returning(*seen(tables).selected_columns))
+        return kept.first(self._link.wire, params)
 
     def change_later(self, build: Build[Any], params: Params) -> None:
         self._check_writes()

@@ -122,10 +122,8 @@ def claim(unit: Unit, owner: str, at: datetime, until: datetime) -> Entry | None
 
 def heartbeat(unit: Unit, hold: Hold, at: datetime, until: datetime) -> Beat:
     """A lease that has run out is not renewed, even if nobody has taken the entry yet."""
-    if unit.change(_heartbeat, {**_proof(hold), "at": at, "until": until}) != 1:
-        return LOST
-    row = unit.point(_standing, _proof(hold))
-    return Beat(held=row is not None, cancel_requested=row is not None and row[1] is not None)
+    row = unit.changed(_heartbeat, _standing, {**_proof(hold), "at": at, "until": until})
+    return LOST if row is None else Beat(held=True, cancel_requested=row[1] is not None)
 
 
 def look(unit: Unit, hold: Hold, at: datetime) -> Beat:

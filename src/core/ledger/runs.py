@@ -104,9 +104,10 @@ def begin(unit: Unit, run_id: str, at: datetime) -> bool:
     return unit.change(_begin, {"id": run_id, "at": at}) == 1
 
 
-def take(unit: Unit, run_id: str, at: datetime) -> bool:
-    """A worker takes a waiting run for another attempt; False when it does not wait."""
-    return unit.change(_take, {"id": run_id, "at": at}) == 1
+def take(unit: Unit, run_id: str, at: datetime) -> Run | None:
+    """A worker takes a waiting run for another attempt; None when it does not wait."""
+    row = unit.changed(_take, _by_id, {"run_id": run_id, "at": at})
+    return Run(*row) if row else None
 
 
 def put_back(unit: Unit, run_id: str, attempt: int) -> bool:
@@ -278,7 +279,7 @@ def _take(tables: Tables) -> Update:
     at = bindparam("at", type_=runs.c.started_at.type)
     return (
         update(runs)
-        .where(runs.c.pipeline_logging_id == bindparam("id"), runs.c.status == "QUEUED")
+        .where(runs.c.pipeline_logging_id == bindparam("run_id"), runs.c.status == "QUEUED")
         .values(status="RUNNING", started_at=func.coalesce(runs.c.started_at, at), attempt=runs.c.attempt + 1)
     )
 

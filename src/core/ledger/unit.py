@@ -72,6 +72,10 @@ class Unit(ABC):
         """A change whose count nobody needs: it may go to the engine with what comes next, at the latest with the commit."""
         self.change(build, params)
 
+    def changed(self, build: Build[Update], seen: Build[Select[Any]], params: Params) -> Sequence[Any] | None:
+        """A change of one row, and the row as the select has it then; None when nothing was changed. Both find it by the same values."""
+        return self.point(seen, params) if self.change(build, params) == 1 else None
+
     def insert_later(self, table: Table, values: Params) -> None:
         """`insert_once`, where it is all the same whether the row was there already."""
         self.insert_once(table, values)

@@ -62,6 +62,15 @@ def next_claim(services: Services, owner: str, but: Collection[str] = ()) -> Cla
     return services.ledger.write(_claim, services, owner, frozenset(but))
 
 
+def _taken_again(unit: Unit, run_id: str, at: datetime) -> Run | None:
+    """It was put into the queue again, and who did so died before saying it of the run."""
+    run = runs.get(unit, run_id)
+    if run is None or run.status != "RUNNING":
+        return None
+    runs.put_back(unit, run_id, run.attempt)
+    return runs.take(unit, run_id, at)
+
+
 def _claim(unit: Unit, services: Services, owner: str, but: Collection[str]) -> Claim | None:
     at = services.clock.now()
     while entry := queue.claim(unit, owner, at, lease_end(services, at)):
@@ -69,14 +78,8 @@ def _claim(unit: Unit, services: Services, owner: str, but: Collection[str]) -> 
         if entry.pipeline_logging_id in but:
             queue.hand_back(unit, hold, at + LATER)
             continue
-        taken = runs.take(unit, entry.pipeline_logging_id, at)
-        run = runs.get(unit, entry.pipeline_logging_id)
-        if not taken and run is not None and run.status == "RUNNING":
-            # it was put into the queue again, and who did so died before saying it of the run
-            runs.put_back(unit, run.pipeline_logging_id, run.attempt)
-            taken = runs.take(unit, run.pipeline_logging_id, at)
-            run = runs.get(unit, run.pipeline_logging_id)
-        if not taken or run is None:
+        run = runs.take(unit, entry.pipeline_logging_id, at) or _taken_again(unit, entry.pipeline_logging_id, at)
+        if run is None:
             # the run is over or gone, and so is the reason for its entry
             queue.complete(unit, hold)
             continue
