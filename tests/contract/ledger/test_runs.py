@@ -54,6 +54,30 @@ def test_a_run_begins_once_also_when_accepted_as_running(ledger):
     assert not ledger.write(runs.begin, "nothing", AT)
 
 
+def test_a_run_that_waits_is_taken_once_and_answered_as_it_is_then(ledger):
+    ledger.write(runs.accept, run("r1"))
+    taken = ledger.write(runs.take, "r1", AT)
+    assert taken is not None
+    assert (taken.status, taken.attempt, taken.started_at) == ("RUNNING", 1, AT)
+    assert taken == ledger.read(runs.get, "r1")
+    assert ledger.write(runs.take, "r1", AT) is None
+    ledger.write(runs.put_back, "r1", 1)
+    again = ledger.write(runs.take, "r1", AT + SECOND)
+    assert again is not None
+    assert (again.attempt, again.started_at) == (2, AT)
+
+
+def test_its_end_keeps_the_progress_it_showed_unless_it_is_told_another(ledger):
+    for name, told in (("r1", None), ("r2", {"percent": 100})):
+        ledger.write(runs.accept, run(name))
+        ledger.write(runs.take, name, AT)
+        ledger.write(runs.tell_progress, name, {"percent": 40})
+        assert ledger.write(runs.finish, name, status="SUCCESS", at=AT + SECOND, began_at=AT - SECOND, progress=told)
+    first, second = (ledger.read(runs.get, name) for name in ("r1", "r2"))
+    assert (first.progress, second.progress) == ({"percent": 40}, {"percent": 100})
+    assert first.duration_ms == 2000
+
+
 def test_of_many_who_end_a_run_one_is_told_so(ledger):
     ledger.write(runs.accept, run("r1"))
     ledger.write(runs.begin, "r1", AT)
