@@ -32,7 +32,7 @@ from src.core.engine.bq_types import arrow_schema, fields_of
 from src.core.engine.bq_values import label, plain_batch, with_parameters
 from src.core.engine.port import Params
 
-RETRY_SECONDS: Final = 60.0
+RETRY_SECONDS: Final = 20.0  # somebody may be waiting for the answer; a step is tried again as a whole
 REQUEST_SECONDS: Final = 60.0
 GRACE_SECONDS: Final = 15.0  # BigQuery ends a job that takes too long by itself; this is how much later its answer may come
 CANCEL_SECONDS: Final = 30.0  # BigQuery answers that it will cancel a job before it has
@@ -198,7 +198,8 @@ class Jobs:
                         content, table, size=file.stat().st_size, num_retries=0, job_id=job_id, job_config=config, timeout=REQUEST_SECONDS
                     )
 
-            return retry(upload)()
+            # what has taken its time to send is worth sending again
+            return retry.with_timeout(min(REQUEST_SECONDS, self.limits.seconds))(upload)()
 
         def wait(job: bigquery.LoadJob) -> None:
             job.result(retry=self.retry(), timeout=self.limits.seconds + GRACE_SECONDS)

@@ -32,7 +32,7 @@ class LeasedJournal:
         return await blocking(self.services.ledger.missing)
 
     async def run_started(self, run: NewRun, at: datetime) -> None:  # noqa: ARG002 the claim has written both
-        await blocking(self.lease.held)
+        await self.lease.patiently(self.lease.held)
 
     async def step_finished(self, step: StepLog) -> None:
         if self.lease.state != "held":
@@ -42,7 +42,7 @@ class LeasedJournal:
         attempt = self.lease.claim.attempt
         # a worker that took the run over tries each step anew
         told = step if attempt == 1 else replace(step, step_log_id=f"{step.step_log_id}@{attempt}")
-        await blocking(self.services.ledger.write, runs.log_step, told)
+        await self.lease.patiently(self.services.ledger.write, runs.log_step, told)
 
     async def run_finished(self, end: RunEnd) -> None:
         if self.lease.state != "held":
@@ -55,7 +55,7 @@ class LeasedJournal:
                 self.lease.state = "lost"
                 return
         self.ending = self._ending(end, cancelled=cancelled)
-        await blocking(self.settle)
+        await self.lease.patiently(self.settle)
 
     def settle(self, *, asking: bool = True) -> None:
         """Without `asking`, what the dataset says of the run is left out of account. A cancelled run's claim is sealed first."""

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from threading import Lock
-from typing import Any, Literal
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import anyio
 import anyio.to_thread
 import structlog
 
 from src.core.base.faults import Fault, LeaseLost
+from src.core.base.threads import blocking
 from src.core.ledger import queue, runs, scheduled
 from src.core.ledger.queue import Beat, Hold
 from src.core.ledger.store import Unit
@@ -25,6 +26,10 @@ log = structlog.get_logger("worker")
 
 State = Literal["held", "lost", "handed_back", "settled"]
 BEATS_A_LEASE = 3
+RETRY_SECONDS = 0.5
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Lease:
@@ -36,6 +41,7 @@ class Lease:
         self.sealed = False
         """Whether nothing of this claim can be published any more."""
         self._services = services
+        self._sleep = sleep
         self._hold = claim.hold
         self._renewed = services.clock.monotonic()
         self._bell = Bell(sleep)
@@ -68,6 +74,20 @@ class Lease:
     def check(self) -> None:
         if self.state != "held" or self.cancelled:
             raise LeaseLost(f"this worker no longer works on the run {self.claim.run_id}")
+
+    async def patiently(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """A store that is away for a moment is waited for: as long as the lease is held, nobody else has the run either."""
+        # without the ledger the lease is over by then; a warehouse that stays away is told of
+        until = self._services.clock.monotonic() + 2 * self._services.settings.worker_lease_seconds
+        while True:
+            try:
+                return await blocking(call, *args, **kwargs)
+            except Fault as fault:
+                pause = fault.retry_after or RETRY_SECONDS
+                if not fault.retry or self.state != "held" or self._services.clock.monotonic() > until:
+                    raise
+                log.warning("run.waits", run_id=self.claim.run_id, code=fault.code, error=fault.detail)
+            await self._sleep(pause)
 
     def forget_cancel(self) -> None:
         """What is published already is not cancelled any more."""

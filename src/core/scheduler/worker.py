@@ -23,7 +23,7 @@ from src.core.scheduler.claims import Claim, next_claim
 from src.core.scheduler.copying import RunCopies
 from src.core.scheduler.fencing import raise_fence, seal
 from src.core.scheduler.journal import STOPPED, LeasedJournal
-from src.core.scheduler.lease import Lease
+from src.core.scheduler.lease import RETRY_SECONDS, Lease
 from src.core.scheduler.recovery import recover, sweep
 from src.core.scheduler.settling import Ending
 from src.core.step import manifests
@@ -32,7 +32,6 @@ from src.core.step.extract import clear_leftovers
 
 log = structlog.get_logger("worker")
 
-RETRY_SECONDS = 0.5
 SETTLE_TRIES = 5
 # After their time to end is over, cancelled runs get this much to let go of what they hold.
 LAST_SECONDS = 5.0
@@ -252,7 +251,7 @@ class Worker:
         while True:
             lease.check()
             try:
-                return await blocking(raise_fence, self._services, lease)
+                return await lease.patiently(raise_fence, self._services, lease)
             except Throttled as busy:
                 # an earlier worker of this run has its publication open: its end decides
                 await self._sleep(busy.retry_after or RETRY_SECONDS)
