@@ -1,7 +1,8 @@
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from src.core.base.faults import LeaseLost
+from src.core.base.faults import Fault, LeaseLost
 from src.core.base.threads import blocking
 from src.core.ledger import runs
 from src.core.ledger.runs import LastStatus, NewRun, StepLog
@@ -32,7 +33,12 @@ class LeasedJournal:
         return await blocking(self.services.ledger.missing)
 
     async def run_started(self, run: NewRun, at: datetime) -> None:  # noqa: ARG002 the claim has written both
-        await self.lease.patiently(self.lease.held)
+        try:
+            await self.lease.patiently(self.lease.held)
+        except LeaseLost:
+            if await self._cancelled():
+                self.ending = self.ended("CANCELLED", at=self.services.clock.now(), code=None, why=STOPPED)
+            raise
 
     async def step_finished(self, step: StepLog) -> None:
         if self.lease.state != "held":
@@ -50,12 +56,20 @@ class LeasedJournal:
         cancelled = self.lease.cancelled
         if end.error_code == LeaseLost.code:
             # a step that asked before it would publish was told so: of a cancellation, perhaps before the lease's own beat was
-            cancelled = cancelled or await blocking(self.lease.asked_to_stop)
+            cancelled = await self._cancelled()
             if not cancelled:
-                self.lease.state = "lost"
                 return
         self.ending = self._ending(end, cancelled=cancelled)
         await self.lease.patiently(self.settle)
+
+    async def _cancelled(self) -> bool:
+        """Whether that is why the worker may not go on with the run. If not, or nobody can say, it is left to who takes it up again."""
+        cancelled = self.lease.cancelled
+        with suppress(Fault):
+            cancelled = cancelled or await blocking(self.lease.asked_to_stop)
+        if not cancelled:
+            self.lease.state = "lost"
+        return cancelled
 
     def settle(self, *, asking: bool = True) -> None:
         """Without `asking`, what the dataset says of the run is left out of account. A cancelled run's claim is sealed first."""
