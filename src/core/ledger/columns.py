@@ -4,6 +4,7 @@ import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Boolean, Date, DateTime, Numeric, Text
@@ -27,12 +28,9 @@ class Instant(TypeDecorator[datetime]):
         return dialect.type_descriptor(Text() if dialect.name == SQLITE else DateTime(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("the ledger keeps aware datetimes only")
-        moment = value if value.tzinfo is UTC else value.astimezone(UTC)
-        return moment.isoformat(timespec="microseconds") if dialect.name == SQLITE else moment
+        if dialect.name == SQLITE:
+            return instant_text(value)
+        return None if value is None else _aware(value).astimezone(UTC)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
@@ -73,6 +71,17 @@ class Json(TypeDecorator[Any]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         return json.loads(value) if isinstance(value, str) and dialect.name == SQLITE else value
+
+
+@lru_cache(maxsize=64)
+def instant_text(value: datetime | None) -> str | None:
+    return None if value is None else _aware(value).astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _aware(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("the ledger keeps aware datetimes only")
+    return value
 
 
 def money_text(value: Any) -> str:

@@ -103,6 +103,12 @@ def get(unit: Unit, slug: str) -> Org | None:
     return Org(*row) if row else None
 
 
+def timezone(unit: Unit, slug: str) -> str | None:
+    """None where there is no such organisation."""
+    row = unit.point(_timezone, {"org_slug": slug})
+    return row[0] if row else None
+
+
 def page(unit: Unit, *, after: str | None, limit: int, status: Status | None = None) -> list[Org]:
     """By slug. Without a status the living ones; of the erased, the last of each slug."""
     profiles = unit.tables["org_profiles"]
@@ -183,6 +189,11 @@ def _orgs(tables: Tables) -> Select[Any]:
 def _live(tables: Tables) -> Select[Any]:
     profile = tables["org_profiles"].c
     return _orgs(tables).where(profile.org_slug == bindparam("org_slug"), profile.status != "ERASED")
+
+
+def _timezone(tables: Tables) -> Select[Any]:
+    profile = tables["org_profiles"].c
+    return select(profile.timezone).where(profile.org_slug == bindparam("org_slug"), profile.status != "ERASED")
 
 
 def _last_generation(tables: Tables) -> Select[Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from json import loads
 from typing import Any
 
@@ -26,6 +26,7 @@ def text_bytes(value: str) -> bytes:
     return (value.replace(NUL, STANDS_FOR_NUL) if NUL in value else value).encode()
 
 
+@lru_cache(maxsize=64)  # one moment goes into many statements of a unit
 def _moment(value: datetime) -> bytes:
     if value.tzinfo is None:
         raise ValueError("the ledger keeps aware datetimes only")

@@ -61,6 +61,17 @@ class Run:
     result: dict[str, Any] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a worker needs to know of its run beside the queue's entry."""
+
+    org_slug: str | None
+    trigger_type: TriggerType
+    attempt: int
+    accepted_at: datetime
+    started_at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepLog:
     step_log_id: str
@@ -83,14 +94,14 @@ class StepLog:
 
 NEW_RUN_COLUMNS = tuple(column.name for column in fields(NewRun))
 RUN_COLUMNS = tuple(column.name for column in fields(Run))
+TAKEN_COLUMNS = tuple(column.name for column in fields(Taken))
 STEP_COLUMNS = tuple(column.name for column in fields(StepLog))
 
 
 def accepted(run: NewRun) -> Run:
     """As it is read when it was just accepted."""
-    told = {name: getattr(run, name) for name in NEW_RUN_COLUMNS if name in RUN_COLUMNS}
-    rest = dict.fromkeys(set(RUN_COLUMNS) - set(told))
-    return Run(**{**rest, **told, "parameters": dict(run.parameters), "attempt": 0})
+    told: dict[str, Any] = {name: getattr(run, name, None) for name in RUN_COLUMNS}
+    return Run(**{**told, "parameters": dict(run.parameters), "attempt": 0})
 
 
 def accept(unit: Unit, run: NewRun) -> bool:
@@ -104,10 +115,10 @@ def begin(unit: Unit, run_id: str, at: datetime) -> bool:
     return unit.change(_begin, {"id": run_id, "at": at}) == 1
 
 
-def take(unit: Unit, run_id: str, at: datetime) -> Run | None:
+def take(unit: Unit, run_id: str, at: datetime) -> Taken | None:
     """A worker takes a waiting run for another attempt; None when it does not wait."""
-    row = unit.changed(_take, _by_id, {"run_id": run_id, "at": at})
-    return Run(*row) if row else None
+    row = unit.changed(_take, _taken, {"run_id": run_id, "at": at})
+    return Taken(*row) if row else None
 
 
 def put_back(unit: Unit, run_id: str, attempt: int) -> bool:
@@ -282,6 +293,11 @@ def _take(tables: Tables) -> Update:
         .where(runs.c.pipeline_logging_id == bindparam("run_id"), runs.c.status == "QUEUED")
         .values(status="RUNNING", started_at=func.coalesce(runs.c.started_at, at), attempt=runs.c.attempt + 1)
     )
+
+
+def _taken(tables: Tables) -> Select[Any]:
+    run = tables["org_meta_pipeline_runs"].c
+    return select(*(run[name] for name in TAKEN_COLUMNS)).where(run.pipeline_logging_id == bindparam("run_id"))
 
 
 def _put_back(tables: Tables) -> Update:

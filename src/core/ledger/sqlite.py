@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -123,15 +123,11 @@ class SqliteEngine:
             if link is not None:
                 self._give_back(link)
 
-    @contextmanager
-    def writing(self) -> Iterator[Unit]:
-        with self._transaction() as link:
-            yield SqliteUnit(link, self, writes=True)
+    def writing(self) -> AbstractContextManager[Unit]:
+        return self._transaction(lambda link: SqliteUnit(link, self, writes=True))
 
-    @contextmanager
-    def restructuring(self) -> Iterator[tuple[Connection, Unit]]:
-        with self._transaction() as link:
-            yield link.connection, SqliteUnit(link, self, writes=True)
+    def restructuring(self) -> AbstractContextManager[tuple[Connection, Unit]]:
+        return self._transaction(lambda link: (link.connection, SqliteUnit(link, self, writes=True)))
 
     @contextmanager
     def inspecting(self) -> Iterator[Connection]:
@@ -178,13 +174,13 @@ class SqliteEngine:
                 self._give_back(link)
 
     @contextmanager
-    def _transaction(self) -> Iterator[Link]:
+    def _transaction(self, begun: Callable[[Link], T]) -> Iterator[T]:
         if not self._turnstile.enter(TURN_SECONDS):
             raise Throttled("the ledger has more to write than it can; retry in a moment", retry_after=1)
         try:
             link = self._writer = self._writer or self._writing_link()
             _patiently(link.raw, "BEGIN IMMEDIATE", BUSY_SECONDS)
-            yield link
+            yield begun(link)
             link.raw.execute("COMMIT")
         except SqliteError as wrong:
             self._drop_writer()

@@ -8,14 +8,16 @@ from sqlalchemy import Select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy.types import TypeEngine
 
+from src.core.ledger.columns import Instant, instant_text
 from src.core.ledger.unit import Params
 
-Bind = tuple[str, Any, Callable[[Any], Any] | None]
+Process = Callable[[Any], Any]
 
 
 class Compiled:
-    __slots__ = ("_binds", "_sql")
+    __slots__ = ("_given", "_sql", "_told")
 
     def __init__(self, statement: Executable, dialect: Dialect, columns: Sequence[str] | None = None) -> None:
         if not isinstance(statement, ClauseElement):
@@ -24,22 +26,30 @@ class Compiled:
         self._sql = str(compiled)
         if "POSTCOMPILE" in self._sql:
             raise TypeError("a kept statement takes no lists: `in_` is written out anew at each execution")
-        given = compiled.params
-        self._binds: list[Bind] = [
-            (
-                name,
-                given.get(name),
-                compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect) if name in compiled.binds else None,
-            )
-            for name in compiled.positiontup or ()
-        ]
+        # what the statement says itself is made ready once; the rest is told at each run
+        self._given: list[Any] = []
+        self._told: list[tuple[int, str, Process | None]] = []
+        for at, name in enumerate(compiled.positiontup or ()):
+            bind = compiled.binds[name]
+            process = _process(bind.type, dialect)
+            if bind.required:
+                self._told.append((at, name, process))
+            value = None if bind.required else bind.effective_value
+            self._given.append(process(value) if process else value)
 
     def run(self, raw: sqlite3.Connection, params: Params | None) -> sqlite3.Cursor:
         return raw.execute(self._sql, self.bound(params))
 
     def bound(self, params: Params | None) -> list[Any]:
-        told = params or {}
-        return [process(told.get(name, default)) if process else told.get(name, default) for name, default, process in self._binds]
+        values, told = self._given.copy(), params or {}
+        for at, name, process in self._told:
+            values[at] = process(told[name]) if process else told[name]
+        return values
+
+
+def _process(kind: TypeEngine[Any], dialect: Dialect) -> Process | None:
+    # one moment goes into many statements of a unit; its text is kept
+    return instant_text if isinstance(kind, Instant) else kind.dialect_impl(dialect).bind_processor(dialect)
 
 
 class Change(Compiled):

@@ -159,15 +159,18 @@ def _same_request(asked: Run, request: _Request) -> bool:
 
 def _reserve(unit: Unit, request: _Request) -> date:
     """The day it counts for, the organisation's own."""
-    org = orgs.get(unit, request.tenant.org_slug)
-    if org is None:
-        raise Missing(f"there is no organisation {request.tenant.org_slug!r}")
-    now = request.services.clock.now()
-    day = now.astimezone(ZoneInfo(org.timezone)).date()
-    refused = quotas.reserve(unit, org.org_slug, day=day, at=now)
-    if refused is not None:
-        raise refusal(org, refused.used, refused.reason, request.services.ledger.plans, now)
-    return day
+    slug = request.tenant.org_slug
+    zone = orgs.timezone(unit, slug)
+    if zone is not None:
+        now = request.services.clock.now()
+        day = now.astimezone(ZoneInfo(zone)).date()
+        refused = quotas.reserve(unit, slug, day=day, at=now)
+        if refused is None:
+            return day
+        org = orgs.get(unit, slug)
+        if org is not None:
+            raise refusal(org, refused.used, refused.reason, request.services.ledger.plans, now)
+    raise Missing(f"there is no organisation {slug!r}")
 
 
 def _enqueue(unit: Unit, request: _Request, run: NewRun | Run) -> None:

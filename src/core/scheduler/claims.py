@@ -11,7 +11,7 @@ from src.core.base.names import OrgSlug
 from src.core.base.window import Window
 from src.core.ledger import orgs, queue, runs, scheduled
 from src.core.ledger.queue import Entry, Hold
-from src.core.ledger.runs import Run, TriggerType
+from src.core.ledger.runs import Run, Taken, TriggerType
 from src.core.ledger.store import Unit
 from src.core.step.context import Services
 
@@ -28,7 +28,7 @@ class Claim:
     tenant: Tenant
     attempt: int
     trigger: TriggerType
-    began_at: datetime | None
+    began_at: datetime
     """When the run began, by its first attempt."""
 
     @property
@@ -46,7 +46,7 @@ class Claim:
         return Actor("system", self.tenant.org_slug, self.entry.user_id, request_id=self.entry.request_id)
 
 
-def outlived(unit: Unit, run: Run) -> bool:
+def outlived(unit: Unit, run: Run | Taken) -> bool:
     """Whether the organisation it was accepted for has been erased: where nothing is undone, an acceptance may fall between the statements
     of an off-boarding, and the slug may have another owner by now."""
     org = orgs.get(unit, run.org_slug or "")
@@ -62,7 +62,7 @@ def next_claim(services: Services, owner: str, but: Collection[str] = ()) -> Cla
     return services.ledger.write(_claim, services, owner, frozenset(but))
 
 
-def _taken_again(unit: Unit, run_id: str, at: datetime) -> Run | None:
+def _taken_again(unit: Unit, run_id: str, at: datetime) -> Taken | None:
     """It was put into the queue again, and who did so died before saying it of the run."""
     run = runs.get(unit, run_id)
     if run is None or run.status != "RUNNING":
@@ -84,8 +84,8 @@ def _claim(unit: Unit, services: Services, owner: str, but: Collection[str]) -> 
             queue.complete(unit, hold)
             continue
         if not services.ledger.traits.undoes and outlived(unit, run):
-            log.warning("run.outlived", run_id=run.pipeline_logging_id, org=run.org_slug)
-            runs.forget(unit, run.pipeline_logging_id)
+            log.warning("run.outlived", run_id=entry.pipeline_logging_id, org=run.org_slug)
+            runs.forget(unit, entry.pipeline_logging_id)
             queue.complete(unit, hold)
             continue
         scheduled.start(unit, entry.pipeline_logging_id, at)

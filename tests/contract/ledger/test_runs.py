@@ -1,3 +1,4 @@
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -58,8 +59,9 @@ def test_a_run_that_waits_is_taken_once_and_answered_as_it_is_then(ledger):
     ledger.write(runs.accept, run("r1"))
     taken = ledger.write(runs.take, "r1", AT)
     assert taken is not None
-    assert (taken.status, taken.attempt, taken.started_at) == ("RUNNING", 1, AT)
-    assert taken == ledger.read(runs.get, "r1")
+    kept = ledger.read(runs.get, "r1")
+    assert (kept.status, kept.attempt, kept.started_at) == ("RUNNING", 1, AT)
+    assert asdict(taken).items() <= asdict(kept).items()
     assert ledger.write(runs.take, "r1", AT) is None
     ledger.write(runs.put_back, "r1", 1)
     again = ledger.write(runs.take, "r1", AT + SECOND)
