@@ -30,7 +30,7 @@ class Instant(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if dialect.name == SQLITE:
             return instant_text(value)
-        return None if value is None else _aware(value).astimezone(UTC)
+        return None if value is None else _in_utc(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
@@ -75,13 +75,17 @@ class Json(TypeDecorator[Any]):
 
 @lru_cache(maxsize=64)
 def instant_text(value: datetime | None) -> str | None:
-    return None if value is None else _aware(value).astimezone(UTC).isoformat(timespec="microseconds")
+    return None if value is None else _in_utc(value).isoformat(timespec="microseconds")
 
 
-def _aware(value: datetime) -> datetime:
+def day_text(value: date | None) -> str | None:
+    return None if value is None else date.isoformat(value)
+
+
+def _in_utc(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("the ledger keeps aware datetimes only")
-    return value
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
 
 
 def money_text(value: Any) -> str:

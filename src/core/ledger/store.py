@@ -1,5 +1,5 @@
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from typing import Concatenate, ParamSpec, Protocol, TypeVar, cast
 
@@ -48,11 +48,7 @@ class Ledger:
             yield unit
 
     def read(self, op: Callable[Concatenate[Unit, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        for _ in range(AGAIN):
-            with suppress(Undone), self._engine.reading() as unit:
-                return op(unit, *args, **kwargs)
-        with self._engine.reading() as unit:
-            return op(unit, *args, **kwargs)
+        return _do(self._engine.reading, op, *args, **kwargs)
 
     def glance(self, op: Callable[Concatenate[Unit, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`read` for an operation of a single statement, at half the cost."""
@@ -60,11 +56,7 @@ class Ledger:
 
     def write(self, op: Callable[Concatenate[Unit, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The whole operation is done anew when the engine undid it; so what it does outside the unit must bear that."""
-        for _ in range(AGAIN):
-            with suppress(Undone), self._engine.writing() as unit:
-                return op(unit, *args, **kwargs)
-        with self._engine.writing() as unit:
-            return op(unit, *args, **kwargs)
+        return _do(self._engine.writing, op, *args, **kwargs)
 
     def bootstrap(self, *, force: bool = False, then: Callable[[Unit, BootstrapResult], None] | None = None) -> BootstrapResult:
         """Creates the tables and views that lack, and columns that lack; `force` drops and makes all of them anew.
@@ -88,6 +80,18 @@ class Ledger:
 
     def close(self) -> None:
         self._engine.close()
+
+
+def _do(opened: Callable[[], AbstractContextManager[Unit]], op: Callable[Concatenate[Unit, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    left = AGAIN
+    while True:
+        try:
+            with opened() as unit:
+                return op(unit, *args, **kwargs)
+        except Undone:
+            if not left:
+                raise
+        left -= 1
 
 
 def open_ledger(settings: Settings) -> Ledger:

@@ -13,7 +13,7 @@ from src.core.pipeline.document import Pipeline
 from src.core.pipeline.graph import Graph
 from src.core.pipeline.inputs import input_flaw
 from src.core.pipeline.registry import Registry
-from src.core.pipeline.variables import config_flaws, declaration_flaws, kinds
+from src.core.pipeline.variables import config_flaws, declaration_flaws, fillable, kinds
 
 # Other YAML lies beside the pipelines (table facts, plans); this key tells them apart.
 MARK = re.compile(r"""^["']?pipeline["']?\s*:""", re.MULTILINE)
@@ -29,6 +29,11 @@ class Entry:
     @cached_property
     def graph(self) -> Graph:
         return Graph.of({step.id: step.depends_on for step in self.document.steps})
+
+    @cached_property
+    def fillable(self) -> tuple[tuple[str, bool], ...]:
+        """Each text of a step's config that takes variables, and whether it is SQL."""
+        return tuple(found for step in self.document.steps for found in fillable(step.config))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from src.core.base.window import Window
 from src.core.pipeline.catalog import Entry
 from src.core.pipeline.inputs import accept
 from src.core.pipeline.mask import Mask
-from src.core.pipeline.variables import filled, settle
+from src.core.pipeline.variables import settle, written
 from src.core.step.context import Services
 from src.core.step.variables import Variables
 
@@ -42,8 +42,8 @@ def prepare(
         window=window,
         inputs=taken,
     )
-    for step in entry.document.steps:
-        filled(step.config, variables)
+    for text, sql in entry.fillable:
+        written(text, variables, sql=sql)
     return Prepared(taken, variables, mask.plain(_impersonal(entry, taken)), mask)
 
 

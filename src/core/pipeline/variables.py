@@ -1,6 +1,6 @@
 """Where a run's variables come from, and the step configs they are written into."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -9,7 +9,7 @@ from src.core.base.identity import Tenant
 from src.core.base.names import Environment
 from src.core.base.window import Window
 from src.core.pipeline.document import Pipeline
-from src.core.step.variables import SQL_KEY, Identifier, Kind, Value, Variables, bind_sql, fill, sql_flaws, text_flaws
+from src.core.step.variables import SQL_KEY, Identifier, Kind, Value, Variables, bind_sql, fill, is_plain, sql_flaws, text_flaws
 
 BUILT_IN: Mapping[str, str] = {
     "org_slug": "the organisation",
@@ -75,23 +75,28 @@ def _declared(name: str, value: Value, kind: Kind, known: Variables) -> Value:
 
 def filled(config: Mapping[str, Any], variables: Variables) -> dict[str, Any]:
     """A fresh copy with variables written out. SQL stays as it is: the processor binds it with `bind_sql`."""
-
-    def one(text: str, *, sql: bool) -> str:
-        if sql:
-            bind_sql(text, variables)
-            return text
-        return fill(text, variables)
-
-    return {key: _copy(value, one, sql=_is_sql(key)) for key, value in config.items()}
+    return {key: _copy(value, variables, sql=_is_sql(key)) for key, value in config.items()}
 
 
-def _copy(value: Any, one: Callable[..., str], *, sql: bool) -> Any:
+def fillable(config: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
+    """The texts of a config that `filled` may fail at, and whether each is SQL."""
+    return ((text, sql) for _, text, sql in _texts(config, (), sql=False) if not is_plain(text))
+
+
+def written(text: str, variables: Variables, *, sql: bool) -> str:
+    if sql:
+        bind_sql(text, variables)
+        return text
+    return fill(text, variables)
+
+
+def _copy(value: Any, variables: Variables, *, sql: bool) -> Any:
     if isinstance(value, str):
-        return one(value, sql=sql)
+        return written(value, variables, sql=sql)
     if isinstance(value, Mapping):
-        return {key: _copy(inner, one, sql=_is_sql(key)) for key, inner in value.items()}
+        return {key: _copy(inner, variables, sql=_is_sql(key)) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_copy(inner, one, sql=sql) for inner in value]
+        return [_copy(inner, variables, sql=sql) for inner in value]
     return value
 
 

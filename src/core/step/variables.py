@@ -73,20 +73,20 @@ def fill(text: str, variables: Variables) -> str:
             return found[0][0]
         return _text(_value(found[1], variables))
 
-    if _is_plain(text):
+    if is_plain(text):
         return text
     _refuse(text_flaws(text, variables))
     return BRACES.sub(written, text)
 
 
-def _is_plain(text: str) -> bool:
+def is_plain(text: str) -> bool:
     """Most are, and whoever accepts a run waits for them to be filled."""
     return "{" not in text and "}" not in text
 
 
 def bind_sql(text: str, variables: Variables) -> tuple[str, dict[str, Value]]:
     """GoogleSQL with `@name` for every value, and the parameters it takes; identifiers are put in, quoted where they stand alone."""
-    if _is_plain(text):
+    if is_plain(text):
         return text, {}
     _refuse(sql_flaws(text, {name: kind_of(value) for name, value in variables.items()}))
     params: dict[str, Value] = {}
