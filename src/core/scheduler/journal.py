@@ -111,6 +111,5 @@ class LeasedJournal:
             result=end.result if end else None,
             rows_processed=end.rows_processed if end else None,
             began_at=claim.began_at,
-            progress=self.lease.board.last(complete=status == "SUCCESS"),
             facts={"document": claim.entry.document, "attempt": claim.attempt},
         )

@@ -1,6 +1,7 @@
 """A worker's hold on a run, kept by heartbeats until it is settled, handed back or lost."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from threading import Lock
 from typing import Any, Literal, ParamSpec, TypeVar
@@ -132,6 +133,7 @@ class Lease:
     def settle(self, ending: Ending) -> None:
         """Raises LeaseLost, and changes nothing, when somebody else has the run."""
         with self._lock:
+            ending = replace(ending, progress=self.board.last(complete=ending.status == "SUCCESS"))
             until = lease_end(self._services, self._services.clock.now())
             self._services.ledger.write(_settle, self._hold, ending, until)
             self.state = "settled"

@@ -136,6 +136,7 @@ async def test_an_attempt_that_fails_before_the_step_that_had_published_does_not
     run = await ended(shop, run_id)
     assert (run.status, run.error_message) == ("SUCCESS", None)
     assert run.result["note"] == "load_it had published before that: Google refuses the key"
+    assert run.progress["percent"] == 100
 
 
 async def test_a_run_that_had_published_is_not_buried(shop):
