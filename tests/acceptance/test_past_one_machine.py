@@ -378,7 +378,7 @@ def test_bigquery_may_go_and_come_back(floor):
     assert [customer.daily() for customer in floor.customers] == [books, books]
 
 
-# with each of of them the password is wrong too: the last two mistakes are that alone
+# with each of them the password is wrong too: the last two mistakes are that alone
 MISTAKES: list[tuple[str, dict[str, str], str]] = [
     ("worker", {"WAREHOUSE": "duckdb"}, "WAREHOUSE"),
     ("worker", {"ENVIRONMENT": "staging", "SANDBOX": "false", "LOCAL_KEYRING": ""}, "LOCAL_KEYRING"),

@@ -49,7 +49,7 @@ class Compiled:
 
 
 def _process(kind: TypeEngine[Any], dialect: Dialect) -> Process | None:
-    """Days and moments, which are every third value, take a shorter way to the same text."""
+    """Days and moments take a shorter way than the toolkit's to the same text."""
     for known, text in TEXTS.items():
         if isinstance(kind, known):
             return text

@@ -38,6 +38,8 @@ class LeasedJournal:
         except LeaseLost:
             if await self._cancelled():
                 self.ending = self.ended("CANCELLED", at=self.services.clock.now(), code=None, why=STOPPED)
+            else:
+                self.lease.state = "lost"
             raise
 
     async def step_finished(self, step: StepLog) -> None:
@@ -58,18 +60,16 @@ class LeasedJournal:
             # a step that asked before it would publish was told so: of a cancellation, perhaps before the lease's own beat was
             cancelled = await self._cancelled()
             if not cancelled:
+                self.lease.state = "lost"
                 return
         self.ending = self._ending(end, cancelled=cancelled)
         await self.lease.patiently(self.settle)
 
     async def _cancelled(self) -> bool:
         """Whether that is why the worker may not go on with the run. If not, or nobody can say, it is left to who takes it up again."""
-        cancelled = self.lease.cancelled
         with suppress(Fault):
-            cancelled = cancelled or await blocking(self.lease.asked_to_stop)
-        if not cancelled:
-            self.lease.state = "lost"
-        return cancelled
+            return self.lease.cancelled or await blocking(self.lease.asked_to_stop)
+        return False
 
     def settle(self, *, asking: bool = True) -> None:
         """Without `asking`, what the dataset says of the run is left out of account. A cancelled run's claim is sealed first."""

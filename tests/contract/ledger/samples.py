@@ -16,7 +16,7 @@ SCALE = Plan("SCALE", 100, 3000, 10)
 CROWD = 100  # threads, where a statement takes a millisecond
 
 
-def org(unit, slug, *, plan=SCALE, generation=1, created_at=AT):
+def org(unit, slug, *, plan=SCALE, generation=1, created_at=AT, timezone="UTC"):
     return orgs.create(
         unit,
         orgs.NewOrg(
@@ -26,6 +26,7 @@ def org(unit, slug, *, plan=SCALE, generation=1, created_at=AT):
             plan=plan,
             created_at=created_at,
             generation=generation,
+            timezone=timezone,
             dataset_id=f"{slug}_dev",
         ),
     )

@@ -57,6 +57,14 @@ def test_erasure_takes_everything_of_one_organisation_and_nothing_of_another(led
             assert left == ({"acme": 1, "other": 1} if name in kept else {"other": 1}), name
 
 
+def test_the_time_is_that_of_who_has_the_slug_now(ledger):
+    for generation, zone in ((1, "Asia/Tokyo"), (2, "America/New_York")):
+        assert ledger.read(orgs.timezone, "acme") is None
+        assert ledger.write(org, "acme", generation=generation, timezone=zone)
+        assert ledger.read(orgs.timezone, "acme") == zone
+        ledger.write(orgs.erase, "acme", AT)
+
+
 def test_erasing_an_earlier_generation_leaves_the_next_alone(ledger, acme):
     ledger.write(orgs.erase, acme, AT, 1)
     assert ledger.write(org, acme, generation=2)

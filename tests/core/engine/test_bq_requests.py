@@ -352,8 +352,7 @@ def test_where_the_platform_may_read_is_asked_without_reading(place):
 def planned(chosen):
     """What BigQuery answers to a dry run of a statement that may be run."""
     from_google = {"status": {"state": "DONE"}, "statistics": {"totalBytesProcessed": "10", "query": {"statementType": "SELECT"}}}
-    rule = BigQueryProxy("http://127.0.0.1:1").refuse(chosen, "invalid", "")
-    return replace(rule, status=200, body=from_google)
+    return replace(BigQueryProxy("http://127.0.0.1:1").refuse(chosen, "invalid", ""), status=200, body=from_google)
 
 
 def test_a_project_that_may_not_be_used_is_named_by_the_check(place):
