@@ -1,6 +1,7 @@
 """A service that nobody has bootstrapped yet says so wherever it matters, and its dry run already works."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,11 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
         yield running
     finally:
         running.stop()
+
+
+def kept(service: RunningService) -> list[Path]:
+    """All files but those that SQLite makes for as long as somebody has the ledger open."""
+    return sorted(path for path in service.data.rglob("*") if not path.name.endswith(("-wal", "-shm")))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +67,7 @@ def test_it_lives_and_is_healthy_and_not_ready(bare: RunningService):
 
 
 def test_the_dry_run_answers_and_is_not_ready(bare: RunningService):
-    before = sorted(bare.data.rglob("*"))
+    before = kept(bare)
 
     answer = bare.admin("POST", "/api/v1/organizations/dryrun", BODY)
 
@@ -83,7 +89,7 @@ def test_the_dry_run_answers_and_is_not_ready(bare: RunningService):
         "vault": "passed",
     }
     assert "POST /api/v1/admin/bootstrap" in details["central_tables"]
-    assert sorted(bare.data.rglob("*")) == before
+    assert kept(bare) == before
 
 
 def test_a_failing_field_is_told_before_bootstrap_too(bare: RunningService):

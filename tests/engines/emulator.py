@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
-from tests.engines.places import HOME, MEND, emulator
+from tests.engines.places import HOME, MEND, ROOT, emulator
 from tests.engines.ports import free_port
 
+PROGRAM = ROOT / "tests" / "engines" / "emulator_program.py"
 START_SECONDS = 60.0
 CALL_SECONDS = 60.0
 PROJECT = "local"
@@ -70,8 +71,8 @@ class BigQueryEmulator:
 @contextlib.contextmanager
 def running_emulator(folder: Path | None = None) -> Iterator[BigQueryEmulator]:
     """A folder that is named is kept, with what was stored in it."""
-    program = emulator()
-    if program is None:
+    python = emulator()
+    if python is None:
         raise RuntimeError(f"the BigQuery emulator is not there; {MEND}")
     home = folder or Path(tempfile.mkdtemp(prefix="convergence-bq-"))
     home.mkdir(parents=True, exist_ok=True)
@@ -79,7 +80,7 @@ def running_emulator(folder: Path | None = None) -> Iterator[BigQueryEmulator]:
     with (home / "log").open("ab") as out:
         process = subprocess.Popen(
             [
-                program, "serve", "--host", "127.0.0.1", "--port", str(port), "--grpc-port", str(storage),
+                python, "-P", PROGRAM, "serve", "--host", "127.0.0.1", "--port", str(port), "--grpc-port", str(storage),
                 "--project", PROJECT, "--data-dir", str(home / "data"),
             ],
             env={"HOME": str(HOME / "home"), "PATH": os.environ["PATH"]}, stdin=subprocess.DEVNULL, stdout=out, stderr=out,

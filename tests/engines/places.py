@@ -19,7 +19,8 @@ def postgres_bin() -> Path | None:
 
 
 def emulator() -> Path | None:
-    return _installed("bigquery", "local-bigquery")
+    """The Python that has the BigQuery emulator."""
+    return _installed("bigquery", "python")
 
 
 def analyzer() -> Path | None:
