@@ -2,6 +2,7 @@ import atexit
 import os
 import signal
 
+import hypothesis
 import pytest
 import pytest_socket
 
@@ -10,6 +11,10 @@ from tests.engines import places
 from tests.engines.emulator import running_emulator
 from tests.engines.kept_dataset import KeptDataset
 from tests.engines.postgres import running_postgres
+
+# a machine that is busy for a moment makes an example slow, not wrong
+hypothesis.settings.register_profile("unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("unhurried")
 
 
 def pytest_configure(config):
