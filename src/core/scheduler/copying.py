@@ -68,10 +68,13 @@ class _Record:
 class RunCopies:
     services: Services
     _turns: WeakValueDictionary[str, _Turn] = field(default_factory=WeakValueDictionary)
+    _lock: Lock = field(default_factory=Lock)
 
     def copy(self, tenant: Tenant) -> int:
         """The runs that ended lately and are not there yet, in one publication; how many. Repeating it is harmless."""
-        turn = self._turns.setdefault(tenant.org_slug, _Turn())
+        with self._lock:
+            # two threads at once would each find none and make one
+            turn = self._turns.setdefault(tenant.org_slug, _Turn())
         with turn.lock:
             warehouse = self.services.warehouse
             if not warehouse.has_dataset(tenant) or not set(TABLES) <= set(warehouse.tables(tenant)):

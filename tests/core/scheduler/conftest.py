@@ -7,8 +7,8 @@ from tests.core.scheduler.parts import CALLS, floor, stage
 @pytest.fixture
 def work(tmp_path, monkeypatch):
     monkeypatch.setattr(anyio.to_thread, "run_sync", CALLS.run_sync)
-    CALLS.under_way = CALLS.held_up = 0
     stage()
     made = floor(tmp_path)
     yield made
+    CALLS.ended()
     made.close()

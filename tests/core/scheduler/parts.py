@@ -2,11 +2,13 @@
 
 import asyncio
 import heapq
+import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -73,7 +75,8 @@ class Timeline:
         await woken
 
     async def let_pass(self, seconds: float) -> None:
-        """Sleepers wake in their order, and what they do then is done before the next wakes."""
+        """Sleepers wake in their order, and what they do then is done before the next wakes, as what is being done is before the first."""
+        await settled()
         end = self.at + seconds
         while self._sleepers and self._sleepers[0][0] <= end:
             due, _, woken = heapq.heappop(self._sleepers)
@@ -86,42 +89,93 @@ class Timeline:
         await settled()
 
 
-class Calls:
-    """Counts the calls that threads are making for the loop."""
+class Hold:
+    """Where a thread's call stands still until the test lets it go on."""
 
     def __init__(self) -> None:
-        self.under_way = 0
-        self.held_up = 0
+        self.reached = threading.Event()
+        self.released = threading.Event()
+
+    def wait(self) -> None:
+        CALLS.own.hold = self
+        self.reached.set()
+        assert self.released.wait(WAIT_SECONDS)
+
+
+@dataclass(eq=False)
+class Call:
+    """A task that is cancelled waits no more for what its thread does."""
+
+    awaited: bool = True
+    made: bool = False
+    hold: Hold | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        return (self.awaited or self.made) and (self.hold is None or self.hold.released.is_set())
+
+
+class Calls:
+    """The calls that threads are making for the loop."""
+
+    def __init__(self) -> None:
+        self._known: list[Call] = []
+        self._thread = threading.local()
         self._make = anyio.to_thread.run_sync
 
-    async def run_sync(self, *args: Any, **more: Any) -> Any:
-        self.under_way += 1
+    @property
+    def own(self) -> Call:
+        """The one that this thread makes."""
+        found: Call = self._thread.call
+        return found
+
+    @property
+    def going_on(self) -> bool:
+        self._known = [call for call in self._known if call.awaited or call.made]
+        return any(call.goes_on for call in self._known)
+
+    async def run_sync(self, function: Callable[..., Any], *args: Any, **more: Any) -> Any:
+        call = Call()
+        self._known.append(call)
         try:
-            return await self._make(*args, **more)
+            return await self._make(self._made, call, function, *args, **more)
         finally:
-            self.under_way -= 1
-            self.held_up = min(self.held_up, self.under_way)
+            call.awaited = False
+
+    def _made(self, call: Call, function: Callable[..., Any], *args: Any) -> Any:
+        self._thread.call = call
+        call.made = True
+        try:
+            return function(*args)
+        finally:
+            call.made = False
+
+    def ended(self) -> None:
+        """Waits for threads that nobody awaits any more."""
+        end = time.monotonic() + WAIT_SECONDS
+        while any(call.made for call in self._known):
+            assert time.monotonic() < end
+            time.sleep(0.002)
+        self._known.clear()
 
 
 CALLS = Calls()
-QUIET_ROUNDS = 6
-# a call that takes longer is one that a test holds up
-HELD_UP_SECONDS = 2.0
+WAIT_SECONDS = 60.0
+QUIET_TURNS = 100
 
 
 async def settled() -> None:
-    """Until threads have answered and tasks have gone on, which nothing tells: then for some moments no call is made."""
-    end = time.monotonic() + HELD_UP_SECONDS
+    """Until threads have answered and tasks have gone on, which nothing tells: then for many turns of the loop no call is made."""
     quiet = 0
-    while quiet < QUIET_ROUNDS and time.monotonic() < end:
-        await asyncio.sleep(0.002)
-        quiet = 0 if CALLS.under_way > CALLS.held_up else quiet + 1
-    if not quiet:
-        CALLS.held_up = CALLS.under_way
+    async with asyncio.timeout(WAIT_SECONDS):
+        while quiet < QUIET_TURNS:
+            # a thread needs time to answer, a task no more than its turn
+            await asyncio.sleep(0.002 if CALLS.going_on else 0)
+            quiet = 0 if CALLS.going_on else quiet + 1
 
 
 async def until(seen: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_SECONDS):
         while not seen():  # noqa: ASYNC110 - what is waited for is state, and nothing tells of its change
             await asyncio.sleep(0.002)
 
@@ -185,11 +239,10 @@ class Floor:
 @dataclass
 class CountedIds:
     prefix: str = "run"
-    count: int = 0
+    numbers: Iterator[int] = field(default_factory=partial(count, 1))
 
     def new(self) -> str:
-        self.count += 1
-        return f"{self.prefix}{self.count:05d}"
+        return f"{self.prefix}{next(self.numbers):05d}"
 
     def secret(self, length: int) -> str:
         return "x" * length

@@ -32,8 +32,7 @@ def stood(work, monkeypatch):
 
 
 async def ended(work, run_id):
-    async with at_work(work, alone=lambda: False) as working:
-        await until(lambda: not working.running or over(work, run_id)())
+    async with at_work(work, alone=lambda: False):
         await work.clock.let_pass(LEASE)
         await until(over(work, run_id))
     return work.run(run_id)

@@ -1,7 +1,6 @@
 """A run whose rows are visible, and that died, was cancelled or broke off before it could say so."""
 
 import asyncio
-import threading
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from src.core.engine.port import Fence
 from src.core.ledger import runs
 from src.core.scheduler.control import cancel
 from src.core.scheduler.recovery import recover
-from tests.core.scheduler.parts import at_work, begun, over, settled, stage, until
+from tests.core.scheduler.parts import Hold, at_work, begun, over, settled, stage, until
 from tests.core.scheduler.test_worker import ORG, SPENT, abandon, amounts
 
 MANIFESTS = TableSchema.load(Path("configs/setup/organizations/onboarding/schemas/x_load_manifests.json"))
@@ -175,14 +174,10 @@ async def test_a_run_whose_last_worker_dies_of_looking_is_buried_unseen(shop):
 
 
 async def test_a_cancel_is_not_forgotten_by_a_graceful_stop(shop):
-    place, inside, hold = stage(), threading.Event(), threading.Event()
-
-    def pause():
-        inside.set()
-        hold.wait(20)
+    place, hold = stage(), Hold()
 
     def work(context):
-        publish(shop, context, 1, pause)
+        publish(shop, context, 1, hold.wait)
 
     async def act(context):
         if context.step_id == "load_it":
@@ -194,7 +189,7 @@ async def test_a_cancel_is_not_forgotten_by_a_graceful_stop(shop):
     await worker.start()
     run_id = shop.accept(document="slow").run.pipeline_logging_id
     worker.wake()
-    await until(inside.is_set)
+    await until(hold.reached.is_set)
     cancelled(shop, run_id)
     worker.nudge(run_id)
     await settled()
@@ -202,9 +197,10 @@ async def test_a_cancel_is_not_forgotten_by_a_graceful_stop(shop):
     while shop.run(run_id).status == "RUNNING":
         await shop.clock.let_pass(2)
     assert (shop.run(run_id).status, shop.queued(run_id).cancel_requested_at is None) == ("QUEUED", False)
-    hold.set()
+    hold.released.set()
     while not stopping.done():
         await shop.clock.let_pass(2)
+    await settled()
 
     async def again(context):
         publish(shop, context, 2)
@@ -283,11 +279,11 @@ async def test_what_a_killed_attempt_left_in_the_folder_goes_when_its_run_is_set
 
 async def test_runs_leave_requests_their_threads(work):
     """More steps that wait than everybody's threads could bear, and a blocking call beside them is answered."""
-    hold, place = threading.Event(), stage()
+    hold, place = Hold(), stage()
 
     async def act(context):
         if context.step_id == "extract_it":
-            await blocking(hold.wait, 20)
+            await blocking(hold.wait)
 
     place.act = act
     work.settings = work.settings.model_copy(update={"worker_slots": 50})
@@ -295,8 +291,8 @@ async def test_runs_leave_requests_their_threads(work):
         work.accept(f"org{number:02}")
     async with at_work(work) as worker:
         await until(begun(place, 50))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await blocking(lambda: "answered") == "answered"
-        hold.set()
+        hold.released.set()
         await until(lambda: not worker.running)
     assert work.ledger.read(runs.get, place.seen[0].run_id).status == "SUCCESS"

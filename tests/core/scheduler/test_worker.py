@@ -56,6 +56,7 @@ async def test_an_accepted_run_is_carried_out_and_everything_is_settled(work):
 
 async def test_nobody_need_tell_an_idle_worker(work):
     async with at_work(work):
+        await settled()
         run_id = work.accept().run.pipeline_logging_id
         await work.clock.let_pass(1.1)
         await until(over(work, run_id))
@@ -230,7 +231,7 @@ async def test_a_stopping_worker_lets_runs_end(work):
     stopping = asyncio.create_task(worker.stop())
     await settled()
     place.open.set()
-    await asyncio.wait_for(stopping, 5)
+    await asyncio.wait_for(stopping, 60)
     assert work.run(run_id).status == "SUCCESS"
 
 
