@@ -2,7 +2,7 @@
 
 import json
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 from google.auth.credentials import AnonymousCredentials
@@ -44,6 +44,11 @@ def opened(dataset, proxy):
     ledger = Ledger(engine, model, Plans.load(ROOT / "configs" / "system" / "plans.yml"))
     yield ledger
     ledger.close()
+
+
+def beside(emulator):
+    """A client that asks the emulator itself."""
+    return bigquery.Client("local", AnonymousCredentials(), client_options={"api_endpoint": emulator.url}, location="US")
 
 
 def writes(*starts: str):
@@ -124,13 +129,13 @@ def test_who_finds_another_with_the_same_request_key_beside_its_own_gives_way(le
     told: list[bool] = []
     mine = threading.Thread(target=lambda: told.append(ledger.write(runs.accept, run("r2", active_key="y", idempotency_key="k"))))
     mine.start()
-    assert held.held.wait(30)
+    assert held.held.wait(60)
     with ledger.writing() as unit:
         # as one whose snapshot was older
         table = unit.tables["org_meta_pipeline_runs"]
         unit.change(insert(table), {name: getattr(other, name) for name in runs.NEW_RUN_COLUMNS} | {"parameters": {}, "attempt": 0})
     held.release.set()
-    mine.join(30)
+    mine.join(60)
     assert told == [False]
     assert (ledger.read(runs.get, "r2"), ledger.read(runs.get, "r1").status) == (None, "QUEUED")
 
@@ -191,20 +196,20 @@ def test_every_job_is_labelled_bounded_and_in_its_place(ledger, proxy):
 
 
 def test_a_table_that_bigquery_was_too_busy_to_make_is_made_again(dataset, ledger, proxy, bigquery_emulator):
-    client = bigquery.Client("local", AnonymousCredentials(), client_options={"api_endpoint": bigquery_emulator.url}, location="US")
-    client.delete_table(dataset.settings.ledger.removeprefix("bigquery://").replace("/", ".") + ".org_kms_keys", timeout=20)
+    name = dataset.settings.ledger.removeprefix("bigquery://").replace("/", ".")
+    with closing(beside(bigquery_emulator)) as client:
+        client.delete_table(f"{name}.org_kms_keys", timeout=60)
     busy = proxy.refuse(lambda sent: sent.method == "POST" and "/tables?" in sent.path, "tableUnavailable", "Try again later", times=2)
     assert list(ledger.bootstrap().tables_created) == ["org_kms_keys"]
     assert busy.times == 0
 
 
 def test_tables_are_partitioned_and_clustered_as_the_configuration_says(dataset, bigquery_emulator):
-    client = bigquery.Client("local", AnonymousCredentials(), client_options={"api_endpoint": bigquery_emulator.url}, location="US")
     name = dataset.settings.ledger.removeprefix("bigquery://").replace("/", ".")
-    runs_table = client.get_table(f"{name}.org_meta_pipeline_runs", timeout=20)
+    with closing(beside(bigquery_emulator)) as client:
+        runs_table = client.get_table(f"{name}.org_meta_pipeline_runs", timeout=60)
     assert (runs_table.time_partitioning.field, runs_table.time_partitioning.type_) == ("accepted_at", "DAY")
     assert runs_table.clustering_fields == ["org_slug", "pipeline_id"]
-    client.close()
 
 
 @pytest.mark.parametrize(

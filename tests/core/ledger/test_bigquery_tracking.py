@@ -28,6 +28,10 @@ def kept(ledger):
     return [row["usage_date"] for row in ledger.read(tracking.of_org, "acme", first=date(2026, 1, 1), last=date(2026, 12, 31))]
 
 
+def is_read(sent):
+    return sent.method == "POST" and "SELECT" in str(sent.body.get("query"))
+
+
 def posted(proxy):
     """Jobs, and queries that are jobs to BigQuery."""
     return [sent for sent in proxy.sent if sent.method == "POST"]
@@ -61,11 +65,14 @@ def test_of_two_processes_that_insert_the_same_days_one_waits_for_the_other(data
             place, told_of = next(places)
             place.write(tracking.record, told_of)
 
-        held = proxy.hold(lambda sent: sent.sql.startswith("INSERT"))
+        looks = [proxy.hold(is_read) for _ in range(2)]
         rivals = threading.Thread(target=at_once, args=(2, tell))
         rivals.start()
-        assert held.held.wait(30)
-        held.release.set()
+        # neither sees what the other is about to insert
+        for look in looks:
+            assert look.held.wait(60)
+        for look in looks:
+            look.release.set()
         rivals.join(60)
     assert kept(ledger) == [FIRST + timedelta(days=number) for number in range(4)]
     # the emulator cannot show two inserts that do not see each other; that both began at one id is what keeps them apart
@@ -76,10 +83,10 @@ def test_of_two_processes_that_insert_the_same_days_one_waits_for_the_other(data
 
 def test_a_day_that_is_gone_since_it_was_seen_is_told_again(ledger, proxy):
     ledger.write(tracking.record, days(2, 7))
-    held = proxy.hold(lambda sent: sent.method == "POST" and "SELECT" in str(sent.body.get("query")))
+    held = proxy.hold(is_read)
     telling = threading.Thread(target=ledger.write, args=(tracking.record, days(2, 9)))
     telling.start()
-    assert held.held.wait(30)
+    assert held.held.wait(60)
     with ledger.writing() as unit:
         # as one that tells of it in another currency
         table = unit.tables["org_cost_tracking"]

@@ -15,9 +15,12 @@ from tests.contract.ledger.rivals import at_once
 from tests.contract.ledger.samples import AT, org, run
 from tests.contract.ledger.test_queue import entry
 
+OURS = "FROM pg_stat_activity WHERE application_name = 'convergence' AND datname = current_database()"
+
 
 @pytest.fixture
-def ledger(postgres_server, database):
+def ledger(postgres_server, database, server):
+    gone(server)
     ledger = opened(postgres_server, database)
     with ledger.writing() as unit:
         unit.change(text(f"TRUNCATE {', '.join(unit.tables)}"))
@@ -30,14 +33,18 @@ def opened(postgres_server, name, connections=8):
 
 
 def end_sessions(server):
-    ours = "FROM pg_stat_activity WHERE application_name = 'convergence' AND datname = current_database()"
-    ended = server.execute(f"SELECT pg_terminate_backend(pid) {ours}").fetchall()
-    until(server, f"SELECT count(*) = 0 {ours}")
+    ended = server.execute(f"SELECT pg_terminate_backend(pid) {OURS}").fetchall()
+    gone(server)
     return len(ended)
 
 
+def gone(server):
+    """The sessions of a ledger that was closed end a little later."""
+    until(server, f"SELECT count(*) = 0 {OURS}")
+
+
 def until(server, query):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not server.execute(query).fetchone()[0]:
         assert time.monotonic() < deadline, query
         time.sleep(0.002)
@@ -53,7 +60,7 @@ def leave_idle(ledger, count, op):
 
     def act(unit):
         op(unit)
-        meet.wait(5)
+        meet.wait(60)
 
     at_once(count, lambda: ledger.read(act))
 
@@ -201,13 +208,13 @@ def test_units_that_wait_for_each_other_are_done_anew_until_both_have_gone_throu
         tries.append(first)
         orgs.begin_offboarding(unit, first, AT)
         if len(tries) <= 2:
-            meet.wait(5)
+            meet.wait(60)
         orgs.begin_offboarding(unit, second, AT)
         return True
 
     answer = beside(lambda: ledger.write(move, "one", "two"))
     assert ledger.write(move, "two", "one")
-    assert answer.result(10)
+    assert answer.result(60)
     assert len(tries) == 3
     assert {ledger.read(orgs.get, slug).status for slug in ("one", "two")} == {"OFFBOARDING"}
 
@@ -218,7 +225,7 @@ def test_a_claim_passes_over_what_another_is_taking_and_over_its_pipeline(ledger
     later = AT.replace(minute=59)
     with ledger.writing() as unit:
         assert [found and found.queue_id for found in [queue.claim(unit, "w1", AT, later)]] == ["a1"]
-        got = [beside(lambda: ledger.write(queue.claim, "w2", AT, later)).result(10) for _ in range(2)]
+        got = [beside(lambda: ledger.write(queue.claim, "w2", AT, later)).result(60) for _ in range(2)]
     assert [found and found.queue_id for found in got] == ["b1", None]
     assert ledger.write(queue.claim, "w2", AT, later) is None
 
@@ -226,10 +233,12 @@ def test_a_claim_passes_over_what_another_is_taking_and_over_its_pipeline(ledger
 def test_no_more_connections_are_opened_than_the_setting_allows(postgres_server, database, ledger, server):
     few = opened(postgres_server, database, connections=2)
     ledger.close()
+    gone(server)
+    leave_idle(few, 2, lambda unit: unit.first(text("SELECT 1")))
 
     def one():
         with few.reading() as unit:
-            return unit.first(text("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'convergence'"))[0]
+            return unit.first(text(f"SELECT count(*) {OURS}"))[0]
 
     assert max(at_once(20, one)) == 2
     few.close()
@@ -239,7 +248,7 @@ def test_no_more_connections_are_opened_than_the_setting_allows(postgres_server,
 def test_a_closed_ledger_keeps_no_connection(ledger, server):
     ledger.write(org, "acme")
     ledger.close()
-    until(server, "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'convergence'")
+    gone(server)
     with pytest.raises(RuntimeError, match="closed"):
         ledger.missing()
 
@@ -310,7 +319,7 @@ def test_a_lock_that_is_not_given_is_throttled(ledger):
     with ledger.writing() as unit:
         unit.hold("a thing")
         unit.first(text("SELECT 1"))
-        fault = beside(lambda: _told(ledger)).result(10)
+        fault = beside(lambda: _told(ledger)).result(60)
     assert (type(fault), fault.retry_after) == (Throttled, 1)
 
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from contextlib import ExitStack
 from typing import Any
 
 import psycopg
@@ -34,7 +35,9 @@ def ledger(postgres_server, database):
 def waiting(postgres_server, database):
     """Waits until a session of the ledger waits for another."""
     with psycopg.connect(postgres_server.dsn(database), autocommit=True) as connection:
-        yield lambda: until(connection, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        yield lambda: until(
+            connection, "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
 
 
 def reserve(ledger):
@@ -49,7 +52,7 @@ def before(ledger, waiting, op, *args: object, then):
         op(unit, *args)
         answer = beside(then)
         waiting()
-    return answer.result(10)
+    return answer.result(60)
 
 
 def test_a_plan_that_is_lowered_holds_for_a_reservation_that_came_meanwhile(ledger, waiting):
@@ -146,14 +149,13 @@ def asking(folder, url) -> Any:
 
 def test_the_same_work_asked_of_several_processes_is_one_run_even_if_it_takes_the_last_place(ledger, postgres_server, database, tmp_path):
     ledger.write(org, "acme", plan=Plan("P", 1, 1, 1))
-    rivals = [asking(tmp_path / name, postgres_server.url(database)) for name in ("one", "two")]
-    assert [rival.stdout.readline() for rival in rivals] == ["ready\n"] * 2
-    for rival in rivals:
-        rival.stdin.write("go\n")
-        rival.stdin.flush()
-    answers = [answer for rival in rivals for answer in json.loads(rival.stdout.readline())]
-    for rival in rivals:
-        rival.communicate()
+    with ExitStack() as stack:
+        rivals = [stack.enter_context(asking(tmp_path / name, postgres_server.url(database))) for name in ("one", "two")]
+        assert [rival.stdout.readline() for rival in rivals] == ["ready\n"] * 2
+        for rival in rivals:
+            rival.stdin.write("go\n")
+            rival.stdin.flush()
+        answers = [answer for rival in rivals for answer in json.loads(rival.stdout.readline())]
     assert len({run_id for run_id, _ in answers}) == 1
     assert sum(fresh for _, fresh in answers) == 1
     assert ledger.read(quotas.usage, "acme", TODAY).running == 1

@@ -121,11 +121,11 @@ def test_a_writer_that_waits_too_long_is_told_to_retry(ledger, file, monkeypatch
     def hold():
         with here.writing():
             inside.set()
-            leave.wait(5)
+            leave.wait(60)
 
     holder = threading.Thread(target=hold)
     holder.start()
-    inside.wait(5)
+    assert inside.wait(60)
     with pytest.raises(Throttled) as caught:
         here.write(org, "acme")
     leave.set()
