@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,12 @@ from src.core.ledger.runs import StepLog
 from src.core.pipeline.catalog import Catalog
 from src.core.pipeline.registry import Registry
 from src.core.scheduler.settling import Ending, settle
+from tests.fakes.billing import StillClock
 from tests.fakes.running import ROOT_KEY
 
+WAIT_SECONDS = 60.0
+# no test begins on one day and ends on the next
+TODAY = date(2026, 11, 21)
 COST = """
     pipeline: fake-cost
     description: Loads what the fake cloud charges
@@ -81,7 +86,7 @@ class House:
             _env_file=None,
             **{"worker_enabled": False, **settings},
         )
-        house_parts = Parts(known)
+        house_parts = Parts(known, clock=StillClock(TODAY))
         woken = Woken()
         house_parts.__dict__["worker"] = woken
         house_parts.__dict__["catalog"] = _catalog(folder)
@@ -122,7 +127,7 @@ class House:
     def begin(self, run_id: str) -> None:
         """As a worker takes the run that waits first."""
         at = self.parts.clock.now()
-        entry = self.parts.ledger.write(queue.claim, "tests", at, at.replace(year=at.year + 1))
+        entry = self.parts.ledger.write(queue.claim, "tests", at, at + timedelta(days=365))
         assert entry is not None
         assert entry.pipeline_logging_id == run_id
         assert self.parts.ledger.write(runs.take, run_id, at)
@@ -179,7 +184,7 @@ class House:
 
 
 async def until(seen: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_SECONDS):
         while not seen():  # noqa: ASYNC110 - what is waited for is state, and nothing tells of its change
             await asyncio.sleep(0.005)
 
@@ -242,7 +247,7 @@ class Exchange:
 
     async def until(self, text: str) -> str:
         """What was sent so far, as soon as this is in it."""
-        async with asyncio.timeout(10), self.came:
+        async with asyncio.timeout(WAIT_SECONDS), self.came:
             await self.came.wait_for(lambda: text in self.text)
         return self.text
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from src.core.ledger import dq, runs
 from tests.acceptance.observed import problem
-from tests.app.running_parts import House, until
+from tests.app.running_parts import WAIT_SECONDS, House, until
 
 RUNS = "/api/v1/pipelines/runs/acme_corp"
 
@@ -349,13 +349,13 @@ async def test_a_service_that_stops_answers_those_who_wait(house):
         waiting = asyncio.create_task(caller.post("/api/v1/pipelines/run/acme_corp/fake/cost?wait=true"))
         await until(lambda: house.woken.times == 1)
         house.app.state.watchers.stopping.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_SECONDS):
             answer = await waiting
 
     assert (answer.status_code, answer.json()["state"]) == (202, "QUEUED")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(start=st.integers(-800, 2), length=st.integers(0, 500))
 async def test_windows_are_taken_up_to_a_year_and_up_to_today(house, start, length):
     first = today(house) + timedelta(days=start)

@@ -9,7 +9,7 @@ import pytest
 from src.app.sse import WATCHERS, Event, Watchers, encoded, paced
 from src.core.base.faults import Throttled
 from tests.acceptance.observed import problem
-from tests.app.running_parts import Exchange, House, until
+from tests.app.running_parts import WAIT_SECONDS, Exchange, House, until
 
 RUNS = "/api/v1/pipelines/runs/acme_corp"
 
@@ -30,7 +30,7 @@ async def test_a_run_is_told_from_waiting_to_its_end(house):
     )
     await exchange.until('"percent":75.0')
     house.end(run_id, "acme_corp", "FAILED", error_code="timeout", error_message="line one\nline two")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_SECONDS):
         await task
 
     events = exchange.events
@@ -57,7 +57,7 @@ async def test_the_stream_says_that_it_must_not_be_held_back(house):
     run_id = await house.accepted("acme_corp")
     house.end(run_id, "acme_corp", "CANCELLED")
     exchange, task = await following(house, run_id)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_SECONDS):
         await task
 
     assert exchange.status == 200
@@ -88,7 +88,7 @@ async def test_a_reader_who_leaves_leaves_nothing_behind(house):
 
     for exchange, _ in exchanges:
         exchange.left.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_SECONDS):
         await asyncio.gather(*(task for _, task in exchanges))
 
     assert house.app.state.watchers.of("acme_corp") == 0
@@ -110,7 +110,7 @@ async def test_a_reader_who_leaves_while_being_told_leaves_nothing_behind(house)
 
     exchange._send = never_taken  # type: ignore[method-assign]
     task = exchange.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_SECONDS):
         await stuck.wait()
         exchange.left.set()
         await task
@@ -126,7 +126,7 @@ async def test_waiting_for_the_end_ends_when_the_caller_leaves(house):
     await until(lambda: house.woken.times == 1)
     assert house.app.state.watchers.of("acme_corp") == 1
     exchange.left.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_SECONDS):
         await task
 
     assert house.app.state.watchers.of("acme_corp") == 0
@@ -138,7 +138,7 @@ async def test_a_service_that_stops_closes_its_streams(house):
     exchange, task = await following(house, run_id)
     await exchange.until("event: progress")
     house.app.state.watchers.stopping.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_SECONDS):
         await task
 
     assert exchange.sent[-1]["more_body"] is False
@@ -218,7 +218,7 @@ async def test_streams_hear_of_the_signal_and_so_does_the_server():
         watchers = Watchers()
         with watchers.told_of_stop():
             signal.raise_signal(signal.SIGTERM)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(WAIT_SECONDS):
                 await watchers.stopping.wait()
         assert heard == [signal.SIGTERM]
         assert signal.getsignal(signal.SIGTERM) is server

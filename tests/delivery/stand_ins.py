@@ -88,7 +88,7 @@ class StandIns:
         scratch.mkdir(exist_ok=True)
         environment = {"PATH": str(self.bin), "HOME": str(self.folder), "TMPDIR": str(scratch), **self.settings}
         return subprocess.run(
-            ["/bin/sh", "-c", 'exec "$@"', "sh", *command], env=environment, text=True, capture_output=True, timeout=60, check=False
+            ["/bin/sh", "-c", 'exec "$@"', "sh", *command], env=environment, text=True, capture_output=True, timeout=120, check=False
         )
 
     @property

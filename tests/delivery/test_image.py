@@ -89,6 +89,16 @@ def contents(tmp_path) -> Path:
     return app
 
 
+def code_of(app: Path, data: Path, *arguments: str) -> int:
+    """What one that ends by itself answers."""
+    process = started(app, data, 1, *arguments)
+    try:
+        return process.wait(120)
+    finally:
+        process.kill()
+        process.wait()
+
+
 def started(app: Path, data: Path, port: int, *arguments: str) -> "subprocess.Popen[bytes]":
     settings = environment(data, PYTHONDONTWRITEBYTECODE="1", PORT=str(port))
     settings["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{settings['PATH']}"
@@ -102,18 +112,18 @@ def test_what_it_holds_is_enough_to_serve_and_sigterm_reaches_it(contents, tmp_p
     port, data = free_port(), tmp_path / "data"
     process = started(contents, data, port, "serve")
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         answer = None
         while answer is None:
             assert process.poll() is None, (tmp_path / "log").read_text()
             assert time.monotonic() < deadline, (tmp_path / "log").read_text()
             with suppress(httpx2.TransportError):
-                answer = httpx2.get(f"http://127.0.0.1:{port}/health/live", timeout=10, trust_env=False)
+                answer = httpx2.get(f"http://127.0.0.1:{port}/health/live", timeout=60, trust_env=False)
             time.sleep(0.05)
         assert answer.status_code == 200
         assert b"python" in Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")[0]  # no shell stands in front of it
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) in (0, -signal.SIGTERM)
+        assert process.wait(60) in (0, -signal.SIGTERM)
     finally:
         process.kill()
         process.wait()
@@ -121,15 +131,13 @@ def test_what_it_holds_is_enough_to_serve_and_sigterm_reaches_it(contents, tmp_p
 
 
 def test_the_same_image_sets_up_rotates_and_refuses_a_worker_beside_duckdb(contents, tmp_path):
-    setup = started(contents, tmp_path / "data", 1, "setup")
-    assert setup.wait(60) == 0, (tmp_path / "log").read_text()
+    assert code_of(contents, tmp_path / "data", "setup") == 0, (tmp_path / "log").read_text()
     assert "14 tables and 3 views made" in (tmp_path / "log").read_text()
 
-    again = started(contents, tmp_path / "data", 1, "rotate-keyring")  # any command of the command line
-    assert again.wait(60) == 0, (tmp_path / "log").read_text()
+    again = code_of(contents, tmp_path / "data", "rotate-keyring")  # any command of the command line
+    assert again == 0, (tmp_path / "log").read_text()
 
-    worker = started(contents, tmp_path / "data", 1, "worker")
-    assert worker.wait(60) == 78
+    assert code_of(contents, tmp_path / "data", "worker") == 78
     assert "WAREHOUSE=bigquery" in (tmp_path / "log").read_text()
 
 

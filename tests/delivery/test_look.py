@@ -17,7 +17,7 @@ LOOK = str(ROOT / "simple_test.sh")
 
 def look(address: str, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     environment = {"PATH": os.environ["PATH"], "BASE_URL": address, **settings}
-    return subprocess.run([LOOK, *(arguments or ("local",))], env=environment, text=True, capture_output=True, timeout=120, check=False)
+    return subprocess.run([LOOK, *(arguments or ("local",))], env=environment, text=True, capture_output=True, timeout=300, check=False)
 
 
 def test_a_service_that_is_well_passes(closed):

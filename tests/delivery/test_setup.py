@@ -23,7 +23,7 @@ ALL = ["bigquery.datasets.create", "bigquery.jobs.create", "bigquery.readsession
 def set_up(data, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, SETUP, *arguments],
-        env=environment(data, **settings), cwd=data.parent, text=True, capture_output=True, timeout=120, check=False,
+        env=environment(data, **settings), cwd=data.parent, text=True, capture_output=True, timeout=300, check=False,
     )  # fmt: skip
 
 
@@ -136,9 +136,11 @@ def test_it_makes_a_ledger_in_bigquery(tmp_path, bigquery_emulator):
         "CA_ROOT_API_KEY": ROOT_KEY,
     }
 
-    first = set_up(tmp_path / "data", **settings)
-    again = set_up(tmp_path / "data", **settings)
-    bigquery_emulator.drop(dataset)
+    try:
+        first = set_up(tmp_path / "data", **settings)
+        again = set_up(tmp_path / "data", **settings)
+    finally:
+        bigquery_emulator.drop(dataset)
 
     assert (first.returncode, again.returncode) == (0, 0), first.stdout + first.stderr
     assert "bigquery: 14 tables and 3 views made" in first.stdout

@@ -19,13 +19,13 @@ TENANTS = str(ROOT / "test_10_tenants.py")
 
 
 def command(service: RunningService, *arguments: str) -> list[str]:
-    return [sys.executable, "-u", TENANTS, "--url", service.address, "--organisations", "3", "--seconds", "60", *arguments]
+    return [sys.executable, "-u", TENANTS, "--url", service.address, "--organisations", "3", "--seconds", "240", *arguments]
 
 
 def ten(service: RunningService, *arguments: str, root_key: str = ROOT_KEY) -> "subprocess.CompletedProcess[str]":
     environment = {"PATH": os.environ["PATH"], "CA_ROOT_API_KEY": root_key}
     return subprocess.run(
-        command(service, *arguments), env=environment, cwd=service.data, text=True, capture_output=True, timeout=120, check=False
+        command(service, *arguments), env=environment, cwd=service.data, text=True, capture_output=True, timeout=300, check=False
     )
 
 
@@ -102,7 +102,7 @@ def test_one_that_is_broken_off_leaves_none_behind(idle, ending):
     assert len(slugs(idle) - before) == 3
 
     running.send_signal(ending)
-    running.communicate(timeout=60)
+    running.communicate(timeout=120)
 
     assert running.returncode == (128 + signal.SIGTERM if ending == signal.SIGTERM else 130)
     assert slugs(idle) == before
@@ -112,7 +112,7 @@ def test_what_went_wrong_first_is_told_and_what_is_left(idle):
     running = until(idle, "running")
 
     idle.kill()
-    _, said = running.communicate(timeout=60)
+    _, said = running.communicate(timeout=120)
     idle.start()
 
     assert running.returncode == 2

@@ -10,7 +10,7 @@ from src.core.base.settings import Settings
 from src.core.ledger.store import open_ledger
 
 WRITTEN = re.compile(r"^(?:INSERT INTO|UPDATE|DELETE FROM) `(\w+)`")
-SECONDS = 20
+SECONDS = 60
 RETRY = bigquery.DEFAULT_RETRY.with_timeout(SECONDS)
 
 

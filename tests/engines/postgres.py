@@ -18,7 +18,7 @@ from tests.engines.places import MEND, postgres_bin
 from tests.engines.ports import free_port
 
 ACCOUNT = "postgres"  # the server refuses to run as root
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 UNSAFE_AND_FAST = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 
 
@@ -98,7 +98,7 @@ def _wait(server: PostgresServer) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            psycopg.connect(server.dsn(), connect_timeout=2).close()
+            psycopg.connect(server.dsn(), connect_timeout=20).close()
         except psycopg.OperationalError:
             if server.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"PostgreSQL did not start; see {server.folder / 'log'}") from None

@@ -15,6 +15,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from google.cloud.kms_v1.types.service import DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse
 
+from tests.fakes.running import free_port
+
 KEY = "projects/acme-platform/locations/europe-west1/keyRings/convergence/cryptoKeys/credentials"
 SERVICE = "google.cloud.kms.v1.KeyManagementService"
 NONCE_BYTES = 12
@@ -144,7 +146,8 @@ def serving_kms(kms: FakeKms | None = None) -> Iterator[FakeKms]:
         kms.rotate()
     server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
     server.add_generic_rpc_handlers([_handlers(kms)])
-    kms.port = server.add_insecure_port(f"127.0.0.1:{kms.port}")
+    kms.port = kms.port or free_port()
+    server.add_insecure_port(f"127.0.0.1:{kms.port}")
     server.start()
     try:
         yield kms

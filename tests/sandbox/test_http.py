@@ -36,7 +36,7 @@ def sandbox(folder, clock: HeldClock):
 
 @pytest.fixture
 def client(sandbox):
-    with httpx2.Client(base_url=f"{sandbox.address}/gcp/", trust_env=False) as client:
+    with httpx2.Client(base_url=f"{sandbox.address}/gcp/", timeout=60, trust_env=False) as client:
         yield client
 
 

@@ -1,7 +1,7 @@
 """What every keyring keeps. A second one joins by adding its opener to OPENERS."""
 
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -95,18 +95,9 @@ def test_a_usable_keyring_passes_its_check(keyring: Keyring) -> None:
 
 
 def test_many_threads_wrap_and_unwrap_at_once(keyring: Keyring) -> None:
-    wrong: list[bytes] = []
+    def work(number: int) -> set[bytes]:
+        bounds = [f"{number}-{turn}".encode() for turn in range(40)]
+        return {keyring.unwrap(keyring.wrap(DATA_KEY, bound), bound) for bound in bounds}
 
-    def work(number: int) -> None:
-        for turn in range(40):
-            bound = f"{number}-{turn}".encode()
-            opened = keyring.unwrap(keyring.wrap(DATA_KEY, bound), bound)
-            if opened != DATA_KEY:
-                wrong.append(opened)
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(8))) == [{DATA_KEY}] * 8

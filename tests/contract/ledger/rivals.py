@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -59,18 +60,13 @@ ACTS = {act.__name__: act for act in (reserve, create, bootstrap, claim, stall)}
 def at_once(count, act):
     """What `count` threads are answered by `act`; the barrier has them start together."""
     barrier = threading.Barrier(count)
-    answers = []
 
-    def one():
+    def one(_):
         barrier.wait()
-        answers.append(act())
+        return act()
 
-    threads = [threading.Thread(target=one) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return answers
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(one, range(count)))
 
 
 def spawn(act, settings, count=1):
@@ -88,7 +84,9 @@ def race(act, settings, *, processes, threads):
         for rival in rivals:
             rival.stdin.write("go\n")
             rival.stdin.flush()
-        return [answer for rival in rivals for answer in json.loads(rival.stdout.readline())]
+        said = [rival.stdout.readline() for rival in rivals]
+        assert all(said), "a rival broke off; its own words are in what was written to standard error"
+        return [answer for line in said for answer in json.loads(line)]
 
 
 def main(act, url, configs, count):

@@ -59,7 +59,7 @@ def test_rotation_ends_the_others_and_extends_none(ledger, acme):
     assert ledger.read(keys.find, "hash of o1").expires_at is None
 
 
-@examples(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(ends=st.lists(MOMENTS, min_size=1, max_size=8))
 def test_however_often_it_is_rotated_the_earliest_end_stands(ledger, enough, ends):
     if enough():

@@ -59,7 +59,7 @@ class Counted:
         self.running = max(0, self.running - 1)
 
 
-@examples(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     limits=st.tuples(st.integers(0, 4), st.integers(0, 9), st.integers(0, 3)),
     acts=st.lists(st.one_of(st.none(), st.integers(-3, 40)), max_size=30),

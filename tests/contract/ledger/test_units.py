@@ -93,7 +93,7 @@ def test_every_column_gives_back_what_was_put_in(ledger):
             assert unit.first(select(unit.tables[name]))._asdict() == values
 
 
-@examples(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(amount=st.decimals(allow_nan=False, allow_infinity=False, places=9, min_value=-(10**28), max_value=10**28))
 def test_money_is_kept_to_the_last_digit(ledger, enough, amount):
     if enough():
@@ -107,7 +107,7 @@ def test_money_is_kept_to_the_last_digit(ledger, enough, amount):
     assert kept == amount
 
 
-@examples(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(moments=st.lists(MOMENTS, min_size=1, max_size=20))
 def test_moments_of_any_zone_come_back_in_their_true_order(ledger, enough, moments):
     if enough():
@@ -122,7 +122,7 @@ def test_moments_of_any_zone_come_back_in_their_true_order(ledger, enough, momen
     assert all(moment.tzinfo is UTC for moment in kept)
 
 
-@examples(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     details=st.dictionaries(
         st.text(), st.recursive(st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(), st.lists, max_leaves=5), max_size=5
