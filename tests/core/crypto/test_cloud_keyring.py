@@ -42,6 +42,8 @@ def kms(server: FakeKms, monkeypatch: pytest.MonkeyPatch) -> FakeKms:
     server.damage, server.named, server.calls = fresh.damage, fresh.named, fresh.calls
     server.rotate()
     monkeypatch.setattr(cloud_keyring, "PAUSES", (0.0, 0.0))
+    # an attempt that a busy machine makes late would be one more
+    monkeypatch.setattr(cloud_keyring, "ATTEMPT_SECONDS", 60.0)
     return server
 
 
@@ -168,12 +170,11 @@ def test_a_throttled_caller_is_told_when_to_come_back(vault: Vault, kms: FakeKms
     assert refused.value.retry_after
 
 
-def test_a_slow_kms_is_given_up_within_its_deadline(vault: Vault, kms: FakeKms, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_kms_is_given_up_within_its_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cloud_keyring, "ATTEMPT_SECONDS", 0.05)
-    kms.delay = 0.3
-    with pytest.raises(Unavailable, match="DEADLINE_EXCEEDED"):
-        vault.seal(SECRET, ACME)
-    kms.delay = 0.0
+    # one of its own: what nobody waits for any more goes on there
+    with serving_kms(FakeKms(delay=0.3)) as slow, pytest.raises(Unavailable, match="DEADLINE_EXCEEDED"):
+        open_vault(made(tmp_path, slow)).seal(SECRET, ACME)
 
 
 def test_without_the_role_it_is_named_with_its_key(vault: Vault, kms: FakeKms) -> None:

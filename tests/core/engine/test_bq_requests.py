@@ -1,5 +1,6 @@
 """What BigQuery is sent, and what becomes of its answers and of those that are lost: seen between Google's client and the emulator."""
 
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -22,7 +23,6 @@ from src.core.engine.bq_client import BigQueryWarehouse
 from src.core.engine.bq_clients import Clients
 from src.core.engine.bq_jobs import Jobs, Limits
 from src.core.engine.port import RemoteRows, TableChange
-from tests.engines.ports import free_port
 from tests.fakes.bigquery_proxy import BigQueryProxy, Rule, Sent, is_job, running_proxy
 
 ACME = Tenant(org_slug("acme_corp"), Environment.STAGING)
@@ -288,21 +288,26 @@ def late(place: Place, name: str, polls: int) -> str:
     return job_id
 
 
-def test_a_job_that_is_done_after_it_was_asked_to_be_cancelled_is_done(place, table, monkeypatch):
-    monkeypatch.setattr(bq_jobs, "GRACE_SECONDS", 0)
+@pytest.fixture
+def impatient(monkeypatch):
+    """A job is soon waited for no more; a request that is sent again has its time all the same."""
+    monkeypatch.setattr(bq_jobs, "GRACE_SECONDS", HASTY - SECONDS)
     monkeypatch.setattr(bq_jobs, "PAUSE_SECONDS", 0.01)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_job_that_is_done_after_it_was_asked_to_be_cancelled_is_done(place, table):
     late(place, table, polls=3)
-    done = place.jobs(HASTY).run(f"SELECT 1 AS {table}", name=table)
+    done = place.jobs().run(f"SELECT 1 AS {table}", name=table)
     assert place.jobs().arrow(done).to_pylist() == [{table: 1}]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_job_that_stays_after_it_was_asked_to_be_cancelled_is_not_waited_for_without_end(place, table, monkeypatch):
-    monkeypatch.setattr(bq_jobs, "GRACE_SECONDS", 0)
-    monkeypatch.setattr(bq_jobs, "PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(bq_jobs, "CANCEL_SECONDS", 0.2)
     late(place, table, polls=99_999)
     with pytest.raises(Timeout, match="asked to be cancelled, but may still be done"):
-        place.jobs(HASTY).run(f"SELECT 1 AS {table}", name=table)
+        place.jobs().run(f"SELECT 1 AS {table}", name=table)
 
 
 def test_what_bigquery_cannot_take_now_is_sent_again_and_then_told(place):
@@ -363,12 +368,14 @@ def test_a_project_that_may_not_be_used_is_named_by_the_check(place):
 
 
 def test_what_does_not_answer_is_named_by_its_setting(place, tmp_path):
-    nowhere = f"http://127.0.0.1:{free_port()}"
-    settings = place.settings.model_copy(update={"platform_bigquery_url": nowhere, "bigquery_job_seconds": HASTY, "scratch_dir": tmp_path})
-    warehouse = BigQueryWarehouse(settings, SystemClock(), tmp_path)
-    with pytest.raises(Unavailable, match="PLATFORM_BIGQUERY_URL"):
-        warehouse.query(ACME, "SELECT 1 AS a")
-    warehouse.close()
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        nowhere = f"http://127.0.0.1:{mute.getsockname()[1]}"
+        given = {"platform_bigquery_url": nowhere, "bigquery_job_seconds": HASTY, "scratch_dir": tmp_path}
+        warehouse = BigQueryWarehouse(place.settings.model_copy(update=given), SystemClock(), tmp_path)
+        with pytest.raises(Unavailable, match="PLATFORM_BIGQUERY_URL"):
+            warehouse.query(ACME, "SELECT 1 AS a")
+        warehouse.close()
 
 
 def test_a_folder_that_cannot_be_used_is_named_by_its_setting(place, tmp_path):

@@ -58,7 +58,7 @@ def source(written):
 
 def settings(source, **more: str) -> Settings:
     return Settings(_env_file=None).model_copy(
-        update={**source.settings, "provider_timeout_seconds": 10.0, "bigquery_job_seconds": 20.0, **more}
+        update={**source.settings, "provider_timeout_seconds": 60.0, "bigquery_job_seconds": 20.0, **more}
     )
 
 
