@@ -19,6 +19,7 @@ Kind = Literal["org", "root", "anonymous"]
 Scope = MutableMapping[str, Any]
 
 WINDOW_SECONDS: Final = 60
+ROUNDING: Final = 1e-6  # of a call: who waited as told may come a rounding too early
 # About 200 bytes each. Who is forgotten first is who has not called for longest.
 REMEMBERED: Final = 20_000
 # A provider hands a household or a server a whole /64, so that is who is counted.
@@ -80,7 +81,7 @@ class _Window:
             self.counts.move_to_end(bucket)
             count.at(int(minute))
         used = count.before * (1 - share) + count.now
-        if used + 1 > self.limit:
+        if used + 1 > self.limit + ROUNDING:
             return Admission(self.kind, self.limit, 0, self._wait(count, share), admitted=False)
         count.now += 1
         return Admission(self.kind, self.limit, max(0, math.floor(self.limit - used - 1)), math.ceil(WINDOW_SECONDS - passed))

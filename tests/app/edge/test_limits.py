@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from src.app.dependencies import limits
@@ -67,6 +67,7 @@ async def test_after_two_quiet_minutes_all_is_free_again() -> None:
 
 
 @given(steps=st.lists(st.floats(min_value=0, max_value=30), min_size=1, max_size=60), limit=st.integers(1, 8))
+@example(steps=[30.99999999999999, 0.0], limit=1)
 async def test_no_minute_goes_over_and_waiting_as_told_always_helps(steps: list[float], limit: int) -> None:
     clock = StoppedClock()
     asked = limiter(clock, rate_limit_org_per_minute=limit)
