@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -18,12 +19,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 @pytest.fixture
 def fresh(tmp_path) -> Iterator[Callable[..., RunningService]]:
     """Services of a test's own, not bootstrapped, stopped at its end."""
-    made: list[RunningService] = []
+    with ExitStack() as made:
 
-    def make(name: str = "data", **settings: str) -> RunningService:
-        made.append(RunningService(tmp_path / name, settings).start())
-        return made[-1]
+        def make(name: str = "data", **settings: str) -> RunningService:
+            running = RunningService(tmp_path / name, settings)
+            made.callback(running.stop)
+            return running.start()
 
-    yield make
-    for running in made:
-        running.stop()
+        yield make

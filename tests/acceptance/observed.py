@@ -1,11 +1,16 @@
 """What a test sees of a running service besides its answers: its ledger file, its datasets, its problem documents."""
 
 import json
+import os
 import sqlite3
+import stat
+import time
 import uuid
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import httpx2
@@ -38,6 +43,21 @@ def new_slug(stem: str = "org") -> str:
     return f"{stem}_{uuid.uuid4().hex[:12]}"
 
 
+def until(seen: Callable[[], bool], seconds: float = 120.0) -> float:
+    """How long it took."""
+    began = time.monotonic()
+    while not seen():
+        assert time.monotonic() - began < seconds, f"not within {seconds} s"
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+def afternoon() -> tuple[str, timezone]:
+    """A zone in which no midnight comes while a test runs."""
+    hours = 12 - datetime.now(UTC).hour
+    return f"Etc/GMT{-hours:+d}" if hours else "UTC", timezone(timedelta(hours=hours))
+
+
 def rows(service: RunningService, statement: str, *values: Any) -> list[Row]:
     with closing(sqlite3.connect(service.data / "ledger.db", timeout=30)) as connection:
         connection.row_factory = sqlite3.Row
@@ -66,6 +86,21 @@ def steps(service: RunningService, run_id: str) -> list[Row]:
 
 def files_of(service: RunningService, dataset_id: str) -> list[Path]:
     return [path for path in (service.data / "warehouse").rglob("*") if dataset_id in path.parts or path.stem == dataset_id]
+
+
+class File(NamedTuple):
+    mode: int
+    content: bytes
+
+
+def held(service: RunningService) -> dict[Path, File]:
+    """Every file in its folder. Those of its engines come and go meanwhile."""
+    found: dict[Path, File] = {}
+    for folder, _, names in os.walk(service.data):
+        for path in (Path(folder, name) for name in names):
+            with suppress(FileNotFoundError), path.open("rb") as file:
+                found[path] = File(stat.S_IMODE(os.fstat(file.fileno()).st_mode), file.read())
+    return found
 
 
 def dataset(service: RunningService, dataset_id: str) -> duckdb.DuckDBPyConnection:

@@ -33,7 +33,8 @@ ROUTES = [
 ]
 
 
-@pytest.fixture(scope="module")
+# of the session as its service is: a worker of the suite may leave this module and come back to it
+@pytest.fixture(scope="session")
 def keys(service: RunningService) -> dict[str, dict[str, str]]:
     mine = service.key_of("access_mine")
     other = service.key_of("access_other")

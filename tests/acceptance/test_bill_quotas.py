@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx2
 import pytest
 
-from tests.acceptance.observed import change, new_slug, problem
+from tests.acceptance.observed import afternoon, change, new_slug, problem
 from tests.acceptance.test_bill_journey import BILLING, Customer
 from tests.fakes.running import RunningService
 
@@ -23,12 +23,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
         yield running.bootstrap()
     finally:
         running.stop()
-
-
-def afternoon() -> tuple[str, timezone]:
-    """A zone in which no midnight comes while a test runs."""
-    hours = 12 - datetime.now(UTC).hour
-    return f"Etc/GMT{-hours:+d}" if hours else "UTC", timezone(timedelta(hours=hours))
 
 
 def day(number: int) -> dict[str, Any]:
@@ -155,7 +149,7 @@ async def crowd(customer: Customer) -> list[httpx2.Response]:
     limits = httpx2.Limits(max_connections=None)
     url = f"/api/v1/pipelines/run/{customer.slug}/{BILLING}"
     async with httpx2.AsyncClient(
-        base_url=customer.service.address, timeout=60, trust_env=False, verify=False, limits=limits, headers={"X-API-Key": customer.key}
+        base_url=customer.service.address, timeout=600, trust_env=False, verify=False, limits=limits, headers={"X-API-Key": customer.key}
     ) as client:
         return list(await asyncio.gather(*(client.post(url, json=day(number)) for number in range(200))))
 

@@ -17,7 +17,7 @@ from tests.fakes.running import ROOT, RunningService, environment, free_port
 
 def run_demo(var: Path, port: int) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "src.cli.main", "demo", "--exit", "--port", str(port), "--var", str(var)]
-    return subprocess.run(argv, cwd=ROOT, env=environment(var / "unused"), capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(argv, cwd=ROOT, env=environment(var / "unused"), capture_output=True, text=True, timeout=300, check=False)
 
 
 @dataclass

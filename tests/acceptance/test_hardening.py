@@ -2,10 +2,12 @@
 
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
 
+from src.core.ledger.sqlite import BUSY_SECONDS
 from tests.acceptance.observed import audits, new_slug, problem
 from tests.acceptance.test_start import uvicorn
 from tests.fakes.running import ROOT, RunningService
@@ -14,14 +16,14 @@ from tests.fakes.running import ROOT, RunningService
 def test_a_valid_key_opens_while_the_ledger_cannot_be_written(fresh):
     service: RunningService = fresh().bootstrap()
     key = service.key_of("locked_out")
-    with sqlite3.connect(service.data / "ledger.db", isolation_level=None) as other:
+    with closing(sqlite3.connect(service.data / "ledger.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         started = time.monotonic()
 
         answer = service.call("GET", "/api/v1/whoami", key=key)
 
         assert answer.status_code == 200
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < BUSY_SECONDS
         other.execute("ROLLBACK")
 
 
@@ -31,7 +33,7 @@ def test_the_use_of_a_key_is_written_down_soon_after(fresh):
     assert service.call("GET", "/api/v1/whoami", key=key).status_code == 200
     service.stop()
 
-    with sqlite3.connect(service.data / "ledger.db") as connection:
+    with closing(sqlite3.connect(service.data / "ledger.db")) as connection:
         [(seen,)] = connection.execute("SELECT last_used_at FROM org_api_keys").fetchall()
 
     assert seen is not None

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.acceptance.observed import audits, change, new_slug, problem, rows
+from tests.acceptance.observed import audits, change, held, new_slug, problem, rows
 from tests.acceptance.test_keyring import rotate
 from tests.acceptance.test_secrets import ledger_texts
 from tests.fakes.google import DETAILED, STANDARD, FakeGoogle, acme, error, key_pair, pem, service_account, serving
@@ -31,7 +31,7 @@ def google(shared_google: FakeGoogle) -> FakeGoogle:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, shared_google: FakeGoogle) -> Iterator[RunningService]:
-    settings = {**shared_google.settings, "PROVIDER_TIMEOUT_SECONDS": "2", "LOG_LEVEL": "debug", "WORKER_ENABLED": "false"}
+    settings = {**shared_google.settings, "LOG_LEVEL": "debug", "WORKER_ENABLED": "false"}
     running = RunningService(tmp_path_factory.mktemp("integrations") / "data", settings).start()
     try:
         yield running.bootstrap()
@@ -318,9 +318,7 @@ def test_a_planted_key_is_written_nowhere_in_clear(service, google, org):
     texts.append(service.call("GET", f"{path}?credential={account['private_key'][28:90]}", key=org[1]).text)
 
     places = {"answers": "\n".join(texts), "log": service.log.read_text(), **ledger_texts(service.data / "ledger.db")}
-    for file in service.data.rglob("*"):
-        if file.is_file() and not file.name.startswith("ledger.db"):
-            places[str(file)] = file.read_bytes().decode("latin-1")
+    places |= {str(path): file.content.decode("latin-1") for path, file in held(service).items() if not path.name.startswith("ledger.db")}
     planted = [line for line in pem(key_pair()).splitlines() if not line.startswith("-----")]
     found = [(place, line) for place, text in places.items() for line in [*planted, "ya29.", ROOT_KEY] if line in text]
 

@@ -4,6 +4,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 from tests.fakes.running import ROOT, RunningService, environment
 
@@ -11,7 +12,7 @@ from tests.fakes.running import ROOT, RunningService, environment
 def rotate(service: RunningService, **settings: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "src.cli.main", "rotate-keyring"]
     return subprocess.run(
-        argv, cwd=ROOT, env=environment(service.data, **settings), capture_output=True, text=True, timeout=60, check=False
+        argv, cwd=ROOT, env=environment(service.data, **settings), capture_output=True, text=True, timeout=180, check=False
     )
 
 
@@ -43,10 +44,10 @@ def test_before_bootstrap_there_is_nothing_to_rotate(fresh):
 
 
 def sealed(service: RunningService) -> dict[str, str]:
-    with sqlite3.connect(service.data / "ledger.db") as connection:
+    with closing(sqlite3.connect(service.data / "ledger.db")) as connection:
         return dict(connection.execute("SELECT key_id, sealed_key FROM org_api_keys").fetchall())
 
 
 def statuses(service: RunningService) -> dict[str, int]:
-    with sqlite3.connect(service.data / "ledger.db") as connection:
+    with closing(sqlite3.connect(service.data / "ledger.db")) as connection:
         return dict(connection.execute("SELECT status, count(*) FROM org_kms_keys GROUP BY status").fetchall())

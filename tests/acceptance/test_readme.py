@@ -38,7 +38,7 @@ def test_every_curl_line_of_the_readme_answers_as_it_says(fresh, tmp_path):
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=300,
             cwd=tmp_path,
         )
         body, _, status = shown.stdout.rpartition("\n")

@@ -20,9 +20,12 @@ def test_revocation_reaches_a_second_process(fresh):
 
     assert answer.status_code == 200, answer.text
     assert first.call("GET", "/api/v1/whoami", key=key).status_code == 401
+    asked_at = time.monotonic()
     while second.call("GET", "/api/v1/whoami", key=key).status_code == 200:
-        assert time.monotonic() - revoked_at <= LIMIT_SECONDS, "the second process still accepts the key"
+        # an answer may be long on its way: what counts is when it was asked for
+        assert asked_at - revoked_at <= LIMIT_SECONDS, "the second process still accepts the key"
         time.sleep(0.1)
+        asked_at = time.monotonic()
 
 
 def test_keys_of_an_off_boarded_organisation_stop_at_once(service):

@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-import signal
 import threading
-import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,6 +12,7 @@ import httpx2
 import pytest
 
 from tests.acceptance.observed import new_slug, problem
+from tests.acceptance.test_bill_journey import credential
 from tests.fakes.running import RunningService
 
 RUN = "/api/v1/pipelines/run/{}/gcp/cost/billing"
@@ -30,8 +30,7 @@ def sandboxed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServi
 def connected(service: RunningService) -> tuple[str, str]:
     slug = new_slug("run")
     key = service.key_of(slug)
-    (path,) = service.data.rglob("gcp-demo.json")
-    answer = service.call("POST", f"/api/v1/integrations/{slug}/gcp/setup", key=key, json={"credential": path.read_text()})
+    answer = service.call("POST", f"/api/v1/integrations/{slug}/gcp/setup", key=key, json={"credential": credential(service, "demo")})
     assert answer.status_code == 200, answer.text
     return slug, key
 
@@ -41,13 +40,18 @@ def events(text: str) -> list[tuple[str, Any]]:
     return [(block["event"], json.loads(block["data"])) for block in blocks]
 
 
-def followed(service: RunningService, key: str, path: str) -> list[tuple[str, Any]]:
+def followed(service: RunningService, key: str, path: str, begun: threading.Event | None = None) -> list[tuple[str, Any]]:
     with (
         httpx2.Client(base_url=service.address, timeout=60, trust_env=False, verify=False) as client,
         client.stream("GET", path, headers={"X-API-Key": key}) as answer,
     ):
         assert answer.headers["content-type"].startswith("text/event-stream")
-        return events("".join(answer.iter_text()))
+        text = ""
+        for piece in answer.iter_text():
+            text += piece
+            if begun is not None and "\ndata: " in text:
+                begun.set()
+        return events(text)
 
 
 def test_a_run_is_accepted_followed_to_its_end_and_read(sandboxed):
@@ -104,7 +108,7 @@ async def test_of_two_hundred_at_once_exactly_as_many_are_admitted_as_the_plan_a
     slug = new_slug("crowd")
     key = idle.key_of(slug, subscription_plan=plan)
     first = date(2026, 1, 1)
-    async with httpx2.AsyncClient(base_url=idle.address, timeout=60, trust_env=False, verify=False, headers={"X-API-Key": key}) as client:
+    async with httpx2.AsyncClient(base_url=idle.address, timeout=600, trust_env=False, verify=False, headers={"X-API-Key": key}) as client:
         asked = [client.post(RUN.format(slug), json={"date": str(first + timedelta(days=day))}) for day in range(200)]
         answers = await asyncio.gather(*asked)
 
@@ -119,7 +123,7 @@ async def test_of_two_hundred_at_once_exactly_as_many_are_admitted_as_the_plan_a
 async def test_the_same_request_a_hundred_times_at_once_is_one_run(idle):
     slug = new_slug("echo")
     key = idle.key_of(slug)
-    async with httpx2.AsyncClient(base_url=idle.address, timeout=60, trust_env=False, verify=False, headers={"X-API-Key": key}) as client:
+    async with httpx2.AsyncClient(base_url=idle.address, timeout=600, trust_env=False, verify=False, headers={"X-API-Key": key}) as client:
         answers = await asyncio.gather(*(client.post(RUN.format(slug), json={"date": "2026-01-01"}) for _ in range(100)))
 
     told = [answer.json() for answer in answers]
@@ -132,14 +136,10 @@ def test_a_service_told_to_stop_lets_go_of_its_streams(tmp_path):
     service = RunningService(tmp_path / "data", {"WORKER_ENABLED": "false"}).start().bootstrap()
     key = service.key_of("stop_corp")
     run = service.call("POST", RUN.format("stop_corp"), key=key).json()
-    told: list[tuple[str, Any]] = []
-    reader = threading.Thread(target=lambda: told.extend(followed(service, key, run["links"]["events"])))
-    reader.start()
-    time.sleep(0.5)
-    assert service.process is not None
-    service.process.send_signal(signal.SIGTERM)
-    service.process.wait(10)
-    reader.join(10)
+    begun = threading.Event()
+    with ThreadPoolExecutor(1) as reader:
+        told = reader.submit(followed, service, key, run["links"]["events"], begun)
+        begun.wait(60)
+        service.stop()
 
-    assert not reader.is_alive()
-    assert [name for name, _ in told] == ["progress"]
+    assert [name for name, _ in told.result()] == ["progress"]

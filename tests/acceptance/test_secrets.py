@@ -1,8 +1,10 @@
 """Keys planted as canaries turn up in no log, no error, no audit row, no run result."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+from tests.acceptance.observed import held
 from tests.fakes.running import ROOT_KEY, RunningService
 
 
@@ -30,7 +32,7 @@ def test_no_key_is_written_anywhere_in_clear(fresh):
 
 
 def ledger_texts(path: Path) -> dict[str, str]:
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return {table: repr(connection.execute(f'SELECT * FROM "{table}"').fetchall()) for table in tables}
 
@@ -39,9 +41,10 @@ def test_files_that_hold_keys_or_data_are_owner_only(fresh):
     service: RunningService = fresh().bootstrap()
     service.key_of("private_org")
 
-    open_to_others = [path for path in service.data.rglob("*") if path.is_file() and path.stat().st_mode & 0o077]
+    files = held(service)
 
-    assert not open_to_others
+    assert {path.suffix for path in files} >= {".db", ".duckdb", ".json"}
+    assert not [path for path, file in files.items() if file.mode & 0o077]
 
 
 def test_an_erased_organisation_leaves_nothing_of_a_person_behind(fresh):
@@ -52,7 +55,7 @@ def test_an_erased_organisation_leaves_nothing_of_a_person_behind(fresh):
     assert service.admin("DELETE", "/api/v1/organizations/erased_org", {"confirm": "erased_org"}).status_code == 200
     service.stop()
 
-    held = [
+    kept = [
         (path.name, told)
         for path in (*service.data.rglob("*"), service.log)
         if path.is_file()
@@ -60,5 +63,5 @@ def test_an_erased_organisation_leaves_nothing_of_a_person_behind(fresh):
         if told.encode() in path.read_bytes()
     ]
 
-    assert not held
+    assert not kept
     assert not (service.data / "warehouse" / "erased_org_dev").exists()

@@ -17,7 +17,7 @@ PRODUCTION = {
 def uvicorn(tmp_path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "uvicorn", "src.app.main:app", "--port", str(free_port()), *arguments]
     return subprocess.run(
-        argv, cwd=ROOT, env=environment(tmp_path / "data", **settings), capture_output=True, text=True, timeout=60, check=False
+        argv, cwd=ROOT, env=environment(tmp_path / "data", **settings), capture_output=True, text=True, timeout=180, check=False
     )
 
 
@@ -98,7 +98,7 @@ def test_production_starts_when_all_is_set(fresh, tmp_path):
 def checked(tmp_path, **settings: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "src.cli.main", "check"]
     return subprocess.run(
-        argv, cwd=ROOT, env=environment(tmp_path / "data", **settings), capture_output=True, text=True, timeout=120, check=False
+        argv, cwd=ROOT, env=environment(tmp_path / "data", **settings), capture_output=True, text=True, timeout=180, check=False
     )
 
 

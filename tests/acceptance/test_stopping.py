@@ -20,12 +20,13 @@ from src.core.engine.port import Fence
 from tests.fakes.running import RunningService
 
 TENANT = Tenant(org_slug("slow_corp"), Environment.DEVELOPMENT)
-# 40 MB as CSV, more than all buffers between the two together
+# 40 MB as CSV; what is left of it while it moves, too, is more than all buffers between the two together
 FILL = """INSERT INTO texts (text)
 SELECT CONCAT(REPEAT('x', 90), CAST(a * 1000 + b AS STRING))
 FROM UNNEST(GENERATE_ARRAY(1, 400)) AS a, UNNEST(GENERATE_ARRAY(1, 1000)) AS b"""
 DOWNLOAD = "/api/v1/costs/slow_corp/tables/texts?format=csv"
-AT_ONCE = 3.0
+TAKEN_BEFORE = 28_000_000
+PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +61,16 @@ def caller(service: RunningService, request: str, buffer: int = 4096) -> socket.
     return line
 
 
+def until_heard(service: RunningService) -> None:
+    """What was sent before this call is in the server's hands after it."""
+    assert service.call("GET", "/health/live").status_code == 200
+
+
 def stopped_after(service: RunningService) -> float:
     assert service.process is not None
     began = time.monotonic()
     service.process.send_signal(signal.SIGTERM)
-    service.process.wait(30)
+    service.process.wait(PATIENCE)
     return time.monotonic() - began
 
 
@@ -73,7 +79,7 @@ def events(service: RunningService) -> list[str]:
 
 
 def test_without_callers_it_stops_at_once(running):
-    assert stopped_after(running) < AT_ONCE
+    assert stopped_after(running) < LEAVE_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -86,10 +92,11 @@ def test_without_callers_it_stops_at_once(running):
 )
 def test_a_caller_who_stands_still_is_cut_off(running, kept, begun):
     with caller(running, begun.format(path=DOWNLOAD, key=kept[1])):
+        until_heard(running)
         time.sleep(1.0)
         took = stopped_after(running)
 
-    assert LEAVE_SECONDS <= took < LEAVE_SECONDS + AT_ONCE
+    assert took >= LEAVE_SECONDS
     told = [event for event in events(running) if event in ("worker.stopped", "connections.cut", "service.stopped")]
     assert told == ["worker.stopped", "connections.cut", "service.stopped"]
     assert "Traceback" not in running.log.read_text()
@@ -97,14 +104,16 @@ def test_a_caller_who_stands_still_is_cut_off(running, kept, begun):
 
 def test_a_download_that_moves_ends_whole(running, kept):
     with caller(running, f"GET {DOWNLOAD} HTTP/1.1\r\nHost: x\r\nX-API-Key: {kept[1]}\r\n\r\n", 1 << 20) as line:
-        time.sleep(1.0)
+        line.settimeout(PATIENCE)
+        taken = 0
+        while taken < TAKEN_BEFORE:
+            taken += len(line.recv(1 << 20))
         assert running.process is not None
         running.process.send_signal(signal.SIGTERM)
-        line.settimeout(10)
         tail = b""
         while piece := line.recv(1 << 20):
             tail = (tail + piece)[-100:]
-        running.process.wait(10)
+        running.process.wait(PATIENCE)
 
     assert tail.endswith(b"\r\n0\r\n\r\n")
     assert "connections.cut" not in events(running)

@@ -8,7 +8,7 @@ from tests.fakes.running import ROOT, environment
 
 def worker(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "src.cli.main", "worker", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, timeout=180, check=False)
 
 
 def test_beside_an_embedded_warehouse_it_refuses_and_says_what_to_do(tmp_path):

@@ -1,12 +1,13 @@
 """The service as its users meet it: a real process on loopback, started, killed and started again."""
 
+import atexit
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,26 @@ import httpx2
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOT_KEY = "admin_" + "k" * 40
-START_SECONDS = 60.0
+START_SECONDS = 180.0
+STOP_SECONDS = 90.0
+CALL_SECONDS = 120.0
+
+_kept_ports = ExitStack()
+atexit.register(_kept_ports.close)
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that stays this process's own, also while its server is down: only who asks for it by its number gets it."""
+    port = socket.socket()
+    port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    port.bind(("127.0.0.1", 0))
+    number = int(port.getsockname()[1])
+    if sys.platform == "linux":
+        # bound and never listened on: a server that may use an address again, as all of ours may, has it beside this one there
+        _kept_ports.enter_context(port)
+    else:
+        port.close()
+    return number
 
 
 def environment(data: Path, **settings: str) -> dict[str, str]:
@@ -63,12 +77,20 @@ class RunningService:
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
+        try:
+            self._answers(self.process)
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def _answers(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            assert self.process.poll() is None, self.log.read_text()[-4000:]
+            assert process.poll() is None, self.log.read_text()[-4000:]
             with suppress(httpx2.TransportError):
                 if self.call("GET", "/health/live").status_code == 200:
-                    return self
+                    return
             time.sleep(0.02)
         raise AssertionError(f"not up within {START_SECONDS} s: {self.log.read_text()[-4000:]}")
 
@@ -88,7 +110,7 @@ class RunningService:
         if key is not None:
             named["X-API-Key"] = key
         # without certificates: reading them takes longer than a call on loopback
-        with httpx2.Client(base_url=self.address, timeout=60, trust_env=False, verify=False) as client:
+        with httpx2.Client(base_url=self.address, timeout=CALL_SECONDS, trust_env=False, verify=False) as client:
             return client.request(method, path, headers=named, json=json)
 
     def admin(self, method: str, path: str, json: Any = None, **headers: str) -> httpx2.Response:
@@ -117,7 +139,11 @@ class RunningService:
     def _end(self, how: signal.Signals) -> None:
         if self.process is None:
             return
-        if self.process.poll() is None:
-            self.process.send_signal(how)
-        self.process.wait(30)
-        self.process = None
+        process, self.process = self.process, None
+        process.send_signal(how)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
