@@ -14,6 +14,7 @@ from tests.fakes.running import ROOT_KEY, RunningService
 
 CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
 EXAMPLES = [50, pytest.param(300, marks=pytest.mark.proof)]  # drawn anew in every run
+CALL_SECONDS = 120.0
 OPERATIONS = [
     (path, method)
     for path, operations in sorted(create_app(Settings(ca_root_api_key=ROOT_KEY, _env_file=None)).openapi()["paths"].items())
@@ -24,9 +25,11 @@ OPERATIONS = [
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory):
-    service = RunningService(tmp_path_factory.mktemp("fuzz") / "data", {"LOG_LEVEL": "error"}).start().bootstrap()
-    yield schemathesis.openapi.from_url(f"{service.address}/openapi.json")
-    service.stop()
+    service = RunningService(tmp_path_factory.mktemp("fuzz") / "data", {"LOG_LEVEL": "error"}).start()
+    try:
+        yield schemathesis.openapi.from_url(f"{service.bootstrap().address}/openapi.json", timeout=CALL_SECONDS)
+    finally:
+        service.stop()
 
 
 @pytest.mark.parametrize("examples", EXAMPLES)
@@ -35,6 +38,6 @@ def test_no_generated_call_breaks_the_service(api, path, method, examples):
     @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(case=api[path][method].as_strategy())
     def call(case: Any) -> None:
-        case.call_and_validate(checks=CHECKS, headers={"X-CA-Root-Key": ROOT_KEY})
+        case.call_and_validate(checks=CHECKS, headers={"X-CA-Root-Key": ROOT_KEY}, timeout=CALL_SECONDS)
 
     call()
