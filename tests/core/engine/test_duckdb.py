@@ -196,7 +196,7 @@ def test_a_dataset_in_use_is_not_dropped_under_its_user(two_open):
 
 
 def test_many_threads_over_more_datasets_than_stay_open_all_succeed(tmp_path):
-    warehouse = impatient(settings(tmp_path, duckdb_max_open=2), 30)
+    warehouse = impatient(settings(tmp_path, duckdb_max_open=2), 120)
     orgs = tenants(warehouse, 4)
     for tenant in orgs:
         warehouse.ensure_table(tenant, COSTS)

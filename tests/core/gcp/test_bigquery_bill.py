@@ -55,7 +55,7 @@ async def office(folder: Any, **settings: Any) -> AsyncIterator[Billing]:
 def kept_in(engine: str, source: BigQuerySource) -> dict[str, Any]:
     emulator = source.emulator
     assert emulator is not None
-    return {"sandbox": False, "warehouse": engine, "bigquery_job_seconds": 60.0, **emulator.named, **source.settings}
+    return {"sandbox": False, "warehouse": engine, "bigquery_job_seconds": 300.0, **emulator.named, **source.settings}
 
 
 def bill(here: Billing) -> dict[str, list[str]]:

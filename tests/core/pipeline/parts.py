@@ -127,7 +127,7 @@ def stage(folder: Path, steps: str, head: str = HEAD, **more: Any) -> Stage:
 
 
 async def until(seen: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not seen():  # noqa: ASYNC110 - what is waited for is state, and nothing tells of its change
             await asyncio.sleep(0)
 

@@ -16,8 +16,9 @@ from tests.core.pipeline.parts import Stage, stage, until
 
 @dataclass
 class InAThread:
-    """Blocks in a thread until it is let go, then asks, then would commit."""
+    """Blocks in a thread until it is let go, by the last one that is expected at the latest, then asks, then would commit."""
 
+    expected: int = 99
     let_go: threading.Event = field(default_factory=threading.Event)
     inside: int = 0
     over: int = 0
@@ -30,7 +31,9 @@ class InAThread:
 
     def _work(self, context: StepContext) -> None:
         self.inside += 1
-        assert self.let_go.wait(10)
+        if self.inside == self.expected:
+            self.let_go.set()
+        assert self.let_go.wait(60)
         try:
             context.still_wanted()
             self.kept.append(context.step_id)
@@ -56,7 +59,7 @@ def staged(folder: Path, processor: InAThread, options: str = "") -> Stage:
 async def test_a_thread_that_outlives_its_time_is_told_that_it_was_given_up(tmp_path):
     work = InAThread()
 
-    outcome = await staged(tmp_path, work, ", timeout: 1s").play()
+    outcome = await staged(tmp_path, work, ", timeout: 2s").play()
     work.let_go.set()
     await until(lambda: work.over == 1)
 
@@ -66,12 +69,9 @@ async def test_a_thread_that_outlives_its_time_is_told_that_it_was_given_up(tmp_
 
 
 async def test_of_two_attempts_only_the_one_that_is_waited_for_commits(tmp_path):
-    work = InAThread()
-    run = asyncio.create_task(staged(tmp_path, work, ", timeout: 1s, retry: {attempts: 2, wait: 1ms}").play())
-    await until(lambda: work.inside == 2)
-    work.let_go.set()
+    work = InAThread(expected=2)
 
-    outcome = await run
+    outcome = await staged(tmp_path, work, ", timeout: 2s, retry: {attempts: 2, wait: 1ms}").play()
     await until(lambda: work.over == 2)
 
     assert outcome.status == "SUCCESS"

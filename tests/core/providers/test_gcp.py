@@ -157,7 +157,7 @@ def test_no_text_is_anything_but_refused(text: str):
 
 
 def token_of(google: FakeGoogle, account: dict[str, str]):
-    with Http("gcp", 5.0) as http:
+    with Http("gcp", 60.0) as http:
         return parsed(account).token(http, google.settings["GCP_TOKEN_URL"], CLOCK)
 
 

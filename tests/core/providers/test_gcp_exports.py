@@ -17,7 +17,7 @@ ACCOUNT = "0A0A0A-1B1B1B-2C2C2C"
 @pytest.fixture
 def rest(google: FakeGoogle):
     email = google.knows(service_account())["client_email"]
-    with Http("gcp", 5.0) as http:
+    with Http("gcp", 60.0) as http:
         yield BigQueryRest(http, google.address, Token(Secret("ya29." + email.replace("@", "-at-")), CLOCK.now()), CLOCK)
 
 

@@ -29,9 +29,11 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def parts(sandbox: Sandbox, tmp_path: Path) -> Parts:
+def parts(sandbox: Sandbox, tmp_path: Path) -> Iterator[Parts]:
     given = {name: str(url) for name, url in sandbox.endpoints.items()}
-    return Parts(Settings(ca_root_api_key="admin_key", embedded_data_dir=tmp_path, _env_file=None, **given))  # type: ignore[arg-type]
+    opened = Parts(Settings(ca_root_api_key="admin_key", embedded_data_dir=tmp_path, _env_file=None, **given))  # type: ignore[arg-type]
+    yield opened
+    opened.close()
 
 
 @pytest.mark.parametrize("name", ["demo", "second"])

@@ -45,7 +45,7 @@ def office(request, engine, tmp_path) -> Iterator[Billing]:
     settings: dict[str, Any] = {"sandbox": False}
     if engine == "bigquery":
         emulator = request.getfixturevalue("bigquery_emulator")
-        settings |= {"warehouse": "bigquery", "bigquery_job_seconds": 60.0, "scratch_dir": tmp_path / "scratch", **emulator.named}
+        settings |= {"warehouse": "bigquery", "bigquery_job_seconds": 300.0, "scratch_dir": tmp_path / "scratch", **emulator.named}
     with billing(tmp_path, TODAY, **settings) as here:
         here.parts.warehouse.ensure_dataset(here.tenant)
         yield here
