@@ -4,11 +4,18 @@ import pytest
 
 from src.core.base.settings import Settings
 from src.core.ledger.store import open_ledger
+from tests.contract.ledger import patience
 from tests.contract.ledger.samples import CROWD, SCALE, org
 from tests.engines.kept_dataset import new_name, settings_of
 
 FEW = 3
 ENGINES = ["sqlite", "postgresql", "bigquery"]
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch):
+    for module, name in patience.WAITS:
+        monkeypatch.setattr(module, name, patience.SECONDS)
 
 
 @pytest.fixture(params=ENGINES)

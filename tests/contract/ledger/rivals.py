@@ -16,6 +16,7 @@ from pathlib import Path
 from src.core.base.settings import ROOT, Settings
 from src.core.ledger import queue, quotas
 from src.core.ledger.store import open_ledger
+from tests.contract.ledger import patience
 from tests.contract.ledger.samples import AT, TODAY, org
 
 PLACES = ("GCP_PROJECT_ID", "PLATFORM_BIGQUERY_URL", "PLATFORM_BIGQUERY_STORAGE_URL")
@@ -90,6 +91,8 @@ def race(act, settings, *, processes, threads):
 
 
 def main(act, url, configs, count):
+    for module, name in patience.WAITS:
+        setattr(module, name, patience.SECONDS)
     settings = Settings(_env_file=None, ledger_url=url, configs_dir=Path(configs))
     ledger = open_ledger(settings)
     say("ready")
