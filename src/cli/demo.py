@@ -75,7 +75,7 @@ class Demo:
         if address is None:
             return
         try:
-            answer = httpx2.get(f"{address}/api/v1/whoami", headers={"X-API-Key": known.get("org_key", "")}, timeout=2, trust_env=False)
+            answer = httpx2.get(f"{address}/api/v1/whoami", headers={"X-API-Key": known.get("org_key", "")}, timeout=10, trust_env=False)
         except httpx2.TransportError:
             return
         if answer.status_code == OK:

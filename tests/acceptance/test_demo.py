@@ -7,12 +7,14 @@ import socket
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.fakes.running import ROOT, RunningService, environment, free_port
+from tests.fakes.running import ROOT, STOP_SECONDS, RunningService, environment, free_port
 
 
 def run_demo(var: Path, port: int) -> subprocess.CompletedProcess[str]:
@@ -90,25 +92,35 @@ def test_a_taken_port_is_named_with_another(service: RunningService, tmp_path):
     assert f"make demo PORT={service.port + 1}" in answer.stderr
 
 
+@contextmanager
+def served(var: Path, port: int) -> Iterator["subprocess.Popen[str]"]:
+    argv = [sys.executable, "-m", "src.cli.main", "demo", "--port", str(port), "--var", str(var)]
+    demo = subprocess.Popen(argv, cwd=ROOT, env=environment(var / "unused"), stdout=subprocess.PIPE, text=True)
+    assert demo.stdout is not None
+    try:
+        for line in demo.stdout:
+            if "Serving until" in line:
+                break
+        yield demo
+    finally:
+        demo.terminate()
+        demo.wait(STOP_SECONDS)
+        demo.stdout.close()
+
+
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_whatever_ends_the_demo_ends_its_service_too(made, tmp_path, ending):
     port = free_port()
     made.copied(tmp_path)
-    argv = [sys.executable, "-m", "src.cli.main", "demo", "--port", str(port), "--var", str(tmp_path)]
-    demo = subprocess.Popen(argv, cwd=ROOT, env=environment(tmp_path / "unused"), stdout=subprocess.PIPE, text=True)
-    assert demo.stdout is not None
-    for line in demo.stdout:
-        if "Serving until" in line:
-            break
-    assert json.loads((tmp_path / "demo.json").read_text())["address"].endswith(str(port))
-    second = run_demo(tmp_path, free_port())
-    assert second.returncode == 1
-    assert f"a demo is running here already, at http://127.0.0.1:{port}" in second.stderr
+    with served(tmp_path, port) as demo:
+        assert json.loads((tmp_path / "demo.json").read_text())["address"].endswith(str(port))
+        second = run_demo(tmp_path, free_port())
+        assert second.returncode == 1
+        assert f"a demo is running here already, at http://127.0.0.1:{port}" in second.stderr
 
-    demo.send_signal(ending)
+        demo.send_signal(ending)
 
-    demo.wait(30)
-    demo.stdout.close()
+        demo.wait(STOP_SECONDS)
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
     assert stat.S_IMODE((tmp_path / "demo.log").stat().st_mode) == 0o600

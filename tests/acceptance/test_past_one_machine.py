@@ -29,7 +29,7 @@ CLI = [sys.executable, "-m", "src.cli.main"]
 SLUG = "shared_floor"
 PASSWORD = "tell-nobody-of-9f2c"
 AUTH_CACHE_SECONDS = 2.0
-SETTLE_SECONDS = 180.0  # a day's bill is hundreds of the emulator's jobs, and the machine may be busy
+SETTLE_SECONDS = 400.0  # a day's bill is hundreds of the emulator's jobs, and the machine may be busy
 PATIENCE = 60.0  # the longest that anybody waits to be told of an outage
 AT_ONCE = 10  # the plan SCALE
 
