@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 CODES = {"accessDenied": 403, "notFound": 404, "duplicate": 409, "rateLimitExceeded": 403, "quotaExceeded": 403, "backendError": 503}
 CODES |= {"internalError": 500, "conditionNotMet": 412, "responseTooLarge": 403, "billingNotEnabled": 403}
+CALL_SECONDS = 300.0
 NOT_PASSED_ON = {"host", "connection", "accept-encoding", "content-length", "transfer-encoding"}
 
 
@@ -136,14 +137,14 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if rule:
             rule.held.set()
-            rule.release.wait(60)
+            rule.release.wait(CALL_SECONDS)
         self._answer(status, headers, answer)
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the base class looks for these names
 
     def _upstream(self, raw: bytes) -> tuple[int, dict[str, str], bytes]:
         there = self.proxy.upstream
-        connection = http.client.HTTPConnection(there.hostname or "", there.port, timeout=60)
+        connection = http.client.HTTPConnection(there.hostname or "", there.port, timeout=CALL_SECONDS)
         try:
             given = {name: value for name, value in self.headers.items() if name.lower() not in NOT_PASSED_ON}
             connection.request(self.command, self.path, raw, given)

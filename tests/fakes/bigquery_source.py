@@ -36,6 +36,7 @@ SELECT * FROM (
 WHERE partition_id BETWEEN @first AND @last ORDER BY partition_id
 """
 SERVICE = "google.cloud.bigquery.storage.v1.BigQueryRead"
+CALL_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class BigQuerySource(FakeGoogle):
     def _passed_on(self, method: str, path: str, body: dict[str, Any]) -> Fail:
         assert self.emulator is not None
         there = urlsplit(self.emulator.url)
-        connection = http.client.HTTPConnection(str(there.hostname), there.port, timeout=60)
+        connection = http.client.HTTPConnection(str(there.hostname), there.port, timeout=CALL_SECONDS)
         try:
             connection.request(method, path, json.dumps(body) if body else None, {"Content-Type": "application/json"})
             answer = connection.getresponse()
@@ -138,10 +139,10 @@ def _storage(source: BigQuerySource, emulator: BigQueryEmulator) -> Iterator[Non
             refused = source.refuse_session()
             if refused:
                 context.abort(*refused)
-            return bytes(create(request, timeout=60))
+            return bytes(create(request, timeout=CALL_SECONDS))
 
         def rows(request: bytes, _context: grpc.ServicerContext) -> Iterator[bytes]:
-            yield from read(request, timeout=60)
+            yield from read(request, timeout=CALL_SECONDS)
             source.while_read()
 
         handlers = {
@@ -168,7 +169,7 @@ def write(client: bigquery.Client, place: str, rows: pa.Table) -> None:
     options = bigquery.format_options.ParquetOptions()
     options.enable_list_inference = True
     config = bigquery.LoadJobConfig(source_format="PARQUET", parquet_options=options, write_disposition="WRITE_TRUNCATE")
-    client.load_table_from_file(pa.BufferReader(sink.getvalue()), draft, job_config=config).result(timeout=60)
+    client.load_table_from_file(pa.BufferReader(sink.getvalue()), draft, job_config=config).result(timeout=CALL_SECONDS)
     columns = [column for column in client.get_table(draft).schema if column.name != "load_day"]
     typed = ", ".join(f"`{column.name}` {_type(column)}" for column in columns)
     client.query_and_wait(f"CREATE TABLE IF NOT EXISTS `{place}` ({typed}) PARTITION BY _PARTITIONDATE")

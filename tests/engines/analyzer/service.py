@@ -5,6 +5,7 @@ Runs in the analyzer's own Python, so it imports nothing of this project but its
 
 import ctypes
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,8 +30,9 @@ def keep_compiled() -> None:
         config = plain()
         place = Path(sys.prefix) / "compiled"
         place.mkdir(exist_ok=True)
-        facts = place / "cache.toml"
-        facts.write_text(f'[cache]\ndirectory = "{place}"\n')
+        facts, draft = place / "cache.toml", place / f"cache.{os.getpid()}"
+        draft.write_text(f'[cache]\ndirectory = "{place}"\n')
+        draft.replace(facts)  # at once, for another process may be reading it
         config.cache = str(facts)
         return config
 
