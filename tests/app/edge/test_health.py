@@ -8,6 +8,12 @@ from src.core.base.faults import Misconfigured, Unavailable
 from tests.app.edge.conftest import build, client
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that begins late is no check that hangs."""
+    monkeypatch.setattr(health, "CHECK_SECONDS", 60.0)
+
+
 async def test_health_says_what_runs(caller: httpx2.AsyncClient) -> None:
     answer = await caller.get("/health")
     assert (answer.status_code, answer.json()) == (200, {"status": "healthy", "version": "1.2.3", "environment": "development"})
