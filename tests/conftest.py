@@ -2,7 +2,6 @@ import atexit
 import os
 import signal
 
-import hypothesis
 import pytest
 import pytest_socket
 from hypothesis import HealthCheck
@@ -17,10 +16,6 @@ from tests.engines.postgres import running_postgres
 # how long an example takes to be drawn or tried tells of the machine's load, not of what is tested
 examples.register_profile("tests", examples.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 examples.load_profile("tests")
-
-# a machine that is busy for a moment makes an example slow, not wrong
-hypothesis.settings.register_profile("unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-hypothesis.settings.load_profile("unhurried")
 
 
 def pytest_configure(config):

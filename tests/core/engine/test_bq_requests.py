@@ -295,15 +295,13 @@ def impatient(monkeypatch):
     monkeypatch.setattr(bq_jobs, "PAUSE_SECONDS", 0.01)
 
 
-@pytest.mark.usefixtures("impatient")
-def test_a_job_that_is_done_after_it_was_asked_to_be_cancelled_is_done(place, table):
+def test_a_job_that_is_done_after_it_was_asked_to_be_cancelled_is_done(impatient, place, table):
     late(place, table, polls=3)
     done = place.jobs().run(f"SELECT 1 AS {table}", name=table)
     assert place.jobs().arrow(done).to_pylist() == [{table: 1}]
 
 
-@pytest.mark.usefixtures("impatient")
-def test_a_job_that_stays_after_it_was_asked_to_be_cancelled_is_not_waited_for_without_end(place, table, monkeypatch):
+def test_a_job_that_stays_after_it_was_asked_to_be_cancelled_is_not_waited_for_without_end(impatient, place, table, monkeypatch):
     monkeypatch.setattr(bq_jobs, "CANCEL_SECONDS", 0.2)
     late(place, table, polls=99_999)
     with pytest.raises(Timeout, match="asked to be cancelled, but may still be done"):
@@ -319,12 +317,8 @@ def test_what_bigquery_cannot_take_now_is_sent_again_and_then_told(place):
 
 
 def test_nothing_that_is_refused_here_is_sent(place):
-    for sql in (
-        "DROP TABLE costs",
-        "SELECT 1 AS a; SELECT 2 AS a",
-        "SELECT * FROM other_dev.costs",
-        "SELECT * FROM EXTERNAL_QUERY('c', 's')",
-    ):
+    others = ("SELECT * FROM other_dev.costs", "SELECT * FROM EXTERNAL_QUERY('c', 's')")
+    for sql in ("DROP TABLE costs", "SELECT 1 AS a; SELECT 2 AS a", *others):
         with pytest.raises(Rejected):
             place.warehouse.query(ACME, sql)
     assert place.proxy.jobs == []
@@ -370,8 +364,7 @@ def test_a_project_that_may_not_be_used_is_named_by_the_check(place):
 def test_what_does_not_answer_is_named_by_its_setting(place, tmp_path):
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
-        nowhere = f"http://127.0.0.1:{mute.getsockname()[1]}"
-        given = {"platform_bigquery_url": nowhere, "bigquery_job_seconds": HASTY, "scratch_dir": tmp_path}
+        given = {"platform_bigquery_url": f"http://127.0.0.1:{mute.getsockname()[1]}", "bigquery_job_seconds": HASTY}
         warehouse = BigQueryWarehouse(place.settings.model_copy(update=given), SystemClock(), tmp_path)
         with pytest.raises(Unavailable, match="PLATFORM_BIGQUERY_URL"):
             warehouse.query(ACME, "SELECT 1 AS a")
