@@ -96,7 +96,7 @@ def recomputed(rows, question):
 @settings(
     max_examples=40,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     phases=[phase for phase in Phase if phase not in (Phase.shrink, Phase.explain)],
 )
 @given(rows=bill_rows, question=questions, limit=st.integers(1, 7))

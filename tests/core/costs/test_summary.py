@@ -69,7 +69,7 @@ def recomputed(rows):
     return sums
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(rows=bill_rows)
 def test_sums_equal_a_recomputation_by_hand_and_currencies_stay_apart(warehouse, acme, rows):
     with warehouse.publication(acme, "run", Fence("tests", warehouse.last_generation(acme, "tests") + 1)) as publication:

@@ -104,7 +104,7 @@ def test_random_publications_are_the_same_on_both_engines(both, examples):
         max_examples=examples,
         deadline=None,
         phases=[Phase.explicit, Phase.generate],
-        suppress_health_check=[HealthCheck.function_scoped_fixture],
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
     @given(before=rows, plan=st.lists(steps, min_size=1, max_size=6))
     def check(before: list[Any], plan: list[Any]) -> None:

@@ -67,7 +67,7 @@ REQUESTS = st.fixed_dictionaries(
 
 
 @given(asked=REQUESTS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 async def test_onboarding_succeeds_exactly_where_the_dry_run_says_ready(bootstrapped: Parts, asked: dict[str, str]):
     if not bootstrapped.ledger.read(orgs.taken, "taken_org"):
         assert await onboard(bootstrapped, {**GOOD, "org_slug": "taken_org"}) is None

@@ -178,7 +178,7 @@ def test_an_input_that_looks_like_a_secret_never_enters_the_queue(work):
     assert rows(work, queue.QUEUE) == []
 
 
-@examples(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(asked=st.lists(st.tuples(st.integers(0, 3), st.sampled_from([None, "a", "b"])), max_size=12))
 def test_there_is_never_more_than_one_run_of_the_same_work(work, asked):
     slug = f"org{next(SLUGS)}"

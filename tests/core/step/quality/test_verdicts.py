@@ -22,7 +22,7 @@ def within(row, part):
     return all(row[name] in value if isinstance(value, list) and value != [None] else row[name] == value for name, value in part.items())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(rows=TABLES, part=PARTS)
 def test_the_scan_agrees_with_plain_python(bench, wide, rows, part):
     verdict = bench.judge(wide, rows, part=part)
@@ -58,7 +58,7 @@ VALUES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(rows=TABLES, values=VALUES)
 def test_the_scan_agrees_whatever_is_asked(bench, suite_of, rows, values):
     suite = suite_of(*({"type": kind, "kwargs": kwargs} for kind, kwargs in DRAWN))
