@@ -15,7 +15,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from tests.engines.places import HOME, MEND, ROOT, emulator
-from tests.engines.ports import free_port
+from tests.fakes.running import free_port
 
 PROGRAM = ROOT / "tests" / "engines" / "emulator_program.py"
 START_SECONDS = 60.0

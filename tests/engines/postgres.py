@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 
 from tests.engines.places import MEND, postgres_bin
-from tests.engines.ports import free_port
+from tests.fakes.running import free_port
 
 ACCOUNT = "postgres"  # the server refuses to run as root
 START_SECONDS = 120.0

@@ -1,1 +1,0 @@
-from tests.fakes.running import free_port as free_port
