@@ -1,7 +1,9 @@
 """All settings, typed, from the environment and `.env`. Nothing else in the system reads the environment."""
 
+import hashlib
 import json
 import re
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -82,7 +84,8 @@ class Settings(BaseSettings):
         default=None, description="Folder of the embedded stores; var/data in development, to be named elsewhere"
     )
     scratch_dir: Path | None = Field(
-        default=None, description="Folder for files on their way to BigQuery; one in the system's temporary folder when unset"
+        default=None,
+        description="Folder for files on their way to BigQuery; when unset, this installation's own in the system's temporary folder",
     )
     configs_dir: Path = Field(default=ROOT / "configs", description="Folder of pipelines, schemas, views and seeds")
     sandbox: bool = Field(default=False, description="Uses the bundled provider sandbox instead of real providers; never in production")
@@ -175,6 +178,17 @@ class Settings(BaseSettings):
     @property
     def embedded(self) -> bool:
         return self.environment is Environment.DEVELOPMENT or self.embedded_data_dir is not None
+
+    @property
+    def scratch(self) -> Path:
+        """One for all processes of this installation, and no other's: who clears it clears by the names of datasets."""
+        if self.scratch_dir:
+            return self.scratch_dir
+        ledger = urlsplit(self.ledger)
+        # without the account and its password: they may change while the installation stays
+        place = (ledger.scheme, ledger.netloc.rpartition("@")[2], ledger.path, self.platform_bigquery_url, self.gcp_project_id)
+        installation = json.dumps([*place, self.environment])
+        return Path(tempfile.gettempdir()) / f"convergence-{hashlib.sha256(installation.encode()).hexdigest()[:16]}"
 
     @property
     def keyring_path(self) -> Path:

@@ -1,4 +1,3 @@
-import tempfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -79,6 +78,4 @@ def load_files() -> Files:
 
 def _home(settings: Settings) -> Path:
     """The embedded warehouse's own folder, or that of files on their way to BigQuery."""
-    if settings.warehouse_engine == EMBEDDED:
-        return settings.data_dir / "warehouse"
-    return settings.scratch_dir or Path(tempfile.gettempdir()) / "convergence"
+    return settings.data_dir / "warehouse" if settings.warehouse_engine == EMBEDDED else settings.scratch
