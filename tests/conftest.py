@@ -12,6 +12,7 @@ from tests.engines import places
 from tests.engines.emulator import running_emulator
 from tests.engines.kept_dataset import KeptDataset
 from tests.engines.postgres import running_postgres
+from tests.fakes import made_once
 
 # how long an example takes to be drawn or tried tells of the machine's load, not of what is tested
 examples.register_profile("tests", examples.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -25,9 +26,16 @@ def pytest_configure(config):
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         # what a shell starts in its background ignores it, and hands that on to what it starts
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if hasattr(config, "workerinput"):
+    if not hasattr(config, "workerinput"):
+        made_once.begin()
+    else:
         # DuckDB's binding counts what it leaks when the interpreter ends: eighty lines amid the results, about no test
         atexit.register(os.dup2, os.open(os.devnull, os.O_WRONLY), 2)
+
+
+def pytest_unconfigure(config):
+    if not hasattr(config, "workerinput"):
+        made_once.end()
 
 
 @pytest.hookimpl(trylast=True)

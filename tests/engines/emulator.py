@@ -21,6 +21,7 @@ PROGRAM = ROOT / "tests" / "engines" / "emulator_program.py"
 START_SECONDS = 60.0
 CALL_SECONDS = 60.0
 PROJECT = "local"
+IN_MEMORY = "/dev/shm"
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,10 @@ class BigQueryEmulator:
             if wrong.code != HTTPStatus.NOT_FOUND:
                 raise
 
+    def forget_jobs(self) -> None:
+        """Of all projects, with what they answered."""
+        urllib.request.urlopen(urllib.request.Request(f"{self.url}/forget-jobs", method="POST"), timeout=CALL_SECONDS).close()
+
     def _datasets(self, project: str) -> str:
         return f"{self.url}/bigquery/v2/projects/{project}/datasets"
 
@@ -74,7 +79,7 @@ def running_emulator(folder: Path | None = None) -> Iterator[BigQueryEmulator]:
     python = emulator()
     if python is None:
         raise RuntimeError(f"the BigQuery emulator is not there; {MEND}")
-    home = folder or Path(tempfile.mkdtemp(prefix="convergence-bq-"))
+    home = folder or Path(tempfile.mkdtemp(prefix="convergence-bq-", dir=IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None))
     home.mkdir(parents=True, exist_ok=True)
     port, storage = free_port(), free_port()
     with (home / "log").open("ab") as out:

@@ -11,6 +11,7 @@ back at.
 import contextlib
 import re
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from typing import Any
@@ -22,6 +23,8 @@ from local_bigquery.settings import settings  # type: ignore[import-not-found]
 
 Rows = list[tuple[Any, ...]]
 
+RESULTS_KEPT = 100  # of jobs; whatever the emulator asks of its catalogue lists them all
+DROP_RESULT = "DROP TABLE IF EXISTS emulator._results.{}"
 PROJECTS = "SELECT database_name FROM duckdb_databases() WHERE type = 'ducklake' ORDER BY database_name"
 TEMPORARY = "SELECT table_name FROM duckdb_tables() WHERE temporary"
 CREATED = re.compile(r"write-write conflict on create with (?P<name>.*)")
@@ -90,20 +93,50 @@ database.fetch = fetch
 database.connection = lambda: Connection(_connection())
 
 # these take what is above from where it stands, so they come after it
+from local_bigquery.app import app  # type: ignore[import-not-found]  # noqa: E402
 from local_bigquery.cli import main  # type: ignore[import-not-found]  # noqa: E402
-from local_bigquery.jobs import runner  # type: ignore[import-not-found]  # noqa: E402
+from local_bigquery.jobs import runner, store  # type: ignore[import-not-found]  # noqa: E402
 
 _one_at_a_time = threading.Lock()
-_submit = runner.submit
+_submit, _save, _load = runner.submit, store.save, store.load
+_going_on: dict[tuple[str, str], Any] = {}
+_results: deque[str] = deque()
 
 
 @wraps(_submit)
-def submit(*given: object, **named: object) -> object:
+def submit(project: str, job: str, *given: object) -> object:
     with _one_at_a_time:
-        return _submit(*given, **named)
+        _results.append(f"{project}:{job}")
+        if len(_results) > RESULTS_KEPT:
+            database.execute(DROP_RESULT.format(database.quote(_results.popleft())))
+        return _submit(project, job, *given)
 
 
-runner.submit = submit
+def save(job: Any) -> Any:
+    """What is not over is remembered and written when it is: three jobs in four are over before anybody asks for them."""
+    key = job.jobReference.projectId, job.jobReference.jobId
+    if job.status.state != "DONE":
+        _going_on[key] = job
+        return job
+    _save(job)
+    _going_on.pop(key, None)
+    return job
+
+
+def load(project: str, job: str) -> Any:
+    return _going_on.get((project, job)) or _load(project, job)
+
+
+@app.post("/forget-jobs")
+def forget_jobs() -> None:
+    """All jobs that are over and what they answered: what a test leaves behind, in one call."""
+    with _one_at_a_time:
+        while _results:
+            database.execute(DROP_RESULT.format(database.quote(_results.popleft())))
+        database.execute("DELETE FROM emulator.jobs")
+
+
+runner.submit, store.save, store.load = submit, save, load
 
 if __name__ == "__main__":
     main()

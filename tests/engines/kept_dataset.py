@@ -25,6 +25,7 @@ def new_name():
 
 class KeptDataset:
     def __init__(self, emulator, folder) -> None:
+        self._emulator = emulator
         self.settings = settings_of(emulator, new_name(), folder)
         self._client = bigquery.Client(
             project=emulator.project, credentials=AnonymousCredentials(), client_options={"api_endpoint": emulator.url}, location="US"
@@ -46,9 +47,9 @@ class KeptDataset:
             # other suites have jobs in the same project too: loads, that have no statement, and changes of tables that are not ours
             if isinstance(job, bigquery.QueryJob) and (found := WRITTEN.match(job.query)):
                 written.add(found[1])
-            self._client.delete_job_metadata(job.job_id, location="US", retry=RETRY, timeout=SECONDS)
-        for table in written & self._tables:
-            self._client.query_and_wait(f"TRUNCATE TABLE `{self._named}`.{table}", retry=RETRY, wait_timeout=SECONDS)
+        if emptied := [f"TRUNCATE TABLE `{self._named}`.{table}" for table in written & self._tables]:
+            self._client.query_and_wait(";".join(emptied), retry=RETRY, wait_timeout=SECONDS)
+        self._emulator.forget_jobs()
 
     def close(self):
         self._client.close()

@@ -14,7 +14,10 @@ from typing import Any
 
 import httpx2
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.fakes.made_once import lend_sandbox
+from tests.fakes.nursery import ROOT as ROOT
+from tests.fakes.nursery import Asked, Child, started
+
 ROOT_KEY = "admin_" + "k" * 40
 START_SECONDS = 180.0
 STOP_SECONDS = 90.0
@@ -57,7 +60,7 @@ class RunningService:
     data: Path
     settings: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    process: Child | None = None
 
     @property
     def address(self) -> str:
@@ -69,14 +72,10 @@ class RunningService:
 
     def start(self) -> "RunningService":
         self.data.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "uvicorn", "src.app.main:app", "--host", "127.0.0.1", "--port", str(self.port), "--no-access-log"],
-                cwd=ROOT,
-                env=environment(self.data, **self.settings),
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            )
+        if self.settings.get("SANDBOX") == "true":
+            lend_sandbox(self.data)
+        arguments = ["src.app.main:app", "--host", "127.0.0.1", "--port", str(self.port), "--no-access-log"]
+        self.process = started(Asked("uvicorn", arguments, environment(self.data, **self.settings), str(self.log)))
         try:
             self._answers(self.process)
         except BaseException:
@@ -84,7 +83,7 @@ class RunningService:
             raise
         return self
 
-    def _answers(self, process: subprocess.Popen[bytes]) -> None:
+    def _answers(self, process: Child) -> None:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             assert process.poll() is None, self.log.read_text()[-4000:]

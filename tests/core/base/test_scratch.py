@@ -14,7 +14,7 @@ from src.core.engine.bq_staging import FOLDER
 HOME = {"ledger_url": "postgresql+psycopg://convergence:old@db:5432/ledger", "warehouse": "bigquery", "gcp_project_id": "acme"}
 
 
-def installation(**more):
+def installation(**more: str | bool | Path | None):
     return Settings(_env_file=None, **{**HOME, **more})
 
 

@@ -164,11 +164,11 @@ def differing(found: dict[str, list[str]], wanted: dict[str, list[str]]) -> None
         assert found[table] == wanted[table], table
 
 
-async def test_a_bill_of_every_column_comes_through_bigquery_unchanged(tmp_path, made_once, source: BigQuerySource):
+async def test_a_bill_of_every_column_comes_through_bigquery_unchanged(tmp_path, exports, source: BigQuerySource):
     """The sandbox's, which has all that Google's has."""
     table = Table("sandbox-billing", "billing_export", detailed_table(DOLLARS))
     first, last = date(2026, 11, 3), date(2026, 11, 4)
-    with billing(tmp_path / "sandbox", TODAY, made_once) as sandbox:
+    with billing(tmp_path / "sandbox", TODAY, exports) as sandbox:
         assert sandbox.parts.sandbox is not None
         folder = FolderExport(sandbox.parts.sandbox.gcp, {"project": table.project, "dataset": table.dataset})
         files = folder.fetch(table.table, folder.load_days(table.table, first, last), tmp_path, lambda _count: None)

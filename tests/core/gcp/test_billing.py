@@ -76,12 +76,12 @@ async def test_running_a_window_twice_leaves_what_running_it_once_leaves(acme):
     assert acme.ask("SELECT * FROM x_cost_history") == []
 
 
-async def test_the_order_of_windows_does_not_matter(acme, tmp_path, made_once):
+async def test_the_order_of_windows_does_not_matter(acme, tmp_path, exports):
     for window in (SEPTEMBER, OCTOBER, (date(2026, 11, 1), TODAY)):
         await acme.load(*window)
     forward = state(acme)
     acme.parts.close()
-    with billing(tmp_path / "other", TODAY, made_once) as other:
+    with billing(tmp_path / "other", TODAY, exports) as other:
         await other.onboard()
         for window in ((date(2026, 11, 1), TODAY), OCTOBER, SEPTEMBER):
             await other.load(*window)
@@ -177,8 +177,8 @@ async def test_a_critical_failure_of_quality_keeps_the_old_window_and_is_recorde
 
 
 @pytest.mark.parametrize("account", ["second"])
-async def test_another_account_sees_its_own_bill(tmp_path, made_once, account):
-    with billing(tmp_path, TODAY, made_once) as here:
+async def test_another_account_sees_its_own_bill(tmp_path, exports, account):
+    with billing(tmp_path, TODAY, exports) as here:
         await here.onboard(account)
         await here.load(date(2026, 10, 1), date(2026, 10, 5), late_days=0)
 

@@ -2,8 +2,8 @@ from tests.fakes.billing import billing
 from tests.traps import TODAY, answers, shown
 
 
-async def test_no_trap_catches_us_and_every_trap_is_one(tmp_path, made_once):
-    with billing(tmp_path, TODAY, made_once) as here:
+async def test_no_trap_catches_us_and_every_trap_is_one(tmp_path, exports):
+    with billing(tmp_path, TODAY, exports) as here:
         found = await answers(here)
 
     assert len(found) >= 14

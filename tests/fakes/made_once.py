@@ -1,0 +1,44 @@
+"""What every process of a test run may use and one of them makes: the sandbox's keys and the days of its export."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from src.core.base.clock import SystemClock
+from src.sandbox.gcp.worlds import SERVICE_ACCOUNTS
+from src.sandbox.server import Sandbox
+
+FOLDER = "CONVERGENCE_TESTS_FOLDER"
+OWNER_ONLY = 0o700
+
+
+def begin() -> None:
+    """In the process that the others are started by, which hands them its environment."""
+    os.environ[FOLDER] = tempfile.mkdtemp(prefix="convergence-tests-")
+
+
+def end() -> None:
+    shutil.rmtree(os.environ.pop(FOLDER), ignore_errors=True)
+
+
+@cache
+def sandbox() -> Path:
+    """The folder of a sandbox: its keys are there, and a day of its export once somebody has asked for it."""
+    folder = Path(os.environ[FOLDER]) / "sandbox"
+    with (Path(os.environ[FOLDER]) / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = Sandbox(folder, SystemClock())
+        for account in SERVICE_ACCOUNTS:
+            made.service_account(account)
+    return folder
+
+
+def lend_sandbox(data: Path) -> None:
+    """To a service that has not begun there yet."""
+    data.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+    place = data / "sandbox"
+    if not place.exists():
+        place.symlink_to(sandbox())
