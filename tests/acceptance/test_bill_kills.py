@@ -24,9 +24,10 @@ import pytest
 from tests.acceptance.observed import rows, until
 from tests.acceptance.test_bill_again import ordered
 from tests.acceptance.test_bill_journey import OVER, Customer, Money, invoices, right
+from tests.acceptance.test_worker_kills import moment
 from tests.fakes.running import RunningService
 
-CI_KILLS, PROOF_KILLS, KILLS_OF_ONE = 10, 100, 20
+CI_KILLS, PROOF_KILLS, KILLS_OF_ONE = 4, 100, 20
 LEASE_SECONDS = 2.0
 SLOW_MACHINE = 58.0  # what a busy machine may add to a lease; the longest wait is printed
 FIRST = date(2026, 9, 1)
@@ -177,11 +178,11 @@ class Killer:
     def __post_init__(self) -> None:
         self._chance = random.Random(self.seed)
 
-    def kill(self, here: Growing, number: int) -> None:
+    def kill(self, here: Growing, number: int, kills: int) -> None:
         case, reader = (self.seed, number), here.reader()
         with reader.looking():
             run_id = here.ask()
-            time.sleep(self._chance.uniform(0, here.whole))
+            time.sleep(moment(self._chance, number % kills, kills) * here.whole)
             before = here.customer.run(run_id)
             self.service.kill()
             killed = datetime.now(UTC)
@@ -203,7 +204,7 @@ def prove(folder: Path, kills: int, seed: int) -> None:
         for turn in range(0, kills, KILLS_OF_ONE):
             here = Growing.begun(service, f"killed_{turn}")
             for number in range(turn, min(turn + KILLS_OF_ONE, kills)):
-                killer.kill(here, number)
+                killer.kill(here, number, min(kills, KILLS_OF_ONE))
             here.like_one_that_nobody_killed()
     finally:
         service.stop()

@@ -14,6 +14,7 @@ from tests.fakes.running import RunningService
 
 NEWEST = date(2026, 11, 10)
 PATIENCE = 60
+ASKED = 40  # at once; that of two hundred no more are admitted, test_runs_followed shows
 
 
 @pytest.fixture(scope="module")
@@ -151,17 +152,17 @@ async def crowd(customer: Customer) -> list[httpx2.Response]:
     async with httpx2.AsyncClient(
         base_url=customer.service.address, timeout=600, trust_env=False, verify=False, limits=limits, headers={"X-API-Key": customer.key}
     ) as client:
-        return list(await asyncio.gather(*(client.post(url, json=day(number)) for number in range(200))))
+        return list(await asyncio.gather(*(client.post(url, json=day(number)) for number in range(ASKED))))
 
 
 def admitted(answers: list[httpx2.Response]) -> list[str]:
     refused = [problem(answer, 429, "quota-exceeded") for answer in answers if answer.status_code != 202]
-    assert len(refused) == 197
+    assert len(refused) == ASKED - 3
     assert {(one["reason"], one["used"], one["limit"]) for one in refused} == {("concurrent", 3, 3)}
     return [answer.json()["pipeline_logging_id"] for answer in answers if answer.status_code == 202]
 
 
-def test_of_two_hundred_at_once_three_are_admitted_and_their_slots_come_back_exactly(tmp_path):
+def test_of_many_at_once_three_are_admitted_and_their_slots_come_back_exactly(tmp_path):
     """Nobody works while the crowd asks, so that no slot comes back in the middle; then the work is done."""
     service = RunningService(tmp_path / "data", {"SANDBOX": "true", "WORKER_ENABLED": "false"}).start().bootstrap()
     try:

@@ -113,9 +113,15 @@ def slow() -> Iterator[str]:
 
 
 @pytest.mark.parametrize(("late", "code", "asked"), [(2, 0, 3), (9, 1, 3)])
-def test_readiness_is_asked_for_three_times_before_it_fails(slow, late, code, asked):
-    done = look(f"{slow}/{late}")
+def test_readiness_is_asked_for_three_times_before_it_fails(slow, tmp_path, late, code, asked):
+    """With pauses in between, which are written down here and not waited for."""
+    pauses = tmp_path / "pauses"
+    (tmp_path / "sleep").write_text(f'#!/bin/sh\necho "$1" >> {pauses}\n')
+    (tmp_path / "sleep").chmod(0o700)
+
+    done = look(f"{slow}/{late}", PATH=f"{tmp_path}:{os.environ['PATH']}")
 
     assert done.returncode == code, done.stdout + done.stderr
     assert Slow.asked == asked
+    assert pauses.read_text().split() == ["0", "2", "2"]
     assert ("FAIL  GET /health/ready: 503" in done.stdout) == bool(code)
