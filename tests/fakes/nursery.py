@@ -1,7 +1,7 @@
 """Processes of the service without the second that Python takes to import it.
 
 `python -m tests.fakes.nursery` imports what the service's programs import and waits. For each program that it is asked for it forks, and
-the child runs that module as `python -m` does: it has its own process id, environment, folder and output, takes signals and ends by itself.
+the child runs that module as `python -m` does: it has its own process id, environment, folder and files, takes signals and ends by itself.
 What `python -m` does more, the tests of starting show, which start their programs themselves.
 """
 
@@ -15,9 +15,12 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import IO, Any, Protocol, Self
 
 ROOT = Path(__file__).resolve().parents[2]
 # What the service and its worker import when they start, and what they load by name when a run comes; of no module that reads settings.
@@ -26,17 +29,11 @@ IMPORTED = (
     "src.app.service", "src.app.starting", "src.core.engine.duckdb_client", "src.core.engine.files", "src.core.ledger.sqlite",
     "src.core.providers.gcp", "src.sandbox.gcp.press", "src.sandbox.server",
 )  # fmt: skip
-
-
-class Asked(NamedTuple):
-    module: str
-    arguments: list[str]
-    environment: dict[str, str]
-    output: str
+LONGEST_WORDS = 1 << 17
 
 
 class Child(Protocol):
-    """A process that is started, and of `subprocess.Popen` what our tests use."""
+    """Of `subprocess.Popen` what our tests use."""
 
     pid: int
     returncode: int | None
@@ -51,6 +48,9 @@ class Child(Protocol):
 class Forked:
     """One that the nursery forked, so that the nursery alone may ask how it ended."""
 
+    stdin: IO[str]
+    stdout: IO[str]
+
     def __init__(self, nursery: "Nursery", pid: int) -> None:
         self.pid = pid
         self.returncode: int | None = None
@@ -58,6 +58,14 @@ class Forked:
 
     def __del__(self) -> None:
         os.close(self._descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stdin.close()
+        self.stdout.close()
+        self.wait()
 
     def poll(self) -> int | None:
         return self._ended(0)
@@ -87,91 +95,114 @@ class Forked:
         return self.returncode
 
 
+@dataclass(frozen=True)
+class Program:
+    module: str
+    arguments: Sequence[str]
+    environment: dict[str, str]
+
+
 class Nursery:
     """The one of this process, started when it is first asked for something."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._line: Any = None
+        self._line: socket.socket | None = None
 
-    def start(self, asked: Asked) -> Forked:
-        return Forked(self, self.ask(["start", *asked]))
+    def start(self, program: Program, files: Sequence[int]) -> Forked:
+        """With these files as its input, its output and what it complains into."""
+        return Forked(self, self.ask(["start", program.module, program.arguments, program.environment], files))
 
-    def ask(self, words: list[Any]) -> int:
+    def ask(self, words: list[Any], files: Sequence[int] = ()) -> int:
         with self._lock:
             if self._line is None:
                 self._line = self._begin()
-            self._line.write(json.dumps(words) + "\n")
-            self._line.flush()
-            return int(self._line.readline())
+            socket.send_fds(self._line, [json.dumps(words).encode()], files)
+            return int(self._line.recv(64))
 
-    def _begin(self) -> Any:
-        ours, theirs = socket.socketpair()
+    def _begin(self) -> socket.socket:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            environment = {
-                name: os.environ[name] for name in ("PATH", "HOME", "LANG", "VIRTUAL_ENV", "PYENV_VERSION") if name in os.environ
-            }
+            kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "VIRTUAL_ENV", "PYENV_VERSION") if name in os.environ}
             process = subprocess.Popen(
                 [sys.executable, "-m", "tests.fakes.nursery", str(theirs.fileno())],
-                cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()],
+                cwd=ROOT, env=kept, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()],
             )  # fmt: skip
-        with ours:
-            line = ours.makefile("rw")
         atexit.register(process.wait)
-        atexit.register(line.close)  # before that: it ends when nobody can ask any more, and what it forked with it
-        return line
+        atexit.register(ours.close)  # before that: it ends when nobody can ask any more, and what it forked with it
+        return ours
 
 
 _nursery = Nursery()
+FORKS = hasattr(os, "pidfd_open")
 
 
-def started(asked: Asked) -> Child:
-    if hasattr(os, "pidfd_open"):
-        return _nursery.start(asked)
-    with Path(asked.output).open("ab") as out:
-        command = [sys.executable, "-m", asked.module, *asked.arguments]
-        return subprocess.Popen(command, cwd=ROOT, env=asked.environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+def started(program: Program, output: Path) -> Child:
+    """What it says and complains goes to the end of that file."""
+    with output.open("ab") as out, Path(os.devnull).open("rb") as nothing:
+        if FORKS:
+            return _nursery.start(program, [nothing.fileno(), out.fileno(), out.fileno()])
+        command = [sys.executable, "-m", program.module, *program.arguments]
+        return subprocess.Popen(command, cwd=ROOT, env=program.environment, stdin=nothing, stdout=out, stderr=out)
 
 
-def serve(line: Any) -> Asked | None:
-    """In the parent until nobody asks any more; in a child what it is to run."""
+def spoken_with(program: Program) -> "Forked | subprocess.Popen[str]":
+    """One that is written to and read from line by line."""
+    if not FORKS:
+        command = [sys.executable, "-m", program.module, *program.arguments]
+        return subprocess.Popen(command, cwd=ROOT, env=program.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    (its_input, to_it), (from_it, its_output) = os.pipe(), os.pipe()
+    with ExitStack() as stack:
+        stack.callback(os.close, its_input)
+        stack.callback(os.close, its_output)
+        child = _nursery.start(program, [its_input, its_output, sys.__stderr__.fileno() if sys.__stderr__ else its_output])
+    child.stdin, child.stdout = os.fdopen(to_it, "w"), os.fdopen(from_it)
+    return child
+
+
+def serve(line: socket.socket) -> tuple[Program, list[int]] | None:
+    """In the parent until nobody asks any more; in a child what it is to run, and its files."""
     living: set[int] = set()
-    for words in map(json.loads, line):
-        if words[0] == "reap":
-            living.discard(words[1])
-            answer = os.waitstatus_to_exitcode(os.waitpid(words[1], 0)[1])
+    while True:
+        text, files, _, _ = socket.recv_fds(line, LONGEST_WORDS, 3)
+        if not text:
+            break
+        word, *given = json.loads(text)
+        if word == "reap":
+            answer = os.waitstatus_to_exitcode(os.waitpid(given[0], 0)[1])
+            living.discard(given[0])
         else:
             answer = os.fork()
             if answer == 0:
-                return Asked(*words[1:])
+                return Program(*given), files
             living.add(answer)
-        line.write(f"{answer}\n")
-        line.flush()
+            for file in files:
+                os.close(file)
+        line.send(str(answer).encode())
     for left in living:
         os.kill(left, signal.SIGKILL)
     return None
 
 
-def become(asked: Asked) -> None:
+def become(program: Program, files: Sequence[int]) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
-    os.environ.update(asked.environment)
-    output = os.open(asked.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    os.close(output)
-    sys.argv = [asked.module, *asked.arguments]
-    runpy.run_module(asked.module, run_name="__main__", alter_sys=True)
+    os.environ.update(program.environment)
+    for standard, file in enumerate(files):
+        os.dup2(file, standard)
+        os.close(file)
+    sys.argv = [program.module, *program.arguments]
+    runpy.run_module(program.module, run_name="__main__", alter_sys=True)
 
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asked ends the processes, in its own order
     for name in IMPORTED:
         import_module(name)
-    with socket.socket(fileno=int(sys.argv[1])) as end, end.makefile("rw") as line:
+    with socket.socket(fileno=int(sys.argv[1])) as line:
         asked = serve(line)
     if asked:
-        become(asked)
+        become(*asked)
 
 
 if __name__ == "__main__":

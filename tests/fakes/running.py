@@ -16,7 +16,7 @@ import httpx2
 
 from tests.fakes.made_once import lend_sandbox
 from tests.fakes.nursery import ROOT as ROOT
-from tests.fakes.nursery import Asked, Child, started
+from tests.fakes.nursery import Child, Program, started
 
 ROOT_KEY = "admin_" + "k" * 40
 START_SECONDS = 180.0
@@ -75,7 +75,7 @@ class RunningService:
         if self.settings.get("SANDBOX") == "true":
             lend_sandbox(self.data)
         arguments = ["src.app.main:app", "--host", "127.0.0.1", "--port", str(self.port), "--no-access-log"]
-        self.process = started(Asked("uvicorn", arguments, environment(self.data, **self.settings), str(self.log)))
+        self.process = started(Program("uvicorn", arguments, environment(self.data, **self.settings)), self.log)
         try:
             self._answers(self.process)
         except BaseException:

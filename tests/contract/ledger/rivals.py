@@ -5,7 +5,6 @@ It says `ready`, waits for a line, then lets COUNT threads do ACT at once and pr
 
 import json
 import os
-import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +12,12 @@ from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
-from src.core.base.settings import ROOT, Settings
+from src.core.base.settings import Settings
 from src.core.ledger import queue, quotas
 from src.core.ledger.store import open_ledger
 from tests.contract.ledger import patience
 from tests.contract.ledger.samples import AT, TODAY, org
+from tests.fakes.nursery import Program, spoken_with
 
 PLACES = ("GCP_PROJECT_ID", "PLATFORM_BIGQUERY_URL", "PLATFORM_BIGQUERY_STORAGE_URL")
 
@@ -71,9 +71,9 @@ def at_once(count, act):
 
 
 def spawn(act, settings, count=1):
-    command = [sys.executable, "-m", "tests.contract.ledger.rivals", act, settings.ledger, str(settings.configs_dir), str(count)]
+    arguments = [act, settings.ledger, str(settings.configs_dir), str(count)]
     places = {name: str(value) for name in PLACES if (value := getattr(settings, name.lower()))}
-    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **places})
+    return spoken_with(Program("tests.contract.ledger.rivals", arguments, {**os.environ, **places}))
 
 
 def race(act, settings, *, processes, threads):
