@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -28,6 +29,17 @@ DROP_RESULT = "DROP TABLE IF EXISTS emulator._results.{}"
 PROJECTS = "SELECT database_name FROM duckdb_databases() WHERE type = 'ducklake' ORDER BY database_name"
 TEMPORARY = "SELECT table_name FROM duckdb_tables() WHERE temporary"
 CREATED = re.compile(r"write-write conflict on create with (?P<name>.*)")
+OF_STRUCTURE = re.compile(r"FROM duckdb_(schemas|columns)\(\)")
+NAMES = """SELECT table_name, 'TABLE', 0 FROM duckdb_tables()
+WHERE database_name = $1 AND schema_name = $2 AND table_name = coalesce($3, table_name)
+UNION ALL SELECT view_name, 'VIEW', 0 FROM duckdb_views()
+WHERE database_name = $1 AND schema_name = $2 AND view_name = coalesce($3, view_name) AND NOT internal ORDER BY 1"""
+# they change what is in a table and not which there are; of the results of jobs nothing is remembered
+ROWS_ALONE = re.compile(
+    r"\s*(SELECT|WITH|FROM|INSERT|UPDATE|DELETE|MERGE|USE|EXPLAIN|TRUNCATE|DESCRIBE|\(|"
+    r'CREATE OR REPLACE TABLE "emulator"."_results"|DROP TABLE IF EXISTS emulator\._results)',
+    re.IGNORECASE,
+)
 NONE = "SELECT '' AS table_name WHERE false"
 
 _fetch: Callable[..., Rows] = database.fetch
@@ -41,9 +53,57 @@ def attach(connection: Any, project: str) -> None:
     database._attached.add(project)
 
 
+class Remembered:
+    """What the catalogue answered, until a statement may have changed it: nine in ten ask again what was asked for the job before."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._answers: dict[tuple[Any, ...], Rows] = {}
+        self._changes = self._changing = 0
+
+    @contextlib.contextmanager
+    def around(self, sql: str) -> Iterator[None]:
+        if ROWS_ALONE.match(sql):
+            yield
+            return
+        with self._lock:
+            self._changing += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._changing -= 1
+                self._changes += 1
+                self._answers.clear()
+
+    def answer(self, sql: str, params: Sequence[Any]) -> Rows:
+        question = (sql, *params)
+        known, changes = self._answers.get(question), self._changes
+        if known is not None:
+            return known
+        rows = _fetch(sql, params)
+        with self._lock:
+            if not self._changing and self._changes == changes:
+                self._answers[question] = rows
+        return rows
+
+
+remembered = Remembered()
+
+
 @wraps(_fetch)
 def fetch(sql: str, params: Sequence[Any] | None = None) -> Rows:
-    return [(project,) for project in sorted(database._attached)] if sql == PROJECTS else _fetch(sql, params)
+    if sql == PROJECTS:
+        return [(project,) for project in sorted(database._attached)]
+    # how many rows a table has is asked together with whether it is there, and changes without its being told
+    if params and params[0] != "emulator" and OF_STRUCTURE.search(sql):
+        return remembered.answer(sql, params)
+    return _fetch(sql, params)
+
+
+def names(project: str, dataset: str, table: str | None = None) -> Rows:
+    """Of tables and views, whatever is in them."""
+    return remembered.answer(NAMES, [project, dataset, table])
 
 
 class Cursor:
@@ -58,13 +118,13 @@ class Cursor:
     def sql(self, query: str, **given: Any) -> Any:
         asked = NONE if self._new and query == TEMPORARY else query
         self._new = False
-        with conflicts():
+        with conflicts(), remembered.around(query):
             return self._cursor.sql(asked, **given)
 
-    def execute(self, *given: Any) -> Any:
+    def execute(self, query: str, *given: Any) -> Any:
         self._new = False
-        with conflicts():
-            return self._cursor.execute(*given)
+        with conflicts(), remembered.around(query):
+            return self._cursor.execute(query, *given)
 
 
 @contextlib.contextmanager
@@ -96,6 +156,7 @@ database.connection = lambda: Connection(_connection())
 from local_bigquery.app import app  # type: ignore[import-not-found]  # noqa: E402
 from local_bigquery.cli import main  # type: ignore[import-not-found]  # noqa: E402
 from local_bigquery.jobs import runner, store  # type: ignore[import-not-found]  # noqa: E402
+from local_bigquery.sql.rules import tables as rules  # type: ignore[import-not-found]  # noqa: E402
 
 _one_at_a_time = threading.Lock()
 _submit, _save, _load = runner.submit, store.save, store.load
@@ -137,6 +198,7 @@ def forget_jobs() -> None:
 
 
 runner.submit, store.save, store.load = submit, save, load
+rules.database = SimpleNamespace(objects=names, projects=database.projects)
 
 if __name__ == "__main__":
     main()

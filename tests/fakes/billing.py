@@ -1,5 +1,6 @@
 """The billing pipeline as a run carries it out, in this process: real ledger, vault, warehouse and sandbox, and a day that stands still."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,13 +24,22 @@ NOON = 12
 class StillClock(SystemClock):
     """Noon of a day, and a microsecond more each time it is asked."""
 
-    def __init__(self, today: date) -> None:
+    def __init__(self, today: date, asked: int = 0) -> None:
         self.today = today
-        self._asked = 0
+        self.asked = asked
 
     def now(self) -> datetime:
-        self._asked += 1
-        return datetime(self.today.year, self.today.month, self.today.day, NOON, tzinfo=UTC) + timedelta(microseconds=self._asked)
+        self.asked += 1
+        return datetime(self.today.year, self.today.month, self.today.day, NOON, tzinfo=UTC) + timedelta(microseconds=self.asked)
+
+
+@dataclass(frozen=True)
+class History:
+    """What a billing has done so far, to be copied by tests that begin with it."""
+
+    data: Path
+    asked: int
+    """How often its clock was asked: a copy's goes on from there."""
 
 
 @dataclass
@@ -37,6 +47,10 @@ class Billing:
     parts: Parts
     clock: StillClock
     tenant: Tenant = field(default_factory=lambda: Tenant(org_slug("acme_corp"), Environment.DEVELOPMENT))
+
+    @property
+    def history(self) -> History:
+        return History(self.parts.settings.data_dir, self.clock.asked)
 
     async def onboard(self, account: str = "demo", **settings: Any) -> "Billing":
         given = {"org_slug": str(self.tenant.org_slug), "company_name": "Acme", "admin_email": "finops@example.com"}
@@ -63,22 +77,26 @@ class Billing:
 
 
 @contextmanager
-def billing(folder: Path, today: date, shared: Path | None = None, **settings: Any) -> Iterator[Billing]:
+def billing(folder: Path, today: date, shared: Path | None = None, history: History | None = None, **settings: Any) -> Iterator[Billing]:
     """`shared` keeps what the sandbox has made for the next test that asks for the same days."""
     data = folder / "data"
-    data.mkdir(parents=True)
-    if shared is not None:
+    if history:
+        shutil.copytree(history.data, data, symlinks=True)
+    else:
+        data.mkdir(parents=True)
+    if shared is not None and not history:
         shared.mkdir(parents=True, exist_ok=True)
         (data / "sandbox").symlink_to(shared)
     given = {"embedded_data_dir": data, "sandbox": True, "duckdb_memory_limit": "1GB", **settings}
     made = Settings(_env_file=None, ca_root_api_key="admin_" + "k" * 40).model_copy(update=given)
-    clock = StillClock(today)
+    clock = StillClock(today, history.asked if history else 0)
     parts = Parts(made, clock=clock)
     use_settings(made)
     try:
         parts.start_sandbox()
         parts.claim_warehouse()
-        parts.ledger.bootstrap()
+        if not history:
+            parts.ledger.bootstrap()
         yield Billing(parts, clock)
     finally:
         parts.close()

@@ -1,13 +1,15 @@
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from tests.fakes import made_once
-from tests.fakes.billing import Billing, billing
+from tests.fakes.billing import Billing, History, billing
 
 TODAY = date(2026, 11, 20)
+OCTOBER = date(2026, 10, 1), date(2026, 10, 31)
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +18,29 @@ def exports() -> Path:
     return made_once.sandbox()
 
 
+@pytest.fixture(scope="session")
+def onboarded(exports: Path, tmp_path_factory: pytest.TempPathFactory) -> History:
+    with billing(tmp_path_factory.mktemp("onboarded"), TODAY, exports) as here:
+        asyncio.run(here.onboard())
+    return here.history
+
+
+@pytest.fixture(scope="session")
+def october_loaded(onboarded: History, tmp_path_factory: pytest.TempPathFactory) -> History:
+    with billing(tmp_path_factory.mktemp("october"), TODAY, history=onboarded) as here:
+        asyncio.run(here.load(*OCTOBER))
+    return here.history
+
+
 @pytest.fixture
-async def acme(tmp_path, exports) -> AsyncIterator[Billing]:
-    with billing(tmp_path, TODAY, exports) as here:
-        yield await here.onboard()
+def acme(tmp_path: Path, onboarded: History) -> Iterator[Billing]:
+    """An organisation with a credential, in a place of its own."""
+    with billing(tmp_path, TODAY, history=onboarded) as here:
+        yield here
+
+
+@pytest.fixture
+def october(tmp_path: Path, october_loaded: History) -> Iterator[Billing]:
+    """The same once October was loaded."""
+    with billing(tmp_path, TODAY, history=october_loaded) as here:
+        yield here

@@ -13,11 +13,10 @@ from src.core.ledger import dq, tracking
 from src.core.processors.gcp.bq_etl import BigQueryETLEngine
 from src.core.step.context import StepContext
 from src.sandbox.gcp.worlds import DOLLARS, EUROS, detailed_table, standard_table
-from tests.core.gcp.conftest import TODAY
+from tests.core.gcp.conftest import OCTOBER, TODAY
 from tests.fakes.billing import ROOT, billing
 
 SEPTEMBER = date(2026, 9, 1), date(2026, 9, 30)
-OCTOBER = date(2026, 10, 1), date(2026, 10, 31)
 DAILY = "SELECT usage_date, currency, SUM(cost) AS billed, SUM(credits) AS credits, SUM(row_count) AS n FROM gcp_cost_daily GROUP BY 1, 2"
 EVERYTHING = {
     "gcp_billing_daily_raw": "SELECT TO_JSON_STRING(r) AS row_text, COUNT(*) AS n FROM gcp_billing_daily_raw AS r GROUP BY 1 ORDER BY 1",
@@ -39,22 +38,23 @@ def answered(acme, first, last):
     return [gcp.answers(table, first, last) for table in (detailed_table(DOLLARS), standard_table(EUROS))]
 
 
-async def test_every_day_and_month_is_right_to_the_last_digit(acme):
-    result = await acme.load(*OCTOBER)
+async def test_every_day_and_month_is_right_to_the_last_digit(october):
+    acme = october
     answers = answered(acme, OCTOBER[0], OCTOBER[1] + timedelta(10))
 
     days = {(row["currency"], row["usage_date"]): (row["billed"], row["credits"], row["n"]) for row in acme.ask(DAILY)}
     assert days == {key: (t.billed, t.credits, t.rows) for one in answers for key, t in one.by_usage_day.items()}
     months = {(row["currency"], row["invoice_month"]): row["net_cost"] for row in acme.ask("SELECT * FROM x_cost_monthly")}
     assert months == {key: total.net for one in answers for key, total in one.by_invoice_month.items()}
-    assert result["rows_processed"] == sum(one.rows for one in answers)
-    assert result["destination_table"] == "gcp_billing_daily_raw"
+    [manifest] = acme.ask("SELECT rows_written FROM x_load_manifests")
+    assert manifest["rows_written"] == sum(one.rows for one in answers)
 
 
 async def test_the_manifest_says_what_was_read_and_that_it_closes(acme):
     result = await acme.load(*OCTOBER)
 
     [manifest] = acme.ask("SELECT * FROM x_load_manifests")
+    assert result["destination_table"] == "gcp_billing_daily_raw"
     assert manifest["rows_read"] == manifest["rows_written"] == result["rows_processed"]
     assert {(t["currency"], t["invoice_month"]): Decimal(t["net_cost"]) for t in result["totals"]} == {
         key: total.net for one in answered(acme, OCTOBER[0], OCTOBER[1] + timedelta(10)) for key, total in one.by_invoice_month.items()
@@ -63,9 +63,8 @@ async def test_the_manifest_says_what_was_read_and_that_it_closes(acme):
     assert [one["load_days"] for one in result["unread"]] == [9, 9]  # 11 to 19 November
 
 
-async def test_running_a_window_twice_leaves_what_running_it_once_leaves(acme):
-    await acme.load(*OCTOBER)
-    once = state(acme)
+async def test_running_a_window_twice_leaves_what_running_it_once_leaves(october):
+    acme, once = october, state(october)
     await acme.load(*OCTOBER)
     again = state(acme)
     await acme.load(*OCTOBER, reload=True)
@@ -76,16 +75,16 @@ async def test_running_a_window_twice_leaves_what_running_it_once_leaves(acme):
     assert acme.ask("SELECT * FROM x_cost_history") == []
 
 
-async def test_the_order_of_windows_does_not_matter(acme, tmp_path, exports):
-    for window in (SEPTEMBER, OCTOBER, (date(2026, 11, 1), TODAY)):
+async def test_the_order_of_windows_does_not_matter(acme, tmp_path, onboarded):
+    windows = (date(2026, 9, 21), date(2026, 9, 30)), (date(2026, 10, 1), date(2026, 10, 10)), (date(2026, 11, 11), TODAY)
+    for window in windows:
         await acme.load(*window)
     forward = state(acme)
     acme.parts.close()
-    with billing(tmp_path / "other", TODAY, exports) as other:
-        await other.onboard()
-        for window in ((date(2026, 11, 1), TODAY), OCTOBER, SEPTEMBER):
+    with billing(tmp_path / "other", TODAY, history=onboarded) as other:
+        for window in reversed(windows):
             await other.load(*window)
-        await other.load(SEPTEMBER[0], TODAY)
+        await other.load(windows[0][0], windows[1][1])
 
         assert state(other) == forward
 
@@ -138,9 +137,8 @@ async def test_two_exports_of_one_account_are_never_added(acme):
     assert len(acme.ask("SELECT DISTINCT source_table FROM gcp_billing_daily_raw")) == 2
 
 
-async def test_books_that_do_not_close_keep_the_old_window(acme, monkeypatch):
-    await acme.load(*OCTOBER)
-    before = state(acme)
+async def test_books_that_do_not_close_keep_the_old_window(october, monkeypatch):
+    acme, before = october, state(october)
     export = type(acme.parts.sources.gcp_export(acme.tenant, None, {"project": "sandbox-billing", "dataset": "billing_export"}))
     listed = export.load_days
 
@@ -156,9 +154,8 @@ async def test_books_that_do_not_close_keep_the_old_window(acme, monkeypatch):
     assert state(acme) == before
 
 
-async def test_a_critical_failure_of_quality_keeps_the_old_window_and_is_recorded(acme):
-    await acme.load(*SEPTEMBER)
-    before = state(acme)
+async def test_a_critical_failure_of_quality_keeps_the_old_window_and_is_recorded(october):
+    acme, before = october, state(october)
     suite = acme.parts.settings.configs_dir / "data_quality/expectations/billing_cost_suite.json"
     broken = suite.read_text().replace("^[A-Z]{3}$", "^[A-Z]{4}$")
     configs = acme.parts.settings.data_dir / "configs"
@@ -166,7 +163,7 @@ async def test_a_critical_failure_of_quality_keeps_the_old_window_and_is_recorde
     (configs / "data_quality/expectations/billing_cost_suite.json").write_text(broken)
     changed = acme.parts.settings.model_copy(update={"configs_dir": configs})
     use_settings(changed)
-    outcome = await acme.run(*OCTOBER)
+    outcome = await acme.run(date(2026, 11, 1), date(2026, 11, 10), reload=True)
 
     assert isinstance(outcome.fault, QualityFailed)
     assert state(acme) == before
