@@ -1,6 +1,9 @@
 import atexit
 import os
 import signal
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import pytest_socket
@@ -13,6 +16,23 @@ from tests.engines.emulator import running_emulator
 from tests.engines.kept_dataset import KeptDataset
 from tests.engines.postgres import running_postgres
 from tests.fakes import made_once
+
+TESTS = Path(__file__).parent
+OF_PROCESSES = {"acceptance", "delivery", "fuzz"}
+ENGINE_FIXTURES = {"postgres_server", "bigquery_emulator", "kept_dataset", "analyzer_python"}
+ENGINES_BY = ("settings", "engine", "shared")  # fixtures whose parameter is an engine's name
+NO_PARAMETERS = SimpleNamespace(params={})
+STARTS = {"subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty"}
+_running: list[pytest.Item] = []
+
+
+def _say_who_starts_processes(event, _):
+    """A test that is not marked starts none, so that the fast tests stay fast."""
+    if event in STARTS and _running and not {mark.name for mark in _running[0].iter_markers()} & {"engine", "process"}:
+        raise RuntimeError(f"{_running[0].nodeid} starts a process; mark it with pytest.mark.process")
+
+
+sys.addaudithook(_say_who_starts_processes)
 
 # how long an example takes to be drawn or tried tells of the machine's load, not of what is tested
 examples.register_profile("tests", examples.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -36,6 +56,23 @@ def pytest_configure(config):
 def pytest_unconfigure(config):
     if not hasattr(config, "workerinput"):
         made_once.end()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """`make test-fast` leaves out what needs an engine or starts a process."""
+    for item in items:
+        given = getattr(item, "callspec", NO_PARAMETERS).params
+        engines = any(given.get(fixture) in ("postgresql", "bigquery") for fixture in ENGINES_BY)
+        if engines or ENGINE_FIXTURES.intersection(item.fixturenames):
+            item.add_marker("engine")
+        if item.path.relative_to(TESTS).parts[0] in OF_PROCESSES:
+            item.add_marker("process")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item):
+    _running[:] = [item]
 
 
 @pytest.hookimpl(trylast=True)
