@@ -1,0 +1,65 @@
+#!/bin/sh
+# Installs locked requirements files into an environment: the one place that installs.
+# usage: install.sh ENVIRONMENT REQUIREMENTS...
+# uv does it, and pip where uv cannot. Neither resolves: a resolver takes releases newer than the lock, which have no hash.
+set -eu
+scripts=$(dirname "$0")
+environment=$1
+python=$environment/bin/python
+unfinished=$environment/unfinished # an installer takes a package that it had half laid down for one that is there
+shift
+for file in "$@"; do
+    set -- "$@" -r "$file"
+    shift
+done
+
+if ! settings=$("$python" -m pip config list 2>/dev/null); then
+    echo "pip does not run in $environment; putting back the one that came with $("$python" --version)" >&2
+    "$python" -m ensurepip --upgrade --default-pip >/dev/null 2>&1 || {
+        echo "There is no pip for $environment. Remove it, then run this again." >&2
+        exit 1
+    }
+    settings=$("$python" -m pip config list)
+fi
+
+uv_looks_where_pip_looks() {
+    if env | grep -Eq '^UV_(CONFIG_FILE|DEFAULT_INDEX|FIND_LINKS|INDEX|INDEX_URL|OFFLINE)=.'; then return; fi
+    if [ -f /etc/uv/uv.toml ] || [ -f "${XDG_CONFIG_HOME:-${HOME-}/.config}/uv/uv.toml" ]; then return; fi
+    ! printf '%s\n' "$settings" | grep -Eiq "\.(index-url='|no-index='(1|on|t|y))"
+}
+
+install_by_uv() {
+    if ! uv_looks_where_pip_looks; then
+        why="pip is told where to look (index-url or no-index), and uv does not read that"
+    elif ! uv=$(sh "$scripts/uv.sh" "$python" 2>&1); then
+        why="uv is not to be had: $uv"
+    elif why=$("$uv" pip install --quiet --compile-bytecode --python "$python" --require-hashes --no-deps ${reinstall:+--reinstall} "$@" 2>&1); then
+        return
+    else
+        why="uv failed: $why"
+    fi
+    uv=
+    echo "pip installs in the place of uv, which takes longer: $(printf '%s\n' "$why" | grep -v WARNING: | head -n 1)" >&2
+    return 1
+}
+
+install_by_pip() {
+    "$python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps ${reinstall:+--force-reinstall} "$@"
+}
+
+reinstall=
+if [ -e "$unfinished" ]; then reinstall=1; fi
+: >"$unfinished"
+install_by_uv "$@" || install_by_pip "$@" || {
+    echo "$environment is not installed yet; the lines above say why. Mend that, then run this again: nothing needs to be removed." >&2
+    echo "Without the package index, from a folder of wheels: PIP_NO_INDEX=1 PIP_FIND_LINKS=FOLDER" >&2
+    exit 1
+}
+rm "$unfinished"
+
+if [ -n "$uv" ]; then set -- "$uv" pip check --quiet --python "$python"; else set -- "$python" -m pip check; fi
+found=$("$@" 2>&1) || {
+    printf '%s\n' "$found" >&2
+    echo "$environment holds packages that do not go together, left from an older lock or put there by hand. Remove it, then run this again." >&2
+    exit 1
+}
