@@ -5,7 +5,7 @@ TESTS ?= tests
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format proof traps lock clean engines test-engines goldens chaos bench-start bench-api bench-warehouse bench-vault bench-ledger bench-ingest
+.PHONY: help demo test check format proof traps lock prove-setup clean engines test-engines goldens chaos bench-start bench-api bench-warehouse bench-vault bench-ledger bench-ingest
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ bench-ingest: .venv/dev.stamp .venv-bench/stamp ## A month of nested billing row
 
 lock: .venv/dev.stamp ## Resolve requirements*.in anew into locked files with hashes
 	@sh scripts/lock.sh $(BIN)/python
+
+prove-setup: .venv/run.stamp ## Show that the locked packages install on an old pip, and by uv, where newer releases are offered too
+	@$(BIN)/python scripts/prove_setup.py
 
 clean: ## Remove the virtual environments and caches (var/ with the demo's data stays)
 	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -29,17 +29,19 @@ uv_looks_where_pip_looks() {
 }
 
 install_by_uv() {
+    said=
     if ! uv_looks_where_pip_looks; then
         why="pip is told where to look (index-url or no-index), and uv does not read that"
-    elif ! uv=$(sh "$scripts/uv.sh" "$python" 2>&1); then
-        why="uv is not to be had: $uv"
-    elif why=$("$uv" pip install --quiet --compile-bytecode --python "$python" --require-hashes --no-deps ${reinstall:+--reinstall} "$@" 2>&1); then
-        return
+    elif ! said=$(sh "$scripts/uv.sh" "$python" 2>&1); then
+        why="uv is not to be had"
     else
-        why="uv failed: $why"
+        uv=$said
+        said=$("$uv" pip install --quiet --compile-bytecode --python "$python" --require-hashes --no-deps ${reinstall:+--reinstall} "$@" 2>&1) && return
+        why="uv failed"
     fi
     uv=
-    echo "pip installs in the place of uv, which takes longer: $(printf '%s\n' "$why" | grep -v WARNING: | head -n 1)" >&2
+    said=$(printf '%s\n' "$said" | grep -v '^WARNING:' | head -n 1)
+    echo "pip installs in the place of uv, which takes longer: $why${said:+: $said}" >&2
     return 1
 }
 
