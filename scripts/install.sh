@@ -54,7 +54,7 @@ if [ -e "$unfinished" ]; then reinstall=1; fi
 : >"$unfinished"
 install_by_uv "$@" || install_by_pip "$@" || {
     echo "$environment is not installed yet; the lines above say why. Mend that, then run this again: nothing needs to be removed." >&2
-    echo "Without the package index, from a folder of wheels: PIP_NO_INDEX=1 PIP_FIND_LINKS=FOLDER" >&2
+    echo "Without the package index: UV_OFFLINE=1 takes what uv has kept, PIP_NO_INDEX=1 PIP_FIND_LINKS=FOLDER a folder of wheels." >&2
     exit 1
 }
 rm "$unfinished"
