@@ -13,14 +13,19 @@ for file in "$@"; do
     shift
 done
 
-if ! settings=$("$python" -m pip config list 2>/dev/null); then
-    echo "pip does not run in $environment; putting back the one that came with $("$python" --version)" >&2
-    "$python" -m ensurepip --upgrade --default-pip >/dev/null 2>&1 || {
-        echo "There is no pip for $environment. Remove it, then run this again." >&2
+pip_runs() { # one half laid down does not begin, one much older than its Python ends at the first package it meets
+    "$python" -m pip list >/dev/null 2>&1
+}
+
+if ! pip_runs; then
+    echo "pip does not run in $environment: the one that comes with $("$python" --version 2>&1) takes its place" >&2
+    "$python" -m ensurepip --upgrade --default-pip >/dev/null 2>&1 || true
+    pip_runs || {
+        echo "$environment has no pip that runs. Remove it, then run this again." >&2
         exit 1
     }
-    settings=$("$python" -m pip config list)
 fi
+settings=$("$python" -m pip config list)
 
 uv_looks_where_pip_looks() {
     if env | grep -Eq '^UV_(CONFIG_FILE|DEFAULT_INDEX|FIND_LINKS|INDEX|INDEX_URL|OFFLINE)=.'; then return; fi

@@ -20,6 +20,8 @@ PIP = RECORDS.format(
     name="pip",
     cases="""
     "-m pip config list") cat "$here/settings"; exit ;;
+    "-m pip list") if [ -e "$here/no-pip" ]; then exit 1; fi; exit ;;
+    "-m ensurepip"*) rm -f "$here/no-pip"; exit ;;
     *--target*) mkdir -p "$8/bin"; cp "$here/../uv" "$8/bin/uv" ;;""".replace("$8", "${11}"),
 )
 UV = RECORDS.format(name="uv", cases="--version) ;;")
@@ -61,7 +63,7 @@ class Place:
 
     @property
     def asked_of_pip(self) -> list[str]:
-        return [line for line in self.asked(self.bin) if line != "-m pip config list" and "--target" not in line]
+        return [line for line in self.asked(self.bin) if " list" not in line and "--target" not in line]
 
     def refuse(self, program: str, beginning: str) -> None:
         (self.bin if program == "pip" else self.home / ".venv-uv/bin").joinpath("refused").write_text(f"{beginning}\n")
@@ -150,6 +152,16 @@ def test_what_was_broken_off_is_installed_again_from_the_beginning(place):
     assert "--reinstall -r one.txt" in place.asked_of_uv[-3]
     assert "--force-reinstall -r one.txt" in place.asked_of_pip[-2]
     assert "--reinstall" not in place.asked_of_uv[-2]
+
+
+def test_a_pip_that_does_not_run_is_put_back(place):
+    (place.bin / "no-pip").touch()
+
+    done = place.install()
+
+    assert done.returncode == 0
+    assert done.stderr.startswith("pip does not run in environment: ")
+    assert len(place.asked_of_uv) == 2
 
 
 def test_packages_that_do_not_go_together_are_an_error_with_a_mend(place):
