@@ -97,4 +97,4 @@ prove-setup: .venv/run.stamp ## Show that the locked packages install on an old 
 	@$(BIN)/python scripts/prove_setup.py
 
 clean: ## Remove the virtual environments and caches (var/ with the demo's data stays)
-	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-uv .venv-uv.* .venv-bench .venv-engines .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
