@@ -33,6 +33,7 @@ uv_looks_where_pip_looks() {
     ! printf '%s\n' "$settings" | grep -Eiq "\.(index-url='|no-index='(1|on|t|y))"
 }
 
+export UV_COMPILE_BYTECODE="${UV_COMPILE_BYTECODE:-1}" # as pip does: where PYTHONDONTWRITEBYTECODE is set, each start would do it anew
 install_by_uv() {
     said=
     if ! uv_looks_where_pip_looks; then
@@ -41,7 +42,7 @@ install_by_uv() {
         why="uv is not to be had"
     else
         uv=$said
-        said=$("$uv" pip install --quiet --compile-bytecode --python "$python" --require-hashes --no-deps ${reinstall:+--reinstall} "$@" 2>&1) && return
+        said=$("$uv" pip install --quiet --python "$python" --require-hashes --no-deps ${reinstall:+--reinstall} "$@" 2>&1) && return
         why="uv failed"
     fi
     uv=

@@ -25,7 +25,7 @@ PIP = RECORDS.format(
     *--target*) mkdir -p "$8/bin"; cp "$here/../uv" "$8/bin/uv" ;;""".replace("$8", "${11}"),
 )
 UV = RECORDS.format(name="uv", cases="--version) ;;")
-BY_UV = "pip install --quiet --compile-bytecode --python {python} --require-hashes --no-deps -r one.txt -r two.txt"
+BY_UV = "pip install --quiet --python {python} --require-hashes --no-deps -r one.txt -r two.txt"
 BY_PIP = "-m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r one.txt -r two.txt"
 
 
