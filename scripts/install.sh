@@ -27,17 +27,23 @@ if ! pip_runs; then
 fi
 settings=$("$python" -m pip config list)
 
-uv_looks_where_pip_looks() {
-    if env | grep -Eq '^UV_(CONFIG_FILE|DEFAULT_INDEX|FIND_LINKS|INDEX|INDEX_URL|OFFLINE)=.'; then return; fi
+told() { # what pip is told of this option: by the environment, which stands first, or by a file
+    printf '%s\n' "$settings" | sed -n "s/^[a-z:]*\.$1='\(.*\)'$/\1/p" | head -n 1
+}
+
+uv_may_look() { # uv reads nothing of pip's, and must not ask an index that pip is kept from
+    if env | grep -Eq '^UV_(CONFIG_FILE|DEFAULT_INDEX|INDEX|INDEX_URL|OFFLINE)=.'; then return; fi
     if [ -f /etc/uv/uv.toml ] || [ -f "${XDG_CONFIG_HOME:-${HOME-}/.config}/uv/uv.toml" ]; then return; fi
-    ! printf '%s\n' "$settings" | grep -Eiq "\.(index-url='|no-index='(1|on|t|y))"
+    case $(told no-index) in 1 | [TtYy]* | [Oo][Nn]) return 1 ;; esac
+    index=$(told index-url)
+    if [ -n "$index" ]; then export UV_DEFAULT_INDEX="$index"; fi
 }
 
 export UV_COMPILE_BYTECODE="${UV_COMPILE_BYTECODE:-1}" # as pip does: where PYTHONDONTWRITEBYTECODE is set, each start would do it anew
 install_by_uv() {
     said=
-    if ! uv_looks_where_pip_looks; then
-        why="pip is told where to look (index-url or no-index), and uv does not read that"
+    if ! uv_may_look; then
+        why="pip is told to ask no index"
     elif ! said=$(sh "$scripts/uv.sh" "$python" 2>&1); then
         why="uv is not to be had"
     else

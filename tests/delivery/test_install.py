@@ -24,7 +24,7 @@ PIP = RECORDS.format(
     "-m ensurepip"*) rm -f "$here/no-pip"; exit ;;
     *--target*) mkdir -p "$8/bin"; cp "$here/../uv" "$8/bin/uv" ;;""".replace("$8", "${11}"),
 )
-UV = RECORDS.format(name="uv", cases="--version) ;;")
+UV = RECORDS.format(name="uv", cases="""*install*) echo "${UV_DEFAULT_INDEX-}" >"$here/index" ;;""")
 BY_UV = "pip install --quiet --python {python} --require-hashes --no-deps -r one.txt -r two.txt"
 BY_PIP = "-m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r one.txt -r two.txt"
 
@@ -119,16 +119,36 @@ def test_where_uv_is_not_to_be_had_pip_installs(place):
     assert list(place.home.glob(".venv-uv*")) == []
 
 
-@pytest.mark.parametrize("told", ["global.index-url='https://mirror.example/simple'", ":env:.no-index='1'", "install.no-index='true'"])
-def test_uv_is_not_asked_where_it_would_look_past_what_pip_is_told(place, told):
+@pytest.mark.parametrize("told", [":env:.no-index='1'", "global.no-index='true'", "install.no-index='on'"])
+def test_uv_asks_no_index_where_pip_may_ask_none(place, told):
     (place.bin / "settings").write_text(f"{told}\n")
 
-    assert "does not read that" in place.install().stderr
+    assert place.install().stderr == "pip installs in the place of uv, which takes longer: pip is told to ask no index\n"
     assert place.asked_of_uv == []
     assert place.asked_of_pip == [BY_PIP, "-m pip check"]
 
-    assert place.install(UV_DEFAULT_INDEX="https://mirror.example/simple").stderr == ""
+    assert place.install(UV_OFFLINE="1").stderr == ""
     assert len(place.asked_of_uv) == 2
+
+
+@pytest.mark.parametrize(
+    ("told", "own", "index"),
+    [
+        ("global.extra-index-url='https://more.example/simple'\nglobal.no-index='0'", {}, ""),
+        ("global.index-url='https://mirror.example/simple'", {}, "https://mirror.example/simple"),
+        (
+            ":env:.index-url='https://here.example/simple'\nglobal.index-url='https://mirror.example/simple'",
+            {},
+            "https://here.example/simple",
+        ),
+        ("global.index-url='https://mirror.example/simple'", {"UV_DEFAULT_INDEX": "https://own.example"}, "https://own.example"),
+    ],
+)
+def test_uv_asks_the_index_that_pip_asks_unless_it_is_told_of_its_own(place, told, own, index):
+    (place.bin / "settings").write_text(f"{told}\n")
+
+    assert place.install(**own).stderr == ""
+    assert (place.home / ".venv-uv/bin/index").read_text() == f"{index}\n"
 
 
 def test_what_was_broken_off_is_installed_again_from_the_beginning(place):
