@@ -4,11 +4,14 @@ ARG PYTHON=python:3.11-slim-bookworm
 
 FROM ${PYTHON} AS packages
 WORKDIR /build
-COPY requirements.txt ./
-# Without pip in it, and without compilers: every package of the list comes as a wheel.
-RUN python -m venv --without-pip /opt/venv \
-    && python -m pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check \
+COPY requirements.txt requirements-uv.txt ./
+# uv stays behind in this stage. What goes on has no pip in it, and no compilers: every package of the list comes as a wheel.
+RUN python -m pip install --no-cache-dir --disable-pip-version-check \
+        --require-hashes --no-deps --only-binary :all: -r requirements-uv.txt \
+    && python -m venv --without-pip /opt/venv \
+    && uv pip install --python /opt/venv/bin/python --no-cache --link-mode copy --compile-bytecode \
         --require-hashes --no-deps --only-binary :all: -r requirements.txt \
+    && uv pip check --python /opt/venv/bin/python \
     && rm -rf /opt/venv/lib/python3.11/site-packages/pyarrow/include /opt/venv/lib/python3.11/site-packages/pyarrow/tests
 COPY src ./src
 RUN python -m compileall -q src

@@ -5,17 +5,19 @@ TESTS ?= tests
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format proof traps lock clean engines test-engines goldens chaos bench-start bench-api bench-warehouse bench-vault bench-ledger bench-ingest
+.PHONY: help demo test check format proof traps lock prove-setup clean engines test-engines goldens chaos bench-start bench-api bench-warehouse bench-vault bench-ledger bench-ingest
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.venv/run.stamp: requirements.txt
-	@sh scripts/venv.sh "$(PYTHON)" requirements.txt
+INSTALL := scripts/venv.sh scripts/install.sh scripts/uv.sh requirements-uv.txt
+
+.venv/run.stamp: requirements.txt $(INSTALL)
+	@sh scripts/venv.sh "$(PYTHON)" .venv requirements.txt
 	@touch $@
 
-.venv/dev.stamp: requirements-dev.txt .venv/run.stamp
-	@sh scripts/venv.sh "$(PYTHON)" requirements-dev.txt
+.venv/dev.stamp: requirements-dev.txt $(INSTALL) .venv/run.stamp
+	@sh scripts/venv.sh "$(PYTHON)" .venv requirements-dev.txt
 	@touch $@
 
 LEDGER ?= sqlite
@@ -56,7 +58,7 @@ bench-api: .venv/dev.stamp ## Requests through the whole stack beside a bare Fas
 bench-warehouse: .venv/dev.stamp ## A publication of 2 million wide rows beside the same statements in bare DuckDB
 	$(BIN)/python -m bench.bench_warehouse
 
-.venv-engines/stamp: requirements-engines.txt requirements-analyzer.txt scripts/engines.sh .venv/dev.stamp
+.venv-engines/stamp: requirements-engines.txt requirements-analyzer.txt scripts/engines.sh $(INSTALL) .venv/dev.stamp
 	@sh scripts/engines.sh $(BIN)/python
 	@touch $@
 
@@ -78,9 +80,8 @@ traps: .venv/dev.stamp ## Every planted trap of a bill: its right answer, ours, 
 bench-vault: .venv/dev.stamp ## Sealing a credential beside bare AES-GCM
 	$(BIN)/python -m bench.bench_vault
 
-.venv-bench/stamp: requirements-bench.txt
-	@"$(PYTHON)" -m venv .venv-bench
-	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
+.venv-bench/stamp: requirements-bench.txt $(INSTALL)
+	@sh scripts/venv.sh "$(PYTHON)" .venv-bench requirements-bench.txt
 	@touch $@
 
 bench-ledger: .venv/dev.stamp .venv-bench/stamp engines ## A run's way through the queue beside bare SQLite, bare PostgreSQL and procrastinate
@@ -90,12 +91,10 @@ bench-ingest: .venv/dev.stamp .venv-bench/stamp ## A month of nested billing row
 	$(BIN)/python -m bench.bench_ingest --dlt .venv-bench/bin/python
 
 lock: .venv/dev.stamp ## Resolve requirements*.in anew into locked files with hashes
-	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" requirements.in -o requirements.txt
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" requirements-dev.in -o requirements-dev.txt
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" requirements-bench.in -o requirements-bench.txt
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" requirements-analyzer.in -o requirements-analyzer.txt
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" requirements-engines.in -o requirements-engines.txt
+	@sh scripts/lock.sh $(BIN)/python
 
-clean: ## Remove the virtual environment and caches (var/ with the demo's data stays)
-	rm -rf .venv .venv-bench .venv-engines .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+prove-setup: .venv/run.stamp ## Show that the locked packages install on an old pip, and by uv, where newer releases are offered too
+	@$(BIN)/python scripts/prove_setup.py
+
+clean: ## Remove the virtual environments and caches (var/ with the demo's data stays)
+	rm -rf .venv .venv-uv .venv-uv.* .venv-bench .venv-engines .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

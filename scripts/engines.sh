@@ -22,7 +22,7 @@ install() { # ENVIRONMENT PYTHON REQUIREMENTS
     rm -rf "$1"
     echo "Making $1 from $3"
     "$2" -m venv "$1"
-    "$1/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$3"
+    sh "$(dirname "$0")/install.sh" "$1" "$3"
 }
 
 find_postgres() {

@@ -1,13 +1,14 @@
 #!/bin/sh
-# Makes .venv where it is missing and installs one locked requirements file into it.
-# usage: venv.sh PYTHON REQUIREMENTS
+# Makes an environment where it is missing and installs one locked requirements file into it.
+# usage: venv.sh PYTHON ENVIRONMENT REQUIREMENTS
 set -eu
 python=$1
-requirements=$2
+environment=$2
+requirements=$3
 
-if [ -x .venv/bin/python ]; then
+if [ -x "$environment/bin/python" ]; then
     if [ "$python" != python3 ]; then
-        echo "Using the .venv that is there: $(.venv/bin/python --version). \`make clean\` lets PYTHON=$python make another."
+        echo "Using the $environment that is there: $("$environment/bin/python" --version). \`make clean\` lets PYTHON=$python make another."
     fi
 else
     command -v "$python" >/dev/null 2>&1 || {
@@ -25,8 +26,8 @@ else
             exit 1
         }
     done
-    echo "Making .venv with $("$python" --version)"
-    "$python" -m venv .venv || { rm -rf .venv; exit 1; }
+    echo "Making $environment with $("$python" --version)"
+    "$python" -m venv "$environment" || { rm -rf "$environment"; exit 1; }
 fi
 echo "Installing $requirements"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$requirements"
+sh "$(dirname "$0")/install.sh" "$environment" "$requirements"

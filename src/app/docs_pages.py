@@ -77,7 +77,9 @@ def assets_folder() -> Path:
     spec = find_spec(PACKAGE)
     folder = Path(spec.origin).parent / "static" if spec and spec.origin else None
     if folder is None or not all((folder / name).is_file() for name in FILES):
-        raise Misconfigured(f"the package {PACKAGE} with the assets of /docs is not installed; run `pip install -r requirements.txt`")
+        raise Misconfigured(
+            f"the package {PACKAGE} with the assets of /docs is not installed; run `pip install -r requirements.txt --no-deps`"
+        )
     return folder
 
 

@@ -33,7 +33,8 @@ def of(name: str) -> list[str]:
 
 def copied() -> list[tuple[str, str]]:
     """What comes from the checkout itself, and where it goes."""
-    return [(source, target) for rest in of("COPY") if not rest.startswith("--from") for source, target in [rest.split()]]
+    split = [rest.split() for rest in of("COPY") if not rest.startswith("--from")]
+    return [(source, target) for *sources, target in split for source in sources]
 
 
 def test_it_is_made_in_two_stages_from_a_version_that_is_named():
@@ -42,10 +43,33 @@ def test_it_is_made_in_two_stages_from_a_version_that_is_named():
     assert of("ARG")[0] == "PYTHON=python:3.11-slim-bookworm"
 
 
-def test_only_locked_packages_go_in_and_none_is_compiled():
-    [install] = [rest for rest in of("RUN") if "pip" in rest]
+def commands() -> list[list[str]]:
+    return [shlex.split(command) for rest in of("RUN") for command in rest.split("&&")]
 
-    assert {"--require-hashes", "--no-deps", "--only-binary", "requirements.txt"} <= set(shlex.split(install))
+
+def installs() -> dict[str, list[str]]:
+    """Each command that installs, by the list it installs."""
+    return {command[-1]: command for command in commands() if command[0] != "install" and "install" in command}
+
+
+def test_only_locked_packages_go_in_and_none_is_compiled():
+    assert set(installs()) == {"requirements-uv.txt", "requirements.txt"}
+    for command in installs().values():
+        assert {"--require-hashes", "--no-deps", "--only-binary"} <= set(command)
+
+
+def test_the_environment_is_checked_holds_its_list_alone_and_comes_compiled():
+    environment = ["--python", "/opt/venv/bin/python"]
+    wanted = installs()["requirements.txt"]
+
+    assert wanted[:5] == ["uv", "pip", "install", *environment]
+    assert "--compile-bytecode" in wanted  # PYTHONDONTWRITEBYTECODE: a start would compile everything anew
+    assert ["uv", "pip", "check", *environment] in commands()
+    assert not set(environment) & set(installs()["requirements-uv.txt"])
+    assert [rest.split() for rest in of("COPY") if rest.startswith("--from")] == [
+        ["--from=packages", "/opt/venv", "/opt/venv"],
+        ["--from=packages", "/build/src", "./src"],
+    ]
 
 
 def test_it_runs_as_nobody_in_particular():
@@ -78,7 +102,7 @@ def contents(tmp_path) -> Path:
     app: Path = tmp_path / "app"
     app.mkdir()
     for source, target in copied():
-        if source == "requirements.txt":
+        if source in installs():
             continue
         goal = app / target.removeprefix("./").rstrip("/") if target != "./" else app / source
         goal.parent.mkdir(parents=True, exist_ok=True)
