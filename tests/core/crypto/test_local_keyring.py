@@ -211,6 +211,16 @@ def test_nothing_retires_while_others_may_still_seal_with_it(path: Path) -> None
     assert old in keyring.key_ids()
 
 
+def test_nor_does_a_key_of_any_age(path: Path) -> None:
+    clock = StoppedClock()
+    keyring = LocalKeyring.open(path, create=True, clock=clock)
+    old = keyring.current
+    clock.passed += 3600
+    keyring.rotate()
+    with pytest.raises(Conflict, match="seconds old"):
+        keyring.retire(old)
+
+
 def test_an_unknown_key_does_not_retire(path: Path) -> None:
     with pytest.raises(Missing, match="nobody"):
         LocalKeyring.open(path, create=True).retire("nobody")
