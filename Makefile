@@ -5,7 +5,7 @@ TESTS ?= tests
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format proof traps lock clean engines test-engines goldens chaos bench-start bench-api bench-warehouse bench-vault bench-ledger bench-ingest
+.PHONY: help demo test check format proof traps mutants lock clean engines test-engines goldens chaos bench-start bench-api bench-warehouse bench-vault bench-ledger bench-ingest
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ chaos: .venv/dev.stamp engines ## Two API processes and three workers on Postgre
 
 traps: .venv/dev.stamp ## Every planted trap of a bill: its right answer, ours, and what a usual shortcut says
 	@$(BIN)/python -m tests.traps
+
+mutants: .venv/dev.stamp ## Plant defects in a copy, one at a time: each must turn its tests red (ONLY=word, WORKERS=2)
+	@$(BIN)/python -m tests.mutants --workers $(WORKERS) $(if $(ONLY),--only "$(ONLY)")
 
 bench-vault: .venv/dev.stamp ## Sealing a credential beside bare AES-GCM
 	$(BIN)/python -m bench.bench_vault

@@ -19,7 +19,8 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from tests.engines.places import ROOT, emulator, postgres_bin
-from tests.planted import PLANTED, Defect, Engine
+from tests.planted import PLANTED
+from tests.planted.defect import Defect, Engine
 
 LINKED = (".venv", ".venv-engines")
 PYTEST = (sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider")

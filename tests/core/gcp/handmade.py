@@ -110,7 +110,7 @@ def connect(acme: Billing, **named: list[Hand]) -> None:
                 "kind": one.kind,
                 "billing_account": one.account,
                 "counts": True,
-            }  # fmt: skip
+            }
             for one in tables
         ]
         record = CredentialRecord(

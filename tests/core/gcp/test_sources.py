@@ -2,6 +2,7 @@
 
 import shutil
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -141,7 +142,7 @@ async def test_the_first_reading_of_a_load_day_is_no_restatement(bare: Billing):
 
 
 async def test_a_change_is_told_by_the_kind_of_row_that_brought_it(bare: Billing):
-    kinds = [
+    kinds: list[tuple[str, dict[str, Any]]] = [
         ("correction", {"cost_type": "adjustment"}), ("correction", {"adjustment_info": {"id": "c"}}),
         ("correction", {"adjustment_info": {"type": "PRICE_CORRECTION"}}), ("tax", {"cost_type": "tax"}),
         ("rounding", {"cost_type": "rounding_error"}), ("late rows", {}),
