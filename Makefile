@@ -5,7 +5,7 @@ TESTS ?= tests
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format proof traps lock prove-setup clean engines test-engines goldens chaos bench-start bench-api bench-warehouse bench-vault bench-ledger bench-ingest
+.PHONY: help demo test test-fast families check format proof traps mutants lock prove-setup clean engines test-engines goldens chaos bench-start bench-api bench-warehouse bench-vault bench-ledger bench-ingest
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,8 +32,16 @@ demo: .venv/dev.stamp engines ## The same on other engines: LEDGER=postgresql|bi
 	@$(BIN)/python -m tests.engines $(LEDGER) $(WAREHOUSE) --keep -- $(DEMO) --on-engines --var var/$(LEDGER)-$(WAREHOUSE)
 endif
 
+RUN = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
 test: .venv/dev.stamp ## Run the tests
-	$(BIN)/python -m pytest -m "not proof" -n $(WORKERS) --dist worksteal $(TESTS)
+	$(RUN) -m "not proof" $(TESTS)
+
+test-fast: .venv/dev.stamp ## Run the tests that start no process and need no engine: run them all the time
+	$(RUN) -m "not proof and not process and not engine" $(TESTS)
+
+families: .venv/dev.stamp ## Run the tests, and print what each family of them takes and proves
+	$(RUN) -m "not proof" -p tests.families $(TESTS)
 
 check: .venv/dev.stamp ## Format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .
@@ -76,6 +84,9 @@ chaos: .venv/dev.stamp engines ## Two API processes and three workers on Postgre
 
 traps: .venv/dev.stamp ## Every planted trap of a bill: its right answer, ours, and what a usual shortcut says
 	@$(BIN)/python -m tests.traps
+
+mutants: .venv/dev.stamp ## Plant defects in a copy, one at a time: each must turn its tests red (ONLY=word, WORKERS=2)
+	@$(BIN)/python -m tests.mutants --workers $(WORKERS) $(if $(ONLY),--only "$(ONLY)")
 
 bench-vault: .venv/dev.stamp ## Sealing a credential beside bare AES-GCM
 	$(BIN)/python -m bench.bench_vault

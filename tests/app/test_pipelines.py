@@ -263,6 +263,15 @@ async def test_a_run_of_somebody_else_is_not_there(house, what):
         problem(await caller.get(f"{RUNS}/{run_id}{what}"), 403, "not-yours")
 
 
+async def test_a_run_of_somebody_else_is_not_cancelled(house):
+    other = house.organisation("other_corp")
+    run_id = await house.accepted("acme_corp")
+    async with house.client(**{"X-API-Key": other}) as caller:
+        problem(await caller.post(f"/api/v1/pipelines/runs/other_corp/{run_id}/cancel"), 404, "missing")
+
+    assert (await house.found(f"{RUNS}/{run_id}"))["status"] == "RUNNING"
+
+
 async def test_an_organisation_runs_cancels_and_reads_with_its_own_key(house):
     house.organisation("third_corp")
     api_key = house.organisation("second_corp")

@@ -14,6 +14,7 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([LINT, "--no-cache"], cwd=folder, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.process
 def test_the_arrows_hold():
     answer = lint(ROOT)
 
@@ -32,6 +33,7 @@ def test_the_arrows_hold():
         ("src/core/engine/port.py", "from src.core.crypto.vault import Vault"),
     ],
 )
+@pytest.mark.process
 def test_a_turned_arrow_is_noticed(tmp_path, file, line):
     (tmp_path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text())
     for source in (ROOT / "src").rglob("*.py"):

@@ -45,6 +45,7 @@ def unread(_: int) -> None:
     """For fetches whose bytes nobody counts."""
 
 
+@pytest.mark.process
 def test_days_are_the_same_in_another_process_and_another_order(tmp_path):
     answer = subprocess.run(
         [sys.executable, "-c", ELSEWHERE, str(tmp_path / "there"), *TABLES], capture_output=True, text=True, check=True, cwd="."

@@ -84,6 +84,7 @@ def test_starting_again_takes_no_time(folder):
     assert took < 1.0  # some hundredths of a second
 
 
+@pytest.mark.process
 def test_nothing_heavy_is_imported_until_the_export_is_touched(tmp_path):
     answer = subprocess.run([sys.executable, "-c", LIGHT, str(tmp_path)], capture_output=True, text=True, check=True)
 

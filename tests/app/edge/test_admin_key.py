@@ -13,6 +13,7 @@ def printed() -> str:
     return ran.stdout
 
 
+@pytest.mark.process
 def test_prints_a_key_production_accepts_and_how_to_set_it() -> None:
     text = printed()
     key = text.splitlines()[0]
@@ -21,5 +22,6 @@ def test_prints_a_key_production_accepts_and_how_to_set_it() -> None:
     assert f"export CA_ROOT_API_KEY={key}\n" in text
 
 
+@pytest.mark.process
 def test_no_two_are_alike() -> None:
     assert printed() != printed()

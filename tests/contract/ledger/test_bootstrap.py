@@ -74,6 +74,7 @@ def test_before_bootstrap_every_use_says_to_bootstrap(empty):
         empty.write(org, "acme")
 
 
+@pytest.mark.process
 def test_two_processes_at_once_make_each_table_once(empty, settings):
     created = race("bootstrap", settings, processes=2, threads=2)
     told, there = Counter(name for names in created for name in names), Counter(empty.bootstrap().tables_existing)

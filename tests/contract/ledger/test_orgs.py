@@ -18,6 +18,7 @@ def test_eight_at_once_make_one(ledger):
     assert sorted(at_once(8, lambda: ledger.write(org, "acme"))) == [False] * 7 + [True]
 
 
+@pytest.mark.process
 def test_two_processes_make_one(ledger, settings):
     assert sorted(race("create", settings, processes=2, threads=4)) == [False] * 7 + [True]
     assert [found.org_slug for found in ledger.read(orgs.page, after=None, limit=9)] == ["acme"]

@@ -57,6 +57,7 @@ def test_of_many_claims_at_once_each_entry_goes_to_one(ledger, crowd):
     assert sorted(got) == ["r0", "r1", "r2", "r3", "r4"]
 
 
+@pytest.mark.process
 def test_of_claims_by_several_processes_each_entry_goes_to_one_and_of_a_pipeline_one_runs(ledger, settings, crowd):
     own, same, threads = (12, 8, 4) if crowd == CROWD else (3, 2, 1)
     add(ledger, *(entry(f"own{n}") for n in range(own)), *(entry(f"same{n}", pipeline="acme-gcp-cost") for n in range(same)))

@@ -30,6 +30,7 @@ def used(ledger, slug="acme", day=TODAY):
     [(Plan("P", 37, 1000, 1000), "daily"), (Plan("P", 1000, 1000, 23), "concurrent")],
     ids=["daily", "concurrent"],
 )
+@pytest.mark.process
 def test_two_processes_of_a_hundred_threads_are_admitted_up_to_the_limit_exactly(ledger, settings, crowd, plan, reason):
     plan = Plan("P", *(limit * crowd // CROWD for limit in (plan.daily_runs, plan.monthly_runs, plan.concurrent_runs)))
     limit = min(plan.daily_runs, plan.concurrent_runs)

@@ -27,6 +27,7 @@ def test_an_exception_leaves_all_as_it_was(ledger):
     assert ledger.write(org, "acme")
 
 
+@pytest.mark.process
 def test_a_process_killed_inside_a_unit_leaves_nothing_and_blocks_nobody(ledger, settings):
     with spawn("stall", settings) as rival:
         rival.stdin.write("go\n")

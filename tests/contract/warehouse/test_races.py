@@ -226,6 +226,7 @@ def publish_patiently(warehouse: Warehouse, tenant: Tenant, rows: list[dict[str,
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("kills", [2, pytest.param(30, marks=pytest.mark.proof)])
+@pytest.mark.process
 def test_a_kill_leaves_the_old_window_or_the_new_one(engine, tmp_path: Path, kills, request):
     tenant, random = tenant_named("acme_corp"), Random(20261120)
     prepare(engine, tmp_path, request)

@@ -158,6 +158,16 @@ def test_both_ranges_say_how_complete_they_are(warehouse, acme):
     assert (found.completeness_before["complete"], found.completeness_before["missing"]) == (1, 3)
 
 
+def test_growth_is_told_only_beside_a_range_that_is_there_whole(warehouse, acme):
+    before = [BEFORE + timedelta(days=number) for number in range(len(WINDOW))]
+    publish(warehouse, acme, gcp_cost_daily=[cost(BEFORE, "2"), cost(START, "3")], x_cost_daily=marks([*before[:-1], *WINDOW]))
+    [lacking] = read_summary(reader(warehouse, acme), Question(WINDOW), 10).totals
+    publish(warehouse, acme, x_cost_daily=marks(before[-1:]))
+    [whole] = read_summary(reader(warehouse, acme), Question(WINDOW), 10).totals
+
+    assert (lacking.change.net_cost, whole.change.net_cost) == (None, Decimal(1))
+
+
 def test_before_anything_was_loaded_there_is_nothing_to_sum(warehouse, acme):
     found = read_summary(reader(warehouse, acme), Question(WINDOW), 10)
 

@@ -286,6 +286,7 @@ class TestMoving:
             open_vault(made(tmp_path, kms, local_keyring=other))
 
 
+@pytest.mark.process
 def test_without_kms_googles_client_is_not_imported() -> None:
     program = (
         "import sys, src.app.wiring, src.core.crypto.vault; print([name for name in sys.modules if name.startswith(('google', 'grpc'))])"

@@ -129,6 +129,7 @@ def test_neither_the_keyring_nor_its_parts_print_a_key(path: Path) -> None:
     assert key["key"] not in f"{keyring!r}{vars(keyring)!r}"
 
 
+@pytest.mark.process
 def test_processes_that_make_it_at_once_agree(path: Path) -> None:
     started = [
         subprocess.Popen([sys.executable, "-c", OPEN_AND_PRINT, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(4)
@@ -209,6 +210,16 @@ def test_nothing_retires_while_others_may_still_seal_with_it(path: Path) -> None
     with pytest.raises(Conflict, match="seconds old"):
         keyring.retire(old)
     assert old in keyring.key_ids()
+
+
+def test_nor_does_a_key_of_any_age(path: Path) -> None:
+    clock = StoppedClock()
+    keyring = LocalKeyring.open(path, create=True, clock=clock)
+    old = keyring.current
+    clock.passed += 3600
+    keyring.rotate()
+    with pytest.raises(Conflict, match="seconds old"):
+        keyring.retire(old)
 
 
 def test_an_unknown_key_does_not_retire(path: Path) -> None:

@@ -114,6 +114,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.process
 def test_a_second_process_is_told_who_holds_the_warehouse_and_a_killed_one_frees_it(tmp_path):
     argv = [sys.executable, "-c", HOLDER, str(tmp_path)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(Path.cwd())}) as child:
@@ -142,6 +143,7 @@ def test_a_folder_that_cannot_be_used_names_its_setting(tmp_path):
         open_warehouse(settings(tmp_path), SystemClock())
 
 
+@pytest.mark.process
 def test_drivers_are_imported_only_when_a_warehouse_is_opened():
     code = "import sys, src.core.engine, src.core.engine.port; print(sorted({'duckdb', 'pyarrow', 'sqlglot'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
@@ -275,6 +277,7 @@ print(rows, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 102
 """
 
 
+@pytest.mark.process
 def test_a_stream_takes_bounded_memory(tmp_path):
     argv = [sys.executable, "-c", STREAMER, str(tmp_path)]
     done = subprocess.run(argv, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(Path.cwd())})

@@ -74,6 +74,7 @@ warehouse.ensure_dataset(ACME)
 
 
 @pytest.mark.parametrize("written", [0, 4096, 8192, 12288])
+@pytest.mark.process
 def test_a_process_killed_between_the_first_writes_leaves_a_dataset_or_none(tmp_path, written):
     with run(DIES_WRITING, str(tmp_path), str(written)) as child:
         assert child.wait() == -signal.SIGXFSZ
@@ -100,6 +101,7 @@ def run(code: str, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, text=True, env=environment)
 
 
+@pytest.mark.process
 def test_whenever_a_process_is_killed_every_dataset_that_is_there_opens(tmp_path, home):
     for kill in range(KILLS):
         with run(CREATES, str(tmp_path), str(kill)) as child:
@@ -214,6 +216,7 @@ def test_a_disk_that_fails_while_a_dataset_is_made_is_asked_again(warehouse, mon
     assert warehouse.ensure_dataset(ACME) is True
 
 
+@pytest.mark.process
 def test_a_warehouse_is_checked_without_its_driver_and_nothing_is_left(tmp_path):
     code = """
 import pathlib, sys
@@ -246,6 +249,7 @@ def test_a_file_in_the_place_of_the_warehouse_fails_its_check(tmp_path, place, b
         warehouse.check() if by_whom == "warehouse" else check_embedded(chosen)
 
 
+@pytest.mark.process
 def test_a_disk_that_takes_no_bytes_fails_the_check(tmp_path):
     (tmp_path / "warehouse").mkdir()
     code = """

@@ -32,6 +32,7 @@ SCHEMA = pa.schema(
         "cost": FLOAT,
         "currency": TEXT,
         "credits": pa.list_(pa.struct({"id": TEXT, "amount": FLOAT})),
+        "adjustment_info": pa.struct({"id": TEXT, "type": TEXT}),
     }
 )
 RUNS = count(1)
@@ -64,6 +65,9 @@ class Hand:
     name: str
     rows: list[dict[str, Any]] = field(default_factory=list)
     project: str = "proj"
+    kind: str = "standard"
+    account: str | None = None
+    """Whose bill it is, where the credential knows."""
 
     @property
     def table(self) -> Table:
@@ -99,7 +103,14 @@ def connect(acme: Billing, **named: list[Hand]) -> None:
     now = acme.clock.now()
     for name, tables in named.items():
         facts = [
-            {"project": one.project, "dataset": "ds", "table": one.name, "kind": "standard", "billing_account": None, "counts": True}
+            {
+                "project": one.project,
+                "dataset": "ds",
+                "table": one.name,
+                "kind": one.kind,
+                "billing_account": one.account,
+                "counts": True,
+            }
             for one in tables
         ]
         record = CredentialRecord(

@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from src.core.base.faults import BooksNotClosed, QualityFailed
+from src.core.base.secret import Secret
 from src.core.base.settings import use_settings
 from src.core.ledger import dq, tracking
 from src.core.processors.gcp.bq_etl import BigQueryETLEngine
@@ -135,6 +136,17 @@ async def test_two_exports_of_one_account_are_never_added(acme):
 
     assert acme.ask("SELECT SUM(cost) AS cost, SUM(credits) AS credits FROM gcp_cost_daily") == standard
     assert len(acme.ask("SELECT DISTINCT source_table FROM gcp_billing_daily_raw")) == 2
+
+
+async def test_an_account_that_another_credential_reads_better_is_not_loaded(acme):
+    inputs = {
+        "credential": Secret(acme.parts.sandbox.service_account("demo")),
+        "credential_name": "second",
+        "settings": {"tables": [standard_table(DOLLARS)]},
+    }
+    (await acme.parts.executor.run("integrations/gcp/setup", actor=ROOT, tenant=acme.tenant, inputs=inputs)).require()
+
+    assert "reads already" in str((await acme.run(*OCTOBER, credential_name="second")).fault)
 
 
 async def test_books_that_do_not_close_keep_the_old_window(october, monkeypatch):

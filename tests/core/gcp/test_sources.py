@@ -2,6 +2,7 @@
 
 import shutil
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -48,6 +49,17 @@ async def test_going_back_to_the_older_export_takes_its_days_back(bare: Billing)
     load(bare, day(5), day(19), Hand("detailed", [row(one, 99) for one in days(5, 19)]))
     assert said(bare)["11-06"][0] == "99.00"
     load(bare, day(1), day(19), standard)
+
+    assert {cost for cost, _ in said(bare).values() if cost != "0.00"} == {"100.00"}
+
+
+async def test_of_one_account_that_two_credentials_read_one_export_counts(bare: Billing):
+    standard = Hand("standard", [row(one) for one in days(1, 10)], account="A")
+    detailed = Hand("detailed", [row(one) for one in days(1, 10)], kind="detailed", account="A")
+    connect(bare, first=[standard])
+    load(bare, day(1), day(10), standard)
+    connect(bare, second=[detailed])
+    load(bare, day(1), day(10), detailed)
 
     assert {cost for cost, _ in said(bare).values() if cost != "0.00"} == {"100.00"}
 
@@ -127,6 +139,31 @@ async def test_the_first_reading_of_a_load_day_is_no_restatement(bare: Billing):
     told = bare.ask("SELECT period, net_before, net_after, reason FROM x_cost_history WHERE grain = 'day'")
     assert [(one["period"], one["net_before"], one["net_after"]) for one in told] == [("2026-10-09", 105, 112)]
     assert told[0]["reason"].startswith("late rows +7")
+
+
+async def test_a_change_is_told_by_the_kind_of_row_that_brought_it(bare: Billing):
+    kinds: list[tuple[str, dict[str, Any]]] = [
+        ("correction", {"cost_type": "adjustment"}), ("correction", {"adjustment_info": {"id": "c"}}),
+        ("correction", {"adjustment_info": {"type": "PRICE_CORRECTION"}}), ("tax", {"cost_type": "tax"}),
+        ("rounding", {"cost_type": "rounding_error"}), ("late rows", {}),
+    ]  # fmt: skip
+    source = Hand("costs", [row(one) for one in (*days(1, 31, 10), *days(1, 19))])
+    load(bare, day(1, 10), TODAY, source)
+    source.add(*(row(day(number, 10), -7, written=TODAY, **kind) for number, (_, kind) in enumerate(kinds, start=1)))
+    load(bare, TODAY, TODAY, source)
+
+    told = bare.ask("SELECT reason FROM x_cost_history WHERE grain = 'day' ORDER BY period")
+    assert [one["reason"].split(" -7")[0] for one in told] == [cause for cause, _ in kinds]
+
+
+async def test_a_figure_that_is_gone_from_a_day_is_told_no_more(bare: Billing):
+    source = Hand("costs", [row(day(1)), row(day(1), 5, currency="USD")])
+    load(bare, day(1), day(1), source)
+    source.rows.pop()
+    load(bare, day(1), day(1), source)
+
+    told = bare.ask("SELECT currency, billed_cost FROM x_cost_daily WHERE usage_date = @day", day=day(1))
+    assert told == [{"currency": "EUR", "billed_cost": 100}]
 
 
 async def test_a_new_account_is_told_as_read_for_the_first_time(bare: Billing):

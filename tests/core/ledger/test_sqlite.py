@@ -191,6 +191,7 @@ def test_a_closed_ledger_keeps_no_file_open(file):
         ledger.missing()
 
 
+@pytest.mark.process
 def test_importing_the_ledger_brings_no_other_engine():
     unwanted = ("psycopg", "google", "duckdb", "pyarrow", "sqlalchemy.orm", "sqlalchemy.dialects.postgresql", "fastapi")
     program = f"import sys, src.core.ledger.store; print([name for name in sys.modules if name.startswith({unwanted!r})])"

@@ -104,6 +104,15 @@ def test_nothing_is_stored_for_an_organisation_that_is_gone_going_or_new(parts: 
     assert parts.ledger.read(stored.list_for, "acme") == []
 
 
+def test_what_was_proven_for_one_owner_of_a_slug_is_not_stored_for_the_next(parts: Parts):
+    parts.ledger.write(orgs.erase, "acme", AT)
+    parts.ledger.write(org, "acme", generation=2)
+
+    with pytest.raises(Conflict, match="onboarded anew"):
+        credentials.store(context(parts), proven())
+    assert parts.ledger.read(stored.list_for, "acme") == []
+
+
 def test_an_attempt_that_was_given_up_stores_nothing(parts: Parts):
     late = context(parts)
     late.given_up.set()
