@@ -3,6 +3,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from src.core.base.settings import ROOT, ROOT_KEY_MINIMUM
 
 

@@ -1,3 +1,4 @@
+import pytest
 from sqlalchemy import func, select
 
 from src.core.ledger import keys, orgs, quotas, subscriptions

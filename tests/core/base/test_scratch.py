@@ -3,6 +3,7 @@
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from src.core.engine.bq_staging import FOLDER
 HOME = {"ledger_url": "postgresql+psycopg://convergence:old@db:5432/ledger", "warehouse": "bigquery", "gcp_project_id": "acme"}
 
 
-def installation(**more: str | bool | Path | None):
+def installation(**more: Any):
     return Settings(_env_file=None, **{**HOME, **more})
 
 

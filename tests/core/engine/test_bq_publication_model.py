@@ -94,6 +94,7 @@ def both(request, tmp_path):
         yield tenant, opened
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("examples", [8, pytest.param(200, marks=pytest.mark.proof)])
 def test_random_publications_are_the_same_on_both_engines(both, examples):
     tenant, warehouses = both
