@@ -108,11 +108,11 @@ def kept_dataset(bigquery_emulator, tmp_path_factory):
 @pytest.fixture(scope="session")
 def analyzer():
     """Google's own, one for all tests of this process: it takes seconds to start, and a gigabyte."""
-    _need("Google's SQL analyzer", places.analyzer())
-    with running_analyzer(places.analyzer()) as running:
+    with running_analyzer(_need("Google's SQL analyzer", places.analyzer())) as running:
         yield running
 
 
-def _need(engine, place):
+def _need(engine: str, place: Path | None) -> Path:
     if place is None:
         (pytest.fail if places.required() else pytest.skip)(f"{engine} is not there; {places.MEND}")
+    return place
