@@ -53,6 +53,10 @@ def attach(connection: Any, project: str) -> None:
     database._attached.add(project)
 
 
+# of changes of which tables there are, one at a time: two that meet in DuckDB's catalogue break each other off
+_structure = threading.RLock()
+
+
 class Remembered:
     """What the catalogue answered, until a statement may have changed it: nine in ten ask again what was asked for the job before."""
 
@@ -66,15 +70,16 @@ class Remembered:
         if ROWS_ALONE.match(sql):
             yield
             return
-        with self._lock:
-            self._changing += 1
-        try:
-            yield
-        finally:
+        with _structure:
             with self._lock:
-                self._changing -= 1
-                self._changes += 1
-                self._answers.clear()
+                self._changing += 1
+            try:
+                yield
+            finally:
+                with self._lock:
+                    self._changing -= 1
+                    self._changes += 1
+                    self._answers.clear()
 
     def answer(self, sql: str, params: Sequence[Any]) -> Rows:
         question = (sql, *params)
@@ -154,11 +159,13 @@ database.connection = lambda: Connection(_connection())
 
 # these take what is above from where it stands, so they come after it
 from local_bigquery.app import app  # type: ignore[import-not-found]  # noqa: E402
+from local_bigquery.catalog import datasets, tables  # type: ignore[import-not-found]  # noqa: E402
 from local_bigquery.cli import main  # type: ignore[import-not-found]  # noqa: E402
 from local_bigquery.jobs import runner, store  # type: ignore[import-not-found]  # noqa: E402
 from local_bigquery.sql.rules import tables as rules  # type: ignore[import-not-found]  # noqa: E402
 
 _one_at_a_time = threading.Lock()
+_written = threading.Lock()
 _submit, _save, _load = runner.submit, store.save, store.load
 _going_on: dict[tuple[str, str], Any] = {}
 _results: deque[str] = deque()
@@ -179,7 +186,8 @@ def save(job: Any) -> Any:
     if job.status.state != "DONE":
         _going_on[key] = job
         return job
-    _save(job)
+    with _written:
+        _save(job)
     _going_on.pop(key, None)
     return job
 
@@ -191,13 +199,25 @@ def load(project: str, job: str) -> Any:
 @app.post("/forget-jobs")
 def forget_jobs() -> None:
     """All jobs that are over and what they answered: what a test leaves behind, in one call."""
-    with _one_at_a_time:
+    with _one_at_a_time, _written:
         while _results:
             database.execute(DROP_RESULT.format(database.quote(_results.popleft())))
         database.execute("DELETE FROM emulator.jobs")
 
 
+def whole(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Whether it is there, its making and what is said of it, in one act: who comes second finds all of it."""
+
+    @wraps(make)
+    def made(*given: Any) -> Any:
+        with _structure:
+            return make(*given)
+
+    return made
+
+
 runner.submit, store.save, store.load = submit, save, load
+datasets.create, tables.create = whole(datasets.create), whole(tables.create)
 rules.database = SimpleNamespace(objects=names, projects=database.projects)
 
 if __name__ == "__main__":

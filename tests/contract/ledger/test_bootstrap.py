@@ -78,8 +78,7 @@ def test_before_bootstrap_every_use_says_to_bootstrap(empty):
 def test_two_processes_at_once_make_each_table_once(empty, settings):
     created = race("bootstrap", settings, processes=2, threads=2)
     told, there = Counter(name for names in created for name in names), Counter(empty.bootstrap().tables_existing)
-    # of two that make one table, BigQuery's emulator now and then tells both that it was the other
-    assert told <= there if settings.ledger_engine == "bigquery" else told == there
+    assert told == there
     assert empty.missing() == ()
 
 
