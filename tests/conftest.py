@@ -12,6 +12,7 @@ from hypothesis import settings as examples
 
 from src.core.base.settings import Settings
 from tests.engines import places
+from tests.engines.analyzer.client import running_analyzer
 from tests.engines.emulator import running_emulator
 from tests.engines.kept_dataset import KeptDataset
 from tests.engines.postgres import running_postgres
@@ -19,7 +20,7 @@ from tests.fakes import made_once
 
 TESTS = Path(__file__).parent
 OF_PROCESSES = {"acceptance", "delivery", "fuzz"}
-ENGINE_FIXTURES = {"postgres_server", "bigquery_emulator", "kept_dataset", "analyzer_python"}
+ENGINE_FIXTURES = {"postgres_server", "bigquery_emulator", "kept_dataset", "analyzer"}
 ENGINES_BY = ("settings", "engine", "shared")  # fixtures whose parameter is an engine's name
 NO_PARAMETERS = SimpleNamespace(params={})
 STARTS = {"subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty"}
@@ -105,12 +106,13 @@ def kept_dataset(bigquery_emulator, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def analyzer_python():
-    """The interpreter that has Google's analyzer."""
-    _need("Google's SQL analyzer", places.analyzer())
-    return places.analyzer()
+def analyzer():
+    """Google's own, one for all tests of this process: it takes seconds to start, and a gigabyte."""
+    with running_analyzer(_need("Google's SQL analyzer", places.analyzer())) as running:
+        yield running
 
 
-def _need(engine, place):
+def _need(engine: str, place: Path | None) -> Path:
     if place is None:
         (pytest.fail if places.required() else pytest.skip)(f"{engine} is not there; {places.MEND}")
+    return place

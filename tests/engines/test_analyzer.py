@@ -1,16 +1,16 @@
 """Google's own analyzer and evaluator, in one process: they judge the goldens and every SQL file of `configs`."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from src.core.base.schema import Field, TableSchema
+from src.core.engine.bq_values import with_parameters
 from src.core.ledger.model import load_model
+from tests.core.engine.test_bq_nulls import texts
 from tests.engines.analyzer import goldens
 from tests.engines.analyzer.__main__ import answered
-from tests.engines.analyzer.client import Analyzer, running_analyzer
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 ONBOARDING, BOOTSTRAP, GCP = CONFIGS / "setup/organizations/onboarding", CONFIGS / "setup/bootstrap", CONFIGS / "gcp/cost"
@@ -48,12 +48,6 @@ def type_of(field: Field) -> str:
 
 def relation(fields: tuple[Field, ...]) -> str:
     return "SELECT " + ", ".join(f"CAST(NULL AS {type_of(field)}) AS `{field.name}`" for field in fields)
-
-
-@pytest.fixture(scope="module")
-def analyzer(analyzer_python: Path) -> Iterator[Analyzer]:
-    with running_analyzer(analyzer_python) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +122,11 @@ def test_the_goldens_are_what_the_evaluator_answers(analyzer):
     for path in goldens.topics():
         kept = goldens.read(path)
         assert answered(analyzer, kept) == kept
+
+
+def test_a_comparison_with_null_is_taken_as_it_is_written_and_not_as_it_was(analyzer):
+    rows = {"t": "SELECT 'a' AS x, DATE '2026-11-01' AS day"}
+    for sql, _ in texts():
+        values = {"a": None, "b": "2026-11-01"} if "@b" in sql else {"a": None}
+        assert "cannot be literal NULL" in str(analyzer.analyse(sql.replace("@a", "NULL"), rows, {"b": "DATE"}))
+        assert analyzer.analyse(with_parameters(sql, values)[0], rows, {"b": "DATE"}) is None
