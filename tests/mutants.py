@@ -147,7 +147,7 @@ def selections(defects: Sequence[Defect]) -> list[Selection]:
 
 
 def told(defect: Defect, ran: Ran) -> str:
-    return f"{defect.part:<14} {ran.word:<6} {ran.seconds:5.1f} s  {defect.harm}"
+    return f"{defect.part:<15} {ran.word:<6} {ran.seconds:5.1f} s  {defect.harm}"
 
 
 def stayed(defect: Defect, ran: Ran) -> str:
@@ -184,7 +184,7 @@ def plant(tree: Path, chosen: Sequence[Defect], workers: int) -> int:
         for defect in chosen:
             lack = lacking(defect)
             if lack is not None:
-                say(f"{defect.part:<14} not tried: no {lack}")
+                say(f"{defect.part:<15} not tried: no {lack}  {defect.harm}")
                 untried += 1
                 continue
             ran = next(outcomes)
