@@ -53,9 +53,10 @@ def _folder(given: argparse.Namespace, name: str) -> Path | None:
 
     Each pair has its own, for a ledger and a warehouse that do not know each other are no service.
     """
+    # the number rises with how the emulator stores: what an earlier one kept, this one would open as something else
     if not given.keep:
         return None
-    home = Path(tempfile.gettempdir()) / f"convergence-engines-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]}"
+    home = Path(tempfile.gettempdir()) / f"convergence-engines-2-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]}"
     pair = home / f"{given.ledger}-{given.warehouse}"
     for folder in (home, pair):
         folder.mkdir(mode=0o711, exist_ok=True)

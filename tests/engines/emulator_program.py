@@ -137,6 +137,8 @@ def conflicts() -> Iterator[None]:
     try:
         yield
     except duckdb.TransactionException as conflict:
+        if "conflict" not in str(conflict).lower():
+            raise
         if made := CREATED.search(str(conflict)):
             raise BigQueryError("duplicate", f"Already Exists: {made['name']}") from conflict
         raise BigQueryError("invalidQuery", "Transaction is aborted due to concurrent update") from conflict
