@@ -59,6 +59,11 @@ def pytest_unconfigure(config):
         made_once.end()
 
 
+def pytest_ignore_collect(collection_path, config):
+    """What would be left out whole need not be read."""
+    return True if "not process" in config.option.markexpr and collection_path in {TESTS / name for name in OF_PROCESSES} else None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """`make test-fast` leaves out what needs an engine or starts a process."""

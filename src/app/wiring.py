@@ -62,7 +62,7 @@ class Parts:
     def start_sandbox(self) -> None:
         """Before anything else is looked at: it says where the providers are."""
         if self.settings.sandbox and self.sandbox is None:
-            self.sandbox = Sandbox(self.settings.data_dir / "sandbox", self.clock)
+            self.sandbox = Sandbox(self.settings.data_dir / "sandbox", self.clock, rows_per_hour=self.settings.sandbox_rows_per_hour)
             self.sandbox.start()
             self.settings = self.settings.model_copy(update=dict(self.sandbox.endpoints))
 

@@ -11,7 +11,7 @@ import uvicorn
 
 from src.core.base.clock import Clock
 from src.core.base.faults import Unavailable
-from src.sandbox.gcp.books import ROWS_PER_HOUR
+from src.core.base.settings import SANDBOX_ROWS_PER_HOUR
 from src.sandbox.gcp.provider import Gcp
 from src.sandbox.provider import Provider
 from src.sandbox.routing import Router
@@ -25,7 +25,7 @@ OWNER_ONLY = 0o700
 class Sandbox:
     """`today` holds the date still; left out, the clock says it. The export is read without `start()`; the rest needs it."""
 
-    def __init__(self, folder: Path, clock: Clock, today: date | None = None, *, rows_per_hour: int = ROWS_PER_HOUR) -> None:
+    def __init__(self, folder: Path, clock: Clock, today: date | None = None, *, rows_per_hour: int = SANDBOX_ROWS_PER_HOUR) -> None:
         folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
         self.gcp = Gcp(folder, clock, today=today, rows_per_hour=rows_per_hour)
         self._providers: tuple[Provider, ...] = (self.gcp,)

@@ -18,6 +18,7 @@ from src.core.base.names import Environment
 ROOT = Path(__file__).resolve().parents[3]
 CORS_EXAMPLE = 'CORS_ORIGINS=["http://localhost:3000"]'
 ROOT_KEY_MINIMUM = 32
+SANDBOX_ROWS_PER_HOUR = 15
 ROOT_KEY = re.compile(r"[!-~]+")
 LEDGERS = ("sqlite", "postgresql", "bigquery")
 PROVIDER_URLS = (
@@ -89,6 +90,12 @@ class Settings(BaseSettings):
     )
     configs_dir: Path = Field(default=ROOT / "configs", description="Folder of pipelines, schemas, views and seeds")
     sandbox: bool = Field(default=False, description="Uses the bundled provider sandbox instead of real providers; never in production")
+    sandbox_rows_per_hour: int = Field(
+        default=SANDBOX_ROWS_PER_HOUR,
+        ge=1,
+        le=10_000,
+        description="Rows the sandbox's bill has for each account and hour; what is planted in it comes on top",
+    )
 
     duckdb_memory_limit: str = Field(
         default="2GB", pattern=r"^\d+(\.\d+)?\s?(MB|GB|MiB|GiB)$", description="Memory each open dataset may use"

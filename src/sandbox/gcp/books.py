@@ -10,6 +10,7 @@ from functools import lru_cache
 from itertools import islice
 from random import Random
 
+from src.core.base.settings import SANDBOX_ROWS_PER_HOUR
 from src.sandbox.gcp import month_end
 from src.sandbox.gcp.catalogue import COMPOSER, MARKETPLACE, SUPPORT
 from src.sandbox.gcp.fleet import Asset, fleet
@@ -18,7 +19,6 @@ from src.sandbox.gcp.worlds import BillingAccount
 
 SEED = "convergence-1"
 FIRST_DAY = date(2025, 1, 1)
-ROWS_PER_HOUR = 15
 # Four loads a day, of six hours of usage each. The last is written seconds before midnight.
 LOADS = ((3 * HOUR + 729, -6 * HOUR), (9 * HOUR + 871, 0), (15 * HOUR + 662, 6 * HOUR), (DAY - 3, 12 * HOUR))
 LOAD_HOURS = 6
@@ -53,7 +53,7 @@ def invoice_month(start: int, exported: int) -> str:
 
 
 class Books:
-    def __init__(self, account: BillingAccount, rows_per_hour: int = ROWS_PER_HOUR) -> None:
+    def __init__(self, account: BillingAccount, rows_per_hour: int = SANDBOX_ROWS_PER_HOUR) -> None:
         self.account = account
         self.rows_per_hour = rows_per_hour
         self._fleet = fleet(account, rows_per_hour, SEED)

@@ -5,8 +5,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from src.core.base.faults import Missing
+from src.core.base.settings import SANDBOX_ROWS_PER_HOUR
 from src.sandbox.gcp.answers import Answers, count
-from src.sandbox.gcp.books import FIRST_DAY, ROWS_PER_HOUR, Books, parts_there
+from src.sandbox.gcp.books import FIRST_DAY, Books, parts_there
 from src.sandbox.gcp.detailed import by_resource
 from src.sandbox.gcp.rows import Row
 from src.sandbox.gcp.shelf import Shelf
@@ -16,7 +17,7 @@ from src.sandbox.gcp.worlds import DATASET, PROJECTS, BillingAccount, UsageTable
 class Exports:
     """All usage exports of the sandbox, as files and as rows."""
 
-    def __init__(self, folder: Path, today: Callable[[], date], rows_per_hour: int = ROWS_PER_HOUR) -> None:
+    def __init__(self, folder: Path, today: Callable[[], date], rows_per_hour: int = SANDBOX_ROWS_PER_HOUR) -> None:
         self.today = today
         self._folder = folder
         self._lock = threading.Lock()

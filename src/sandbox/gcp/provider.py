@@ -6,9 +6,9 @@ from threading import Event
 from starlette.types import ASGIApp
 
 from src.core.base.clock import Clock
+from src.core.base.settings import SANDBOX_ROWS_PER_HOUR
 from src.sandbox.gcp.answers import Answers
 from src.sandbox.gcp.bigquery import BigQuery
-from src.sandbox.gcp.books import ROWS_PER_HOUR
 from src.sandbox.gcp.exports import Exports
 from src.sandbox.gcp.keys import Keys
 from src.sandbox.gcp.service import Service, Trouble
@@ -21,7 +21,7 @@ from src.sandbox.gcp.worlds import DEMO, SERVICE_ACCOUNTS
 class Gcp:
     """Google Cloud as the sandbox knows it. `shelf` and `today` make it the source of a FolderExport."""
 
-    def __init__(self, folder: Path, clock: Clock, *, today: date | None = None, rows_per_hour: int = ROWS_PER_HOUR) -> None:
+    def __init__(self, folder: Path, clock: Clock, *, today: date | None = None, rows_per_hour: int = SANDBOX_ROWS_PER_HOUR) -> None:
         self._clock = clock
         self._today = today
         self._exports = Exports(folder / self.name, self.today, rows_per_hour)

@@ -19,9 +19,16 @@ def exports() -> Path:
 
 
 @pytest.fixture(scope="session")
-def onboarded(exports: Path, tmp_path_factory: pytest.TempPathFactory) -> History:
-    with billing(tmp_path_factory.mktemp("onboarded"), TODAY, exports) as here:
-        asyncio.run(here.onboard())
+def begun(exports: Path, tmp_path_factory: pytest.TempPathFactory) -> History:
+    with billing(tmp_path_factory.mktemp("begun"), TODAY, exports) as here:
+        asyncio.run(here.begin())
+    return here.history
+
+
+@pytest.fixture(scope="session")
+def onboarded(begun: History, tmp_path_factory: pytest.TempPathFactory) -> History:
+    with billing(tmp_path_factory.mktemp("onboarded"), TODAY, history=begun) as here:
+        asyncio.run(here.connect())
     return here.history
 
 
@@ -33,14 +40,21 @@ def october_loaded(onboarded: History, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture
+def bare(tmp_path: Path, begun: History) -> Iterator[Billing]:
+    """An organisation without a credential, in a place of its own."""
+    with billing(tmp_path, TODAY, history=begun) as here:
+        yield here
+
+
+@pytest.fixture
 def acme(tmp_path: Path, onboarded: History) -> Iterator[Billing]:
-    """An organisation with a credential, in a place of its own."""
+    """The same with a credential."""
     with billing(tmp_path, TODAY, history=onboarded) as here:
         yield here
 
 
 @pytest.fixture
 def october(tmp_path: Path, october_loaded: History) -> Iterator[Billing]:
-    """The same once October was loaded."""
+    """And once October was loaded."""
     with billing(tmp_path, TODAY, history=october_loaded) as here:
         yield here

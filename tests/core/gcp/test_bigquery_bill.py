@@ -21,7 +21,7 @@ from src.sandbox.gcp.worlds import DOLLARS, detailed_table
 from tests.core.gcp.conftest import TODAY
 from tests.core.gcp.handmade import SCHEMA, Hand, load, row
 from tests.fakes.bigquery_source import BigQuerySource, bigquery_source, write
-from tests.fakes.billing import ROOT, Billing, billing
+from tests.fakes.billing import Billing, billing
 from tests.fakes.google import service_account
 
 # Who wrote a row and when differs from run to run, and how a source counts bytes and versions from source to source.
@@ -45,7 +45,7 @@ def source(bigquery_emulator):
 async def office(folder: Any, **settings: Any) -> AsyncIterator[Billing]:
     """An organisation without credentials; what it keeps in an engine that others use too is gone afterwards."""
     with billing(folder, TODAY, **settings) as here:
-        await onboard(here)
+        await here.begin()
         try:
             yield here
         finally:
@@ -175,7 +175,7 @@ async def test_a_bill_of_every_column_comes_through_bigquery_unchanged(tmp_path,
         with source.client() as client:
             rows = pa.concat_tables([pq.read_table(path) for path in files])
             write(client, table.source, rows.append_column("load_day", pc.cast(rows["export_time"], pa.date32())))
-        await onboard(sandbox)
+        await sandbox.begin()
         load(sandbox, first, last, Known(table, folder), late_days=0)
         expected = bill(sandbox)
     async with office(tmp_path / "streamed", sandbox=False, **source.settings) as here:
@@ -186,8 +186,3 @@ async def test_a_bill_of_every_column_comes_through_bigquery_unchanged(tmp_path,
         for rows_of in ("gcp_billing_daily_raw", "gcp_cost_daily"):
             assert len(found[rows_of]) > 100
             assert found[rows_of] == expected[rows_of]
-
-
-async def onboard(here: Billing) -> None:
-    given = {"org_slug": "acme_corp", "company_name": "Acme", "admin_email": "finops@example.com"}
-    (await here.parts.executor.run("setup/organizations/onboarding", actor=ROOT, tenant=here.tenant, inputs=given)).require()

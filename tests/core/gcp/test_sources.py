@@ -11,7 +11,7 @@ from src.core.base.faults import BooksNotClosed, QualityFailed, Rejected
 from src.core.base.settings import use_settings
 from tests.core.gcp.conftest import TODAY
 from tests.core.gcp.handmade import Hand, connect, load, row, said
-from tests.fakes.billing import ROOT, Billing, billing
+from tests.fakes.billing import Billing
 
 
 def day(number, month=11):
@@ -20,14 +20,6 @@ def day(number, month=11):
 
 def days(first, last, month=11):
     return [day(number, month) for number in range(first, last + 1)]
-
-
-@pytest.fixture
-async def bare(tmp_path):
-    with billing(tmp_path, TODAY) as here:
-        given = {"org_slug": "acme_corp", "company_name": "Acme", "admin_email": "finops@example.com"}
-        (await here.parts.executor.run("setup/organizations/onboarding", actor=ROOT, tenant=here.tenant, inputs=given)).require()
-        yield here
 
 
 async def test_an_export_that_takes_over_leaves_the_days_before_it_whole(bare: Billing):
