@@ -247,7 +247,7 @@ def _expected(tenant: Tenant) -> Iterator[tuple[str, Money]]:
     if tenant.credential is None:
         return
     accounts = PROJECTS.get(json.loads(tenant.credential.read_text())["project_id"], ())
-    sandbox = Gcp(Path(tempfile.gettempdir()) / "never-written", SystemClock())
+    sandbox = Gcp(Path(tempfile.gettempdir()) / "never-written", SystemClock(), rows_per_hour=load_settings().sandbox_rows_per_hour)
     right: Money = {}
     for account in accounts:
         table = (detailed_table if account.detailed else standard_table)(account)

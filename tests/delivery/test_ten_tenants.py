@@ -13,6 +13,7 @@ import pytest
 from src.core.base.faults import Misconfigured
 from test_10_tenants import _running_demo
 from tests.delivery.stand_ins import ROOT
+from tests.fakes.made_once import ROWS_PER_HOUR
 from tests.fakes.running import ROOT_KEY, RunningService, free_port
 
 TENANTS = str(ROOT / "test_10_tenants.py")
@@ -22,18 +23,20 @@ def command(service: RunningService, *arguments: str) -> list[str]:
     return [sys.executable, "-u", TENANTS, "--url", service.address, "--organisations", "3", "--seconds", "240", *arguments]
 
 
+def given(root_key: str) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "CA_ROOT_API_KEY": root_key, "SANDBOX_ROWS_PER_HOUR": str(ROWS_PER_HOUR)}
+
+
 def ten(service: RunningService, *arguments: str, root_key: str = ROOT_KEY) -> "subprocess.CompletedProcess[str]":
-    environment = {"PATH": os.environ["PATH"], "CA_ROOT_API_KEY": root_key}
     return subprocess.run(
-        command(service, *arguments), env=environment, cwd=service.data, text=True, capture_output=True, timeout=300, check=False
+        command(service, *arguments), env=given(root_key), cwd=service.data, text=True, capture_output=True, timeout=300, check=False
     )
 
 
 def until(service: RunningService, line: str) -> "subprocess.Popen[str]":
     """One that has come as far as this line."""
-    environment = {"PATH": os.environ["PATH"], "CA_ROOT_API_KEY": ROOT_KEY}
     running = subprocess.Popen(
-        command(service), env=environment, cwd=service.data, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command(service), env=given(ROOT_KEY), cwd=service.data, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert running.stdout is not None
     while not running.stdout.readline().strip().startswith(line):

@@ -16,11 +16,10 @@ from src.core.base.secret import Secret
 from src.core.base.settings import Settings, use_settings
 from src.core.base.window import Window
 from src.core.pipeline.outcome import Outcome
+from tests.fakes import made_once
 
 ROOT = Actor("root")
 NOON = 12
-ROWS_PER_HOUR = 3
-"""A bill is proved by what is planted in it, and loads sooner without the rest."""
 
 
 class StillClock(SystemClock):
@@ -92,7 +91,13 @@ def billing(folder: Path, today: date, shared: Path | None = None, history: Hist
     if shared is not None and not history:
         shared.mkdir(parents=True, exist_ok=True)
         (data / "sandbox").symlink_to(shared)
-    given = {"embedded_data_dir": data, "sandbox": True, "sandbox_rows_per_hour": ROWS_PER_HOUR, "duckdb_memory_limit": "1GB", **settings}
+    given = {
+        "embedded_data_dir": data,
+        "sandbox": True,
+        "sandbox_rows_per_hour": made_once.ROWS_PER_HOUR,
+        "duckdb_memory_limit": "1GB",
+        **settings,
+    }
     made = Settings(_env_file=None, ca_root_api_key="admin_" + "k" * 40).model_copy(update=given)
     clock = StillClock(today, history.asked if history else 0)
     parts = Parts(made, clock=clock)

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx2
 
-from tests.fakes.made_once import lend_sandbox
+from tests.fakes import made_once
 from tests.fakes.nursery import ROOT as ROOT
 from tests.fakes.nursery import Child, Program, started
 
@@ -51,6 +51,7 @@ def environment(data: Path, **settings: str) -> dict[str, str]:
         "EMBEDDED_DATA_DIR": str(data),
         "LOG_FORMAT": "json",
         "RATE_LIMIT_ENABLED": "false",
+        "SANDBOX_ROWS_PER_HOUR": str(made_once.ROWS_PER_HOUR),
         **settings,
     }
 
@@ -73,7 +74,7 @@ class RunningService:
     def start(self) -> "RunningService":
         self.data.mkdir(parents=True, exist_ok=True)
         if self.settings.get("SANDBOX") == "true":
-            lend_sandbox(self.data)
+            made_once.lend_sandbox(self.data)
         arguments = ["src.app.main:app", "--host", "127.0.0.1", "--port", str(self.port), "--no-access-log"]
         self.process = started(Program("uvicorn", arguments, environment(self.data, **self.settings)), self.log)
         try:
