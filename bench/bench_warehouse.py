@@ -22,7 +22,7 @@ from src.core.base.names import Environment, org_slug
 from src.core.base.schema import Field, Partition, TableSchema
 from src.core.base.settings import Settings
 from src.core.engine import open_warehouse
-from src.core.engine.port import Fence, ParquetFiles, Slice
+from src.core.engine.port import Fence, ParquetFiles, TablePart
 
 MEMORY, THREADS = "4GB", 2
 SEED = "seed.duckdb"
@@ -101,7 +101,7 @@ def ours(folder: Path, part: str) -> None:
     first, last = window(part)
     started = time.perf_counter()
     with warehouse.publication(TENANT, "bench", Fence("bench", time.time_ns())) as publication:
-        publication.replace("cur", ParquetFiles(tuple(files(io, part))), Slice("day", first, last))
+        publication.replace("cur", ParquetFiles(tuple(files(io, part))), TablePart("day", first, last))
         publication.execute(CLEAR, {"first": first, "last": last})
         publication.execute(AGGREGATE, {"first": first, "last": last})
     print(f"measured {time.perf_counter() - started}")

@@ -43,7 +43,7 @@ DEFECTS = (
     Defect(
         "publication",
         "the last day of a window that is loaded again stands twice",
-        "src/core/engine/slices.py",
+        "src/core/engine/table_parts.py",
         'yield part.column, "<", part.end + ONE_DAY',
         'yield part.column, "<", part.end',
         ("tests/contract/warehouse/test_publication.py::test_a_replacement_takes_only_its_days",),

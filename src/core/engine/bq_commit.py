@@ -20,7 +20,7 @@ from src.core.base.faults import Fault, Superseded, Throttled
 from src.core.engine.bq_catalogue import FENCES
 from src.core.engine.bq_jobs import Jobs
 from src.core.engine.bq_pending import Pending
-from src.core.engine.bq_slices import quoted
+from src.core.engine.bq_table_parts import quoted
 from src.core.engine.port import Fence, Params
 
 TABLE_SCOPE: Final = "table:"

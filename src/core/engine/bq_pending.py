@@ -16,7 +16,7 @@ from sqlglot.dialects.bigquery import BigQuery
 
 from src.core.base.faults import Rejected
 from src.core.engine.bq_catalogue import Relation
-from src.core.engine.bq_slices import Condition, quoted
+from src.core.engine.bq_table_parts import Condition, quoted
 from src.core.engine.bq_types import shown
 from src.core.engine.dialect import is_common
 

@@ -23,11 +23,11 @@ from src.core.engine.bq_faults import told
 from src.core.engine.bq_jobs import REQUEST_SECONDS, Jobs
 from src.core.engine.bq_pending import Pending, Sight, creation, parsed_columns, steady_condition
 from src.core.engine.bq_remote import remote_rows
-from src.core.engine.bq_slices import Condition, condition, guard, quoted, require_inside
 from src.core.engine.bq_staging import Given, arrow_field, fields_of_arrow, given, pieces, plain_field, relaxed, shaped
+from src.core.engine.bq_table_parts import Condition, condition, guard, quoted, require_inside
 from src.core.engine.bq_types import fields_of
 from src.core.engine.dialect import Checked, Purpose
-from src.core.engine.port import WHOLE_TABLE, Fence, Params, ParquetFiles, RemoteRows, Slice, Source, Staged
+from src.core.engine.port import WHOLE_TABLE, Content, Fence, Params, ParquetFiles, RemoteRows, Staged, TablePart
 from src.core.engine.sources import matched
 
 # How long what a killed process has prepared may stand: longer than any run, so that nothing is taken from under a living one.
@@ -85,11 +85,11 @@ class BigQueryPublication:
             self._staged[name] = Relation(name, tuple(fields_of(TableSchema(name, fields))))
             return staged
 
-    def remove(self, table: str, part: Slice = WHOLE_TABLE) -> int:
+    def remove(self, table: str, part: TablePart = WHOLE_TABLE) -> int:
         with self._statement():
             return self._remove(self._target(table), part)
 
-    def insert(self, table: str, sql: str, params: Params | None = None, part: Slice = WHOLE_TABLE) -> int:
+    def insert(self, table: str, sql: str, params: Params | None = None, part: TablePart = WHOLE_TABLE) -> int:
         with self._statement():
             target = self._target(table)
             known = self._checked(sql)
@@ -101,11 +101,11 @@ class BigQueryPublication:
                 text = f"SELECT {', '.join(quoted(name) for name in columns)} FROM (\n{text}\n) WHERE {check.sql}"
             return self._write(target, "INSERT INTO {} " + f"({names})\n", text, {**values, **check.values})
 
-    def append(self, table: str, source: Source) -> int:
+    def append(self, table: str, source: Content) -> int:
         with self._statement():
             return self._load(self._target(table), source, WHOLE_TABLE)
 
-    def replace(self, table: str, source: Source, part: Slice = WHOLE_TABLE) -> int:
+    def replace(self, table: str, source: Content, part: TablePart = WHOLE_TABLE) -> int:
         with self._statement():
             target = self._target(table)
             self._remove(target, part)
@@ -173,7 +173,7 @@ class BigQueryPublication:
         named = tuple(root.named_selects) if isinstance(root, exp.Select) and not root.is_star else ()
         return named if named and all(named) else self._jobs.dry(text, values).columns
 
-    def _remove(self, target: Pending, part: Slice) -> int:
+    def _remove(self, target: Pending, part: TablePart) -> int:
         self._commit.fence(target.name)
         return self._take(target, condition(part, target.relation.fields, self._prefix()))
 
@@ -212,7 +212,7 @@ class BigQueryPublication:
         done = self._jobs.run(making + self._sight.text(sql, root, made), values)
         return done.statements[-1][1] if done.statements else done.affected
 
-    def _load(self, target: Pending, source: Source, part: Slice) -> int:
+    def _load(self, target: Pending, source: Content, part: TablePart) -> int:
         fields = tuple(plain_field(column) for column in target.relation.fields)
         held = given(self._io, source, fields)
         columns = matched(held.columns, target.relation.columns)

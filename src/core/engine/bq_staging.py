@@ -20,7 +20,7 @@ from src.core.base.schema import SPELLINGS, Field
 from src.core.engine.bq_types import ARROW
 from src.core.engine.dialect_types import NUMERIC_SCALE, NUMERIC_WHOLE
 from src.core.engine.duckdb_values import reader_of
-from src.core.engine.port import ParquetFiles, Source
+from src.core.engine.port import Content, ParquetFiles
 from src.core.engine.room import room_for_files
 from src.core.engine.sources import inside
 
@@ -60,7 +60,7 @@ class Given:
     batches: Iterator[pa.RecordBatch]
 
 
-def given(io: Path, source: Source, fields: Sequence[Field]) -> Given:
+def given(io: Path, source: Content, fields: Sequence[Field]) -> Given:
     """`fields` are what rows in Python are strictly made into."""
     if isinstance(source, ParquetFiles):
         return _of_files([inside(io, path) for path in source.paths])

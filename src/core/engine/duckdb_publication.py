@@ -24,11 +24,11 @@ from src.core.base.schema import TableSchema
 from src.core.engine.dialect import Catalogue
 from src.core.engine.duckdb_faults import BROKEN, RETRY_SECONDS, fault_of
 from src.core.engine.duckdb_instance import FENCES, HOUSEKEEPING, Instance
-from src.core.engine.duckdb_slices import conditions, guarded
 from src.core.engine.duckdb_sources import Incoming, incoming, stage
+from src.core.engine.duckdb_table_parts import conditions, guarded
 from src.core.engine.duckdb_types import quoted
 from src.core.engine.duckdb_values import bound, plain_table
-from src.core.engine.port import WHOLE_TABLE, Fence, Params, ParquetFiles, RemoteRows, Slice, Source, Staged
+from src.core.engine.port import WHOLE_TABLE, Content, Fence, Params, ParquetFiles, RemoteRows, Staged, TablePart
 from src.core.engine.sources import matched
 
 TABLE_SCOPE = "table:"
@@ -114,12 +114,12 @@ class DuckDBPublication:
             self._staged[name] = {column: str(kind) for column, kind in zip(seen.columns, seen.types, strict=True)}
             return staged
 
-    def remove(self, table: str, part: Slice = WHOLE_TABLE) -> int:
+    def remove(self, table: str, part: TablePart = WHOLE_TABLE) -> int:
         with self._statement():
             self._check_target(table)
             return self._delete(table, part)
 
-    def insert(self, table: str, sql: str, params: Params | None = None, part: Slice = WHOLE_TABLE) -> int:
+    def insert(self, table: str, sql: str, params: Params | None = None, part: TablePart = WHOLE_TABLE) -> int:
         with self._statement():
             self._check_target(table)
             rendered = self._catalogue().render(sql)
@@ -129,13 +129,13 @@ class DuckDBPublication:
             rows = f"SELECT * FROM ({rendered.sql}){guard.clause}"
             return _count(self._cursor.execute(f"INSERT INTO {quoted(table)} BY NAME {rows}", {**values, **guard.values}))
 
-    def append(self, table: str, source: Source) -> int:
+    def append(self, table: str, source: Content) -> int:
         with self._statement():
             self._check_target(table)
             with incoming(self._cursor, self._instance, table, source) as rows:
                 return self._insert(table, rows, WHOLE_TABLE)
 
-    def replace(self, table: str, source: Source, part: Slice = WHOLE_TABLE) -> int:
+    def replace(self, table: str, source: Content, part: TablePart = WHOLE_TABLE) -> int:
         with self._statement():
             self._check_target(table)
             self._delete(table, part)
@@ -166,12 +166,12 @@ class DuckDBPublication:
         catalogue = self._instance.catalogue()
         return catalogue.extended(self._staged) if self._staged else catalogue
 
-    def _delete(self, table: str, part: Slice) -> int:
+    def _delete(self, table: str, part: TablePart) -> int:
         where = conditions(part, self._instance.catalogue().need(table))
         self._fence_table(table)
         return _count(self._cursor.execute(f"DELETE FROM {quoted(table)}{where.clause}", where.values))
 
-    def _insert(self, table: str, rows: Incoming, part: Slice) -> int:
+    def _insert(self, table: str, rows: Incoming, part: TablePart) -> int:
         if rows.empty:
             return 0
         guard = guarded(part, self._instance.catalogue().need(table), rows.columns)

@@ -16,7 +16,7 @@ from src.core.base.schema import Field, TableSchema
 from src.core.engine.duckdb_instance import Instance
 from src.core.engine.duckdb_types import column_of, quoted
 from src.core.engine.duckdb_values import reader_of
-from src.core.engine.port import ParquetFiles, Source, Staged
+from src.core.engine.port import Content, ParquetFiles, Staged
 from src.core.engine.sources import inside, matched
 
 VIEW = "x_incoming_rows"
@@ -50,7 +50,7 @@ class _SourceWatch:
 
 
 @contextmanager
-def incoming(cursor: duckdb.DuckDBPyConnection, instance: Instance, table: str, source: Source) -> Iterator[Incoming]:
+def incoming(cursor: duckdb.DuckDBPyConnection, instance: Instance, table: str, source: Content) -> Iterator[Incoming]:
     columns = instance.catalogue().need(table)
     if isinstance(source, ParquetFiles):
         yield _parquet(cursor, instance.io, source, columns)

@@ -57,11 +57,11 @@ class RemoteRows:
     days: tuple[date, ...]
 
 
-Source: TypeAlias = "pa.Table | pa.RecordBatchReader | ParquetFiles | Iterable[Row]"
+Content: TypeAlias = "pa.Table | pa.RecordBatchReader | ParquetFiles | Iterable[Row]"
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
+class TablePart:
     """The part of a table that a replacement stands for: the days of one column, both ends included, and columns that equal a value
     or one of several."""
 
@@ -71,7 +71,7 @@ class Slice:
     equal: Mapping[str, str | int | date | tuple[str, ...] | tuple[date, ...]] | None = None
 
 
-WHOLE_TABLE = Slice()
+WHOLE_TABLE = TablePart()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +121,15 @@ class Publication(Protocol):
         """
         ...
 
-    def remove(self, table: str, part: Slice = WHOLE_TABLE) -> int: ...
+    def remove(self, table: str, part: TablePart = WHOLE_TABLE) -> int: ...
 
-    def insert(self, table: str, sql: str, params: Params | None = None, part: Slice = WHOLE_TABLE) -> int:
+    def insert(self, table: str, sql: str, params: Params | None = None, part: TablePart = WHOLE_TABLE) -> int:
         """Appends the rows of a query, its columns matched by name; a row outside `part` is refused."""
         ...
 
-    def append(self, table: str, source: Source) -> int: ...
+    def append(self, table: str, source: Content) -> int: ...
 
-    def replace(self, table: str, source: Source, part: Slice = WHOLE_TABLE) -> int: ...
+    def replace(self, table: str, source: Content, part: TablePart = WHOLE_TABLE) -> int: ...
 
     def execute(self, sql: str, params: Params | None = None) -> int:
         """INSERT, UPDATE, DELETE or MERGE in GoogleSQL; the number of rows it touched."""

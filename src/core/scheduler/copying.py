@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 
 from src.core.base.documents import read_text
 from src.core.base.identity import Tenant
-from src.core.engine.port import Fence, Publication, Slice
+from src.core.engine.port import Fence, Publication, TablePart
 from src.core.ledger import dq, runs
 from src.core.ledger.dq import DqResult
 from src.core.ledger.runs import Run, StepLog
@@ -105,7 +105,7 @@ def _record(unit: Unit, run: Run) -> _Record:
 
 def _copy(publication: Publication, record: _Record) -> None:
     run = record.run
-    part = Slice(equal={"pipeline_logging_id": run.pipeline_logging_id})
+    part = TablePart(equal={"pipeline_logging_id": run.pipeline_logging_id})
     common = {
         "pipeline_logging_id": run.pipeline_logging_id,
         "org_slug": run.org_slug,

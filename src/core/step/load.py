@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 from src.core.base.identity import Tenant
 from src.core.base.schema import TableSchema
 from src.core.base.window import Window
-from src.core.engine.port import LOAD_DAY, WHOLE_TABLE, Fence, Publication, Scalar, Slice, Staged
+from src.core.engine.port import LOAD_DAY, WHOLE_TABLE, Fence, Publication, Scalar, Staged, TablePart
 from src.core.ledger import dq, tracking
 from src.core.ledger.tracking import TrackedDay
 from src.core.step import manifests
@@ -171,7 +171,9 @@ def _write(publication: Publication, loading: Loading, context: StepContext) -> 
         asked = {**destination.params, "source_table": batch.source, "days": days, "first": days[0], "last": days[-1]}
         if loading.books:
             written.read.add(batch.source, publication.query(loading.books.questions["totals_read"], asked).to_pylist())
-        part = Slice(equal={"source_table": batch.source, "ingest_date": tuple(days)}) if destination.mode == "overwrite" else WHOLE_TABLE
+        part = (
+            TablePart(equal={"source_table": batch.source, "ingest_date": tuple(days)}) if destination.mode == "overwrite" else WHOLE_TABLE
+        )
         written.rows += publication.insert(destination.table, destination.query, asked, part)
         written.rows_read += batch.rows
         context.still_wanted()
@@ -189,7 +191,7 @@ def _clear(publication: Publication, loading: Loading) -> None:
         for part in loading.parts:
             days = tuple(day.day for day in part.days)
             publication.remove(
-                destination.table, Slice("ingest_date", min(days), max(days), {"source_table": part.source, "ingest_date": days})
+                destination.table, TablePart("ingest_date", min(days), max(days), {"source_table": part.source, "ingest_date": days})
             )
 
 

@@ -3,7 +3,7 @@ from decimal import Decimal
 
 from src.core.base.identity import Tenant
 from src.core.base.schema import Field, Partition, TableSchema
-from src.core.engine.port import Fence, Slice, Warehouse
+from src.core.engine.port import Fence, TablePart, Warehouse
 
 COSTS = TableSchema(
     name="costs",
@@ -22,12 +22,18 @@ def row(day: date, cost: str = "1", service: str = "compute") -> dict[str, objec
     return {"day": day, "service": service, "cost": Decimal(cost)}
 
 
-def days(start: date, end: date) -> Slice:
-    return Slice("day", start, end)
+def days(start: date, end: date) -> TablePart:
+    return TablePart("day", start, end)
 
 
 def publish(
-    warehouse: Warehouse, tenant: Tenant, rows: list[dict[str, object]], generation: int, part: Slice | None = None, *, scope: str = "costs"
+    warehouse: Warehouse,
+    tenant: Tenant,
+    rows: list[dict[str, object]],
+    generation: int,
+    part: TablePart | None = None,
+    *,
+    scope: str = "costs",
 ) -> int:
     with warehouse.publication(tenant, f"run_{generation}", Fence(scope, generation)) as publication:
         return publication.append("costs", rows) if part is None else publication.replace("costs", rows, part)

@@ -9,7 +9,7 @@ import pytest
 from src.core.base.faults import Conflict, Missing, Rejected, Superseded
 from src.core.base.identity import Tenant
 from src.core.base.schema import Field, TableSchema
-from src.core.engine.port import Fence, ParquetFiles, Publication, Slice, Warehouse
+from src.core.engine.port import Fence, ParquetFiles, Publication, TablePart, Warehouse
 from tests.contract.warehouse.conftest import tenant_named
 from tests.contract.warehouse.tables import COSTS, MONDAY, TUESDAY, WEDNESDAY, days, publish, row, stored
 
@@ -36,13 +36,13 @@ def test_a_replacement_takes_only_its_days(warehouse, costs):
 
 def test_a_replacement_by_equal_columns_takes_only_those(warehouse, costs):
     publish(warehouse, costs, [row(MONDAY, "1", "compute"), row(MONDAY, "2", "storage")], 1)
-    publish(warehouse, costs, [row(MONDAY, "9", "storage")], 2, Slice("day", MONDAY, MONDAY, {"service": "storage"}))
+    publish(warehouse, costs, [row(MONDAY, "9", "storage")], 2, TablePart("day", MONDAY, MONDAY, {"service": "storage"}))
     assert [line[1:] for line in stored(warehouse, costs)] == [("compute", 1), ("storage", 9)]
 
 
 def test_a_replacement_of_the_whole_table_leaves_nothing_else(warehouse, costs):
     publish(warehouse, costs, [row(MONDAY), row(WEDNESDAY)], 1)
-    publish(warehouse, costs, [row(TUESDAY, "7")], 2, Slice())
+    publish(warehouse, costs, [row(TUESDAY, "7")], 2, TablePart())
     assert stored(warehouse, costs) == [(TUESDAY, "compute", Decimal(7))]
 
 
@@ -60,7 +60,7 @@ def test_the_last_moment_of_the_last_day_belongs_to_it(warehouse, acme):
     with warehouse.publication(acme, "r1", Fence("events", 1)) as publication:
         publication.append("events", [{"at": late}, {"at": after}])
     with warehouse.publication(acme, "r2", Fence("events", 2)) as publication:
-        publication.replace("events", [], Slice("at", MONDAY, TUESDAY))
+        publication.replace("events", [], TablePart("at", MONDAY, TUESDAY))
     assert warehouse.query(acme, "SELECT at FROM events").to_pylist() == [{"at": after}]
 
 

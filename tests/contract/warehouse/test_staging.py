@@ -9,7 +9,7 @@ import pytest
 
 from src.core.base.faults import Conflict, Missing, Rejected
 from src.core.base.schema import Field, TableSchema
-from src.core.engine.port import Fence, ParquetFiles, Slice
+from src.core.engine.port import Fence, ParquetFiles, TablePart
 
 CREDIT = (Field("type", "STRING"), Field("amount", "NUMERIC"))
 BILL = TableSchema(
@@ -145,7 +145,7 @@ def test_removal_takes_several_values_and_nothing_else(bill, acme):
     with bill.publication(acme, "run", Fence("s", 1)) as publication:
         publication.append("bill", [{"day": day, "origin": origin} for day in days for origin in ("a", "b")])
     with bill.publication(acme, "run", Fence("s", 2)) as publication:
-        removed = publication.remove("bill", Slice(equal={"day": (days[0], days[2]), "origin": "a"}))
+        removed = publication.remove("bill", TablePart(equal={"day": (days[0], days[2]), "origin": "a"}))
 
     left = bill.query(acme, "SELECT day FROM bill WHERE origin = 'a' ORDER BY day").to_pylist()
     assert removed == 2

@@ -10,11 +10,11 @@ from sqlglot import exp
 from src.core.base.faults import Missing
 from src.core.engine.bq_catalogue import Relation
 from src.core.engine.bq_pending import Pending, Sight, parsed_columns, steady_condition
-from src.core.engine.bq_slices import condition
-from src.core.engine.port import Slice
+from src.core.engine.bq_table_parts import condition
+from src.core.engine.port import TablePart
 
 FIELDS = (SchemaField("day", "DATE"), SchemaField("cost", "NUMERIC"))
-DAY = Slice("day", date(2026, 11, 1), date(2026, 11, 2))
+DAY = TablePart("day", date(2026, 11, 1), date(2026, 11, 2))
 RELATIONS = {
     "costs": Relation("costs", FIELDS),
     "other": Relation("other", FIELDS),

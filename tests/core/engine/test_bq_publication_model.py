@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from src.core.base.clock import SystemClock
 from src.core.base.schema import Field, TableSchema
 from src.core.engine import open_warehouse
-from src.core.engine.port import Fence, Publication, Slice
+from src.core.engine.port import Fence, Publication, TablePart
 from tests.contract.warehouse.conftest import prepare, settings_for, tenant_named
 
 MONDAY = date(2026, 11, 16)
@@ -33,10 +33,10 @@ rows = st.lists(
     max_size=3,
 )
 parts = st.one_of(
-    st.builds(lambda a, b: Slice("day", min(a, b), max(a, b)), days, days),
-    st.builds(lambda several: Slice(equal={"day": tuple(several)}), st.lists(days, max_size=2)),
-    st.just(Slice(equal={"service": "a"})),
-    st.just(Slice()),
+    st.builds(lambda a, b: TablePart("day", min(a, b), max(a, b)), days, days),
+    st.builds(lambda several: TablePart(equal={"day": tuple(several)}), st.lists(days, max_size=2)),
+    st.just(TablePart(equal={"service": "a"})),
+    st.just(TablePart()),
 )
 CHANGES = (
     "DELETE FROM costs WHERE day = @day",
@@ -52,7 +52,7 @@ CHANGES = (
 steps = st.one_of(
     st.tuples(st.just("append"), rows),
     st.tuples(st.just("remove"), parts),
-    st.tuples(st.just("replace"), rows, st.builds(lambda day: Slice("day", day, MONDAY + timedelta(3)), st.just(MONDAY))),
+    st.tuples(st.just("replace"), rows, st.builds(lambda day: TablePart("day", day, MONDAY + timedelta(3)), st.just(MONDAY))),
     st.tuples(st.just("insert"), days),
     st.tuples(st.just("execute"), st.sampled_from(CHANGES), days),
     st.tuples(st.just("query"), st.sampled_from([ALL, VIEW])),
@@ -69,7 +69,7 @@ def done(publication: Publication, step: tuple[Any, ...]) -> object:
             return publication.replace("costs", given_rows, part)
         case ("insert", day):
             sql = "SELECT cost, tags, day, service FROM costs WHERE day = @day AND cost > 3"
-            return publication.insert("costs", sql, {"day": day}, Slice("day", day, day))
+            return publication.insert("costs", sql, {"day": day}, TablePart("day", day, day))
         case ("execute", sql, day):
             return publication.execute(sql, {"day": day})
         case ("query", sql):

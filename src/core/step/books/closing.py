@@ -8,7 +8,7 @@ from typing import Any
 
 from src.core.base.faults import BooksNotClosed
 from src.core.base.window import Window
-from src.core.engine.port import Publication, Slice
+from src.core.engine.port import Publication, TablePart
 from src.core.providers.export import LoadDay
 from src.core.step.books.completeness import Calendar, SourceState, Standing, of_day, of_invoice_month
 from src.core.step.books.coverage import Remembered
@@ -234,7 +234,7 @@ class Closing:
         rows = self._changed_days(days)
         told = tuple(sorted({row["usage_date"] for row in rows}))
         if told:
-            self.publication.replace("x_cost_daily", rows, Slice(equal={"provider": self.books.provider, "usage_date": told}))
+            self.publication.replace("x_cost_daily", rows, TablePart(equal={"provider": self.books.provider, "usage_date": told}))
         return rows
 
     def _changed_days(self, days: list[DayTold]) -> list[dict[str, Any]]:
@@ -264,7 +264,7 @@ class Closing:
             }
             rows.append(self._stamped(row, said))
         if months:
-            part = Slice(equal={"provider": self.books.provider, "invoice_month": tuple(sorted(months))})
+            part = TablePart(equal={"provider": self.books.provider, "invoice_month": tuple(sorted(months))})
             self.publication.replace("x_cost_monthly", rows, part)
 
     def _keep_slices(self) -> None:
@@ -273,7 +273,7 @@ class Closing:
             changes = self.sources.remembered.changes(state, read.get(state.source, ()), self.run_id, self.at)
             rows = [{"provider": self.books.provider, **row} for row in changes]
             days = tuple(row["slice"] for row in rows)
-            taken = Slice(equal={"provider": self.books.provider, "source": state.source, "slice": days})
+            taken = TablePart(equal={"provider": self.books.provider, "source": state.source, "slice": days})
             self.publication.replace("x_source_slices", rows, taken)
 
     def _stamped(self, row: dict[str, Any], said: Said | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Final, Literal, TypeAlias
 
 from src.core.base.faults import Rejected
-from src.core.engine.port import Slice
+from src.core.engine.port import TablePart
 
 ONE_DAY: Final = timedelta(days=1)
 OUTSIDE: Final = "a row lies outside the part of the table that it replaces"
@@ -13,7 +13,7 @@ Operator = Literal[">=", "<", "="]
 Comparison: TypeAlias = tuple[str, Operator, str | int | date | list[str | date]]
 
 
-def comparisons(part: Slice) -> Iterator[Comparison]:
+def comparisons(part: TablePart) -> Iterator[Comparison]:
     """Column, operator and value; a list stands for any of its values."""
     if part.column is None and (part.start or part.end):
         raise Rejected("a part with a start or an end names the column they are of")

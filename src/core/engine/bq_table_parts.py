@@ -14,8 +14,8 @@ from src.core.base.faults import Rejected
 from src.core.base.names import did_you_mean
 from src.core.engine.bq_types import quoted as quoted
 from src.core.engine.bq_types import shown
-from src.core.engine.port import Slice
-from src.core.engine.slices import OUTSIDE, Comparison, comparisons
+from src.core.engine.port import TablePart
+from src.core.engine.table_parts import OUTSIDE, Comparison, comparisons
 
 # What a day becomes beside a column of moments: its midnight, in UTC.
 MIDNIGHT: Final = {"TIMESTAMP": "TIMESTAMP({})", "DATETIME": "DATETIME({})"}
@@ -34,12 +34,12 @@ class Condition:
         return not self.sql
 
 
-def condition(part: Slice, fields: Sequence[SchemaField], prefix: str) -> Condition:
+def condition(part: TablePart, fields: Sequence[SchemaField], prefix: str) -> Condition:
     """The rows of the part; `prefix` keeps the names of its parameters apart from those of other parts."""
     return _condition(part, fields, {column.name: quoted(column.name) for column in fields}, prefix)
 
 
-def guard(part: Slice, fields: Sequence[SchemaField], given: Mapping[str, str], prefix: str) -> Condition:
+def guard(part: TablePart, fields: Sequence[SchemaField], given: Mapping[str, str], prefix: str) -> Condition:
     """True, or an error: a row that the same replacement would not remove would stand twice when it is run twice."""
     kinds = {column.name: shown(column) for column in fields}
     sources = {name: f"CAST({quoted(source)} AS {kinds[name]})" for source, name in given.items()}
@@ -49,7 +49,7 @@ def guard(part: Slice, fields: Sequence[SchemaField], given: Mapping[str, str], 
     return Condition(f"IF({inner.sql}, TRUE, ERROR(@{prefix}_outside))", {**inner.values, f"{prefix}_outside": OUTSIDE})
 
 
-def _condition(part: Slice, fields: Sequence[SchemaField], written: Mapping[str, str], prefix: str) -> Condition:
+def _condition(part: TablePart, fields: Sequence[SchemaField], written: Mapping[str, str], prefix: str) -> Condition:
     kinds = {column.name: shown(column) for column in fields}
     terms: list[str] = []
     values: dict[str, Any] = {}
@@ -73,7 +73,7 @@ def _check(column: str, known: Mapping[str, str], written: Mapping[str, str]) ->
         raise Rejected(f"the rows lack the column {column!r} that says which part of the table they replace")
 
 
-def require_inside(part: Slice, batch: pa.RecordBatch, given: Mapping[str, str]) -> None:
+def require_inside(part: TablePart, batch: pa.RecordBatch, given: Mapping[str, str]) -> None:
     """Rows that have the table's types already."""
     known = dict.fromkeys(batch.schema.names, "")
     terms = list(comparisons(part))

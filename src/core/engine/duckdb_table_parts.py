@@ -7,8 +7,8 @@ from typing import Any
 from src.core.base.faults import Rejected
 from src.core.base.names import did_you_mean
 from src.core.engine.duckdb_types import quoted
-from src.core.engine.port import Slice
-from src.core.engine.slices import OUTSIDE, comparisons
+from src.core.engine.port import TablePart
+from src.core.engine.table_parts import OUTSIDE, comparisons
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +17,13 @@ class Condition:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-def conditions(part: Slice, columns: Mapping[str, str]) -> Condition:
+def conditions(part: TablePart, columns: Mapping[str, str]) -> Condition:
     """The rows to remove."""
     terms, values = _terms(part, columns, {name: quoted(name) for name in columns})
     return Condition(f" WHERE {' AND '.join(terms)}" if terms else "", values)
 
 
-def guarded(part: Slice, columns: Mapping[str, str], given: Mapping[str, str]) -> Condition:
+def guarded(part: TablePart, columns: Mapping[str, str], given: Mapping[str, str]) -> Condition:
     """Refuses a row that the same replacement would not remove: run twice, it would stand twice."""
     sources = {name: f"CAST({quoted(source)} AS {columns[name]})" for source, name in given.items()}
     terms, values = _terms(part, columns, sources)
@@ -32,7 +32,7 @@ def guarded(part: Slice, columns: Mapping[str, str], given: Mapping[str, str]) -
     return Condition(f" WHERE CASE WHEN {' AND '.join(terms)} THEN true ELSE error($x_outside) END", {**values, "x_outside": OUTSIDE})
 
 
-def _terms(part: Slice, columns: Mapping[str, str], written: Mapping[str, str]) -> tuple[list[str], dict[str, Any]]:
+def _terms(part: TablePart, columns: Mapping[str, str], written: Mapping[str, str]) -> tuple[list[str], dict[str, Any]]:
     terms: list[str] = []
     values: dict[str, Any] = {}
     for number, (column, operator, value) in enumerate(comparisons(part)):
