@@ -27,9 +27,11 @@ from src.core.engine import open_warehouse
 from src.core.engine.dialect import Catalogue
 from src.core.engine.port import Warehouse
 from src.core.ledger.store import open_ledger
-from src.core.processors.gcp.bq_etl import BigQueryETLEngine, EtlStep, Table
-from src.core.providers.export import LoadDay, Place, Told
+from src.core.processors.gcp.bq_etl import BigQueryETLEngine
+from src.core.providers.export import LoadDay, OnBytes, Place
 from src.core.step.context import StepContext
+from src.core.step.gcp_tables import ExportTable, Table
+from src.core.step.source.engine import SourceStep
 
 MEMORY, THREADS = "4GB", 2
 ROOT = Path(__file__).resolve().parents[1]
@@ -96,12 +98,12 @@ class Files:
                 if since <= day <= until
             )
 
-    def fetch(self, table: str, days: Iterable[LoadDay], into: Path, told: Told) -> tuple[Path, ...]:  # noqa: ARG002 - there is one
+    def fetch(self, table: str, days: Iterable[LoadDay], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:  # noqa: ARG002 - there is one
         paths = []
         for day in days:
             path = into / f"{day.day}.parquet"
             path.hardlink_to(self._folder / path.name)
-            told(day.bytes)
+            on_bytes(day.bytes)
             paths.append(path)
         return tuple(paths)
 
@@ -181,7 +183,7 @@ def load(services: Services, folder: Path, days: tuple[date, ...], part: str) ->
     )
     engine = BigQueryETLEngine()
     document = engine.settings.configs_dir / "gcp/cost/billing.yml"
-    step = EtlStep(
+    step = SourceStep(
         source_query=query_of(document),
         destination_table="gcp_billing_daily_raw",
         schema_template="billing_cost",
@@ -190,7 +192,7 @@ def load(services: Services, folder: Path, days: tuple[date, ...], part: str) ->
         late_days=0,
         reload=True,
     )
-    engine.load_from(step, context, [(Table("bench", "export", TABLE), Files(folder, days))])
+    engine.engine.load(step, context, [ExportTable(Table("bench", "export", TABLE), Files(folder, days))])
 
 
 def query_of(document: Path) -> str:

@@ -111,7 +111,7 @@ DEFECTS = (
     Defect(
         "extract",
         "a year is loaded in one piece, and fills the disk",
-        "src/core/step/extract.py",
+        "src/core/step/source/staging.py",
         "        if held and rows + day.rows > rows_at_once:",
         "        if held and day.rows > rows_at_once:",
         ("tests/core/step/test_extract.py::test_a_load_of_any_length_takes_the_room_of_one_batch_where_nothing_waits_for_it",),
@@ -152,7 +152,7 @@ DEFECTS = (
     Defect(
         "gcp load",
         "the standard and the detailed export of one account are added",
-        "src/core/processors/gcp/bq_etl.py",
+        "src/core/step/gcp_tables.py",
         'account = facts.get("billing_account") or table.source',
         "account = table.source",
         ("tests/core/gcp/test_sources.py::test_of_one_account_that_two_credentials_read_one_export_counts",),
@@ -160,7 +160,7 @@ DEFECTS = (
     Defect(
         "gcp load",
         "rows that come after their window are not looked for",
-        "src/core/processors/gcp/bq_etl.py",
+        "src/core/step/source/engine.py",
         "last = min(calendar.today, window.end + timedelta(_late_days(step, books)))",
         "last = min(calendar.today, window.end)",
         ("tests/core/gcp/test_billing.py::test_a_window_alone_is_stale_where_the_source_went_on",),
@@ -240,8 +240,8 @@ DEFECTS = (
     Defect(
         "gcp load",
         "a run books an export whose account another credential reads better, and the bill doubles",
-        "src/core/processors/gcp/bq_etl.py",
-        "found = [table for table, _ in own if table.source in living]",
+        "src/core/step/gcp_tables.py",
+        "found = [table for table, _ in own if table.source in best]",
         "found = [table for table, _ in own]",
         ("tests/core/gcp/test_billing.py::test_an_account_that_another_credential_reads_better_is_not_loaded",),
     ),

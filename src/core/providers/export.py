@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 from src.core.base.faults import Conflict
 
 ExportKind = Literal["standard", "detailed"]
-Told = Callable[[int], None]
+OnBytes = Callable[[int], None]
 SHOWN_DAYS = 3
 
 
@@ -43,7 +43,7 @@ class BillingExport(Protocol):
         """The days in this range, both ends included, on which something was written; the oldest first."""
         ...
 
-    def fetch(self, table: str, days: Iterable[LoadDay], into: Path, told: Told) -> tuple[Path, ...]:
+    def fetch(self, table: str, days: Iterable[LoadDay], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         """Puts these days into `into` as Parquet files, whole and as they are, and tells how many bytes each took.
 
         A file says of each row on which day it was written, in the column LOAD_DAY, where that is not the day of its `export_time`.
@@ -62,13 +62,13 @@ class BillingExport(Protocol):
     def close(self) -> None: ...
 
 
-def require_listed(export: BillingExport, table: str, days: Sequence[LoadDay]) -> None:
+def require_listed(listing: Callable[[date, date], Iterable[LoadDay]], name: str, days: Sequence[LoadDay]) -> None:
     """Asked after days were read: what is still of the version it had before was of that version in between."""
     if days:
-        listed = {one.day: one.version for one in export.load_days(table, min(day.day for day in days), max(day.day for day in days))}
+        listed = {one.day: one.version for one in listing(min(day.day for day in days), max(day.day for day in days))}
         other = [day for day in days if listed.get(day.day) != day.version]
         if other:
-            raise changed(table, other)
+            raise changed(name, other)
 
 
 def changed(table: str, days: Sequence[LoadDay]) -> SourceChanged:

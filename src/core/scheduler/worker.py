@@ -28,7 +28,7 @@ from src.core.scheduler.recovery import recover, sweep
 from src.core.scheduler.settling import Ending
 from src.core.step import manifests
 from src.core.step.context import Services
-from src.core.step.extract import clear_leftovers
+from src.core.step.source.staging import clear_leftovers
 
 log = structlog.get_logger("worker")
 

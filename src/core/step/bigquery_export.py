@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from src.core.base.secret import Secret
 from src.core.base.settings import Settings
 from src.core.engine import open_tables
 from src.core.engine.remote import RemoteTable, RemoteTables
-from src.core.providers.export import LoadDay, Place, Told, changed, require_listed
+from src.core.providers.export import LoadDay, OnBytes, Place, changed, require_listed
 
 
 class BigQueryExport:
@@ -23,10 +24,10 @@ class BigQueryExport:
     def load_days(self, table: str, since: date, until: date) -> tuple[LoadDay, ...]:
         return tuple(LoadDay(day.day, day.rows, day.bytes, day.version) for day in self._tables.days(self._named(table), since, until))
 
-    def fetch(self, table: str, days: Iterable[LoadDay], into: Path, told: Told) -> tuple[Path, ...]:
+    def fetch(self, table: str, days: Iterable[LoadDay], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         wanted = tuple(days)
-        paths = tuple(self._brought(table, day, into, told) for day in wanted)
-        require_listed(self, table, wanted)
+        paths = tuple(self._brought(table, day, into, on_bytes) for day in wanted)
+        require_listed(partial(self.load_days, table), table, wanted)
         return paths
 
     def place(self, table: str, days: Iterable[LoadDay]) -> Place | None:
@@ -37,10 +38,10 @@ class BigQueryExport:
     def close(self) -> None:
         self._tables.close()
 
-    def _brought(self, table: str, day: LoadDay, into: Path, told: Told) -> Path:
+    def _brought(self, table: str, day: LoadDay, into: Path, on_bytes: OnBytes) -> Path:
         named = self._named(table)
         path = into / f"{named.dataset}.{named.table}-{day.day}.parquet"
-        shown = _Shown(day, told)
+        shown = _Shown(day, on_bytes)
         if self._tables.read(named, day.day, path, shown.add) != day.rows:
             raise changed(table, [day])
         shown.finish()
@@ -54,8 +55,8 @@ class BigQueryExport:
 class _Shown:
     """A day's bytes, told as its rows come in."""
 
-    def __init__(self, day: LoadDay, told: Told) -> None:
-        self._day, self._told = day, told
+    def __init__(self, day: LoadDay, on_bytes: OnBytes) -> None:
+        self._day, self._on_bytes = day, on_bytes
         self._rows = self._bytes = 0
 
     def add(self, rows: int) -> None:
@@ -66,7 +67,7 @@ class _Shown:
         self._up_to(self._day.bytes)
 
     def _up_to(self, count: int) -> None:
-        self._told(count - self._bytes)
+        self._on_bytes(count - self._bytes)
         self._bytes = count
 
 

@@ -5,7 +5,7 @@ from shutil import copyfile
 from typing import Any, Protocol
 
 from src.core.base.faults import Missing
-from src.core.providers.export import LoadDay, Place, SourceChanged, Told
+from src.core.providers.export import LoadDay, OnBytes, Place, SourceChanged
 from src.sandbox.gcp.books import FIRST_DAY, parts_there
 from src.sandbox.gcp.shelf import Kept, Shelf
 
@@ -36,7 +36,7 @@ class FolderExport:
         days = (first + timedelta(days=number) for number in range((last - first).days + 1))
         return tuple(shelf.day(day, parts_there(day, today)).told for day in days)
 
-    def fetch(self, table: str, days: Iterable[LoadDay], into: Path, told: Told) -> tuple[Path, ...]:
+    def fetch(self, table: str, days: Iterable[LoadDay], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         shelf = self._shelf(table)
         paths = []
         for day in days:
@@ -45,7 +45,7 @@ class FolderExport:
                 raise SourceChanged(f"what was written to {table} on {day.day} has changed since it was listed; list its load days again")
             path = into / f"{table}-{day.day}-{day.version}.parquet"
             _bring(shelf, shelf.day(day.day, parts), parts, path)
-            told(day.bytes)
+            on_bytes(day.bytes)
             paths.append(path)
         return tuple(paths)
 

@@ -14,10 +14,12 @@ import yaml
 
 from src.core.ledger import credentials
 from src.core.ledger.credentials import CredentialRecord
-from src.core.processors.gcp.bq_etl import BigQueryETLEngine, EtlStep, Table
-from src.core.providers.export import BillingExport, LoadDay, Place, Told
+from src.core.processors.gcp.bq_etl import BigQueryETLEngine
+from src.core.providers.export import BillingExport, LoadDay, OnBytes, Place
 from src.core.step.context import StepContext
-from src.core.step.load import Published
+from src.core.step.gcp_tables import ExportTable, Table
+from src.core.step.source.engine import SourceStep
+from src.core.step.source.load import Published
 from tests.fakes.billing import ROOT, Billing
 
 TEXT, MOMENT, FLOAT = pa.string(), pa.timestamp("us", tz="UTC"), pa.float64()
@@ -81,12 +83,12 @@ class Hand:
         days = sorted({row["export_time"].date() for row in self.rows})
         return tuple(LoadDay(day, len(self._of(day)), 100, f"v{len(self._of(day))}") for day in days if since <= day <= until)
 
-    def fetch(self, table: str, days: Iterable[LoadDay], into: Path, told: Told) -> tuple[Path, ...]:
+    def fetch(self, table: str, days: Iterable[LoadDay], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         paths = []
         for day in days:
             paths.append(into / f"{self.project}-{self.name}-{day.day}.parquet")
             pq.write_table(pa.Table.from_pylist(self._of(day.day), schema=SCHEMA), paths[-1])
-            told(day.bytes)
+            on_bytes(day.bytes)
         return tuple(paths)
 
     def place(self, table: str, days: Iterable[LoadDay]) -> Place | None:
@@ -146,7 +148,8 @@ def load(acme: Billing, first: date, last: date, *exports: Named, **more: Any) -
         variables={"start_date": first, "end_date": last},
         document_id="gcp/cost/billing",
     )
-    return BigQueryETLEngine().load_from(EtlStep.model_validate({**config, **more}), context, [(one.table, one) for one in exports])
+    sources = [ExportTable(one.table, one) for one in exports]
+    return BigQueryETLEngine().engine.load(SourceStep.model_validate({**config, **more}), context, sources)
 
 
 def said(acme: Billing) -> dict[str, tuple[str, str]]:

@@ -13,9 +13,9 @@ import pytest
 
 from src.core.base.secret import Secret
 from src.core.engine import open_tables
-from src.core.processors.gcp.bq_etl import Table
 from src.core.providers.export import BillingExport, LoadDay, Place
 from src.core.step.bigquery_export import BigQueryExport
+from src.core.step.gcp_tables import Table
 from src.sandbox.gcp.export import FolderExport
 from src.sandbox.gcp.worlds import DOLLARS, detailed_table
 from tests.core.gcp.conftest import TODAY

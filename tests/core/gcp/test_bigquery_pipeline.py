@@ -12,7 +12,8 @@ from src.core.base.secret import Secret
 from src.core.base.window import Window
 from src.core.engine.port import RemoteRows
 from src.core.providers.export import SourceChanged
-from src.core.step.extract import Batch, Wanted, require_unchanged
+from src.core.step.gcp_tables import ExportTable
+from src.core.step.source.staging import Batch, require_unchanged
 from tests.core.gcp.conftest import TODAY
 from tests.core.gcp.handmade import SCHEMA, Hand, load, row, said
 from tests.fakes.bigquery_source import bigquery_source, write
@@ -133,12 +134,11 @@ async def test_a_source_that_changes_is_listed_again_and_not_for_ever(bare, chan
 
 
 def test_rows_read_where_they_are_are_compared_afterwards():
-    source = Hand("costs", [row(day(1)), row(day(2))])
-    listed = source.load_days("costs", day(1), day(2))
-    wanted = Wanted(source, "costs", "proj.ds.costs", listed)
-    batches = [Batch(wanted, (one,), RemoteRows("proj", "ds", "costs", (one.day,))) for one in listed]
+    hand = Hand("costs", [row(day(1)), row(day(2))])
+    source = ExportTable(hand.table, hand)
+    batches = [Batch(source, (one,), RemoteRows("proj", "ds", "costs", (one.day,))) for one in source.slices(day(1), day(2))]
     require_unchanged(batches)
-    source.add(row(day(2)))
+    hand.add(row(day(2)))
 
     with pytest.raises(SourceChanged, match=str(day(2))):
         require_unchanged(batches)
@@ -147,7 +147,8 @@ def test_rows_read_where_they_are_are_compared_afterwards():
 
 def test_days_are_far_apart():
     """A listing of the first and the last of them shows those between, too."""
-    source = Hand("costs", [row(day(1) + timedelta(days=number)) for number in range(15)])
-    listed = source.load_days("costs", day(1), TODAY)
-    wanted = Wanted(source, "costs", "proj.ds.costs", (listed[0], listed[-1]))
-    require_unchanged([Batch(wanted, wanted.days, RemoteRows("proj", "ds", "costs", (listed[0].day, listed[-1].day)))])
+    hand = Hand("costs", [row(day(1) + timedelta(days=number)) for number in range(15)])
+    source = ExportTable(hand.table, hand)
+    listed = source.slices(day(1), TODAY)
+    far = (listed[0], listed[-1])
+    require_unchanged([Batch(source, far, RemoteRows("proj", "ds", "costs", tuple(one.day for one in far)))])

@@ -13,7 +13,7 @@ import pytest
 from src.core.base.faults import Unavailable
 from src.core.base.schema import Field, TableSchema
 from src.core.engine.bq_staging import arrow_field, pieces
-from src.core.providers.export import LoadDay, Told
+from src.core.providers.export import LoadDay, OnBytes
 from tests.core.gcp.handmade import Hand, load, row
 from tests.fakes.billing import Billing, billing
 
@@ -31,9 +31,9 @@ class Watched(Hand):
     full: int = 99
     seen: list[int] = field(default_factory=list)
 
-    def fetch(self, table: str, days: Iterable[LoadDay], into: Path, told: Told) -> tuple[Path, ...]:
+    def fetch(self, table: str, days: Iterable[LoadDay], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         self.seen.append(len([*self.folder.rglob("*.parquet")]))
-        paths = super().fetch(table, days, into, told)
+        paths = super().fetch(table, days, into, on_bytes)
         if len(self.seen) > self.full:
             with FULL.open("wb", buffering=0) as disk:
                 disk.write(paths[0].read_bytes())

@@ -11,7 +11,7 @@ from src.core.base.window import Window
 from src.core.engine.port import Publication, TablePart
 from src.core.providers.export import LoadDay
 from src.core.step.books.completeness import Calendar, SourceState, Standing, of_day, of_invoice_month
-from src.core.step.books.coverage import Remembered
+from src.core.step.books.coverage import KnownSlices
 from src.core.step.books.history import Key, Restatement, Said, difference, restatements
 from src.core.step.books.rules import Books
 from src.core.step.books.shares import Share, contested, shares
@@ -24,11 +24,11 @@ TOLD = ("currency", *MONEY, "completeness", "completeness_reason", "source_as_of
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """The load days of one source that this publication writes anew."""
+class Reload:
+    """The slices of one source that this publication writes anew."""
 
     source: str
-    days: tuple[LoadDay, ...]
+    slices: tuple[LoadDay, ...]
     restated: tuple[date, ...]
     """Loaded before, in another version."""
     first_read: tuple[date, ...]
@@ -36,7 +36,7 @@ class Part:
 
     @property
     def asked(self) -> dict[str, Any]:
-        days = sorted(part.day for part in self.days)
+        days = sorted(one.day for one in self.slices)
         told = {"restated": list(self.restated), "first_read": list(self.first_read)}
         return {"source_table": self.source, "days": days, "first": days[0], "last": days[-1], **told}
 
@@ -47,10 +47,10 @@ class Sources:
 
     asked: tuple[SourceState, ...]
     others: tuple[SourceState, ...]
-    remembered: Remembered
+    known: KnownSlices
 
     @property
-    def living(self) -> tuple[SourceState, ...]:
+    def counting(self) -> tuple[SourceState, ...]:
         return (*self.asked, *self.others)
 
 
@@ -93,7 +93,7 @@ class Closing:
     publication: Publication
     run_id: str
     at: datetime
-    parts: Sequence[Part]
+    reloads: Sequence[Reload]
     sources: Sources
     told_before: list[dict[str, Any]] = field(default_factory=list)
     said_days: dict[Key, Said] = field(default_factory=dict)
@@ -111,21 +111,21 @@ class Closing:
         self.said_months = _said(months, "invoice_month")
         self.whole_days = frozenset(str(row["usage_date"]) for row in self.told_before if row["completeness"] != PARTIAL)
         self.whole_months = frozenset(row["invoice_month"] for row in months if row["completeness"] != PARTIAL)
-        for part in self.parts:
-            self.touched.update(self._touched(part))
-            self.before += self._ask(self.books.questions["causes"], part.asked)
+        for reload in self.reloads:
+            self.touched.update(self._touched(reload))
+            self.before += self._ask(self.books.questions["causes"], reload.asked)
 
     def written(self) -> Totals:
         totals = Totals()
-        for part in self.parts:
-            totals.add(part.source, self._ask(self.books.questions["totals_written"], part.asked))
+        for reload in self.reloads:
+            totals.add(reload.source, self._ask(self.books.questions["totals_written"], reload.asked))
         return totals
 
     def finish(self, window: Window, calendar: Calendar) -> Closed:
         after: list[dict[str, Any]] = []
-        for part in self.parts:
-            self.touched.update(self._touched(part))
-            after += self._ask(self.books.questions["causes"], part.asked)
+        for reload in self.reloads:
+            self.touched.update(self._touched(reload))
+            after += self._ask(self.books.questions["causes"], reload.asked)
         counting = self._shares()
         months = self._months()
         daily_rows = self._derive(counting)
@@ -155,15 +155,15 @@ class Closing:
         rows: list[dict[str, Any]] = self.publication.query(sql, asked).to_pylist()
         return rows
 
-    def _touched(self, part: Part) -> list[date]:
-        return [row["usage_date"] for row in self._ask(self.books.questions["touched"], part.asked)]
+    def _touched(self, reload: Reload) -> list[date]:
+        return [row["usage_date"] for row in self._ask(self.books.questions["touched"], reload.asked)]
 
     def _shares(self) -> tuple[Share, ...]:
         """Which rows count; where that has changed, every day of the account is made anew."""
         held = [(row["source_table"], row["account"]) for row in self._ask(self.books.questions["accounts"], {})]
-        today = {state.source: state for state in self.sources.living}
+        today = {state.source: state for state in self.sources.counting}
         named = {source for source, _ in held}
-        states = {source: today.get(source) or self.sources.remembered.state(source, self.at.date()) for source in named}
+        states = {source: today.get(source) or self.sources.known.state(source, self.at.date()) for source in named}
         reaches = {source: state.reach for source, state in states.items() if state.reach is not None}
         counting = shares(held, reaches, frozenset(today))
         told = self._ask(self.books.own.questions["shares"], {"provider": self.books.provider})
@@ -225,7 +225,7 @@ class Closing:
             by_day.setdefault(date.fromisoformat(text), []).append(currency)
         told = []
         for day in sorted(known):
-            stands = of_day(day, has_rows=day in by_day, sources=self.sources.living, calendar=calendar)
+            stands = of_day(day, has_rows=day in by_day, sources=self.sources.counting, calendar=calendar)
             for currency in sorted(by_day.get(day, [NO_CURRENCY])):
                 told.append(DayTold(day, currency, figures.get((str(day), currency)), stands))
         return told
@@ -254,7 +254,7 @@ class Closing:
     def _keep_months(self, figures: Mapping[Key, Said], months: set[str], calendar: Calendar) -> None:
         rows = []
         for (month, currency), said in figures.items():
-            stands = of_invoice_month(month, sources=self.sources.living, calendar=calendar)
+            stands = of_invoice_month(month, sources=self.sources.counting, calendar=calendar)
             row = {
                 "invoice_month": month,
                 "currency": currency,
@@ -268,9 +268,9 @@ class Closing:
             self.publication.replace("x_cost_monthly", rows, part)
 
     def _keep_slices(self) -> None:
-        read = {part.source: part.days for part in self.parts}
+        read = {reload.source: reload.slices for reload in self.reloads}
         for state in self.sources.asked:
-            changes = self.sources.remembered.changes(state, read.get(state.source, ()), self.run_id, self.at)
+            changes = self.sources.known.changes(state, read.get(state.source, ()), self.run_id, self.at)
             rows = [{"provider": self.books.provider, **row} for row in changes]
             days = tuple(row["slice"] for row in rows)
             taken = TablePart(equal={"provider": self.books.provider, "source": state.source, "slice": days})

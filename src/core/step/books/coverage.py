@@ -10,13 +10,13 @@ from src.core.step.books.completeness import EMPTY, SourceState
 
 
 @dataclass(frozen=True)
-class Remembered:
+class KnownSlices:
     """The rows of `x_source_slices` of one provider, by source and load day."""
 
     slices: Mapping[str, Mapping[date, Mapping[str, Any]]]
 
     @classmethod
-    def of(cls, rows: Iterable[Mapping[str, Any]]) -> "Remembered":
+    def of(cls, rows: Iterable[Mapping[str, Any]]) -> "KnownSlices":
         slices: dict[str, dict[date, Mapping[str, Any]]] = {}
         for row in rows:
             slices.setdefault(row["source"], {})[row["slice"]] = row

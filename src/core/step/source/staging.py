@@ -1,6 +1,6 @@
-"""The extract engine: parts of a source brought into the dataset's io folder, and gone from it afterwards.
+"""Bringing what is to be read: slices of a source brought into the dataset's io folder, and gone from it afterwards.
 
-Where the warehouse may read the source itself nothing is brought: the parts are named, and staged from where they are. A publication on
+Where the warehouse may read the source itself nothing is brought: the slices are named, and staged from where they are. A publication on
 DuckDB is an open transaction, which other publications wait for, so there all is brought before it begins. Elsewhere a batch is brought
 when its turn comes, so that the disk holds one, however much is loaded.
 """
@@ -10,7 +10,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -20,42 +20,45 @@ from src.core.base.faults import BooksNotClosed
 from src.core.base.identity import Tenant
 from src.core.engine.port import ParquetFiles, RemoteRows
 from src.core.engine.room import room_for_files
-from src.core.providers.export import BillingExport, LoadDay, Place, Told, require_listed
+from src.core.providers.export import LoadDay, OnBytes, require_listed
 from src.core.step.context import StepContext
+from src.core.step.source.port import Source
 
 PREFIX = "in-"
 NOT_A_NAME = re.compile(r"[^A-Za-z0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Load days of one table, the oldest first. `source` is what the table is known as in the dataset."""
+class ToRead:
+    """Slices of one source, the oldest first."""
 
-    export: BillingExport
-    table: str
-    source: str
-    days: tuple[LoadDay, ...]
+    source: Source
+    slices: tuple[LoadDay, ...]
+
+    @property
+    def name(self) -> str:
+        return self.source.name
 
     @property
     def bytes(self) -> int:
-        return sum(day.bytes for day in self.days)
+        return sum(one.bytes for one in self.slices)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What one statement loads: rows to be read where they are, files that were brought, or what brings them when their turn comes."""
 
-    wanted: Wanted
-    days: tuple[LoadDay, ...]
+    source: Source
+    slices: tuple[LoadDay, ...]
     content: ParquetFiles | RemoteRows | Callable[[], AbstractContextManager[ParquetFiles]]
 
     @property
-    def source(self) -> str:
-        return self.wanted.source
+    def name(self) -> str:
+        return self.source.name
 
     @property
     def rows(self) -> int:
-        return sum(day.rows for day in self.days)
+        return sum(one.rows for one in self.slices)
 
     def at_hand(self) -> AbstractContextManager[ParquetFiles | RemoteRows]:
         """What is brought for this block is gone after it."""
@@ -84,65 +87,62 @@ def clear_leftovers(io: Path, run_id: str) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def gathered(wanted: Sequence[Wanted], into: Path, context: StepContext, tenant: Tenant, rows_at_once: int) -> list[Batch]:
-    """What is wanted, in batches of whole load days; says how far it is with those that it brings."""
-    places = [_within_reach(one, context, tenant) for one in wanted]
+def gathered(to_read: Sequence[ToRead], into: Path, context: StepContext, tenant: Tenant, rows_at_once: int) -> list[Batch]:
+    """What is to be read, in batches of whole slices; says how far it is with those that it brings."""
+    places = [_within_reach(one, context, tenant) for one in to_read]
     at_once = not context.services.warehouse.traits.reads_remote
-    total, done = sum(one.bytes for one, place in zip(wanted, places, strict=True) if place is None), 0
+    total, done = sum(one.bytes for one, place in zip(to_read, places, strict=True) if place is None), 0
 
-    def told(count: int) -> None:
+    def on_bytes(count: int) -> None:
         nonlocal done
         context.still_wanted()
         done += count
         context.progress(bytes_done=done, bytes_total=total, doing="reading the source")
 
     batches = []
-    for one, place in zip(wanted, places, strict=True):
-        for days in grouped(one.days, rows_at_once):
+    for one, place in zip(to_read, places, strict=True):
+        for slices in grouped(one.slices, rows_at_once):
             context.still_wanted()
             if place:
-                batches.append(Batch(one, days, _rows_at(place, days)))
+                batches.append(Batch(one.source, slices, replace(place, days=tuple(part.day for part in slices))))
             elif at_once:
-                batches.append(Batch(one, days, _brought(one, days, into, told)))
+                batches.append(Batch(one.source, slices, _brought(one.source, slices, into, on_bytes)))
             else:
-                batches.append(Batch(one, days, partial(_brought_for, one, days, into, told)))
+                batches.append(Batch(one.source, slices, partial(_brought_for, one.source, slices, into, on_bytes)))
     return batches
 
 
-def _within_reach(wanted: Wanted, context: StepContext, tenant: Tenant) -> Place | None:
+def _within_reach(one: ToRead, context: StepContext, tenant: Tenant) -> RemoteRows | None:
     warehouse = context.services.warehouse
     if not warehouse.traits.reads_remote:
         return None
-    place = wanted.export.place(wanted.table, wanted.days)
-    return place if place and warehouse.reaches(tenant, _rows_at(place, wanted.days)) else None
+    place = one.source.place(one.slices)
+    return place if place and warehouse.reaches(tenant, place) else None
 
 
-def _rows_at(place: Place, days: Iterable[LoadDay]) -> RemoteRows:
-    return RemoteRows(place.project, place.dataset, place.table, tuple(day.day for day in days))
-
-
-def _brought(wanted: Wanted, days: tuple[LoadDay, ...], into: Path, told: Told) -> ParquetFiles:
+def _brought(source: Source, slices: tuple[LoadDay, ...], into: Path, on_bytes: OnBytes) -> ParquetFiles:
     with room_for_files():
-        files = wanted.export.fetch(wanted.table, days, into, told)
-    if len(files) < len(days):
-        raise BooksNotClosed(f"{wanted.source}: {len(days)} load days were asked for and {len(files)} came")
+        files = source.fetch(slices, into, on_bytes)
+    if len(files) < len(slices):
+        raise BooksNotClosed(f"{source.name}: {len(slices)} load days were asked for and {len(files)} came")
     return ParquetFiles(files)
 
 
 @contextmanager
-def _brought_for(wanted: Wanted, days: tuple[LoadDay, ...], into: Path, told: Told) -> Iterator[ParquetFiles]:
+def _brought_for(source: Source, slices: tuple[LoadDay, ...], into: Path, on_bytes: OnBytes) -> Iterator[ParquetFiles]:
     with room_for_files():
         folder = TemporaryDirectory(dir=into, ignore_cleanup_errors=True)
     with folder as name:
-        yield _brought(wanted, days, Path(name), told)
+        yield _brought(source, slices, Path(name), on_bytes)
 
 
 def require_unchanged(batches: Sequence[Batch]) -> None:
     """Asked when all are staged; files are compared as they are brought, rows read where they are were not."""
-    for _, group in groupby(batches, key=lambda batch: batch.source):
+    for _, group in groupby(batches, key=lambda batch: batch.name):
         remote = [batch for batch in group if isinstance(batch.content, RemoteRows)]
         if remote:
-            require_listed(remote[0].wanted.export, remote[0].wanted.table, [day for batch in remote for day in batch.days])
+            source = remote[0].source
+            require_listed(source.slices, source.name, [one for batch in remote for one in batch.slices])
 
 
 def grouped(days: Iterable[LoadDay], rows_at_once: int) -> Iterator[tuple[LoadDay, ...]]:

@@ -15,13 +15,13 @@ from src.core.engine.port import LOAD_DAY, WHOLE_TABLE, Fence, Publication, Scal
 from src.core.ledger import dq, tracking
 from src.core.ledger.tracking import TrackedDay
 from src.core.step import manifests
-from src.core.step.books.closing import Closed, Closing, Part, Sources
+from src.core.step.books.closing import Closed, Closing, Reload, Sources
 from src.core.step.books.completeness import Calendar
 from src.core.step.books.rules import Books
 from src.core.step.books.totals import Totals, require_closed
 from src.core.step.context import StepContext
-from src.core.step.extract import Batch, require_unchanged
 from src.core.step.quality.judge import Verdict, judge
+from src.core.step.source.staging import Batch, require_unchanged
 
 INCOMING = "incoming"
 SHOWN_VERSIONS = 400
@@ -63,7 +63,7 @@ class Loading:
     source: str
     destination: Destination
     window: Window
-    parts: tuple[Part, ...]
+    reloads: tuple[Reload, ...]
     batches: tuple[Batch, ...]
     sources: Sources
     calendar: Calendar
@@ -155,7 +155,7 @@ class Judging:
 def _begin(publication: Publication, loading: Loading, context: StepContext, now: datetime) -> Closing | None:
     if loading.books is None:
         return None
-    closing = Closing(loading.books, publication, context.run_id, now, loading.parts, loading.sources)
+    closing = Closing(loading.books, publication, context.run_id, now, loading.reloads, loading.sources)
     closing.begin()
     return closing
 
@@ -167,13 +167,11 @@ def _write(publication: Publication, loading: Loading, context: StepContext) -> 
         with batch.at_hand() as content:
             context.progress(rows=written.rows, rows_total=loading.rows, doing=f"writing {destination.table}")
             _note_columns(written, publication.stage(INCOMING, content, destination.shape))
-        days = [day.day for day in batch.days]
-        asked = {**destination.params, "source_table": batch.source, "days": days, "first": days[0], "last": days[-1]}
+        days = [one.day for one in batch.slices]
+        asked = {**destination.params, "source_table": batch.name, "days": days, "first": days[0], "last": days[-1]}
         if loading.books:
-            written.read.add(batch.source, publication.query(loading.books.questions["totals_read"], asked).to_pylist())
-        part = (
-            TablePart(equal={"source_table": batch.source, "ingest_date": tuple(days)}) if destination.mode == "overwrite" else WHOLE_TABLE
-        )
+            written.read.add(batch.name, publication.query(loading.books.questions["totals_read"], asked).to_pylist())
+        part = TablePart(equal={"source_table": batch.name, "ingest_date": tuple(days)}) if destination.mode == "overwrite" else WHOLE_TABLE
         written.rows += publication.insert(destination.table, destination.query, asked, part)
         written.rows_read += batch.rows
         context.still_wanted()
@@ -188,10 +186,10 @@ def _clear(publication: Publication, loading: Loading) -> None:
     if destination.mode == "truncate":
         publication.remove(destination.table)
     elif destination.mode == "overwrite":
-        for part in loading.parts:
-            days = tuple(day.day for day in part.days)
+        for reload in loading.reloads:
+            days = tuple(one.day for one in reload.slices)
             publication.remove(
-                destination.table, TablePart("ingest_date", min(days), max(days), {"source_table": part.source, "ingest_date": days})
+                destination.table, TablePart("ingest_date", min(days), max(days), {"source_table": reload.source, "ingest_date": days})
             )
 
 
@@ -203,11 +201,11 @@ def _note_columns(written: Written, staged: Staged) -> None:
 
 def _close(closing: Closing, loading: Loading, written: Written, judging: Judging) -> Closed:
     books = closing.books
-    listed = {part.source: sum(day.rows for day in part.days) for part in loading.parts}
+    listed = {reload.source: sum(one.rows for one in reload.slices) for reload in loading.reloads}
     require_closed(written.read, closing.written(), listed)
-    if loading.parts:
-        days = sorted({day.day for part in loading.parts for day in part.days})
-        judging.require(books, books.raw, {"source_table": [part.source for part in loading.parts], "ingest_date": days})
+    if loading.reloads:
+        days = sorted({one.day for reload in loading.reloads for one in reload.slices})
+        judging.require(books, books.raw, {"source_table": [reload.source for reload in loading.reloads], "ingest_date": days})
     closed = closing.finish(loading.window, loading.calendar)
     if closed.touched:
         daily = next(schema for schema in books.schemas if schema.name == books.daily)
@@ -237,7 +235,7 @@ def _manifest(
         "columns_absent": sorted(written.absent),
         "rows_read": written.rows_read,
         "rows_written": written.rows,
-        "bytes_read": sum(day.bytes for batch in loading.batches for day in batch.days),
+        "bytes_read": sum(one.bytes for batch in loading.batches for one in batch.slices),
         "totals": written.read.shown(),
         "tables": tables,
         "shares": [share.shown for share in closed.shares] if closed else None,
@@ -257,11 +255,11 @@ def _summary(judged: Sequence[Verdict]) -> dict[str, int] | None:
 def _versions(loading: Loading) -> list[dict[str, Any]]:
     """Of each load day that was read; of very many the first and the last, and one fingerprint of all."""
     shown = []
-    for part in loading.parts:
-        days = [{"load_day": str(day.day), "version": day.version, "rows": day.rows} for day in part.days]
+    for reload in loading.reloads:
+        days = [{"load_day": str(one.day), "version": one.version, "rows": one.rows} for one in reload.slices]
         every = hashlib.sha256(json.dumps(days).encode()).hexdigest()
         kept = days if len(days) <= SHOWN_VERSIONS else [days[0], days[-1]]
-        shown.append({"source_table": part.source, "load_days": len(days), "fingerprint": every, "days": kept})
+        shown.append({"source_table": reload.source, "load_days": len(days), "fingerprint": every, "days": kept})
     return shown
 
 

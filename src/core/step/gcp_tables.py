@@ -1,0 +1,104 @@
+"""Tables of Google's billing export as sources: which of them count, and how they are opened."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from src.core.base.faults import Rejected
+from src.core.base.identity import Tenant
+from src.core.engine.port import RemoteRows
+from src.core.ledger.credentials import list_for
+from src.core.providers.export import BillingExport, LoadDay, OnBytes
+from src.core.step.context import StepContext
+from src.core.step.credentials import OpenCredential
+
+PROVIDER = "gcp"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    project: str
+    dataset: str
+    table: str
+
+    @property
+    def source(self) -> str:
+        """What it is known as in the organisation's dataset."""
+        return f"{self.project}.{self.dataset}.{self.table}"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportTable:
+    """One table of an export, by the day its rows were written."""
+
+    table: Table
+    export: BillingExport
+
+    @property
+    def name(self) -> str:
+        return self.table.source
+
+    def slices(self, since: date, until: date) -> tuple[LoadDay, ...]:
+        return self.export.load_days(self.table.table, since, until)
+
+    def fetch(self, slices: Sequence[LoadDay], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
+        return self.export.fetch(self.table.table, slices, into, on_bytes)
+
+    def place(self, slices: Sequence[LoadDay]) -> RemoteRows | None:
+        place = self.export.place(self.table.table, slices)
+        return place and RemoteRows(place.project, place.dataset, place.table, tuple(one.day for one in slices))
+
+
+@contextmanager
+def opened_tables(
+    context: StepContext, tenant: Tenant, credential: OpenCredential, named: Sequence[str]
+) -> Iterator[Sequence[ExportTable]]:
+    """Those that are named, or those that count; each with its dataset opened by the organisation's own credential."""
+    place = (str(credential.connection.get("project")), str(credential.connection.get("dataset")))
+    tables = [Table(*place, name) for name in named] or _counted(context, tenant, credential)
+    with ExitStack() as stack:
+        exports = {}
+        for project, dataset in sorted({(table.project, table.dataset) for table in tables}):
+            connection = {**credential.connection, "project": project, "dataset": dataset}
+            export = context.services.sources.gcp_export(tenant, credential.secret, connection)
+            exports[project, dataset] = stack.enter_context(closing(export))
+        yield [ExportTable(table, exports[table.project, table.dataset]) for table in tables]
+
+
+def counting(context: StepContext, tenant: Tenant) -> frozenset[str]:
+    """The sources that count, of all credentials of the organisation: of one account one, the detailed export before the standard."""
+    stored = context.services.ledger.read(list_for, tenant.org_slug)
+    best: dict[str, tuple[tuple[bool, str], str]] = {}
+    for record in stored:
+        for table, facts in _marked(record.metadata or {}) if record.provider == PROVIDER else ():
+            account = facts.get("billing_account") or table.source
+            rank = (facts.get("kind") != "detailed", table.source)
+            if account not in best or rank < best[account][0]:
+                best[account] = (rank, table.source)
+    return frozenset(source for _, source in best.values())
+
+
+def _counted(context: StepContext, tenant: Tenant, credential: OpenCredential) -> list[Table]:
+    """Those of this credential, but for accounts whose bill another credential of the organisation reads better."""
+    own = _marked(credential.connection)
+    if not own:
+        raise Rejected(
+            f"the gcp credential {credential.name!r} names no billing export that counts; "
+            "POST .../integrations/{org}/gcp/validate looks for its tables again"
+        )
+    best = counting(context, tenant)
+    found = [table for table, _ in own if table.source in best]
+    if not found:
+        raise Rejected(
+            f"every export of the gcp credential {credential.name!r} is of a billing account that another of its organisation's credentials "
+            "reads already; run with that one, or delete it"
+        )
+    return sorted(found, key=lambda table: table.source)
+
+
+def _marked(connection: Mapping[str, Any]) -> list[tuple[Table, Mapping[str, Any]]]:
+    tables = connection.get("tables") or []
+    return [(Table(one["project"], one["dataset"], one["table"]), one) for one in tables if one.get("counts")]
