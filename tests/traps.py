@@ -14,7 +14,9 @@ from pathlib import Path
 
 import structlog
 
+from src.core.step.books.axis import Used
 from src.sandbox.gcp.traps import Trap
+from tests.core.gcp.handmade import Restated, load_from, row
 from tests.fakes.billing import Billing, billing
 
 FIRST, EARLY, TODAY = date(2026, 8, 1), date(2026, 9, 9), date(2026, 11, 20)
@@ -26,6 +28,8 @@ WHERE (@currency IS NULL OR currency = @currency)
   AND (@invoice_month IS NULL OR invoice_month = @invoice_month)
   AND (@usage_date IS NULL OR usage_date = CAST(@usage_date AS DATE))
   AND (@label IS NULL OR STRPOS(labels, @label) > 0)"""
+COMPLETE = "SELECT COALESCE(SUM(billed_cost), 0) AS billed FROM x_cost_daily WHERE usage_date = @day AND completeness = 'complete'"
+HALF = 3.69
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,20 @@ async def answers(here: Billing) -> list[Answer]:
         await here.load(FIRST, today)
     assert here.parts.sandbox is not None
     return [Answer(trap, said(here, trap)) for trap in here.parts.sandbox.gcp.traps(FIRST, LAST)]
+
+
+def restated(here: Billing) -> Answer:
+    """Half of a day is known when it is loaded, then other days are read for weeks. What of it is called complete?"""
+    day, axis = date(2026, 11, 19), Used(restates=3)
+    source = Restated("restated", [row(day, HALF)])
+    here.clock.today = date(2026, 11, 20)
+    load_from(here, day, day, source, axis=axis)
+    source.rows += [row(day, HALF), *(row(date(2026, 12, number)) for number in range(17, 25))]
+    here.clock.today = date(2026, 12, 25)
+    load_from(here, date(2026, 12, 20), date(2026, 12, 24), source, axis=axis)
+    [told] = here.ask(COMPLETE, day=day)
+    what, shortcut = "a day of which half is known, called complete", "one last look for all days of a source"
+    return Answer(Trap("half a day", what, shortcut, Decimal(0), Decimal(str(HALF)), "billed"), Decimal(told["billed"]))
 
 
 def said(here: Billing, trap: Trap) -> Decimal:
@@ -71,6 +89,9 @@ def main() -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(QUIET))
     with tempfile.TemporaryDirectory(prefix="traps-") as folder, billing(Path(folder), TODAY) as here:
         found = asyncio.run(answers(here))
+    with tempfile.TemporaryDirectory(prefix="traps-") as folder, billing(Path(folder), TODAY) as here:
+        asyncio.run(here.begin())
+        found.append(restated(here))
     wrong = sum(not one.right for one in found)
     print(f"{shown(found)}\n\n{len(found)} traps, load days {FIRST} to {LAST}: {len(found) - wrong} right, {wrong} wrong")  # noqa: T201 - its purpose
     return 1 if wrong else 0

@@ -22,6 +22,7 @@ HOUSEHOLD = [
     "x_meta_pipeline_runs",
     "x_meta_step_logs",
     "x_org_profile",
+    "x_source_looks",
     "x_source_slices",
 ]
 

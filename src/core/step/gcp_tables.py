@@ -3,17 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 from src.core.base.faults import Rejected
 from src.core.base.identity import Tenant
+from src.core.base.window import Window
 from src.core.engine.port import RemoteRows
 from src.core.ledger.credentials import list_for
 from src.core.providers.export import BillingExport, LoadDay, OnBytes
 from src.core.step.context import StepContext
 from src.core.step.credentials import OpenCredential
+from src.core.step.source.port import Listing
 
 PROVIDER = "gcp"
 
@@ -41,8 +42,8 @@ class ExportTable:
     def name(self) -> str:
         return self.table.source
 
-    def slices(self, since: date, until: date) -> tuple[LoadDay, ...]:
-        return self.export.load_days(self.table.table, since, until)
+    def slices(self, wanted: Window, everything: Window) -> Listing:  # noqa: ARG002 - one question tells of all
+        return Listing(self.export.load_days(self.table.table, everything.start, everything.end), everything)
 
     def fetch(self, slices: Sequence[LoadDay], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         return self.export.fetch(self.table.table, slices, into, on_bytes)
@@ -93,8 +94,8 @@ def _counted(context: StepContext, tenant: Tenant, credential: OpenCredential) -
     found = [table for table, _ in own if table.source in best]
     if not found:
         raise Rejected(
-            f"every export of the gcp credential {credential.name!r} is of a billing account that another of its organisation's credentials "
-            "reads already; run with that one, or delete it"
+            f"every export of the gcp credential {credential.name!r} is of a billing account that another of its organisation's "
+            "credentials reads already; run with that one, or delete it"
         )
     return sorted(found, key=lambda table: table.source)
 

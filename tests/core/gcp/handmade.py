@@ -1,7 +1,7 @@
 """Exports whose every row a test writes, loaded through the real engine."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from itertools import count
 from pathlib import Path
@@ -12,14 +12,18 @@ import pyarrow.parquet as pq
 import structlog
 import yaml
 
+from src.core.base.window import Window
+from src.core.engine.port import RemoteRows
 from src.core.ledger import credentials
 from src.core.ledger.credentials import CredentialRecord
 from src.core.processors.gcp.bq_etl import BigQueryETLEngine
 from src.core.providers.export import BillingExport, LoadDay, OnBytes, Place
+from src.core.step.books.axis import Axis
 from src.core.step.context import StepContext
 from src.core.step.gcp_tables import ExportTable, Table
 from src.core.step.source.engine import SourceStep
 from src.core.step.source.load import Published
+from src.core.step.source.port import Listing, Source
 from tests.fakes.billing import ROOT, Billing
 
 TEXT, MOMENT, FLOAT = pa.string(), pa.timestamp("us", tz="UTC"), pa.float64()
@@ -135,7 +139,37 @@ def connect(acme: Billing, **named: list[Hand]) -> None:
         acme.parts.ledger.write(credentials.put, record)
 
 
+@dataclass
+class Restated:
+    """A source that is asked by the day of use, and tells of a day otherwise until it has settled. It says nothing of other days."""
+
+    name: str
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def slices(self, wanted: Window, everything: Window) -> Listing:
+        there = [day for day in wanted if self._of(day)]
+        return Listing(tuple(LoadDay(day, len(self._of(day)), 100, str(self._of(day))) for day in there), wanted)
+
+    def fetch(self, slices: Sequence[LoadDay], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
+        paths = []
+        for one in slices:
+            paths.append(into / f"{self.name}-{one.day}.parquet")
+            pq.write_table(pa.Table.from_pylist(self._of(one.day), schema=SCHEMA), paths[-1])
+            on_bytes(one.bytes)
+        return tuple(paths)
+
+    def place(self, slices: Sequence[LoadDay]) -> RemoteRows | None:
+        return None
+
+    def _of(self, day: date) -> list[dict[str, Any]]:
+        return [row for row in self.rows if row["export_time"].date() == day]
+
+
 def load(acme: Billing, first: date, last: date, *exports: Named, **more: Any) -> Published:
+    return load_from(acme, first, last, *(ExportTable(one.table, one) for one in exports), **more)
+
+
+def load_from(acme: Billing, first: date, last: date, *sources: Source, axis: Axis | None = None, **more: Any) -> Published:
     document = yaml.safe_load((acme.parts.settings.configs_dir / "gcp/cost/billing.yml").read_text())
     config = {name: value for name, value in document["steps"][2]["config"].items() if name != "credential_name"}
     context = StepContext(
@@ -148,8 +182,10 @@ def load(acme: Billing, first: date, last: date, *exports: Named, **more: Any) -
         variables={"start_date": first, "end_date": last},
         document_id="gcp/cost/billing",
     )
-    sources = [ExportTable(one.table, one) for one in exports]
-    return BigQueryETLEngine().engine.load(SourceStep.model_validate({**config, **more}), context, sources)
+    engine = BigQueryETLEngine().engine
+    if axis:
+        engine = replace(engine, books={name: replace(books, axis=axis) for name, books in engine.books.items()})
+    return engine.load(SourceStep.model_validate({**config, **more}), context, sources)
 
 
 def said(acme: Billing) -> dict[str, tuple[str, str]]:

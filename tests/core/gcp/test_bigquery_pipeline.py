@@ -136,7 +136,10 @@ async def test_a_source_that_changes_is_listed_again_and_not_for_ever(bare, chan
 def test_rows_read_where_they_are_are_compared_afterwards():
     hand = Hand("costs", [row(day(1)), row(day(2))])
     source = ExportTable(hand.table, hand)
-    batches = [Batch(source, (one,), RemoteRows("proj", "ds", "costs", (one.day,))) for one in source.slices(day(1), day(2))]
+    batches = [
+        Batch(source, (one,), RemoteRows("proj", "ds", "costs", (one.day,)))
+        for one in source.slices(Window(day(1), day(2)), Window(day(1), day(2))).slices
+    ]
     require_unchanged(batches)
     hand.add(row(day(2)))
 
@@ -149,6 +152,6 @@ def test_days_are_far_apart():
     """A listing of the first and the last of them shows those between, too."""
     hand = Hand("costs", [row(day(1) + timedelta(days=number)) for number in range(15)])
     source = ExportTable(hand.table, hand)
-    listed = source.slices(day(1), TODAY)
+    listed = source.slices(Window(day(1), TODAY), Window(day(1), TODAY)).slices
     far = (listed[0], listed[-1])
     require_unchanged([Batch(source, far, RemoteRows("proj", "ds", "costs", tuple(one.day for one in far)))])

@@ -2,6 +2,7 @@
 
 import shutil
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from pydantic import ValidationError
 
 from src.core.base.faults import BooksNotClosed, QualityFailed, Rejected
 from src.core.base.settings import use_settings
+from src.core.step.books.axis import Used
 from tests.core.gcp.conftest import TODAY
-from tests.core.gcp.handmade import Hand, connect, load, row, said
+from tests.core.gcp.handmade import Hand, Restated, connect, load, load_from, row, said
 from tests.fakes.billing import Billing
 
 
@@ -244,3 +246,23 @@ async def test_daily_rows_that_lose_a_raw_row_are_not_published(bare: Billing):
 
     assert said(bare)["11-01"][0] == "100.00"
     assert "11-02" not in said(bare)
+
+
+def test_a_day_that_its_source_restates_is_whole_once_it_was_read_again(bare: Billing):
+    nineteenth, axis = day(19), Used(restates=3)
+    source = Restated("usage", [row(nineteenth, 3.69)])
+    load_from(bare, nineteenth, nineteenth, source, axis=axis)
+    assert said(bare)["11-19"] == ("3.69", "provisional")
+
+    source.rows += [row(nineteenth, 3.69), *(row(day(number, 12)) for number in range(17, 25))]
+    bare.clock.today = date(2026, 12, 25)
+    load_from(bare, day(20, 12), day(24, 12), source, axis=axis)
+    assert said(bare)["11-19"] == ("3.69", "stale")
+    assert said(bare)["12-20"] == ("100.00", "complete")
+    [told] = bare.ask("SELECT completeness_reason AS why FROM x_cost_daily WHERE usage_date = @day", day=nineteenth)
+    assert told["why"] == "usage was last looked at on 2026-11-20; run the pipeline again, more may have come"
+
+    load_from(bare, nineteenth, nineteenth, source, axis=axis)
+    assert said(bare)["11-19"] == ("7.38", "complete")
+    [restated] = bare.ask("SELECT billed_before, billed_after FROM x_cost_history WHERE grain = 'day'")
+    assert (restated["billed_before"], restated["billed_after"]) == (Decimal("3.69"), Decimal("7.38"))

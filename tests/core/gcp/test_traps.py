@@ -1,10 +1,10 @@
 from tests.fakes.billing import billing
-from tests.traps import TODAY, answers, shown
+from tests.traps import TODAY, answers, restated, shown
 
 
-async def test_no_trap_catches_us_and_every_trap_is_one(tmp_path, exports):
-    with billing(tmp_path, TODAY, exports) as here:
-        found = await answers(here)
+async def test_no_trap_catches_us_and_every_trap_is_one(tmp_path, exports, bare):
+    with billing(tmp_path / "traps", TODAY, exports) as here:
+        found = [*await answers(here), restated(bare)]
 
     assert len(found) >= 14
     assert all(one.right for one in found), shown(found)

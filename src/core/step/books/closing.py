@@ -163,7 +163,7 @@ class Closing:
         held = [(row["source_table"], row["account"]) for row in self._ask(self.books.questions["accounts"], {})]
         today = {state.source: state for state in self.sources.counting}
         named = {source for source, _ in held}
-        states = {source: today.get(source) or self.sources.known.state(source, self.at.date()) for source in named}
+        states = {source: today.get(source) or self.sources.known.state(source) for source in named}
         reaches = {source: state.reach for source, state in states.items() if state.reach is not None}
         counting = shares(held, reaches, frozenset(today))
         told = self._ask(self.books.own.questions["shares"], {"provider": self.books.provider})
@@ -275,6 +275,13 @@ class Closing:
             days = tuple(row["slice"] for row in rows)
             taken = TablePart(equal={"provider": self.books.provider, "source": state.source, "slice": days})
             self.publication.replace("x_source_slices", rows, taken)
+            if self.sources.known.looks.get(state.source) != state.looks:
+                looks = [
+                    {"first_slice": look.first, "last_slice": look.last, "looked_on": look.at, "pipeline_logging_id": self.run_id}
+                    for look in state.looks.ranges
+                ]
+                own = {"provider": self.books.provider, "source": state.source}
+                self.publication.replace("x_source_looks", [{**own, **look} for look in looks], TablePart(equal=own))
 
     def _stamped(self, row: dict[str, Any], said: Said | None) -> dict[str, Any]:
         """With the run that said these figures first, and when."""

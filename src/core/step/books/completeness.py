@@ -7,11 +7,12 @@ from functools import cached_property
 from typing import Literal
 
 from src.core.providers.export import LoadDay
+from src.core.step.books.axis import Axis, Holding
+from src.core.step.books.looks import Looks
 from src.core.step.books.shares import Reach
 
 Completeness = Literal["complete", "provisional", "partial", "stale", "missing", "unpriced"]
 EMPTY = "empty"
-MONTHS = 12
 ONE_DAY = timedelta(1)
 SHOWN_DAYS = 3
 
@@ -21,10 +22,8 @@ class SourceState:
     """One table of a source: what it lists by load day, and the versions that are loaded."""
 
     source: str
-    since: date
-    """Before this day nothing was listed, nor was anything ever loaded."""
-    seen: date | None
-    """The day on which it was last looked at; None when it never was."""
+    looks: Looks
+    """When each of its slices was last looked at."""
     listed: tuple[LoadDay, ...] = ()
     loaded: Mapping[date, str] = field(default_factory=dict)
     """A day that was read and had nothing is loaded as EMPTY."""
@@ -58,28 +57,13 @@ class SourceState:
         """After these were read, and with them all there was from `first` to `last`."""
         listed = {part.day for part in self.listed}
         empty = {day: EMPTY for day in _days_between(first, last) if day not in listed and day not in self.loaded}
-        return SourceState(
-            self.source, self.since, self.seen, self.listed, {**self.loaded, **empty, **{part.day: part.version for part in parts}}
-        )
+        return SourceState(self.source, self.looks, self.listed, {**self.loaded, **empty, **{part.day: part.version for part in parts}})
 
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
     today: date
-    late_days: int
-    closing_day: int
-
-    def closes(self, day: date) -> date:
-        """From this day on no more rows of `day` are expected: late ones have had their time, and its month's invoice is closed."""
-        try:
-            year, month = (day.year, day.month + 1) if day.month < MONTHS else (day.year + 1, 1)
-            return max(date(year, month, self.closing_day), day + timedelta(self.late_days + 1))
-        except (ValueError, OverflowError):  # at the end of the calendar
-            return date.max
-
-    def latest(self, day: date) -> date:
-        """The last load day on which rows of `day` are expected as a rule."""
-        return self.closes(day) if day > date.max - timedelta(self.late_days) else day + timedelta(self.late_days)
+    axis: Axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,22 +73,22 @@ class Standing:
 
 
 def of_day(day: date, *, has_rows: bool, sources: Iterable[SourceState], calendar: Calendar) -> Standing:
-    closes = calendar.closes(day)
-    unread = _unread(sources, day, calendar.latest(day), closes, calendar.today)
+    holding = calendar.axis.of_day(day)
+    unread = _unread(sources, holding, calendar)
     if not has_rows:
         unseen = f"load days {_days(unread.since)} have not been read" if unread.since else "the source holds no row of this day"
         return Standing("missing", unread.absent or unseen)
-    return _stands(unread, calendar, closes, "day")
+    return _stands(unread, calendar.today, holding.closes, "day")
 
 
 def of_invoice_month(month: str, *, sources: Iterable[SourceState], calendar: Calendar) -> Standing:
-    """`month` as YYYYMM. Its rows are written from its first day until it is closed."""
+    """`month` as YYYYMM."""
     try:
         first = date(int(month[:4]), int(month[4:]), 1)
     except ValueError:
         return Standing("partial", f"{month[:20]!r} is no month")
-    closes = calendar.closes(first)
-    return _stands(_unread(sources, first, closes - ONE_DAY, closes, calendar.today), calendar, closes, "invoice month")
+    holding = calendar.axis.of_month(first)
+    return _stands(_unread(sources, holding, calendar), calendar.today, holding.closes, "invoice month")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,28 +114,44 @@ class _Unread:
         return f"load days {_days(self.never)} have not been read" if self.never else None
 
 
-def _unread(sources: Iterable[SourceState], first: date, last: date, closes: date, today: date) -> _Unread:
+def _unread(sources: Iterable[SourceState], holding: Holding, calendar: Calendar) -> _Unread:
     never: set[date] = set()
     since: set[date] = set()
     before: date | None = None
     unseen: str | None = None
     old: str | None = None
+    first, today = holding.first, calendar.today
     for source in sources:
-        if source.seen is None:
+        if source.looks.latest is None:
             unseen = f"{source.source} has never been read"
             continue
-        if first < source.since:
-            before = max(source.since, before or source.since)
-        if source.seen < first:
-            unseen = f"{source.source} was last looked at on {source.seen}"
-        elif source.seen < min(today, closes):
-            old = f"{source.source} was last looked at on {source.seen}; run the pipeline again, more may have come"
-        for part in source.changed(first, today):
-            (never if part.day <= last and part.day not in source.loaded else since).add(part.day)
+        if source.looks.since is not None and first < source.looks.since:
+            before = max(source.looks.since, before or source.looks.since)
+        elif not source.looks.cover(*calendar.axis.to_look_at(holding, today)):
+            unseen = _last_look(source, first)
+        elif _too_long_ago(source, holding, calendar):
+            old = f"{_last_look(source, first)}; run the pipeline again, more may have come"
+        for part in source.changed(*holding.possible(today)):
+            (never if part.day <= holding.last and part.day not in source.loaded else since).add(part.day)
     return _Unread(frozenset(never), frozenset(since), before, unseen, old)
 
 
-def _stands(unread: _Unread, calendar: Calendar, closes: date, what: str) -> Standing:
+def _too_long_ago(source: SourceState, holding: Holding, calendar: Calendar) -> bool:
+    """Whether a slice that may hold rows of the period was not looked at since it may have changed."""
+    last = min(calendar.today, holding.closes if holding.later else holding.last)
+    looks = source.looks.within(holding.first, last)
+    late = any(look.at < min(calendar.today, calendar.axis.needed(look.last, holding)) for look in looks)
+    return late or (holding.later and not source.looks.cover(holding.first, last))
+
+
+def _last_look(source: SourceState, first: date) -> str:
+    at = source.looks.at(first)
+    if at is None:
+        return f"{source.source} was last looked at on {source.looks.latest}, and not at {first}"
+    return f"{source.source} was last looked at on {at}"
+
+
+def _stands(unread: _Unread, today: date, closes: date, what: str) -> Standing:
     if unread.absent:
         return Standing("partial", unread.absent)
     if unread.since:
@@ -160,7 +160,7 @@ def _stands(unread: _Unread, calendar: Calendar, closes: date, what: str) -> Sta
         )
     if unread.old:
         return Standing("stale", unread.old)
-    if calendar.today < closes:
+    if today < closes:
         return Standing("provisional", f"rows of this {what} may arrive until {closes - ONE_DAY}")
     return Standing("complete", None)
 

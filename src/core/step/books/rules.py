@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -10,6 +11,7 @@ from src.core.base.documents import Document, read_document, read_text
 from src.core.base.facts import TableFacts, ViewFacts
 from src.core.base.faults import Flaw, Misconfigured
 from src.core.base.schema import TableSchema
+from src.core.step.books.axis import Axis, Used, Written
 from src.core.step.onboarding import DatasetConfig
 from src.core.step.quality.judge import check_suite
 from src.core.step.quality.suite import Suite, load_suite
@@ -28,8 +30,27 @@ QUESTIONS = (
     "months",
     "causes",
 )
-OWN_QUESTIONS = ("slices", "shares", "said_days", "said_months")
-OWN_TABLES = ("x_source_slices", "x_cost_daily", "x_cost_monthly", "x_cost_history", "x_load_manifests")
+OWN_QUESTIONS = ("slices", "looks", "shares", "said_days", "said_months")
+OWN_TABLES = ("x_source_slices", "x_source_looks", "x_cost_daily", "x_cost_monthly", "x_cost_history", "x_load_manifests")
+
+
+class WrittenFacts(Document):
+    name: Literal["written"]
+    late_days: int = Field(ge=0, le=120)
+    closing_day: int = Field(ge=1, le=28)
+
+    @property
+    def axis(self) -> Axis:
+        return Written(self.late_days, self.closing_day)
+
+
+class UsedFacts(Document):
+    name: Literal["used"]
+    restates: int = Field(ge=0, le=120)
+
+    @property
+    def axis(self) -> Axis:
+        return Used(self.restates)
 
 
 class BooksDocument(Document):
@@ -40,8 +61,7 @@ class BooksDocument(Document):
     tables: dict[str, TableFacts]
     views: dict[str, ViewFacts] = Field(default_factory=dict)
     suite: str
-    late_days: int = Field(ge=0, le=120)
-    closing_day: int = Field(ge=1, le=28)
+    axis: WrittenFacts | UsedFacts = Field(discriminator="name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +96,7 @@ class Books:
     views: Mapping[str, str]
     questions: Mapping[str, str]
     suite: Suite
-    late_days: int
-    closing_day: int
+    axis: Axis
     own: Ledgers
 
     @classmethod
@@ -101,8 +120,7 @@ class Books:
             views={name: _text(folder / "views" / f"{name}.sql") for name in document.views},
             questions=_questions(folder / "books", QUESTIONS),
             suite=suite,
-            late_days=document.late_days,
-            closing_day=document.closing_day,
+            axis=document.axis.axis,
             own=own,
         )
 

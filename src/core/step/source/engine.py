@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -22,14 +22,15 @@ from src.core.base.window import Window
 from src.core.engine.port import LOAD_DAY
 from src.core.providers.export import LoadDay, SourceChanged
 from src.core.step import credentials
+from src.core.step.books.axis import Written
 from src.core.step.books.closing import Closed, Reload, Sources
-from src.core.step.books.completeness import EMPTY, Calendar, SourceState
+from src.core.step.books.completeness import EMPTY, Calendar
 from src.core.step.books.coverage import KnownSlices
 from src.core.step.books.rules import Books, Ledgers
 from src.core.step.context import StepConfig, StepContext, StepResult
 from src.core.step.credentials import OpenCredential
 from src.core.step.source.load import Destination, Loading, Published, WriteMode, already_published, publish, track
-from src.core.step.source.port import Source
+from src.core.step.source.port import Listing, Source
 from src.core.step.source.staging import ToRead, gathered, inbox
 from src.core.step.variables import bind_sql
 
@@ -143,17 +144,16 @@ class SourceEngine:
 
     def _loading(self, step: SourceStep, context: StepContext, sources: Sequence[Source], books: Books | None, folder: Path) -> Loading:
         tenant, window, calendar = _tenant(context), _window(context), _calendar(context, books)
-        known = self._known(context, tenant) if books else KnownSlices({})
-        since = min(window.start, known.since or window.start)
-        last = min(calendar.today, window.end + timedelta(_late_days(step, books)))
+        known = self._known(context, tenant) if books else KnownSlices()
+        wanted = _wanted(step, window, calendar)
+        everything = Window(min(wanted.start, known.since or wanted.start), max(calendar.today, wanted.end))
         context.progress(doing="listing load days")
-        states = [
-            SourceState(one.name, since, calendar.today, one.slices(since, calendar.today), known.loaded(one.name)) for one in sources
-        ]
+        listings = [one.slices(wanted, everything) for one in sources]
+        states = [known.looked_at(one.name, listing, calendar.today) for one, listing in zip(sources, listings, strict=True)]
         to_read = [
             ToRead(one, slices)
             for one, state in zip(sources, states, strict=True)
-            if (slices := state.changed(window.start, last, again=step.reload or books is None))
+            if (slices := state.changed(wanted.start, wanted.end, again=step.reload or books is None))
         ]
         rows_at_once = step.rows_per_statement or self.facts.rows_per_statement
         batches = gathered(to_read, folder, context, tenant, rows_at_once)
@@ -164,11 +164,14 @@ class SourceEngine:
             source=", ".join(one.name for one in sources),
             destination=self._destination(step, context),
             window=window,
-            reloads=tuple(_reload(one.name, one.slices, known, calendar) for one in to_read),
+            reloads=tuple(_reload(one.name, one.slices, known) for one in to_read),
             batches=tuple(batches),
             sources=Sources(
-                tuple(state.with_loaded(read.get(state.source, ()), window.start, last) for state in states),
-                tuple(known.state(source, calendar.today) for source in sorted(others)),
+                tuple(
+                    state.with_loaded(read.get(state.source, ()), *_read_through(listing, wanted, calendar))
+                    for state, listing in zip(states, listings, strict=True)
+                ),
+                tuple(known.state(source) for source in sorted(others)),
                 known,
             ),
             calendar=calendar,
@@ -177,9 +180,13 @@ class SourceEngine:
 
     def _known(self, context: StepContext, tenant: Tenant) -> KnownSlices:
         warehouse = context.services.warehouse
-        if "x_source_slices" not in warehouse.tables(tenant):
-            return KnownSlices({})
-        return KnownSlices.of(warehouse.query(tenant, self.own.questions["slices"], {"provider": self.leaf.name}).to_pylist())
+        there = warehouse.tables(tenant)
+        kept = {
+            question: warehouse.query(tenant, self.own.questions[question], {"provider": self.leaf.name}).to_pylist()
+            for question, table in (("slices", "x_source_slices"), ("looks", "x_source_looks"))
+            if table in there
+        }
+        return KnownSlices.of(kept.get("slices", ()), kept.get("looks", ()))
 
     def _books(self, step: SourceStep) -> Books | None:
         if step.books is None:
@@ -216,14 +223,15 @@ def _step(config: StepConfig, context: StepContext) -> SourceStep:
         raise Misconfigured(f"the config of step {context.step_id} is wrong", flaws=flaws) from None
 
 
-def _reload(source: str, slices: tuple[LoadDay, ...], known: KnownSlices, calendar: Calendar) -> Reload:
-    before = known.state(source, calendar.today)
+def _reload(source: str, slices: tuple[LoadDay, ...], known: KnownSlices) -> Reload:
+    before = known.state(source)
+    looked = before.looks.latest
     read = frozenset(day for day, version in before.loaded.items() if version != EMPTY)
     return Reload(
         source,
         slices,
         restated=tuple(one.day for one in slices if one.day in read),
-        first_read=tuple(one.day for one in slices if one.day not in read and (before.seen is None or one.day < before.seen)),
+        first_read=tuple(one.day for one in slices if one.day not in read and (looked is None or one.day < looked)),
     )
 
 
@@ -241,12 +249,18 @@ def _window(context: StepContext) -> Window:
 
 
 def _calendar(context: StepContext, books: Books | None) -> Calendar:
-    return Calendar(context.services.clock.now().date(), books.late_days if books else 0, books.closing_day if books else 1)
+    return Calendar(context.services.clock.now().date(), books.axis if books else Written(late_days=0, closing_day=1))
 
 
-def _late_days(step: SourceStep, books: Books | None) -> int:
-    """How far a run reads, which is not how long rows are expected: that is the books' to say."""
-    return step.late_days if step.late_days is not None else books.late_days if books else 0
+def _wanted(step: SourceStep, window: Window, calendar: Calendar) -> Window:
+    """The slices that a run reads."""
+    first, last = calendar.axis.to_read(window.start, window.end, step.late_days)
+    return Window(first, max(first, min(calendar.today, last)))
+
+
+def _read_through(listing: Listing, wanted: Window, calendar: Calendar) -> tuple[date, date]:
+    """What the source has in this range is read; of what lies outside nothing is known."""
+    return max(wanted.start, listing.looked.start), min(wanted.end, listing.looked.end, calendar.today)
 
 
 def _templates(path: Path, facts: EngineFacts) -> dict[str, TableSchema]:

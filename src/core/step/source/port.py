@@ -1,12 +1,20 @@
 """What the engine asks of a source: which slices it has by now, and the rows of those that it wants."""
 
 from collections.abc import Sequence
-from datetime import date
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from src.core.base.window import Window
 from src.core.engine.port import RemoteRows
 from src.core.providers.export import LoadDay, OnBytes
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    slices: tuple[LoadDay, ...]
+    looked: Window
+    """Of any other slice nothing is said."""
 
 
 class Source(Protocol):
@@ -17,8 +25,8 @@ class Source(Protocol):
         """What it is known as in the organisation's dataset."""
         ...
 
-    def slices(self, since: date, until: date) -> tuple[LoadDay, ...]:
-        """Those in this range, both ends included, that hold something; the oldest first."""
+    def slices(self, wanted: Window, everything: Window) -> Listing:
+        """Those that hold something, the oldest first: of the wanted ones, or of everything where that costs no more."""
         ...
 
     def fetch(self, slices: Sequence[LoadDay], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:

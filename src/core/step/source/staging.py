@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -18,6 +19,7 @@ from tempfile import TemporaryDirectory
 
 from src.core.base.faults import BooksNotClosed
 from src.core.base.identity import Tenant
+from src.core.base.window import Window
 from src.core.engine.port import ParquetFiles, RemoteRows
 from src.core.engine.room import room_for_files
 from src.core.providers.export import LoadDay, OnBytes, require_listed
@@ -142,7 +144,11 @@ def require_unchanged(batches: Sequence[Batch]) -> None:
         remote = [batch for batch in group if isinstance(batch.content, RemoteRows)]
         if remote:
             source = remote[0].source
-            require_listed(source.slices, source.name, [one for batch in remote for one in batch.slices])
+            require_listed(partial(_listed, source), source.name, [one for batch in remote for one in batch.slices])
+
+
+def _listed(source: Source, first: date, last: date) -> tuple[LoadDay, ...]:
+    return source.slices(Window(first, last), Window(first, last)).slices
 
 
 def grouped(days: Iterable[LoadDay], rows_at_once: int) -> Iterator[tuple[LoadDay, ...]]:

@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 
 from src.core.base.faults import BooksNotClosed
 from src.core.providers.export import LoadDay
+from src.core.step.books.axis import Written
 from src.core.step.books.completeness import Calendar, SourceState, of_day, of_invoice_month
 from src.core.step.books.history import Said, difference, restatements
+from src.core.step.books.looks import Look, Looks
 from src.core.step.books.totals import Total, Totals, require_closed
 
 TODAY = date(2026, 11, 20)
-CALENDAR = Calendar(TODAY, late_days=10, closing_day=10)
+CALENDAR = Calendar(TODAY, Written(late_days=10, closing_day=10))
 SINCE = date(2026, 9, 1)
 MOMENT = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -27,10 +29,14 @@ def every_day(first, last):
     return [first + timedelta(number) for number in range((last - first).days + 1)]
 
 
+def looked(since):
+    return Looks((Look(since, TODAY, TODAY),))
+
+
 def state(unread=(), changed=(), since=SINCE):
     days = every_day(since, TODAY)
     loaded = {day: "2" if day in changed else "1" for day in days if day not in unread}
-    return SourceState("t", since, TODAY, listed(*days), loaded)
+    return SourceState("t", looked(since), listed(*days), loaded)
 
 
 @pytest.mark.parametrize(
@@ -76,8 +82,8 @@ def test_an_invoice_month_stands_until_it_is_closed(month, source, word):
 
 
 def test_december_closes_in_january():
-    assert Calendar(TODAY, 10, 10).closes(date(2026, 12, 3)) == date(2027, 1, 10)
-    assert Calendar(TODAY, 20, 10).closes(date(2026, 12, 31)) == date(2027, 1, 21)
+    assert Written(10, 10).of_day(date(2026, 12, 3)).closes == date(2027, 1, 10)
+    assert Written(20, 10).of_day(date(2026, 12, 31)).closes == date(2027, 1, 21)
 
 
 @given(st.sets(st.integers(0, 80)), st.sets(st.integers(0, 80)), st.integers(0, 80))
@@ -91,7 +97,7 @@ def test_reading_more_never_makes_a_day_less_complete(unread, more, at):
 
 
 def test_a_day_that_the_source_forgot_is_known():
-    source = SourceState("t", SINCE, TODAY, listed(SINCE, SINCE + timedelta(2)), {SINCE: "1", SINCE + timedelta(1): "1"})
+    source = SourceState("t", looked(SINCE), listed(SINCE, SINCE + timedelta(2)), {SINCE: "1", SINCE + timedelta(1): "1"})
 
     assert source.gone() == (SINCE + timedelta(1),)
 

@@ -1,0 +1,3 @@
+SELECT source, first_slice, last_slice, looked_on
+FROM x_source_looks
+WHERE provider = @provider

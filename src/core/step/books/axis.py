@@ -1,0 +1,114 @@
+"""How the slices of a source lie: which of them may hold a period's rows, and until when one of them may change. Pure."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Literal, Protocol
+
+MONTHS = 12
+ONE_DAY = timedelta(1)
+AxisName = Literal["written", "used"]
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """The slices of a day or a month of use."""
+
+    first: date
+    last: date
+    """From the first to this one they hold its rows as a rule."""
+    closes: date
+    """From this day on no more of its rows are expected."""
+    later: bool
+    """Whether any later slice may hold a correction of it."""
+
+    def possible(self, today: date) -> tuple[date, date]:
+        return self.first, today if self.later else self.last
+
+
+class Axis(Protocol):
+    def of_day(self, day: date) -> Holding: ...
+
+    def of_month(self, first: date) -> Holding:
+        """Of the month that begins on `first`."""
+        ...
+
+    def to_read(self, first: date, last: date, late_days: int | None) -> tuple[date, date]:
+        """The slices that a run over a window of days of use reads; `late_days` is how far it was told to read."""
+        ...
+
+    def to_look_at(self, holding: Holding, today: date) -> tuple[date, date]:
+        """The slices that must have been looked at for the period to be known at all."""
+        ...
+
+    def needed(self, slice_day: date, holding: Holding) -> date:
+        """A look at this slice on this day or later is the last that the period needs of it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A slice is what was written on a day: late rows of an earlier day of use, and corrections of any."""
+
+    late_days: int
+    closing_day: int
+    """An invoice month is closed on this day of the next one."""
+
+    def of_day(self, day: date) -> Holding:
+        closes = self._closes(day)
+        return Holding(day, closes if day > date.max - timedelta(self.late_days) else day + timedelta(self.late_days), closes, later=True)
+
+    def of_month(self, first: date) -> Holding:
+        closes = self._closes(first)
+        return Holding(first, closes - ONE_DAY, closes, later=True)
+
+    def to_read(self, first: date, last: date, late_days: int | None) -> tuple[date, date]:
+        # how far a run reads is not how long rows are expected
+        return first, last + timedelta(self.late_days if late_days is None else late_days)
+
+    def to_look_at(self, holding: Holding, today: date) -> tuple[date, date]:  # noqa: ARG002 - the axis names them
+        return holding.first, holding.first
+
+    def needed(self, slice_day: date, holding: Holding) -> date:  # noqa: ARG002 - the axis names them
+        return holding.closes
+
+    def _closes(self, day: date) -> date:
+        """Late rows have had their time, and the invoice of the day's month is closed."""
+        try:
+            return max(_next_month(day).replace(day=self.closing_day), day + timedelta(self.late_days + 1))
+        except (ValueError, OverflowError):  # at the end of the calendar
+            return date.max
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A slice is what is told of a day of use; for a while it may be told otherwise."""
+
+    restates: int
+    """For so many days after it."""
+
+    def of_day(self, day: date) -> Holding:
+        return Holding(day, day, self._settles(day), later=False)
+
+    def of_month(self, first: date) -> Holding:
+        try:
+            last = _next_month(first) - ONE_DAY
+        except ValueError:
+            last = date.max
+        return Holding(first, last, self._settles(last), later=False)
+
+    def to_read(self, first: date, last: date, late_days: int | None) -> tuple[date, date]:  # noqa: ARG002 - nothing comes late
+        return first - timedelta(self.restates), last
+
+    def to_look_at(self, holding: Holding, today: date) -> tuple[date, date]:
+        # of a month that runs, the day that is not over need not be there
+        return holding.first, min(holding.last, max(holding.first, today - ONE_DAY))
+
+    def needed(self, slice_day: date, holding: Holding) -> date:  # noqa: ARG002 - the axis names them
+        return self._settles(slice_day)
+
+    def _settles(self, day: date) -> date:
+        return day + timedelta(self.restates + 1) if day < date.max - timedelta(self.restates + 1) else date.max
+
+
+def _next_month(day: date) -> date:
+    return date(day.year, day.month + 1, 1) if day.month < MONTHS else date(day.year + 1, 1, 1)
