@@ -10,7 +10,7 @@ from src.core.base.clock import Clock, SystemClock
 from src.core.base.identity import Tenant
 from src.core.base.ids import Ids, SystemIds
 from src.core.base.secret import Secret
-from src.core.base.settings import Settings
+from src.core.base.settings import Settings, use_settings
 from src.core.base.threads import blocking
 from src.core.crypto.vault import Vault, open_vault
 from src.core.engine import EMBEDDED, check_embedded, claim_warehouse, open_warehouse
@@ -65,6 +65,8 @@ class Parts:
             self.sandbox = Sandbox(self.settings.data_dir / "sandbox", self.clock, rows_per_hour=self.settings.sandbox_rows_per_hour)
             self.sandbox.start()
             self.settings = self.settings.model_copy(update=dict(self.sandbox.endpoints))
+            # what a processor asks for is what the service runs with: no real key may go to a real provider from here
+            use_settings(self.settings)
 
     @cached_property
     def sources(self) -> Sources:

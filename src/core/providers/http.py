@@ -2,13 +2,14 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 from urllib.parse import urlsplit
 
 import httpx2
@@ -26,7 +27,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: Any
-    """What its JSON says; None when it is something else."""
+    """What its JSON says, its fractions as decimals, digit for digit; None when it is something else."""
 
     @property
     def ok(self) -> bool:
@@ -65,9 +66,10 @@ class Http:
         url: str,
         *,
         headers: Mapping[str, str] | None = None,
-        params: Mapping[str, str | int] | None = None,
+        params: Mapping[str, str | int | Sequence[str | int]] | None = None,
         form: Mapping[str, str] | None = None,
     ) -> Answer:
+        """A parameter with several values stands in the address once for each."""
         place = urlsplit(url).hostname or "nowhere"
         # what is not asked for need not be unpacked: a small packed body can stand for gigabytes
         sent = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
@@ -115,9 +117,13 @@ def words(said: object) -> str:
 
 def _parsed(text: bytes) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return json.loads(text, parse_float=Decimal, parse_constant=_no_number)
+    except (ValueError, ArithmeticError, RecursionError):
         return None
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no JSON")
 
 
 def _is_loopback(place: str) -> bool:

@@ -1,6 +1,7 @@
 import socket
 import threading
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
@@ -25,7 +26,26 @@ def test_an_answer_is_its_status_and_its_json(google: FakeGoogle, http: Http):
     assert (answer.status, answer.body, answer.ok, answer.headers["x-more"]) == (418, {"said": "/a/b?page=2"}, False, "1")
 
 
-@pytest.mark.parametrize("text", [b"", b"<html>", b"{", b"\xff\xfe", b"[" * 100_000])
+def test_money_is_the_decimal_that_was_written(google: FakeGoogle, http: Http):
+    google.fail = lambda _path: (200, b'{"cost": 123456789012.123456789, "tiny": 1e-9, "huge": 1E400, "count": 7}', {})
+
+    assert http.ask("GET", google.address).body == {
+        "cost": Decimal("123456789012.123456789"),
+        "tiny": Decimal("1e-9"),
+        "huge": Decimal("1E400"),
+        "count": 7,
+    }
+
+
+def test_a_parameter_may_have_several_values(google: FakeGoogle, http: Http):
+    http.ask("GET", f"{google.address}/usage", params={"group_by[]": ["model", "project id"], "limit": 31})
+
+    assert google.asked == ["GET /usage?group_by%5B%5D=model&group_by%5B%5D=project%20id&limit=31"]
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"<html>", b"{", b"\xff\xfe", b"[" * 100_000, b'{"cost": NaN}', b"[-Infinity]", b"1e99999999999999999999"]
+)
 def test_what_is_no_json_is_none(google: FakeGoogle, http: Http, text: bytes):
     google.fail = lambda _path: (200, text, {})
 
