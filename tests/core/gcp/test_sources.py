@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from src.core.base.faults import BooksNotClosed, QualityFailed, Rejected
-from src.core.base.settings import use_settings
+from src.core.base.settings import get_settings, use_settings
 from src.core.step.books.axis import Used
 from tests.core.gcp.conftest import TODAY
 from tests.core.gcp.handmade import Hand, Restated, connect, load, load_from, row, said
@@ -266,3 +266,10 @@ def test_a_day_that_its_source_restates_is_whole_once_it_was_read_again(bare: Bi
     assert said(bare)["11-19"] == ("7.38", "complete")
     [restated] = bare.ask("SELECT billed_before, billed_after FROM x_cost_history WHERE grain = 'day'")
     assert (restated["billed_before"], restated["billed_after"]) == (Decimal("3.69"), Decimal("7.38"))
+
+
+def test_a_processor_asks_for_the_settings_that_the_service_runs_with(bare: Billing):
+    """Else one written after the how-to would send a real key from the sandbox to the real provider."""
+    assert bare.parts.sandbox is not None
+    assert get_settings() is bare.parts.settings
+    assert get_settings().gcp_token_url.startswith(bare.parts.sandbox.address)

@@ -44,7 +44,9 @@ def test_a_parameter_may_have_several_values(google: FakeGoogle, http: Http):
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"<html>", b"{", b"\xff\xfe", b"[" * 100_000, b'{"cost": NaN}', b"[-Infinity]", b"1e99999999999999999999"]
+    "text",
+    [b"", b"<html>", b"{", b"\xff\xfe", b"[" * 100_000, b'{"cost": NaN}', b"[-Infinity]", b"1e99999999999999999999"],
+    ids=["nothing", "markup", "half", "bytes", "deep", "nan", "infinity", "beyond decimals"],
 )
 def test_what_is_no_json_is_none(google: FakeGoogle, http: Http, text: bytes):
     google.fail = lambda _path: (200, text, {})
