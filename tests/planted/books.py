@@ -150,6 +150,22 @@ DEFECTS = (
         ("tests/core/gcp/test_sources.py::test_a_change_is_told_by_the_kind_of_row_that_brought_it",),
     ),
     Defect(
+        "completeness",
+        "a day is called complete because other days of its source were looked at",
+        "src/core/step/books/completeness.py",
+        "    return late or (holding.later and not source.looks.cover(holding.first, last))",
+        "    return holding.later and not source.looks.cover(holding.first, last)",
+        ("tests/core/step/books/test_looks.py::test_a_look_elsewhere_makes_a_day_no_newer",),
+    ),
+    Defect(
+        "providers",
+        "money of twenty digits is read as a binary fraction",
+        "src/core/providers/http.py",
+        "json.loads(text, parse_float=Decimal, parse_constant=_no_number)",
+        "json.loads(text, parse_constant=_no_number)",
+        ("tests/core/providers/test_http.py::test_money_is_the_decimal_that_was_written",),
+    ),
+    Defect(
         "gcp load",
         "the standard and the detailed export of one account are added",
         "src/core/step/gcp_tables.py",

@@ -272,15 +272,15 @@ class Closing:
         for state in self.sources.asked:
             changes = self.sources.known.changes(state, read.get(state.source, ()), self.run_id, self.at)
             rows = [{"provider": self.books.provider, **row} for row in changes]
-            days = tuple(row["slice"] for row in rows)
-            taken = TablePart(equal={"provider": self.books.provider, "source": state.source, "slice": days})
-            self.publication.replace("x_source_slices", rows, taken)
+            own = {"provider": self.books.provider, "source": state.source}
+            if rows:
+                days = tuple(row["slice"] for row in rows)
+                self.publication.replace("x_source_slices", rows, TablePart(equal={**own, "slice": days}))
             if self.sources.known.looks.get(state.source) != state.looks:
                 looks = [
                     {"first_slice": look.first, "last_slice": look.last, "looked_on": look.at, "pipeline_logging_id": self.run_id}
                     for look in state.looks.ranges
                 ]
-                own = {"provider": self.books.provider, "source": state.source}
                 self.publication.replace("x_source_looks", [{**own, **look} for look in looks], TablePart(equal=own))
 
     def _stamped(self, row: dict[str, Any], said: Said | None) -> dict[str, Any]:
