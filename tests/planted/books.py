@@ -31,8 +31,8 @@ DEFECTS = (
         "completeness",
         "a day is called complete while another credential of the organisation was never read",
         "src/core/step/books/completeness.py",
-        "        if source.seen is None:",
-        "        if source.seen is None and source.listed:",
+        "        if source.looks.latest is None:",
+        "        if source.looks.latest is None and source.listed:",
         ("tests/core/gcp/test_sources.py::test_a_day_is_complete_only_when_every_credential_was_read",),
     ),
     Defect(

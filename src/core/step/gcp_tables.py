@@ -50,7 +50,7 @@ class ExportTable:
 
     def place(self, slices: Sequence[LoadDay]) -> RemoteRows | None:
         place = self.export.place(self.table.table, slices)
-        return place and RemoteRows(place.project, place.dataset, place.table, tuple(one.day for one in slices))
+        return RemoteRows(place.project, place.dataset, place.table, tuple(one.day for one in slices)) if place else None
 
 
 @contextmanager

@@ -38,9 +38,10 @@ def test_money_is_the_decimal_that_was_written(google: FakeGoogle, http: Http):
 
 
 def test_a_parameter_may_have_several_values(google: FakeGoogle, http: Http):
+    google.fail = lambda _path: (200, {}, {})
     http.ask("GET", f"{google.address}/usage", params={"group_by[]": ["model", "project id"], "limit": 31})
 
-    assert google.asked == ["GET /usage?group_by%5B%5D=model&group_by%5B%5D=project%20id&limit=31"]
+    assert google.asked == ["GET /usage?group_by%5B%5D=model&group_by%5B%5D=project+id&limit=31"]
 
 
 @pytest.mark.parametrize(
