@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Literal, Protocol
+from typing import Protocol
 
 MONTHS = 12
 ONE_DAY = timedelta(1)
-AxisName = Literal["written", "used"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from src.core.base.documents import Document, read_document, read_text
 from src.core.base.facts import TableFacts, ViewFacts
@@ -35,22 +35,31 @@ OWN_TABLES = ("x_source_slices", "x_source_looks", "x_cost_daily", "x_cost_month
 
 
 class WrittenFacts(Document):
-    name: Literal["written"]
     late_days: int = Field(ge=0, le=120)
     closing_day: int = Field(ge=1, le=28)
 
-    @property
-    def axis(self) -> Axis:
-        return Written(self.late_days, self.closing_day)
-
 
 class UsedFacts(Document):
-    name: Literal["used"]
     restates: int = Field(ge=0, le=120)
+
+
+class AxisFacts(Document):
+    """How the slices of the sources lie: exactly one of them."""
+
+    written: WrittenFacts | None = None
+    used: UsedFacts | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.written is None) == (self.used is None):
+            raise ValueError("name one axis: `written` or `used`")
+        return self
 
     @property
     def axis(self) -> Axis:
-        return Used(self.restates)
+        if self.used:
+            return Used(self.used.restates)
+        return Written(**dict(self.written or ()))
 
 
 class BooksDocument(Document):
@@ -61,7 +70,7 @@ class BooksDocument(Document):
     tables: dict[str, TableFacts]
     views: dict[str, ViewFacts] = Field(default_factory=dict)
     suite: str
-    axis: WrittenFacts | UsedFacts = Field(discriminator="name")
+    axis: AxisFacts
 
 
 @dataclass(frozen=True, slots=True)
