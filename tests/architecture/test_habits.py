@@ -26,6 +26,7 @@ LOADS_BY_NAME = {
 ADAPTERS = ("src/core/engine/", "src/core/ledger/bigquery_statements.py")
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 50
+LONGEST_PROCESSOR = 80
 STATEMENTS = ("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "MERGE ")
 ANY = ("everything", "Exception", "BaseException")
 
@@ -102,6 +103,12 @@ def test_files_and_functions_stay_readable(sources):
 
     assert not long_files
     assert not long_functions
+
+
+def test_a_processor_is_a_thin_leaf(sources):
+    long = [one.name for one in sources if "/processors/" in one.name and one.text.count("\n") > LONGEST_PROCESSOR]
+
+    assert not long
 
 
 def test_no_sql_is_built_outside_the_adapters(sources):

@@ -184,7 +184,7 @@ DEFECTS = (
     Defect(
         "gcp check",
         "an export without its costs is loaded",
-        "src/core/processors/gcp/validation.py",
+        "src/core/step/gcp_columns.py",
         "missing_required=tuple(path for path in required if path not in there),",
         "missing_required=tuple(path for path in required if path not in template),",
         ("tests/core/step/test_credentials.py::test_an_export_that_cannot_be_loaded_fails_with_what_it_lacks",),

@@ -1,0 +1,102 @@
+"""Carries out the onboarding plan: the dataset first, which may be repeated, then one ledger transaction."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from src.core.base.faults import Conflict, Misconfigured
+from src.core.base.identity import Tenant
+from src.core.base.names import OrgSlug
+from src.core.engine.port import Fence
+from src.core.ledger import orgs
+from src.core.ledger.orgs import NewOrg
+from src.core.step import api_keys, trail
+from src.core.step.context import Services, StepContext, StepResult
+from src.core.step.onboarding import PROFILE_TABLE, VALIDATION_TABLE, Dataset, OnboardingPlan, plan, requested, taken
+
+SCOPE = "setup/organizations/onboarding"
+PROBE = Decimal("1234567.123456789")  # all nine digits of a NUMERIC
+
+
+def onboard(dataset: Dataset, context: StepContext) -> StepResult:
+    services, tenant = context.services, context.tenant
+    made = plan(requested(context.inputs, services), services, tenant)
+    made.require()
+    if tenant is None or tenant.org_slug != made.request.org_slug:
+        raise Misconfigured("onboarding was run without the tenant it onboards")
+    now = services.clock.now()
+    org = _new_org(made, tenant, now, services)
+    created = services.warehouse.ensure_dataset(tenant)
+    tables = _fill_dataset(dataset, tenant, org, context)
+    minted = api_keys.mint(services, tenant.org_slug)
+    with services.ledger.writing() as unit:
+        if not orgs.create(unit, org):
+            raise Conflict(taken(tenant.org_slug))
+        api_keys.store(unit, minted, now)
+        trail.note(
+            unit,
+            services,
+            context.actor,
+            "organizations.onboard",
+            f"organizations/{tenant.org_slug}",
+            org_slug=tenant.org_slug,
+            details={"plan": org.plan.name, "dataset_id": tenant.dataset, "api_key_fingerprint": minted.fingerprint},
+        )
+        context.still_wanted()
+    return {
+        "status": "SUCCESS",
+        "org_slug": tenant.org_slug,
+        "api_key": minted.key,
+        "api_key_fingerprint": minted.fingerprint,
+        "subscription_plan": org.plan.name,
+        "dataset_id": tenant.dataset,
+        "dataset_created": created,
+        "tables_created": tables,
+        "views_created": list(dataset.views),
+    }
+
+
+def _new_org(made: OnboardingPlan, tenant: Tenant, now: datetime, services: Services) -> NewOrg:
+    return NewOrg(
+        org_slug=tenant.org_slug,
+        company_name=made.request.company_name.strip(),
+        admin_email=made.request.admin_email,
+        plan=services.ledger.plans.get(made.request.subscription_plan),
+        timezone=made.request.timezone,
+        dataset_id=tenant.dataset,
+        created_at=now,
+        generation=services.ledger.read(orgs.next_generation, OrgSlug(made.request.org_slug)),
+    )
+
+
+def _fill_dataset(dataset: Dataset, tenant: Tenant, org: NewOrg, context: StepContext) -> list[str]:
+    warehouse = context.services.warehouse
+    created = [schema.name for schema in dataset.schemas if warehouse.ensure_table(tenant, schema).created]
+    for name, text in dataset.views.items():
+        warehouse.ensure_view(tenant, name, text)
+    profile = {
+        "org_slug": org.org_slug,
+        "company_name": org.company_name,
+        "subscription_plan": org.plan.name,
+        "subscription_status": "ACTIVE",
+        "timezone": org.timezone,
+        "generation": org.generation,
+        "created_at": org.created_at,
+        "snapshot_at": org.created_at,
+    }
+    record = {
+        "org_slug": org.org_slug,
+        "run_id": context.run_id,
+        "message": "onboarding wrote and read this record",
+        "amount": PROBE,
+        "written_at": org.created_at,
+    }
+    # by the clock, but never below what was published: a clock may step back
+    generation = max(int(org.created_at.timestamp() * 1_000_000), warehouse.last_generation(tenant, SCOPE) + 1)
+    with warehouse.publication(tenant, context.run_id, Fence(SCOPE, generation)) as publication:
+        publication.replace(PROFILE_TABLE, [profile])
+        publication.replace(VALIDATION_TABLE, [record])
+        back = publication.query("SELECT run_id, amount FROM onboarding_validation_test").to_pylist()
+        if back != [{"run_id": context.run_id, "amount": PROBE}]:
+            raise Misconfigured(f"the dataset {tenant.dataset} does not give back what was written to it: {back!r}")
+        context.still_wanted()
+    return created
