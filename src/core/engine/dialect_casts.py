@@ -17,6 +17,9 @@ def _cast(node: exp.Expr, kinds: Kinds) -> None:
         raise refused(node, "CAST with FORMAT differs between engines; use FORMAT_DATE, FORMAT_TIMESTAMP or PARSE_DATE")
     if to.this in exp.DataType.INTEGER_TYPES:
         _cast_to_int(node, kind)
+    elif to.this == exp.DataType.Type.DECIMAL and kind == "float" and not isinstance(node.this, exp.Literal):
+        # DuckDB's own cast multiplies a DOUBLE as one: 71192484.68 becomes 71192484.680000008
+        node.set("this", exp.cast(node.this, exp.DataType.Type.TEXT))
     elif to.this in exp.DataType.TEXT_TYPES:
         _cast_to_text(node, kind)
     elif to.this == exp.DataType.Type.BOOLEAN and kind == "text":
@@ -53,7 +56,7 @@ def _cast_to_text(node: exp.Expr, kind: Kind | None) -> None:
         zeros, point = exp.Literal.string("0"), exp.Literal.string(".")
         inner = exp.Anonymous(this="RTRIM", expressions=[node.copy(), zeros])
         put(node, exp.Anonymous(this="RTRIM", expressions=[inner, point]))
-    elif kind == "float":
+    elif kind == "float" and not _becomes_decimal(node):
         raise refused(node, "engines print floats differently; cast to NUMERIC first")
     elif kind in ("timestamp", "datetime"):
         raise refused(node, "engines print fractions of a second differently; use FORMAT_TIMESTAMP or FORMAT_DATETIME")
@@ -61,6 +64,12 @@ def _cast_to_text(node: exp.Expr, kind: Kind | None) -> None:
         raise refused(node, "engines differ on bytes that are no text; use CAST")
     elif kind == "bytes":
         node.set("this", exp.Anonymous(this="DECODE", expressions=[node.this]))
+
+
+def _becomes_decimal(node: exp.Expr) -> bool:
+    """How a float is printed does not matter where the text is read as a number at once."""
+    above = node.parent
+    return isinstance(above, exp.Cast) and above.to.this == exp.DataType.Type.DECIMAL
 
 
 RULES: dict[type[exp.Expr], Rule] = {exp.Cast: _cast, exp.TryCast: _cast}

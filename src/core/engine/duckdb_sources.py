@@ -14,7 +14,7 @@ import pyarrow as pa
 from src.core.base.faults import Rejected
 from src.core.base.schema import Field, TableSchema
 from src.core.engine.duckdb_instance import Instance
-from src.core.engine.duckdb_types import column_of, quoted
+from src.core.engine.duckdb_types import Column, column_in, column_of, quoted
 from src.core.engine.duckdb_values import reader_of
 from src.core.engine.port import Content, ParquetFiles, Staged
 from src.core.engine.sources import inside, matched
@@ -82,20 +82,27 @@ def stage(cursor: duckdb.DuckDBPyConnection, io: Path, name: str, source: "Parqu
             raise Rejected(f"nothing is given to be staged as {name}, and no shape that says what it would look like")
         cursor.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT * FROM {relation}")
         return Staged()
-    given = {} if not relation else {column.lower(): column for column in cursor.sql(f"SELECT * FROM {relation} LIMIT 0").columns}
+    seen = cursor.sql(f"SELECT * FROM {relation} LIMIT 0") if relation else None
+    given = {} if seen is None else {name.lower(): (name, column_in(kind)) for name, kind in zip(seen.columns, seen.types, strict=True)}
     wanted = {field.name.lower(): field for field in shape.fields}
     columns = [_staged_column(field, given.get(key)) for key, field in wanted.items()]
     rows = f" FROM {relation}" if relation else " WHERE false"
     cursor.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT {', '.join(columns)}{rows}")
     return Staged(
         absent=tuple(field.name for key, field in wanted.items() if key not in given),
-        unknown=tuple(column for key, column in given.items() if key not in wanted),
+        unknown=tuple(name for key, (name, _) in given.items() if key not in wanted),
     )
 
 
-def _staged_column(field: Field, given: str | None) -> str:
+def _staged_column(field: Field, given: tuple[str, Column] | None) -> str:
+    wanted = column_of(field)
+    if given is None:
+        return f"CAST(NULL AS {wanted.sql}) AS {quoted(field.name)}"
+    name, kind = given
     # structs are cast by the names of their fields, so these too may come and go
-    return f"CAST({quoted(given) if given else 'NULL'} AS {column_of(field).sql}) AS {quoted(field.name)}"
+    written = wanted.with_floats_written_out(kind)
+    value = quoted(name) if written == wanted else f"CAST({quoted(name)} AS {written.sql})"
+    return f"CAST({value} AS {wanted.sql}) AS {quoted(field.name)}"
 
 
 def _files_relation(io: Path, files: ParquetFiles) -> str:

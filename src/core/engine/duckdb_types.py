@@ -25,6 +25,9 @@ SCALARS: dict[FieldType, str] = {
 }
 
 
+FLOATS = ("DOUBLE", "FLOAT")
+
+
 def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
@@ -41,6 +44,19 @@ class Column:
     def sql(self) -> str:
         inner = self.scalar or "STRUCT(" + ", ".join(f"{quoted(name)} {kind.sql}" for name, kind in self.fields) + ")"
         return f"{inner}[]" if self.repeated else inner
+
+    def with_floats_written_out(self, given: "Column") -> "Column":
+        """This type with text for each decimal that is given as a float.
+
+        A text is the shortest decimal that is the float, and a cast of it is exact. DuckDB's own cast of a DOUBLE multiplies it as one:
+        71192484.68 becomes 71192484.680000008.
+        """
+        if self.fields:
+            held = {name.lower(): kind for name, kind in given.fields}
+            fields = ((name, kind.with_floats_written_out(held.get(name.lower(), kind))) for name, kind in self.fields)
+            return Column(None, self.repeated, tuple(fields))
+        told = given.scalar in FLOATS and (self.scalar or "").startswith("DECIMAL")
+        return Column("VARCHAR", self.repeated) if told else self
 
     def with_added(self, wanted: "Column") -> "Column | None":
         """This type with the fields that `wanted` adds, or None where the two cannot be one."""

@@ -1,7 +1,7 @@
 """Sources read in place, and rows written by queries over them."""
 
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -67,6 +67,24 @@ def test_a_staged_file_is_read_in_its_shape_and_written_by_a_query(bill, acme):
     assert read == [{"cost": Decimal("0.600000200"), "credits": Decimal("-0.300000002")}]
     assert bill.query(acme, NET.format("bill")).to_pylist() == read
     assert bill.query(acme, "SELECT COUNTIF(model.id = 'm') AS known, COUNT(*) AS n FROM bill").to_pylist() == [{"known": 3, "n": 6}]
+
+
+FRACTIONS = [71192484.68, 3488347481.25, -99999999.99, 0.1 + 0.2, 1e-9, 2.5e-9, 1 / 1024, 5e-324, 1e17, -0.0, 8166.66]
+
+
+def test_a_float_is_the_shortest_decimal_that_is_it_wherever_it_stands(bill, acme):
+    one = pa.struct([("amount", pa.float64())])
+    table = pa.table({"cost": FRACTIONS, "credits": pa.array([[{"amount": cost}, {"amount": None}] for cost in FRACTIONS], pa.list_(one))})
+    source = files(bill, acme, table)
+    with bill.publication(acme, "run", Fence("s", 1)) as publication:
+        publication.stage("incoming", source, SHAPE)
+        publication.insert("bill", LOAD, {"origin": "a", "day": date(2026, 11, 1)})
+    found = bill.query(acme, "SELECT cost, credits FROM bill").to_pylist()
+
+    right = sorted(Decimal(repr(cost)).quantize(Decimal("1e-9"), ROUND_HALF_UP) for cost in FRACTIONS)
+    assert sorted(row["cost"] for row in found) == right
+    assert sorted(row["credits"][0]["amount"] for row in found) == right
+    assert {row["credits"][1]["amount"] for row in found} == {None}
 
 
 def test_what_the_source_lacks_is_null_and_named(bill, acme):

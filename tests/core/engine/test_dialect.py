@@ -59,6 +59,9 @@ def ask(engine: duckdb.DuckDBPyConnection, sql: str, **params: object) -> list[t
         ("CAST(1.5 AS NUMERIC(10, 2))", Decimal("1.50")),
         ("BIGNUMERIC '0.000000000000000001'", Decimal("1E-18")),
         ("CAST('0.0000000005' AS NUMERIC)", Decimal("0.000000001")),
+        # a float is the shortest decimal that is it
+        ("CAST(CAST('71192484.68' AS FLOAT64) AS NUMERIC)", Decimal("71192484.68")),
+        ("CAST(CAST(CAST('71192484.68' AS FLOAT64) AS STRING) AS NUMERIC)", Decimal("71192484.68")),
         ("1.5", 1.5),
         # division: NUMERIC stays exact, integers give FLOAT64
         ("n / 3", Decimal("3.5")),

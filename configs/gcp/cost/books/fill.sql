@@ -17,7 +17,7 @@ SELECT
   SUM(COALESCE(cost, 0)) AS cost,
   SUM(COALESCE((SELECT SUM(credit.amount) FROM UNNEST(credits) AS credit), 0)) AS credits,
   SUM(COALESCE(cost, 0) + COALESCE((SELECT SUM(credit.amount) FROM UNNEST(credits) AS credit), 0)) AS net_cost,
-  SUM(CAST(usage.amount_in_pricing_units AS NUMERIC)) AS usage_amount,
+  SUM(CAST(CAST(usage.amount_in_pricing_units AS STRING) AS NUMERIC)) AS usage_amount,
   usage.pricing_unit AS pricing_unit,
   COUNT(*) AS row_count,
   MAX(export_time) AS source_as_of
