@@ -61,7 +61,7 @@ def test_it_erases_and_says_what_it_erased(service: RunningService):
     assert set(answer.json()) == {"status", "org_slug", "erased", "kept"}
     assert (answer.json()["status"], answer.json()["org_slug"]) == ("SUCCESS", slug)
     assert (erased["dataset"]["dataset_id"], erased["dataset"]["existed"]) == (f"{slug}_dev", True)
-    assert (erased["dataset"]["tables"], erased["dataset"]["views"]) == (10, 1)
+    assert (erased["dataset"]["tables"], erased["dataset"]["views"]) == (11, 1)
     assert erased["dataset"]["bytes"] > 0
     assert (erased["rows"]["org_api_keys"], erased["rows"]["org_subscriptions"], erased["rows"]["org_usage_quotas"]) == (2, 1, 1)
     assert erased["rows"]["org_profiles"] == 1
