@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from src.core.base.faults import Conflict
+from src.core.base.window import Window
 
 ExportKind = Literal["standard", "detailed"]
 OnBytes = Callable[[int], None]
@@ -25,6 +26,13 @@ class LoadDay:
     rows: int
     bytes: int
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    slices: tuple[LoadDay, ...]
+    looked: Window
+    """Of any other slice nothing is said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,9 @@ from src.core.base.identity import Tenant
 from src.core.base.window import Window
 from src.core.engine.port import RemoteRows
 from src.core.ledger.credentials import list_for
-from src.core.providers.export import BillingExport, LoadDay, OnBytes
+from src.core.providers.export import BillingExport, Listing, LoadDay, OnBytes
 from src.core.step.context import StepContext
 from src.core.step.credentials import OpenCredential
-from src.core.step.source.port import Listing
 
 PROVIDER = "gcp"
 

@@ -17,13 +17,13 @@ from src.core.engine.port import RemoteRows
 from src.core.ledger import credentials
 from src.core.ledger.credentials import CredentialRecord
 from src.core.processors.gcp.bq_etl import BigQueryETLEngine
-from src.core.providers.export import BillingExport, LoadDay, OnBytes, Place
+from src.core.providers.export import BillingExport, Listing, LoadDay, OnBytes, Place
 from src.core.step.books.axis import Axis
 from src.core.step.context import StepContext
 from src.core.step.gcp_tables import ExportTable, Table
 from src.core.step.source.engine import SourceStep
 from src.core.step.source.load import Published
-from src.core.step.source.port import Listing, Source
+from src.core.step.source.port import Source
 from tests.fakes.billing import ROOT, Billing
 
 TEXT, MOMENT, FLOAT = pa.string(), pa.timestamp("us", tz="UTC"), pa.float64()

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from src.core.providers.export import LoadDay
+from src.core.providers.export import Listing, LoadDay
 from src.core.step.books.completeness import EMPTY, SourceState
 from src.core.step.books.looks import Look, Looks
-from src.core.step.source.port import Listing
 
 
 @dataclass(frozen=True)

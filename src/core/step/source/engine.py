@@ -20,7 +20,7 @@ from src.core.base.schema import Field as Column
 from src.core.base.schema import TableSchema
 from src.core.base.window import Window
 from src.core.engine.port import LOAD_DAY
-from src.core.providers.export import LoadDay, SourceChanged
+from src.core.providers.export import Listing, LoadDay, SourceChanged
 from src.core.step import credentials
 from src.core.step.books.axis import Written
 from src.core.step.books.closing import Closed, Reload, Sources
@@ -30,7 +30,7 @@ from src.core.step.books.rules import Books, Ledgers
 from src.core.step.context import StepConfig, StepContext, StepResult
 from src.core.step.credentials import OpenCredential
 from src.core.step.source.load import Destination, Loading, Published, WriteMode, already_published, publish, track
-from src.core.step.source.port import Listing, Source
+from src.core.step.source.port import Source
 from src.core.step.source.staging import ToRead, gathered, inbox
 from src.core.step.variables import bind_sql
 

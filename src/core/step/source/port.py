@@ -1,20 +1,12 @@
 """What the engine asks of a source: which slices it has by now, and the rows of those that it wants."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from src.core.base.window import Window
 from src.core.engine.port import RemoteRows
-from src.core.providers.export import LoadDay, OnBytes
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    slices: tuple[LoadDay, ...]
-    looked: Window
-    """Of any other slice nothing is said."""
+from src.core.providers.export import Listing, LoadDay, OnBytes
 
 
 class Source(Protocol):

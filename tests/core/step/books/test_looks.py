@@ -10,12 +10,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from src.core.base.window import Window
-from src.core.providers.export import LoadDay
+from src.core.providers.export import Listing, LoadDay
 from src.core.step.books.axis import Axis, Used, Written
 from src.core.step.books.completeness import Calendar, of_day, of_invoice_month
 from src.core.step.books.coverage import KnownSlices
 from src.core.step.books.looks import Look, Looks
-from src.core.step.source.port import Listing
 
 FIRST = date(2026, 11, 1)
 RESTATES = 3
