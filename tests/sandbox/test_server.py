@@ -93,6 +93,7 @@ def test_nothing_heavy_is_imported_until_the_export_is_touched(tmp_path):
 
 def test_its_server_says_nothing_in_the_log_of_the_service(folder, caplog):
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "uvicorn.error")  # a test of a service's log may have left it at another
     sandbox = Sandbox(folder, HeldClock())
     sandbox.start()
     get(f"{sandbox.address}/nobody")
