@@ -28,7 +28,8 @@ from src.core.engine.dialect import Catalogue
 from src.core.engine.port import Warehouse
 from src.core.ledger.store import open_ledger
 from src.core.processors.gcp.bq_etl import BigQueryETLEngine
-from src.core.providers.export import LoadDay, OnBytes, Place
+from src.core.providers.export import Place
+from src.core.providers.slices import OnBytes, Slice, day_slice
 from src.core.step.context import StepContext
 from src.core.step.gcp_tables import ExportTable, Table
 from src.core.step.source.engine import SourceStep
@@ -90,24 +91,26 @@ class Files:
     def __init__(self, folder: Path, days: Iterable[date]) -> None:
         self._folder, self._days = folder, tuple(days)
 
-    def load_days(self, table: str, since: date, until: date) -> tuple[LoadDay, ...]:  # noqa: ARG002 - there is one
+    def load_days(self, table: str, since: date, until: date) -> tuple[Slice, ...]:  # noqa: ARG002 - there is one
         with duckdb.connect() as connection:
             return tuple(
-                LoadDay(day, _rows(connection, self._folder / f"{day}.parquet"), (self._folder / f"{day}.parquet").stat().st_size, str(day))
+                day_slice(
+                    day, _rows(connection, self._folder / f"{day}.parquet"), (self._folder / f"{day}.parquet").stat().st_size, str(day)
+                )
                 for day in self._days
                 if since <= day <= until
             )
 
-    def fetch(self, table: str, days: Iterable[LoadDay], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:  # noqa: ARG002 - there is one
+    def fetch(self, table: str, days: Iterable[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:  # noqa: ARG002 - there is one
         paths = []
         for day in days:
             path = into / f"{day.day}.parquet"
             path.hardlink_to(self._folder / path.name)
-            on_bytes(day.bytes)
+            on_bytes(day.bytes or 0)
             paths.append(path)
         return tuple(paths)
 
-    def place(self, table: str, days: Iterable[LoadDay]) -> Place | None:  # noqa: ARG002 - files are nowhere else
+    def place(self, table: str, days: Iterable[Slice]) -> Place | None:  # noqa: ARG002 - files are nowhere else
         return None
 
     def close(self) -> None: ...

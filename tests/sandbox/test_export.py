@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.core.base.faults import Conflict, Missing
-from src.core.providers.export import LoadDay
+from src.core.providers.slices import Slice, day_slice
 from src.sandbox.gcp.books import FIRST_DAY, parts_there
 from src.sandbox.gcp.export import FolderExport
 from src.sandbox.server import Sandbox
@@ -74,7 +74,7 @@ def test_load_days_are_the_days_of_the_range_that_are_over(kept, since, length):
 
     wanted = [since + DAY * number for number in range(length + 1)]
     assert [day.day for day in found] == [day for day in wanted if FIRST_DAY <= day < TODAY]
-    assert all(day.rows > 0 and day.bytes > 0 for day in found)
+    assert all(day.rows and day.bytes for day in found)
 
 
 @given(st.dates(date(2024, 12, 1), date(2026, 12, 31)), st.dates(date(2024, 12, 1), date(2026, 12, 31)))
@@ -97,7 +97,7 @@ def test_rows_are_written_on_their_load_day_and_counted(export, tmp_path, table)
 def test_a_day_grows_and_keeps_what_it_had(tmp_path, day, moments):
     clock = HeldClock(day + DAY)
     export = FolderExport(Sandbox(tmp_path / "sandbox", clock).gcp, CONNECTION)
-    seen: list[tuple[tuple[LoadDay, ...], Counter[str]]] = []
+    seen: list[tuple[tuple[Slice, ...], Counter[str]]] = []
     for _ in range(8):
         listed = export.load_days(STANDARD, day, day)
         into = tmp_path / f"{clock.now():%d}"
@@ -122,7 +122,7 @@ def test_a_day_that_has_grown_since_it_was_listed_is_a_conflict(tmp_path):
     with pytest.raises(Conflict, match="2026-11-20"):
         export.fetch(STANDARD, listed, tmp_path, unread)
     with pytest.raises(Conflict):
-        export.fetch(STANDARD, [LoadDay(TODAY + DAY, 1, 1, "made up")], tmp_path, unread)
+        export.fetch(STANDARD, [day_slice(TODAY + DAY, 1, 1, "made up")], tmp_path, unread)
 
 
 def test_fetching_tells_bytes_and_names_files_apart(export, tmp_path):

@@ -11,7 +11,8 @@ from src.core.base.secret import Secret
 from src.core.base.settings import Settings
 from src.core.engine import open_tables
 from src.core.engine.remote import RemoteTable, RemoteTables
-from src.core.providers.export import LoadDay, OnBytes, Place, changed, require_listed
+from src.core.providers.export import Place
+from src.core.providers.slices import OnBytes, Slice, changed, day_slice, require_listed
 
 
 class BigQueryExport:
@@ -21,16 +22,16 @@ class BigQueryExport:
         self._tables = tables
         self._project, self._dataset = project, dataset
 
-    def load_days(self, table: str, since: date, until: date) -> tuple[LoadDay, ...]:
-        return tuple(LoadDay(day.day, day.rows, day.bytes, day.version) for day in self._tables.days(self._named(table), since, until))
+    def load_days(self, table: str, since: date, until: date) -> tuple[Slice, ...]:
+        return tuple(day_slice(day.day, day.rows, day.bytes, day.version) for day in self._tables.days(self._named(table), since, until))
 
-    def fetch(self, table: str, days: Iterable[LoadDay], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
+    def fetch(self, table: str, days: Iterable[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         wanted = tuple(days)
         paths = tuple(self._brought(table, day, into, on_bytes) for day in wanted)
         require_listed(partial(self.load_days, table), table, wanted)
         return paths
 
-    def place(self, table: str, days: Iterable[LoadDay]) -> Place | None:
+    def place(self, table: str, days: Iterable[Slice]) -> Place | None:
         named = self._named(table)
         self._tables.prove(named, [day.day for day in days])
         return Place(named.project, named.dataset, named.table)
@@ -38,7 +39,7 @@ class BigQueryExport:
     def close(self) -> None:
         self._tables.close()
 
-    def _brought(self, table: str, day: LoadDay, into: Path, on_bytes: OnBytes) -> Path:
+    def _brought(self, table: str, day: Slice, into: Path, on_bytes: OnBytes) -> Path:
         named = self._named(table)
         path = into / f"{named.dataset}.{named.table}-{day.day}.parquet"
         shown = _Shown(day, on_bytes)
@@ -55,16 +56,17 @@ class BigQueryExport:
 class _Shown:
     """A day's bytes, told as its rows come in."""
 
-    def __init__(self, day: LoadDay, on_bytes: OnBytes) -> None:
+    def __init__(self, day: Slice, on_bytes: OnBytes) -> None:
         self._day, self._on_bytes = day, on_bytes
         self._rows = self._bytes = 0
 
     def add(self, rows: int) -> None:
         self._rows += rows
-        self._up_to(self._day.bytes * min(self._rows, self._day.rows) // self._day.rows)
+        listed = self._day.rows or 1
+        self._up_to((self._day.bytes or 0) * min(self._rows, listed) // listed)
 
     def finish(self) -> None:
-        self._up_to(self._day.bytes)
+        self._up_to(self._day.bytes or 0)
 
     def _up_to(self, count: int) -> None:
         self._on_bytes(count - self._bytes)

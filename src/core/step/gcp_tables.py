@@ -4,14 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from src.core.base.faults import Rejected
 from src.core.base.identity import Tenant
 from src.core.base.window import Window
 from src.core.engine.port import RemoteRows
 from src.core.ledger.credentials import list_for
-from src.core.providers.export import BillingExport, Listing, LoadDay, OnBytes
+from src.core.providers.export import BillingExport
+from src.core.providers.slices import Listing, OnBytes, Slice
 from src.core.step.context import StepContext
 from src.core.step.credentials import OpenCredential
 
@@ -36,6 +37,7 @@ class ExportTable:
 
     table: Table
     export: BillingExport
+    marks: ClassVar[bool] = True
 
     @property
     def name(self) -> str:
@@ -44,12 +46,12 @@ class ExportTable:
     def slices(self, wanted: Window, everything: Window) -> Listing:  # noqa: ARG002 - one question tells of all
         return Listing(self.export.load_days(self.table.table, everything.start, everything.end), everything)
 
-    def fetch(self, slices: Sequence[LoadDay], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
+    def fetch(self, slices: Sequence[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         return self.export.fetch(self.table.table, slices, into, on_bytes)
 
-    def place(self, slices: Sequence[LoadDay]) -> RemoteRows | None:
+    def place(self, slices: Sequence[Slice]) -> RemoteRows | None:
         place = self.export.place(self.table.table, slices)
-        return RemoteRows(place.project, place.dataset, place.table, tuple(one.day for one in slices)) if place else None
+        return RemoteRows(place.project, place.dataset, place.table, tuple(one.first for one in slices)) if place else None
 
 
 @contextmanager

@@ -5,7 +5,8 @@ from shutil import copyfile
 from typing import Any, Protocol
 
 from src.core.base.faults import Missing
-from src.core.providers.export import LoadDay, OnBytes, Place, SourceChanged
+from src.core.providers.export import Place
+from src.core.providers.slices import OnBytes, Slice, SourceChanged
 from src.sandbox.gcp.books import FIRST_DAY, parts_there
 from src.sandbox.gcp.shelf import Kept, Shelf
 
@@ -30,13 +31,13 @@ class FolderExport:
         self._project, self._dataset = str(connection.get("project")), str(connection.get("dataset"))
         self._tables = None if tables is None else frozenset(tables)
 
-    def load_days(self, table: str, since: date, until: date) -> tuple[LoadDay, ...]:
+    def load_days(self, table: str, since: date, until: date) -> tuple[Slice, ...]:
         shelf, today = self._shelf(table), self._shelves.today()
         first, last = max(since, FIRST_DAY), min(until, today - timedelta(days=1))
         days = (first + timedelta(days=number) for number in range((last - first).days + 1))
         return tuple(shelf.day(day, parts_there(day, today)).told for day in days)
 
-    def fetch(self, table: str, days: Iterable[LoadDay], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
+    def fetch(self, table: str, days: Iterable[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         shelf = self._shelf(table)
         paths = []
         for day in days:
@@ -45,11 +46,11 @@ class FolderExport:
                 raise SourceChanged(f"what was written to {table} on {day.day} has changed since it was listed; list its load days again")
             path = into / f"{table}-{day.day}-{day.version}.parquet"
             _bring(shelf, shelf.day(day.day, parts), parts, path)
-            on_bytes(day.bytes)
+            on_bytes(day.bytes or 0)
             paths.append(path)
         return tuple(paths)
 
-    def place(self, table: str, days: Iterable[LoadDay]) -> Place | None:  # noqa: ARG002 - the port names them
+    def place(self, table: str, days: Iterable[Slice]) -> Place | None:  # noqa: ARG002 - the port names them
         return None
 
     def close(self) -> None:

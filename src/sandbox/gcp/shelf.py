@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Protocol, cast
 from uuid import uuid4
 
-from src.core.providers.export import ExportKind, LoadDay
+from src.core.providers.export import ExportKind
+from src.core.providers.slices import Slice, day_slice
 from src.sandbox.gcp.books import Books
 from src.sandbox.gcp.detailed import by_resource
 from src.sandbox.gcp.rows import Row
@@ -30,7 +31,7 @@ class Press(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    told: LoadDay
+    told: Slice
     path: Path
 
 
@@ -84,4 +85,4 @@ class Shelf:
 
 
 def _kept(path: Path, day: date, rows: int, digest: str) -> Kept:
-    return Kept(LoadDay(day, rows, path.stat().st_size, digest), path)
+    return Kept(day_slice(day, rows, path.stat().st_size, digest), path)

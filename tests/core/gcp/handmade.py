@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,12 +17,13 @@ from src.core.engine.port import RemoteRows
 from src.core.ledger import credentials
 from src.core.ledger.credentials import CredentialRecord
 from src.core.processors.gcp.bq_etl import BigQueryETLEngine
-from src.core.providers.export import BillingExport, Listing, LoadDay, OnBytes, Place
+from src.core.providers.export import BillingExport, Place
+from src.core.providers.slices import Listing, OnBytes, Slice, day_slice
 from src.core.step.books.axis import Axis
 from src.core.step.context import StepContext
 from src.core.step.gcp_tables import ExportTable, Table
 from src.core.step.source.engine import SourceStep
-from src.core.step.source.load import Published
+from src.core.step.source.loading import Published
 from src.core.step.source.port import Source
 from tests.fakes.billing import ROOT, Billing
 
@@ -83,19 +84,19 @@ class Hand:
         self.rows += rows
         return self
 
-    def load_days(self, table: str, since: date, until: date) -> tuple[LoadDay, ...]:
+    def load_days(self, table: str, since: date, until: date) -> tuple[Slice, ...]:
         days = sorted({row["export_time"].date() for row in self.rows})
-        return tuple(LoadDay(day, len(self._of(day)), 100, f"v{len(self._of(day))}") for day in days if since <= day <= until)
+        return tuple(day_slice(day, len(self._of(day)), 100, f"v{len(self._of(day))}") for day in days if since <= day <= until)
 
-    def fetch(self, table: str, days: Iterable[LoadDay], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
+    def fetch(self, table: str, days: Iterable[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         paths = []
         for day in days:
             paths.append(into / f"{self.project}-{self.name}-{day.day}.parquet")
             pq.write_table(pa.Table.from_pylist(self._of(day.day), schema=SCHEMA), paths[-1])
-            on_bytes(day.bytes)
+            on_bytes(day.bytes or 0)
         return tuple(paths)
 
-    def place(self, table: str, days: Iterable[LoadDay]) -> Place | None:
+    def place(self, table: str, days: Iterable[Slice]) -> Place | None:
         return None
 
     def close(self) -> None: ...
@@ -145,20 +146,21 @@ class Restated:
 
     name: str
     rows: list[dict[str, Any]] = field(default_factory=list)
+    marks: ClassVar[bool] = True
 
     def slices(self, wanted: Window, everything: Window) -> Listing:
         there = [day for day in wanted if self._of(day)]
-        return Listing(tuple(LoadDay(day, len(self._of(day)), 100, str(self._of(day))) for day in there), wanted)
+        return Listing(tuple(day_slice(day, len(self._of(day)), 100, str(self._of(day))) for day in there), wanted)
 
-    def fetch(self, slices: Sequence[LoadDay], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
+    def fetch(self, slices: Sequence[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         paths = []
         for one in slices:
             paths.append(into / f"{self.name}-{one.day}.parquet")
             pq.write_table(pa.Table.from_pylist(self._of(one.day), schema=SCHEMA), paths[-1])
-            on_bytes(one.bytes)
+            on_bytes(one.bytes or 0)
         return tuple(paths)
 
-    def place(self, slices: Sequence[LoadDay]) -> RemoteRows | None:
+    def place(self, slices: Sequence[Slice]) -> RemoteRows | None:
         return None
 
     def _of(self, day: date) -> list[dict[str, Any]]:

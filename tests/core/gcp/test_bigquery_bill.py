@@ -13,7 +13,8 @@ import pytest
 
 from src.core.base.secret import Secret
 from src.core.engine import open_tables
-from src.core.providers.export import BillingExport, LoadDay, Place
+from src.core.providers.export import BillingExport, Place
+from src.core.providers.slices import Slice
 from src.core.step.bigquery_export import BigQueryExport
 from src.core.step.gcp_tables import Table
 from src.sandbox.gcp.export import FolderExport
@@ -82,7 +83,7 @@ def plain(value: Any) -> Any:
 class Streamed(BigQueryExport):
     """One whose rows the platform may not read where they are."""
 
-    def place(self, table: str, days: Iterable[LoadDay]) -> Place | None:
+    def place(self, table: str, days: Iterable[Slice]) -> Place | None:
         return None
 
 

@@ -11,7 +11,7 @@ from src.core.base.faults import Rejected
 from src.core.base.secret import Secret
 from src.core.base.window import Window
 from src.core.engine.port import RemoteRows
-from src.core.providers.export import SourceChanged
+from src.core.providers.slices import SourceChanged
 from src.core.step.gcp_tables import ExportTable
 from src.core.step.source.staging import Batch, require_unchanged
 from tests.core.gcp.conftest import TODAY

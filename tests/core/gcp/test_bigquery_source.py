@@ -14,7 +14,7 @@ from src.core.base.identity import Tenant
 from src.core.base.names import Environment, org_slug
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
-from src.core.providers.export import LoadDay, SourceChanged
+from src.core.providers.slices import SourceChanged, day_slice
 from src.core.step.bigquery_export import open_export
 from tests.core.gcp.handmade import SCHEMA, row
 from tests.fakes.bigquery_source import bigquery_source, write
@@ -144,7 +144,7 @@ def test_a_day_that_changed_while_it_was_read_is_listed_again(source, export, tm
 def test_other_rows_than_listed_are_a_change(export, tmp_path):
     [one] = export.load_days(TABLE, day(2), day(2))
     with pytest.raises(SourceChanged):
-        export.fetch(TABLE, [LoadDay(one.day, one.rows + 1, one.bytes, one.version)], tmp_path, untold)
+        export.fetch(TABLE, [day_slice(one.day, one.rows + 1, one.bytes, one.version)], tmp_path, untold)
 
 
 def test_no_place_is_named_that_the_credential_itself_may_not_read(source, export):

@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
-from src.core.base.faults import BooksNotClosed, QualityFailed, Rejected
+from src.core.base.faults import BooksNotClosed, Misconfigured, QualityFailed, Rejected
 from src.core.base.settings import get_settings, use_settings
 from src.core.step.books.axis import Used
 from tests.core.gcp.conftest import TODAY
@@ -170,18 +171,28 @@ async def test_a_new_account_is_told_as_read_for_the_first_time(bare: Billing):
 
 
 @pytest.mark.parametrize("written", ["truncate", "append"])
-async def test_books_are_kept_by_load_day_alone(bare: Billing, written):
+async def test_books_are_kept_by_slices_that_are_written_anew(bare: Billing, written):
     with pytest.raises(ValidationError, match="overwrite"):
         load(bare, day(1), day(1), Hand("costs", [row(day(1))]), write_mode=written)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"destination_table": "gcp_biling_daily_raw"}, "did you mean 'gcp_billing_daily_raw'"),
+        ({"schema_template": "default"}, "not of 'default'"),
+    ],
+)
+async def test_books_are_kept_of_their_own_tables_alone(bare: Billing, wrong, told):
+    with pytest.raises(Misconfigured, match=told):
+        load(bare, day(1), day(1), Hand("costs", [row(day(1))]), **wrong)
+
+
 async def test_a_row_outside_the_load_day_it_was_given_for_is_refused(bare: Billing):
-    outside = (
-        "SELECT @source_table AS source_table, DATE(usage_start_time) AS ingest_date, TO_JSON_STRING(incoming) AS record FROM incoming"
-    )
-    source = Hand("costs", [row(day(1), written=day(2))])
+    query = yaml.safe_load((bare.parts.settings.configs_dir / "gcp/cost/billing.yml").read_text())["steps"][2]["config"]["source_query"]
+    outside = query.replace("COALESCE(load_day, DATE(export_time)) AS ingest_date", "DATE(usage_start_time) AS ingest_date")
     with pytest.raises(Rejected, match="outside the part"):
-        load(bare, day(1), day(2), source, books=None, schema_template="default", destination_table="copies", source_query=outside)
+        load(bare, day(1), day(2), Hand("costs", [row(day(1), written=day(2))]), source_query=outside)
 
 
 async def test_rows_without_a_cost_do_not_stop_the_bill(bare: Billing):
@@ -239,7 +250,7 @@ async def test_daily_rows_that_lose_a_raw_row_are_not_published(bare: Billing):
     configs = bare.parts.settings.data_dir / "configs"
     shutil.copytree(bare.parts.settings.configs_dir, configs)
     fill = configs / "gcp/cost/books/fill.sql"
-    fill.write_text(fill.read_text().replace("WHERE source_table", "WHERE cost_type <> 'tax' AND source_table"))
+    fill.write_text(fill.read_text().replace("FROM {rows}", "FROM {rows} WHERE cost_type <> 'tax'"))
     use_settings(bare.parts.settings.model_copy(update={"configs_dir": configs}))
     with pytest.raises(BooksNotClosed, match="do not come to what their rows do"):
         load(bare, day(2), day(2), Hand("costs", [row(day(1)), row(day(2)), row(day(2), 5, cost_type="tax")]))

@@ -13,7 +13,7 @@ import pytest
 from src.core.base.faults import Unavailable
 from src.core.base.schema import Field, TableSchema
 from src.core.engine.bq_staging import arrow_field, pieces
-from src.core.providers.export import LoadDay, OnBytes
+from src.core.providers.slices import OnBytes, Slice
 from tests.core.gcp.handmade import Hand, load, row
 from tests.fakes.billing import Billing, billing
 
@@ -31,7 +31,7 @@ class Watched(Hand):
     full: int = 99
     seen: list[int] = field(default_factory=list)
 
-    def fetch(self, table: str, days: Iterable[LoadDay], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
+    def fetch(self, table: str, days: Iterable[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         self.seen.append(len([*self.folder.rglob("*.parquet")]))
         paths = super().fetch(table, days, into, on_bytes)
         if len(self.seen) > self.full:
@@ -58,13 +58,13 @@ def test_a_load_of_any_length_takes_the_room_of_one_batch_where_nothing_waits_fo
     folder = office.parts.warehouse.io_folder(office.tenant)
     source = Watched("costs", [row(FIRST + timedelta(number), 10 + number) for number in range(3)], folder=folder, full=1)
     with pytest.raises(Unavailable, match="SCRATCH_DIR"):
-        load(office, FIRST, TODAY, source, rows_per_statement=1, books=None)
+        load(office, FIRST, TODAY, source, rows_per_statement=1)
     left = [*folder.rglob("*")]
     if RAW in office.parts.warehouse.tables(office.tenant):
         left += office.ask(f"SELECT * FROM {RAW}")
     assert left == []
     source.full = 99
-    load(office, FIRST, TODAY, source, rows_per_statement=1, books=None)
+    load(office, FIRST, TODAY, source, rows_per_statement=1)
     assert source.seen == [*lying[:2], *lying]
     assert [float(one["cost"]) for one in office.ask(f"SELECT cost FROM {RAW} ORDER BY cost")] == [10, 11, 12]
     assert [*folder.rglob("*")] == []

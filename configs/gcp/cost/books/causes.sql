@@ -14,6 +14,5 @@ SELECT
   MIN(ingest_date) AS first_load_day,
   MAX(ingest_date) AS last_load_day,
   SUM(COALESCE(cost, 0) + COALESCE((SELECT SUM(credit.amount) FROM UNNEST(credits) AS credit), 0)) AS net_cost
-FROM gcp_billing_daily_raw
-WHERE source_table = @source_table AND ingest_date BETWEEN @first AND @last AND ingest_date IN UNNEST(@days)
+FROM {rows}
 GROUP BY usage_date, invoice_month, currency, cause

@@ -21,12 +21,6 @@ SELECT
   usage.pricing_unit AS pricing_unit,
   COUNT(*) AS row_count,
   MAX(export_time) AS source_as_of
-FROM gcp_billing_daily_raw
-WHERE source_table = @source_table
-  AND (@account IS NULL OR COALESCE(billing_account_id, '') = @account)
-  AND usage_date BETWEEN @first AND @last
-  AND usage_date IN UNNEST(@days)
-  AND (@until_day IS NULL OR usage_date < @until_day)
-  AND (@own_from IS NULL OR usage_date >= @own_from OR ingest_date > @load_floor)
+FROM {rows}
 GROUP BY
   usage_date, invoice_month, source_table, billing_account_id, project_id, service_id, sku_id, region, labels, cost_type, currency, pricing_unit

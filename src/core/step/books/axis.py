@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 MONTHS = 12
 ONE_DAY = timedelta(1)
@@ -25,6 +25,23 @@ class Holding:
 
 
 class Axis(Protocol):
+    """In these answers alone sources of different kinds differ."""
+
+    @property
+    def slices(self) -> str:
+        """What its slices are called when people are told of them."""
+        ...
+
+    @property
+    def forgets(self) -> bool:
+        """Whether a slice that is no longer listed was only put away, and its rows stand; otherwise they are taken back."""
+        ...
+
+    @property
+    def covers(self) -> bool:
+        """Whether every day from the first slice on lies in one: where none is, it was not delivered yet."""
+        ...
+
     def of_day(self, day: date) -> Holding: ...
 
     def of_month(self, first: date) -> Holding:
@@ -51,6 +68,9 @@ class Written:
     late_days: int
     closing_day: int
     """An invoice month is closed on this day of the next one."""
+    slices: ClassVar[str] = "load days"
+    forgets: ClassVar[bool] = True
+    covers: ClassVar[bool] = False
 
     def of_day(self, day: date) -> Holding:
         closes = self._closes(day)
@@ -73,8 +93,8 @@ class Written:
     def _closes(self, day: date) -> date:
         """Late rows have had their time, and the invoice of the day's month is closed."""
         try:
-            return max(_next_month(day).replace(day=self.closing_day), day + timedelta(self.late_days + 1))
-        except (ValueError, OverflowError):  # at the end of the calendar
+            return max(_closing(day, self.closing_day), day + timedelta(self.late_days + 1))
+        except OverflowError:  # at the end of the calendar
             return date.max
 
 
@@ -84,15 +104,15 @@ class Used:
 
     restates: int
     """For so many days after it."""
+    slices: ClassVar[str] = "days"
+    forgets: ClassVar[bool] = False
+    covers: ClassVar[bool] = False
 
     def of_day(self, day: date) -> Holding:
         return Holding(day, day, self._settles(day), later=False)
 
     def of_month(self, first: date) -> Holding:
-        try:
-            last = _next_month(first) - ONE_DAY
-        except ValueError:
-            last = date.max
+        last = _month_end(first)
         return Holding(first, last, self._settles(last), later=False)
 
     def to_read(self, first: date, last: date, late_days: int | None) -> tuple[date, date]:  # noqa: ARG002 - nothing comes late
@@ -107,6 +127,47 @@ class Used:
 
     def _settles(self, day: date) -> date:
         return day + timedelta(self.restates + 1) if day < date.max - timedelta(self.restates + 1) else date.max
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A slice is all of a span of days of use, which is delivered anew as a whole for as long as it is not closed."""
+
+    closing_day: int
+    """A month is closed on this day of the next one."""
+    slices: ClassVar[str] = "periods"
+    forgets: ClassVar[bool] = True
+    covers: ClassVar[bool] = True
+
+    def of_day(self, day: date) -> Holding:
+        return Holding(day, day, _closing(day, self.closing_day), later=False)
+
+    def of_month(self, first: date) -> Holding:
+        last = _month_end(first)
+        return Holding(first, last, _closing(last, self.closing_day), later=False)
+
+    def to_read(self, first: date, last: date, late_days: int | None) -> tuple[date, date]:  # noqa: ARG002 - a period is read whole
+        return first, last
+
+    def to_look_at(self, holding: Holding, today: date) -> tuple[date, date]:
+        return holding.first, min(holding.last, max(holding.first, today - ONE_DAY))
+
+    def needed(self, slice_day: date, holding: Holding) -> date:  # noqa: ARG002 - the axis names them
+        return _closing(slice_day, self.closing_day)
+
+
+def _closing(day: date, closing_day: int) -> date:
+    try:
+        return _next_month(day).replace(day=closing_day)
+    except ValueError:
+        return date.max
+
+
+def _month_end(first: date) -> date:
+    try:
+        return _next_month(first) - ONE_DAY
+    except ValueError:
+        return date.max
 
 
 def _next_month(day: date) -> date:

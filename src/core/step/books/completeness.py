@@ -1,12 +1,12 @@
 """How complete each day is, from what the sources list and what of it is loaded. Pure: everything it goes by is given."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
 from typing import Literal
 
-from src.core.providers.export import LoadDay
+from src.core.providers.slices import Slice
 from src.core.step.books.axis import Axis, Holding
 from src.core.step.books.looks import Looks
 from src.core.step.books.shares import Reach
@@ -14,50 +14,73 @@ from src.core.step.books.shares import Reach
 Completeness = Literal["complete", "provisional", "partial", "stale", "missing", "unpriced"]
 EMPTY = "empty"
 ONE_DAY = timedelta(1)
-SHOWN_DAYS = 3
+SHOWN_SLICES = 3
 
 
 @dataclass(frozen=True)
 class SourceState:
-    """One table of a source: what it lists by load day, and the versions that are loaded."""
+    """One source: what it lists, and what of it is loaded."""
 
     source: str
     looks: Looks
     """When each of its slices was last looked at."""
-    listed: tuple[LoadDay, ...] = ()
-    loaded: Mapping[date, str] = field(default_factory=dict)
-    """A day that was read and had nothing is loaded as EMPTY."""
+    listed: tuple[Slice, ...] = ()
+    """One that it tells of no more, and whose rows are to go with it, is listed as EMPTY."""
+    loaded: Mapping[str, Slice] = field(default_factory=dict)
+    """By key; as EMPTY where the rows are gone."""
 
     @cached_property
-    def pending(self) -> tuple[LoadDay, ...]:
+    def pending(self) -> tuple[Slice, ...]:
         """Listed, and not loaded in the version that is listed."""
-        return tuple(part for part in self.listed if self.loaded.get(part.day) != part.version)
+        return tuple(one for one in self.listed if self.version(one.key) != one.version)
+
+    @cached_property
+    def spans(self) -> tuple[tuple[date, date], ...]:
+        """The days that its slices stand for, as ranges that do not touch, in order."""
+        there = [*(one for one in self.listed if one.version != EMPTY), *(one for one in self.loaded.values() if one.version != EMPTY)]
+        joined: list[tuple[date, date]] = []
+        for first, last in sorted((one.first, one.last) for one in there):
+            if joined and first <= joined[-1][1] + ONE_DAY:
+                joined[-1] = (joined[-1][0], max(joined[-1][1], last))
+            else:
+                joined.append((first, last))
+        return tuple(joined)
 
     @cached_property
     def reach(self) -> Reach | None:
         """Loaded without a gap up to the latest, days on which the source had nothing included."""
-        if not self.loaded:
+        filled = [one for one in self.loaded.values() if one.version != EMPTY]
+        if not filled:
             return None
-        last = first = max(self.loaded)
-        while first - ONE_DAY in self.loaded:
-            first -= ONE_DAY
-        filled = [day for day in self.loaded if first <= day <= last and self.loaded[day] != EMPTY]
-        return Reach(min(filled), max(filled)) if filled else None
+        last = max(one.last for one in filled)
+        gaps = (one.last for one in self.pending if one.key not in self.loaded and one.last <= last)
+        since = max([self.looks.unseen_before(last), *gaps])
+        firsts = [one.first for one in filled if one.first > since]
+        return Reach(min(firsts), last) if firsts else None
 
-    def changed(self, first: date, last: date, *, again: bool = False) -> tuple[LoadDay, ...]:
-        return tuple(part for part in (self.listed if again else self.pending) if first <= part.day <= last)
+    def version(self, key: str) -> str:
+        """That is loaded; what was never read has nothing, as what is EMPTY has."""
+        one = self.loaded.get(key)
+        return one.version if one else EMPTY
 
-    def gone(self) -> tuple[date, ...]:
+    def changed(self, first: date, last: date, *, again: bool = False) -> tuple[Slice, ...]:
+        there = (one for one in self.listed if one.version != EMPTY or self.version(one.key) != EMPTY) if again else self.pending
+        return tuple(one for one in there if one.first <= last and one.last >= first)
+
+    def gone(self) -> tuple[str, ...]:
         """Loaded once and listed no more, between the first and the last day that are listed: a source that forgets keeps its rows here."""
-        there = {part.day for part in self.listed}
-        held = (day for day, version in self.loaded.items() if version != EMPTY)
-        return tuple(sorted(day for day in held if there and min(there) <= day <= max(there) and day not in there))
+        there = {one.key for one in self.listed}
+        first, last = min((one.first for one in self.listed), default=date.max), max((one.last for one in self.listed), default=date.min)
+        held = sorted((one.first, key) for key, one in self.loaded.items() if one.version != EMPTY)
+        return tuple(key for day, key in held if first <= day <= last and key not in there)
 
-    def with_loaded(self, parts: Iterable[LoadDay], first: date, last: date) -> "SourceState":
-        """After these were read, and with them all there was from `first` to `last`."""
-        listed = {part.day for part in self.listed}
-        empty = {day: EMPTY for day in _days_between(first, last) if day not in listed and day not in self.loaded}
-        return SourceState(self.source, self.looks, self.listed, {**self.loaded, **empty, **{part.day: part.version for part in parts}})
+    def covers(self, first: date, last: date) -> bool:
+        """Whether every day of this range lies in a slice, but for those before the first of all."""
+        begins = self.spans[0][0] if self.spans else first
+        return last < begins or any(start <= max(first, begins) and last <= end for start, end in self.spans)
+
+    def with_loaded(self, slices: Iterable[Slice]) -> "SourceState":
+        return replace(self, loaded={**self.loaded, **{one.key: one for one in slices}})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +99,9 @@ def of_day(day: date, *, has_rows: bool, sources: Iterable[SourceState], calenda
     holding = calendar.axis.of_day(day)
     unread = _unread(sources, holding, calendar)
     if not has_rows:
-        unseen = f"load days {_days(unread.since)} have not been read" if unread.since else "the source holds no row of this day"
-        return Standing("missing", unread.absent or unseen)
-    return _stands(unread, calendar.today, holding.closes, "day")
+        unseen = f"{calendar.axis.slices} {_shown(unread.since)} have not been read" if unread.since else None
+        return Standing("missing", unread.absent or unseen or unread.old or "the source holds no row of this day")
+    return _stands(unread, calendar, holding.closes, "day")
 
 
 def of_invoice_month(month: str, *, sources: Iterable[SourceState], calendar: Calendar) -> Standing:
@@ -88,21 +111,23 @@ def of_invoice_month(month: str, *, sources: Iterable[SourceState], calendar: Ca
     except ValueError:
         return Standing("partial", f"{month[:20]!r} is no month")
     holding = calendar.axis.of_month(first)
-    return _stands(_unread(sources, holding, calendar), calendar.today, holding.closes, "invoice month")
+    return _stands(_unread(sources, holding, calendar), calendar, holding.closes, "invoice month")
 
 
 @dataclass(frozen=True, slots=True)
 class _Unread:
-    """Load days that hold rows of a period and were never read; and those that may hold corrections of it and changed or came since."""
+    """Slices that hold rows of a period and were never read; and those that may hold corrections of it and changed or came since."""
 
-    never: frozenset[date]
-    since: frozenset[date]
+    never: frozenset[Slice]
+    since: frozenset[Slice]
     before: date | None
     """Nothing older than this was ever read, and the period begins before it."""
     unseen: str | None
-    """A source that was not looked at since the period began."""
+    """A source that was not looked at since the period began, or has not delivered it."""
     old: str | None
     """A source that was not looked at since, though rows of the period may have come."""
+    slices: str
+    """What they are called."""
 
     @property
     def absent(self) -> str | None:
@@ -110,30 +135,35 @@ class _Unread:
         if self.unseen:
             return self.unseen
         if self.before:
-            return f"load days before {self.before} have not been read"
-        return f"load days {_days(self.never)} have not been read" if self.never else None
+            return f"{self.slices} before {self.before} have not been read"
+        return f"{self.slices} {_shown(self.never)} have not been read" if self.never else None
 
 
 def _unread(sources: Iterable[SourceState], holding: Holding, calendar: Calendar) -> _Unread:
-    never: set[date] = set()
-    since: set[date] = set()
+    never: set[Slice] = set()
+    since: set[Slice] = set()
     before: date | None = None
     unseen: str | None = None
     old: str | None = None
-    first, today = holding.first, calendar.today
+    axis, first = calendar.axis, holding.first
     for source in sources:
         if source.looks.latest is None:
             unseen = f"{source.source} has never been read"
             continue
+        looked_at = axis.to_look_at(holding, calendar.today)
         if source.looks.since is not None and first < source.looks.since:
             before = max(source.looks.since, before or source.looks.since)
-        elif not source.looks.cover(*calendar.axis.to_look_at(holding, today)):
+        elif not source.looks.cover(*looked_at):
             unseen = _last_look(source, first)
+        elif axis.covers and not source.covers(*looked_at):
+            unseen = f"{source.source} has delivered nothing that covers {looked_at[0]}" + (
+                f" to {looked_at[1]}" if looked_at[1] > looked_at[0] else ""
+            )
         elif _too_long_ago(source, holding, calendar):
             old = f"{_last_look(source, first)}; run the pipeline again, more may have come"
-        for part in source.changed(*holding.possible(today)):
-            (never if part.day <= holding.last and part.day not in source.loaded else since).add(part.day)
-    return _Unread(frozenset(never), frozenset(since), before, unseen, old)
+        for one in source.changed(*holding.possible(calendar.today)):
+            (never if one.first <= holding.last and one.key not in source.loaded else since).add(one)
+    return _Unread(frozenset(never), frozenset(since), before, unseen, old, axis.slices)
 
 
 def _too_long_ago(source: SourceState, holding: Holding, calendar: Calendar) -> bool:
@@ -151,26 +181,23 @@ def _last_look(source: SourceState, first: date) -> str:
     return f"{source.source} was last looked at on {at}"
 
 
-def _stands(unread: _Unread, today: date, closes: date, what: str) -> Standing:
+def _stands(unread: _Unread, calendar: Calendar, closes: date, what: str) -> Standing:
     if unread.absent:
         return Standing("partial", unread.absent)
     if unread.since:
         return Standing(
-            "stale", f"the source has written on {_days(unread.since)} since, maybe corrections of this {what}; load these days too"
+            "stale",
+            f"the source has written on {_shown(unread.since)} since, maybe corrections of this {what}; load these {unread.slices} too",
         )
     if unread.old:
         return Standing("stale", unread.old)
-    if today < closes:
+    if calendar.today < closes:
         return Standing("provisional", f"rows of this {what} may arrive until {closes - ONE_DAY}")
     return Standing("complete", None)
 
 
-def _days(days: frozenset[date]) -> str:
-    ordered = sorted(days)
-    if len(ordered) <= SHOWN_DAYS:
-        return ", ".join(str(day) for day in ordered)
-    return f"{ordered[0]} to {ordered[-1]} ({len(ordered)} of them)"
-
-
-def _days_between(first: date, last: date) -> Iterable[date]:
-    return (first + timedelta(number) for number in range((last - first).days + 1))
+def _shown(slices: frozenset[Slice]) -> str:
+    keys = [one.key for one in sorted(slices, key=lambda one: (one.first, one.key))]
+    if len(keys) <= SHOWN_SLICES:
+        return ", ".join(keys)
+    return f"{keys[0]} to {keys[-1]} ({len(keys)} of them)"

@@ -1,32 +1,37 @@
 """What is known of each source: which slices it listed when it was last looked at, and which versions of them are loaded."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
-from src.core.providers.export import Listing, LoadDay
+from src.core.base.window import Window
+from src.core.providers.slices import Listing, Slice
+from src.core.step.books.axis import Axis
 from src.core.step.books.completeness import EMPTY, SourceState
 from src.core.step.books.looks import Look, Looks
+
+Row: TypeAlias = Mapping[str, Any]
+UNTOLD = -1
 
 
 @dataclass(frozen=True)
 class KnownSlices:
-    """The rows of `x_source_slices` of one provider, by source and load day, and those of `x_source_looks`."""
+    """The rows of `x_source_slices` of one provider, by source and key, and those of `x_source_looks`."""
 
-    slices: Mapping[str, Mapping[date, Mapping[str, Any]]] = field(default_factory=dict)
+    slices: Mapping[str, Mapping[str, Row]] = field(default_factory=dict)
     looks: Mapping[str, Looks] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, rows: Iterable[Mapping[str, Any]], looks: Iterable[Mapping[str, Any]]) -> "KnownSlices":
-        slices: dict[str, dict[date, Mapping[str, Any]]] = {}
+    def of(cls, rows: Iterable[Row], looks: Iterable[Row]) -> "KnownSlices":
+        slices: dict[str, dict[str, Row]] = {}
         for row in rows:
-            slices.setdefault(row["source"], {})[row["slice"]] = row
+            slices.setdefault(row["source"], {})[_key(row)] = row
         made: dict[str, list[Look]] = {}
         for row in looks:
             made.setdefault(row["source"], []).append(Look(row["first_slice"], row["last_slice"], row["looked_on"]))
         # before looks were kept, whoever looked at a source looked at all of it
-        whole = {source: [_whole_look(days)] for source, days in slices.items() if source not in made}
+        whole = {source: [_whole_look(known.values())] for source, known in slices.items() if source not in made}
         return cls(slices, {source: Looks.of(ranges) for source, ranges in (made | whole).items()})
 
     @property
@@ -34,57 +39,103 @@ class KnownSlices:
         """The first day that was ever looked at, of whatever source."""
         return min((looks.since for looks in self.looks.values() if looks.since), default=None)
 
-    def loaded(self, source: str) -> dict[date, str]:
-        return {day: row["version"] for day, row in self.slices.get(source, {}).items() if row["version"] is not None}
-
     def state(self, source: str) -> SourceState:
         """As it was when it was last looked at."""
-        rows, looks = self.slices.get(source, {}), self.looks.get(source, Looks())
-        listed = tuple(
-            LoadDay(day, row["row_count"], row["bytes"], row["listed_version"])
-            for day, row in sorted(rows.items())
-            if row["listed_version"] not in (None, EMPTY)
-        )
-        return SourceState(source, looks, listed, self.loaded(source))
+        rows = self.slices.get(source, {})
+        listed = [_slice(row, row["listed_version"]) for row in rows.values() if _is_listed(row)]
+        loaded = {key: _slice(row, row["version"]) for key, row in rows.items() if row["version"] is not None}
+        return SourceState(source, self.looks.get(source, Looks()), _ordered(listed), loaded)
 
-    def looked_at(self, source: str, listing: Listing, today: date) -> SourceState:
+    def looked_at(self, source: str, listing: Listing, today: date, axis: Axis) -> SourceState:
         """As it is after this look, before anything of it is read."""
         before = self.state(source)
-        elsewhere = (one for one in before.listed if not listing.looked.start <= one.day <= listing.looked.end)
-        listed = tuple(sorted((*elsewhere, *listing.slices), key=lambda one: one.day))
-        looks = before.looks.with_look(Look(listing.looked.start, listing.looked.end, today))
-        return SourceState(source, looks, listed, before.loaded)
+        there = {one.key for one in listing.slices}
+        elsewhere = [one for one in before.listed if one.key not in there and not _within(one, listing.looked)]
+        known = {**before.loaded, **{one.key: one for one in before.listed}}
+        gone = [one for key, one in known.items() if key not in there and _within(one, listing.looked)]
+        taken_back = [] if axis.forgets else [_nothing(one) for one in gone]
+        looks = before.looks
+        if listing.looked.start <= today:
+            looks = looks.with_look(Look(listing.looked.start, min(listing.looked.end, today), today))
+        return SourceState(source, looks, _ordered([*elsewhere, *listing.slices, *taken_back]), before.loaded)
 
-    def changes(self, state: SourceState, parts: Sequence[LoadDay], run_id: str, at: datetime) -> list[dict[str, Any]]:
-        """The rows that say otherwise than is known."""
+    def changes(self, state: SourceState, read: Sequence[Slice], run_id: str, at: datetime) -> list[dict[str, Any]]:
+        """The rows that say otherwise than is known; of slices that begin on one day all, where one of them does."""
         before = self.slices.get(state.source, {})
-        read = {part.day for part in parts}
-        listed = {part.day: part for part in state.listed}
-        days = sorted({*state.loaded, *listed})
-        told = []
-        for day in days:
-            part, version, was = listed.get(day), state.loaded.get(day), before.get(day)
-            word = part.version if part else EMPTY if version in (None, EMPTY) else None
-            same = was is not None and (was["version"], was["listed_version"]) == (version, word)
-            if same and day not in read:
-                continue
-            since = was["loaded_at"] if was is not None and was["version"] == version and day not in read else at
-            told.append(
-                {
-                    "source": state.source,
-                    "slice": day,
-                    "version": version,
-                    "listed_version": word,
-                    "row_count": part.rows if part else was["row_count"] if was else 0,
-                    "bytes": part.bytes if part else was["bytes"] if was else 0,
-                    "pipeline_logging_id": run_id,
-                    "loaded_at": since if version is not None else None,
-                    "seen_at": at,
-                }
-            )
-        return told
+        anew, listed = {one.key for one in read}, {one.key: one for one in state.listed}
+        told = {}
+        for key in {*state.loaded, *listed, *before}:
+            was = before.get(key, {})
+            row, same, unchanged = _row(state, listed.get(key), key, was, anew=key in anew)
+            told[key] = {
+                **row,
+                "pipeline_logging_id": was["pipeline_logging_id"] if unchanged else run_id,
+                "loaded_at": None if row["version"] is None else was["loaded_at"] if same else at,
+                "seen_at": was["seen_at"] if unchanged else at,
+            }
+        changed = {row["slice"] for key, row in told.items() if key in anew or _says_else(before.get(key), row)}
+        return [row for _, row in sorted(told.items()) if row["slice"] in changed]
 
 
-def _whole_look(days: Mapping[date, Mapping[str, Any]]) -> Look:
-    seen = max(row["seen_at"].date() for row in days.values())
-    return Look(min(days), seen, seen)
+def _row(state: SourceState, listed: Slice | None, key: str, was: Row, *, anew: bool) -> tuple[dict[str, Any], bool, bool]:
+    """What is known of a slice; whether it was loaded before in this version, and whether nothing is known otherwise."""
+    loaded = state.loaded.get(key)
+    version = loaded.version if loaded else None
+    word = listed.version if listed else EMPTY if version in (None, EMPTY) else None
+    one = listed or loaded
+    same = bool(was) and not anew and was["version"] == version
+    row = {
+        "source": state.source,
+        "slice": one.first if one else was["slice"],
+        "slice_key": key,
+        "last_day": one.last if one else was.get("last_day") or was["slice"],
+        "version": version,
+        "listed_version": word,
+        "row_count": _count(one.rows) if one else was["row_count"],
+        "bytes": _count(one.bytes) if one else was["bytes"],
+    }
+    return row, same, same and was["listed_version"] == word
+
+
+def _says_else(was: Row | None, row: Row) -> bool:
+    return was is None or (was["version"], was["listed_version"]) != (row["version"], row["listed_version"])
+
+
+def _count(told: int | None) -> int:
+    return UNTOLD if told is None else told
+
+
+def _told(count: int) -> int | None:
+    return None if count == UNTOLD else count
+
+
+def _key(row: Row) -> str:
+    # before slices had keys, each was a day
+    return row.get("slice_key") or str(row["slice"])
+
+
+def _slice(row: Row, version: str) -> Slice:
+    return Slice(_key(row), row["slice"], row.get("last_day") or row["slice"], version, _told(row["row_count"]), _told(row["bytes"]))
+
+
+def _is_listed(row: Row) -> bool:
+    """Also one that is gone from its source, while its rows are not."""
+    return row["listed_version"] is not None and (row["listed_version"] != EMPTY or row["version"] not in (None, EMPTY))
+
+
+def _within(one: Slice, looked: Window) -> bool:
+    return looked.start <= one.first and one.last <= looked.end
+
+
+def _nothing(one: Slice) -> Slice:
+    return replace(one, version=EMPTY, rows=0, bytes=0)
+
+
+def _ordered(slices: Iterable[Slice]) -> tuple[Slice, ...]:
+    return tuple(sorted(slices, key=lambda one: (one.first, one.last, one.key)))
+
+
+def _whole_look(rows: Iterable[Row]) -> Look:
+    rows = list(rows)
+    seen = max(row["seen_at"].date() for row in rows)
+    return Look(min(row["slice"] for row in rows), seen, seen)

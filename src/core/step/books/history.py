@@ -9,6 +9,8 @@ from typing import Any, Literal
 Grain = Literal["day", "invoice_month"]
 Key = tuple[str, str]
 ZERO = Decimal(0)
+AS_TOLD = "as the source tells it now"
+BY_RIVAL = "by another export of the account taking its place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Restatement:
     before: Said | None
     after: Said | None
     causes: tuple[Cause, ...]
+    otherwise: str
+    """What brought the change that no cause explains."""
 
     @property
     def unexplained(self) -> Decimal:
@@ -63,7 +67,7 @@ class Restatement:
     def reason(self) -> str:
         told = [str(cause) for cause in self.causes if cause.net]
         if self.unexplained:
-            told.append(f"{self.unexplained:+f} by another export of the account taking its place")
+            told.append(f"{self.unexplained:+f} {self.otherwise}")
         return "; ".join(told) or "billed cost and credits moved against each other, the net stayed"
 
     def row(self, provider: str, run_id: str, at: datetime) -> dict[str, Any]:
@@ -90,14 +94,18 @@ class Restatement:
 
 
 def restatements(
-    grain: Grain, before: Mapping[Key, Said], after: Mapping[Key, Said], causes: Mapping[Key, Iterable[Cause]]
+    grain: Grain,
+    before: Mapping[Key, Said],
+    after: Mapping[Key, Said],
+    causes: Mapping[Key, Iterable[Cause]],
+    otherwise: str = AS_TOLD,
 ) -> list[Restatement]:
     """Of periods that had figures before. The first time a period is told is no restatement."""
     found = []
     for key, said in sorted(before.items()):
         now = after.get(key)
         if now is None or not now.same_money(said):
-            found.append(Restatement(grain, key[0], key[1], said, now, tuple(causes.get(key, ()))))
+            found.append(Restatement(grain, key[0], key[1], said, now, tuple(causes.get(key, ())), otherwise))
     return found
 
 

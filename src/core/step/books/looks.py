@@ -70,3 +70,10 @@ class Looks:
 
     def at(self, day: date) -> date | None:
         return next((look.at for look in self.within(day, day)), None)
+
+    def unseen_before(self, day: date) -> date:
+        """The latest day up to this one that was not looked at."""
+        for look in reversed(self.ranges):
+            if look.first <= day <= look.last:
+                day = look.first - ONE_DAY
+        return day

@@ -33,7 +33,8 @@ class Share:
 
     @property
     def asked(self) -> dict[str, Any]:
-        return asdict(self)
+        told = asdict(self)
+        return {"source": told.pop("source_table"), **told}
 
     @property
     def shown(self) -> dict[str, Any]:

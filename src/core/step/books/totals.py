@@ -1,82 +1,93 @@
-"""Control totals: what was written must be what was read, per currency and invoice month, to the last digit."""
+"""Control totals: what was written must be what was read, and what is derived what it is derived from, to the last digit. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from src.core.base.faults import BooksNotClosed, Flaw
+from src.core.providers.slices import Slice
 
 ZERO = Decimal(0)
-Key = tuple[str, str]
+ROWS = "row_count"
+Place = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Total:
     rows: int = 0
-    cost: Decimal = ZERO
-    credits: Decimal = ZERO
+    sums: Mapping[str, Decimal] = field(default_factory=dict)
 
     def __add__(self, other: "Total") -> "Total":
-        return Total(self.rows + other.rows, self.cost + other.cost, self.credits + other.credits)
+        names = [*self.sums, *(name for name in other.sums if name not in self.sums)]
+        return Total(self.rows + other.rows, {name: self.sums.get(name, ZERO) + other.sums.get(name, ZERO) for name in names})
 
-    @property
-    def net(self) -> Decimal:
-        return self.cost + self.credits
+    def __str__(self) -> str:
+        return ", ".join([f"{self.rows} rows", *(f"{name} {value:f}" for name, value in self.sums.items())])
 
 
 @dataclass(slots=True)
 class Totals:
-    """By source, currency and invoice month."""
+    """By source and by what the measures are grouped by."""
 
-    of: dict[tuple[str, str, str], Total] = field(default_factory=dict)
+    of: dict[tuple[str, Place], Total] = field(default_factory=dict)
 
-    def add(self, source: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    def add(self, source: str, rows: Iterable[Mapping[str, Any]], sums: Collection[str]) -> None:
+        """`rows` are what the measures answered; their columns are places, but for the count and the named sums."""
         for row in rows:
-            key = (source, str(row["currency"] or ""), str(row["invoice_month"] or ""))
-            found = Total(row["row_count"], row["cost"] or ZERO, row["credits"] or ZERO)
-            self.of[key] = self.of.get(key, Total()) + found
+            place = tuple((name, str(value or "")) for name, value in row.items() if name != ROWS and name not in sums)
+            found = Total(row[ROWS], {name: row[name] or ZERO for name in sums})
+            self.of[source, place] = self.of.get((source, place), Total()) + found
 
     @property
     def rows(self) -> int:
         return sum(total.rows for total in self.of.values())
 
     def rows_of(self, source: str) -> int:
-        return sum(total.rows for (named, _, _), total in self.of.items() if named == source)
+        return sum(total.rows for (named, _), total in self.of.items() if named == source)
 
     def shown(self) -> list[dict[str, Any]]:
         return [
-            {
-                "source": source,
-                "currency": currency,
-                "invoice_month": month,
-                "rows": total.rows,
-                "billed_cost": format(total.cost, "f"),
-                "credits": format(total.credits, "f"),
-                "net_cost": format(total.net, "f"),
-            }
-            for (source, currency, month), total in sorted(self.of.items())
+            {"source": source, **dict(place), "rows": total.rows, **{name: format(value, "f") for name, value in _with_net(total)}}
+            for (source, place), total in sorted(self.of.items(), key=lambda one: one[0])
         ]
 
 
-def require_closed(read: Totals, written: Totals, listed: Mapping[str, int]) -> None:
-    """Raises what keeps the books from closing: each difference with its place."""
+def _with_net(total: Total) -> Iterable[tuple[str, Decimal]]:
+    yield from total.sums.items()
+    if {"billed_cost", "credits"} <= set(total.sums) and "net_cost" not in total.sums:
+        yield "net_cost", total.sums["billed_cost"] + total.sums["credits"]
+
+
+def require_closed(read: Totals, written: Totals, slices: Mapping[str, Iterable[Slice]]) -> None:
+    """Raises what keeps the books from closing: each difference with its place. `slices` are what was read of each source."""
     flaws = []
     for key in sorted(read.of.keys() | written.of.keys()):
-        theirs, ours = read.of.get(key, Total()), written.of.get(key, Total())
+        theirs, ours = read.of.get(key), written.of.get(key)
         if theirs != ours:
-            source, currency, month = key
-            flaws.append(
-                Flaw(
-                    f"the source says {theirs.rows} rows, cost {theirs.cost:f}, credits {theirs.credits:f}; "
-                    f"written were {ours.rows} rows, cost {ours.cost:f}, credits {ours.credits:f}",
-                    field=f"{source} {currency} invoice month {month}",
-                )
-            )
-    flaws += [
-        Flaw(f"the source lists {rows} rows in the load days read, and gave {read.rows_of(source)}", field=source)
-        for source, rows in sorted(listed.items())
-        if rows != read.rows_of(source)
-    ]
+            source, place = key
+            where = " ".join(f"{name.replace('_', ' ')} {value}" if name != "currency" else value for name, value in place)
+            flaws.append(Flaw(f"the source says {theirs or 'nothing'}; written were {ours or 'nothing'}", field=f"{source} {where}"))
+    flaws += [flaw for source, read_of in sorted(slices.items()) for flaw in _unlike(source, tuple(read_of), read.rows_of(source))]
     if flaws:
         raise BooksNotClosed(f"the books do not close, and the old window stays: {flaws[0]}", flaws=flaws)
+
+
+def _unlike(source: str, slices: tuple[Slice, ...], rows: int) -> Iterable[Flaw]:
+    """Nothing beside nothing proves nothing: a slice that has no rows must have said so."""
+    told = [one.rows for one in slices if one.rows is not None]
+    listed = sum(told)
+    if len(told) == len(slices) and listed != rows:
+        yield Flaw(f"the source lists {listed} rows in the slices read, and gave {rows}", field=source)
+    elif len(told) < len(slices) and rows <= listed:
+        silent = [one.key for one in slices if one.rows is None]
+        yield Flaw(f"the source lists {', '.join(silent[:3])} as holding something, and gave no row of it", field=source)
+
+
+def require_equal(counted: Mapping[str | None, Total], derived: Mapping[str | None, Total], *, expected: bool) -> None:
+    """Derived rows come to what the raw rows that count do; `expected` when there are some."""
+    wrong = sorted(str(place) for place in counted.keys() | derived.keys() if counted.get(place) != derived.get(place))
+    if wrong:
+        raise BooksNotClosed(f"the days made anew do not come to what their rows do, in {', '.join(wrong)}; the old window stays")
+    if expected and not sum(total.rows for total in counted.values()):
+        raise BooksNotClosed("of days that hold rows none counts, which compares nothing with nothing; the old window stays")

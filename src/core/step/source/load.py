@@ -1,30 +1,28 @@
-"""The load engine: one publication that holds the raw rows, what is derived from them, the judgement of their quality and the books."""
+"""A load as one script: in one publication the raw rows, what is derived from them, the judgement of their quality and the books."""
 
-import hashlib
-import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from src.core.base.identity import Tenant
 from src.core.base.schema import TableSchema
-from src.core.base.window import Window
-from src.core.engine.port import LOAD_DAY, WHOLE_TABLE, Fence, Publication, Scalar, Staged, TablePart
+from src.core.engine.port import Fence, TablePart
 from src.core.ledger import dq, tracking
 from src.core.ledger.tracking import TrackedDay
 from src.core.step import manifests
-from src.core.step.books.closing import Closed, Closing, Reload, Sources
-from src.core.step.books.completeness import Calendar
-from src.core.step.books.rules import Books
-from src.core.step.books.totals import Totals, require_closed
+from src.core.step.books import told
+from src.core.step.books.history import AS_TOLD, BY_RIVAL, Grain, Key, Restatement, Said, difference, restatements
+from src.core.step.books.questions import Asking, judged_part
+from src.core.step.books.rules import INCOMING
+from src.core.step.books.shares import Share, contested, shares
+from src.core.step.books.told import Before, By
+from src.core.step.books.totals import require_closed, require_equal
 from src.core.step.context import StepContext
-from src.core.step.quality.judge import Verdict, judge
-from src.core.step.source.staging import Batch, require_unchanged
+from src.core.step.quality.judge import judge
+from src.core.step.source.loading import Closed, Loading, Published, Work, Written
+from src.core.step.source.manifest import manifest
+from src.core.step.source.staging import MARKS, require_unchanged
 
-INCOMING = "incoming"
-SHOWN_VERSIONS = 400
 TRACKED = (
     "usage_date",
     "currency",
@@ -36,57 +34,6 @@ TRACKED = (
     "source_as_of",
     "pipeline_logging_id",
 )
-Rows: TypeAlias = Mapping[str, list[str] | list[date]]
-WriteMode = Literal["append", "overwrite", "truncate"]
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Where rows go and how: `query` reads the staged source and gives the table's columns by name."""
-
-    schema: TableSchema
-    mode: WriteMode
-    query: str
-    params: Mapping[str, Scalar]
-    shape: TableSchema | None
-
-    @property
-    def table(self) -> str:
-        return self.schema.name
-
-
-@dataclass(frozen=True, slots=True)
-class Loading:
-    """What one step publishes."""
-
-    provider: str
-    source: str
-    destination: Destination
-    window: Window
-    reloads: tuple[Reload, ...]
-    batches: tuple[Batch, ...]
-    sources: Sources
-    calendar: Calendar
-    books: Books | None = None
-
-    @property
-    def rows(self) -> int:
-        return sum(batch.rows for batch in self.batches)
-
-
-@dataclass(slots=True)
-class Published:
-    manifest: dict[str, Any]
-    closed: Closed | None = None
-
-
-@dataclass(slots=True)
-class Written:
-    rows: int = 0
-    read: Totals = field(default_factory=Totals)
-    rows_read: int = 0
-    absent: set[str] = field(default_factory=set)
-    unknown: set[str] = field(default_factory=set)
 
 
 def already_published(context: StepContext, tenant: Tenant) -> dict[str, Any] | None:
@@ -95,27 +42,29 @@ def already_published(context: StepContext, tenant: Tenant) -> dict[str, Any] | 
     return next((manifest for manifest in reversed(found) if manifest["step_id"] == context.step_id), None)
 
 
-def publish(context: StepContext, tenant: Tenant, loading: Loading, schemas: Sequence[TableSchema], views: Mapping[str, str]) -> Published:
-    warehouse, now = context.services.warehouse, context.services.clock.now()
-    for schema in (loading.destination.schema, *schemas):
+def publish(context: StepContext, tenant: Tenant, loading: Loading) -> Published:
+    warehouse, books = context.services.warehouse, loading.books
+    by = By(books.provider, context.run_id, context.services.clock.now())
+    for schema in (*books.schemas, *books.own.schemas):
         warehouse.ensure_table(tenant, schema)
-    for name, text in views.items():
+    for name, text in books.views.items():
         warehouse.ensure_view(tenant, name, text)
-    with warehouse.publication(tenant, context.run_id, _fence(context, tenant)) as publication:
-        closing = _begin(publication, loading, context, now)
-        written = _write(publication, loading, context)
-        judging = Judging(context, tenant, publication, now)
-        closed = _close(closing, loading, written, judging) if closing else None
+    with warehouse.publication(tenant, context.run_id, fence(context, tenant)) as publication:
+        work = Work(context, tenant, loading, publication, Asking(books, publication), by)
+        before = Before(work.asking.told_days(), work.asking.told_months())
+        touched, causes = _held(work), _causes(work)
+        written = _write(work)
+        _require_written(work, written)
+        closed = _close(work, before, touched, causes)
         context.progress(doing="writing the manifest")
-        manifest = _manifest(context, loading, written, closed=closed, judged=judging.verdicts, now=now)
-        publication.append("x_load_manifests", [manifest])
+        left = manifest(work, written, closed)
+        publication.append("x_load_manifests", [left])
         context.still_wanted()
-    if closed:
-        track(context, tenant, loading.provider, closed.changed, now)
-    return Published(manifest, closed)
+    track(context, tenant, books.provider, closed.changed, by.at)
+    return Published(left, closed)
 
 
-def _fence(context: StepContext, tenant: Tenant) -> Fence:
+def fence(context: StepContext, tenant: Tenant) -> Fence:
     if context.generation:
         return Fence(context.document_id, context.generation)
     # outside a worker, by the clock, but never below what was published: a clock may step back
@@ -124,161 +73,160 @@ def _fence(context: StepContext, tenant: Tenant) -> Fence:
     return Fence(scope, max(micros, context.services.warehouse.last_generation(tenant, scope) + 1))
 
 
-@dataclass(slots=True)
-class Judging:
-    """The suite asked of what this publication has written."""
-
-    context: StepContext
-    tenant: Tenant
-    publication: Publication
-    at: datetime
-    verdicts: list[Verdict] = field(default_factory=list)
-
-    def require(self, books: Books, table: TableSchema, part: Rows) -> None:
-        """What is found is kept in the ledger at once: also when it keeps the publication from being one, or its worker dies."""
-        verdict = judge(self.publication, books.suite, table=table, part=part, now=self.at)
-        self.verdicts.append(verdict)
-        self.context.services.ledger.write(
-            dq.record,
-            run_id=self.context.run_id,
-            generation=self.context.generation,
-            org_slug=self.tenant.org_slug,
-            step_id=self.context.step_id,
-            suite=verdict.suite,
-            table=verdict.table,
-            findings=verdict.results,
-            at=self.at,
-        )
-        verdict.require()
+def _held(work: Work) -> set[date]:
+    """The days of use that rows of the slices read belong to, as they are now."""
+    return set[date]().union(*(work.asking.touched(reload) for reload in work.loading.reloads))
 
 
-def _begin(publication: Publication, loading: Loading, context: StepContext, now: datetime) -> Closing | None:
-    if loading.books is None:
-        return None
-    closing = Closing(loading.books, publication, context.run_id, now, loading.reloads, loading.sources)
-    closing.begin()
-    return closing
+def _causes(work: Work) -> list[dict[str, Any]]:
+    return [row for reload in work.loading.reloads for row in work.asking.causes(reload)]
 
 
-def _write(publication: Publication, loading: Loading, context: StepContext) -> Written:
+def _write(work: Work) -> Written:
+    loading, publication, context = work.loading, work.publication, work.context
     destination, written = loading.destination, Written()
-    _clear(publication, loading)
+    raw = destination.raw
+    by_source = {reload.source: reload for reload in loading.reloads}
+    for reload in loading.reloads:
+        publication.remove(raw.table, reload.part)
     for batch in loading.batches:
+        reload = by_source[batch.name]
         with batch.at_hand() as content:
-            context.progress(rows=written.rows, rows_total=loading.rows, doing=f"writing {destination.table}")
-            _note_columns(written, publication.stage(INCOMING, content, destination.shape))
-        days = [one.day for one in batch.slices]
-        asked = {**destination.params, "source_table": batch.name, "days": days, "first": days[0], "last": days[-1]}
-        if loading.books:
-            written.read.add(batch.name, publication.query(loading.books.questions["totals_read"], asked).to_pylist())
-        part = TablePart(equal={"source_table": batch.name, "ingest_date": tuple(days)}) if destination.mode == "overwrite" else WHOLE_TABLE
-        written.rows += publication.insert(destination.table, destination.query, asked, part)
-        written.rows_read += batch.rows
+            context.progress(rows=written.rows, rows_total=loading.rows, doing=f"writing {raw.table}")
+            staged = publication.stage(INCOMING, content, destination.shape)
+        # a source may leave it to its rows, or to us, which slice they are of
+        written.absent.update({*staged.absent} - MARKS)
+        written.unknown.update({*staged.unknown} - MARKS)
+        asked = {**destination.params, **reload.asked(batch.slices), **batch.alone}
+        written.read.add(batch.name, work.asking.measured(raw, asked), raw.sums)
+        written.rows += publication.insert(raw.table, destination.query, asked, TablePart(equal=reload.equal(batch.slices)))
         context.still_wanted()
     require_unchanged(loading.batches)
     context.progress(rows=written.rows, rows_total=loading.rows)
     return written
 
 
-def _clear(publication: Publication, loading: Loading) -> None:
-    """What is written anew goes first: whole load days, or the whole table."""
-    destination = loading.destination
-    if destination.mode == "truncate":
-        publication.remove(destination.table)
-    elif destination.mode == "overwrite":
-        for reload in loading.reloads:
-            days = tuple(one.day for one in reload.slices)
-            publication.remove(
-                destination.table, TablePart("ingest_date", min(days), max(days), {"source_table": reload.source, "ingest_date": days})
-            )
+def _require_written(work: Work, written: Written) -> None:
+    """What stands in the tables of raw rows is what the sources gave, and fit to be booked."""
+    reloads = work.loading.reloads
+    require_closed(written.read, work.asking.written(reloads), {reload.source: reload.filled for reload in reloads})
+    for raw in work.books.raw.values():
+        part = judged_part(reloads, raw.schema)
+        if part:
+            _judge(work, raw.schema, part)
 
 
-def _note_columns(written: Written, staged: Staged) -> None:
-    # a source may leave it to its rows on which day they were written
-    written.absent.update({*staged.absent} - {LOAD_DAY})
-    written.unknown.update({*staged.unknown} - {LOAD_DAY})
+def _judge(work: Work, table: TableSchema, part: Mapping[str, list[Any]]) -> None:
+    """What is found is kept in the ledger at once: also when it keeps the publication from being one, or its worker dies."""
+    context = work.context
+    verdict = judge(work.publication, work.books.suite, table=table, part=part, now=work.by.at)
+    work.verdicts.append(verdict)
+    context.services.ledger.write(
+        dq.record,
+        run_id=context.run_id,
+        generation=context.generation,
+        org_slug=work.tenant.org_slug,
+        step_id=context.step_id,
+        suite=verdict.suite,
+        table=verdict.table,
+        findings=verdict.results,
+        at=work.by.at,
+    )
+    verdict.require()
 
 
-def _close(closing: Closing, loading: Loading, written: Written, judging: Judging) -> Closed:
-    books = closing.books
-    listed = {reload.source: sum(one.rows for one in reload.slices) for reload in loading.reloads}
-    require_closed(written.read, closing.written(), listed)
-    if loading.reloads:
-        days = sorted({one.day for reload in loading.reloads for one in reload.slices})
-        judging.require(books, books.raw, {"source_table": [reload.source for reload in loading.reloads], "ingest_date": days})
-    closed = closing.finish(loading.window, loading.calendar)
-    if closed.touched:
-        daily = next(schema for schema in books.schemas if schema.name == books.daily)
-        judging.require(books, daily, {"usage_date": list(closed.touched)})
-    return closed
+def _close(work: Work, before: Before, held_before: set[date], causes_before: list[dict[str, Any]]) -> Closed:
+    asking, books = work.asking, work.books
+    held, causes = _held(work), _causes(work)
+    counting, contested_days = _counting(work)
+    touched = held_before | held | contested_days
+    months = asking.months_of(touched) if touched else set()
+    tables = {each.table: asking.derive(each, touched, counting) if touched else 0 for each in books.derived}
+    months |= asking.months_of(touched) if touched else set()
+    days = _figures(asking.days(touched) if touched else [], "usage_date", before.said_days, work.by)
+    if touched:
+        # whose rows count where exports are rivals, their shares say: a day may hold none of them
+        expected = bool(held) and all(share.account is None for share in counting)
+        require_equal(asking.counted(touched, counting), told.in_all(days, books.money), expected=expected)
+    months |= {month for month, _ in before.said_months}  # their figures stay, how complete they are may not
+    by_month = _figures(asking.months(months) if months else [], "invoice_month", before.said_months, work.by)
+    restated = (
+        *_restated(work, "day", (before.said_days, before.whole_days & {str(day) for day in touched}), days, (causes_before, causes)),
+        *_restated(work, "invoice_month", (before.said_months, before.whole_months), by_month, (causes_before, causes)),
+    )
+    names = {str(day) for day in touched}
+    figures = {key: one for key, one in before.said_days.items() if key[0] not in names} | days
+    standing = told.stand(figures, before, work.loading.window, work.loading.sources.counting, work.loading.calendar)
+    changed = told.changed_days(standing, before, work.by)
+    _keep(work, changed, told.month_rows(by_month, work.loading.sources.counting, work.loading.calendar, work.by), months, restated)
+    filled = sorted({date.fromisoformat(day) for day, _ in days})
+    for each in books.derived if filled else ():
+        _judge(work, each.schema, {"usage_date": filled})
+    return Closed(standing, tuple(changed), restated, tuple(sorted(touched)), tables, counting)
 
 
-def _manifest(
-    context: StepContext, loading: Loading, written: Written, *, closed: Closed | None, judged: Sequence[Verdict], now: datetime
-) -> dict[str, Any]:
-    tables = {loading.destination.table: written.rows}
-    if closed and loading.books:
-        tables[loading.books.daily] = closed.daily_rows
-    return {
-        "manifest_id": context.services.ids.new(),
-        "pipeline_logging_id": context.run_id,
-        "step_id": context.step_id,
-        "document": context.document_id,
-        "provider": loading.provider,
-        "generation": context.generation,
-        "window_start": loading.window.start,
-        "window_end": loading.window.end,
-        "source": loading.source,
-        "source_version": _versions(loading),
-        "schema_fingerprint": _fingerprint(loading.destination, written),
-        "columns_unknown": sorted(written.unknown),
-        "columns_absent": sorted(written.absent),
-        "rows_read": written.rows_read,
-        "rows_written": written.rows,
-        "bytes_read": sum(one.bytes for batch in loading.batches for one in batch.slices),
-        "totals": written.read.shown(),
-        "tables": tables,
-        "shares": [share.shown for share in closed.shares] if closed else None,
-        "unread": _unread(loading),
-        "quality": _summary(judged),
-        "published_at": now,
-    }
+def _figures(rows: Iterable[Mapping[str, Any]], period: str, before: Mapping[Key, Said], by: By) -> dict[Key, Said]:
+    return told.dated(told.said(rows, period, by), before)
 
 
-def _summary(judged: Sequence[Verdict]) -> dict[str, int] | None:
-    counts: Counter[str] = Counter()
-    for verdict in judged:
-        counts.update(verdict.summary)
-    return dict(counts) or None
+def _counting(work: Work) -> tuple[tuple[Share, ...], set[date]]:
+    """Which rows count where sources are rivals; where that has changed, every day of the account is made anew."""
+    if not work.books.rivals:
+        return (), set()
+    sources = work.loading.sources
+    accounts = work.asking.accounts()
+    today = {state.source: state for state in sources.counting}
+    states = {source: today.get(source) or sources.known.state(source) for source, _ in accounts}
+    reaches = {source: state.reach for source, state in states.items() if state.reach is not None}
+    counting = shares(accounts, reaches, frozenset(today))
+    changed = contested(work.asking.told_shares(), counting)
+    return counting, work.asking.account_days(changed) if changed else set()
 
 
-def _versions(loading: Loading) -> list[dict[str, Any]]:
-    """Of each load day that was read; of very many the first and the last, and one fingerprint of all."""
-    shown = []
-    for reload in loading.reloads:
-        days = [{"load_day": str(one.day), "version": one.version, "rows": one.rows} for one in reload.slices]
-        every = hashlib.sha256(json.dumps(days).encode()).hexdigest()
-        kept = days if len(days) <= SHOWN_VERSIONS else [days[0], days[-1]]
-        shown.append({"source_table": reload.source, "load_days": len(days), "fingerprint": every, "days": kept})
-    return shown
+def _restated(
+    work: Work,
+    grain: Grain,
+    before: tuple[Mapping[Key, Said], frozenset[str]],
+    now: Mapping[Key, Said],
+    causes: tuple[list[dict[str, Any]], list[dict[str, Any]]],
+) -> list[Restatement]:
+    """Of the periods that were told whole before."""
+    said, whole = before
+    then = {key: one for key, one in said.items() if key[0] in whole}
+    period = "usage_date" if grain == "day" else grain
+    return restatements(grain, then, now, difference(*causes, period), BY_RIVAL if work.books.rivals else AS_TOLD)
 
 
-def _unread(loading: Loading) -> list[dict[str, Any]]:
-    """What the source has by now and this publication left as it was."""
-    unread = []
-    for state in loading.sources.asked:
-        days = state.changed(loading.window.start, loading.calendar.today)
-        gone = state.gone()
-        if days:
-            unread.append({"source_table": state.source, "from": str(days[0].day), "to": str(days[-1].day), "load_days": len(days)})
-        if gone:
-            unread.append({"source_table": state.source, "no_longer_listed": [str(day) for day in gone[:SHOWN_VERSIONS]]})
-    return unread
+def _keep(
+    work: Work, days: Sequence[dict[str, Any]], months: Sequence[dict[str, Any]], of_months: set[str], restated: Sequence[Restatement]
+) -> None:
+    publication, provider = work.publication, work.books.provider
+    changed = tuple(sorted({row["usage_date"] for row in days}))
+    if changed:
+        publication.replace("x_cost_daily", days, TablePart(equal={"provider": provider, "usage_date": changed}))
+    if of_months:
+        publication.replace("x_cost_monthly", months, TablePart(equal={"provider": provider, "invoice_month": tuple(sorted(of_months))}))
+    if restated:
+        publication.append("x_cost_history", [one.row(provider, work.by.run_id, work.by.at) for one in restated])
+    _keep_slices(work)
 
 
-def _fingerprint(destination: Destination, written: Written) -> str:
-    columns = {*destination.schema.columns, *written.unknown} - written.absent
-    return hashlib.sha256("\n".join(sorted(columns)).encode()).hexdigest()[:16]
+def _keep_slices(work: Work) -> None:
+    known, provider = work.loading.sources.known, work.books.provider
+    read = {reload.source: reload.slices for reload in work.loading.reloads}
+    for state in work.loading.sources.asked:
+        own = {"provider": provider, "source": state.source}
+        changes = known.changes(state, read.get(state.source, ()), work.by.run_id, work.by.at)
+        rows = [{"provider": provider, **row} for row in changes]
+        if rows:
+            firsts = tuple(sorted({row["slice"] for row in rows}))
+            work.publication.replace("x_source_slices", rows, TablePart(equal={**own, "slice": firsts}))
+        if known.looks.get(state.source) != state.looks:
+            looks = [
+                {"first_slice": look.first, "last_slice": look.last, "looked_on": look.at, "pipeline_logging_id": work.by.run_id}
+                for look in state.looks.ranges
+            ]
+            work.publication.replace("x_source_looks", [{**own, **look} for look in looks], TablePart(equal=own))
 
 
 def track(context: StepContext, tenant: Tenant, provider: str, rows: Iterable[Mapping[str, Any]], now: datetime) -> None:

@@ -20,12 +20,14 @@ from tempfile import TemporaryDirectory
 from src.core.base.faults import BooksNotClosed
 from src.core.base.identity import Tenant
 from src.core.base.window import Window
-from src.core.engine.port import ParquetFiles, RemoteRows
+from src.core.engine.port import LOAD_DAY, ParquetFiles, RemoteRows
 from src.core.engine.room import room_for_files
-from src.core.providers.export import LoadDay, OnBytes, require_listed
+from src.core.providers.slices import OnBytes, Slice, require_listed
 from src.core.step.context import StepContext
 from src.core.step.source.port import Source
 
+SLICE = "source_slice"  # the column in which the rows of a source that marks them have their slice
+MARKS = frozenset({LOAD_DAY, SLICE})
 PREFIX = "in-"
 NOT_A_NAME = re.compile(r"[^A-Za-z0-9]+")
 
@@ -35,7 +37,7 @@ class ToRead:
     """Slices of one source, the oldest first."""
 
     source: Source
-    slices: tuple[LoadDay, ...]
+    slices: tuple[Slice, ...]
 
     @property
     def name(self) -> str:
@@ -43,7 +45,7 @@ class ToRead:
 
     @property
     def bytes(self) -> int:
-        return sum(one.bytes for one in self.slices)
+        return sum(one.bytes or 0 for one in self.slices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Batch:
     """What one statement loads: rows to be read where they are, files that were brought, or what brings them when their turn comes."""
 
     source: Source
-    slices: tuple[LoadDay, ...]
+    slices: tuple[Slice, ...]
     content: ParquetFiles | RemoteRows | Callable[[], AbstractContextManager[ParquetFiles]]
 
     @property
@@ -59,8 +61,13 @@ class Batch:
         return self.source.name
 
     @property
+    def alone(self) -> dict[str, str]:
+        """The name of a slice that is staged by itself, for the step's query."""
+        return {SLICE: self.slices[0].key} if len(self.slices) == 1 else {}
+
+    @property
     def rows(self) -> int:
-        return sum(one.rows for one in self.slices)
+        return sum(one.rows or 0 for one in self.slices)
 
     def at_hand(self) -> AbstractContextManager[ParquetFiles | RemoteRows]:
         """What is brought for this block is gone after it."""
@@ -91,7 +98,7 @@ def clear_leftovers(io: Path, run_id: str) -> None:
 
 def gathered(to_read: Sequence[ToRead], into: Path, context: StepContext, tenant: Tenant, rows_at_once: int) -> list[Batch]:
     """What is to be read, in batches of whole slices; says how far it is with those that it brings."""
-    places = [_within_reach(one, context, tenant) for one in to_read]
+    places = [_within_reach(one, context, tenant) if one.slices else None for one in to_read]
     at_once = not context.services.warehouse.traits.reads_remote
     total, done = sum(one.bytes for one, place in zip(to_read, places, strict=True) if place is None), 0
 
@@ -103,10 +110,10 @@ def gathered(to_read: Sequence[ToRead], into: Path, context: StepContext, tenant
 
     batches = []
     for one, place in zip(to_read, places, strict=True):
-        for slices in grouped(one.slices, rows_at_once):
+        for slices in grouped(one.slices, rows_at_once) if one.source.marks else ((each,) for each in one.slices):
             context.still_wanted()
             if place:
-                batches.append(Batch(one.source, slices, replace(place, days=tuple(part.day for part in slices))))
+                batches.append(Batch(one.source, slices, replace(place, days=tuple(part.first for part in slices))))
             elif at_once:
                 batches.append(Batch(one.source, slices, _brought(one.source, slices, into, on_bytes)))
             else:
@@ -122,16 +129,16 @@ def _within_reach(one: ToRead, context: StepContext, tenant: Tenant) -> RemoteRo
     return place if place and warehouse.reaches(tenant, place) else None
 
 
-def _brought(source: Source, slices: tuple[LoadDay, ...], into: Path, on_bytes: OnBytes) -> ParquetFiles:
+def _brought(source: Source, slices: tuple[Slice, ...], into: Path, on_bytes: OnBytes) -> ParquetFiles:
     with room_for_files():
         files = source.fetch(slices, into, on_bytes)
     if len(files) < len(slices):
-        raise BooksNotClosed(f"{source.name}: {len(slices)} load days were asked for and {len(files)} came")
+        raise BooksNotClosed(f"{source.name}: {len(slices)} slices were asked for and {len(files)} came")
     return ParquetFiles(files)
 
 
 @contextmanager
-def _brought_for(source: Source, slices: tuple[LoadDay, ...], into: Path, on_bytes: OnBytes) -> Iterator[ParquetFiles]:
+def _brought_for(source: Source, slices: tuple[Slice, ...], into: Path, on_bytes: OnBytes) -> Iterator[ParquetFiles]:
     with room_for_files():
         folder = TemporaryDirectory(dir=into, ignore_cleanup_errors=True)
     with folder as name:
@@ -147,19 +154,20 @@ def require_unchanged(batches: Sequence[Batch]) -> None:
             require_listed(partial(_listed, source), source.name, [one for batch in remote for one in batch.slices])
 
 
-def _listed(source: Source, first: date, last: date) -> tuple[LoadDay, ...]:
+def _listed(source: Source, first: date, last: date) -> tuple[Slice, ...]:
     return source.slices(Window(first, last), Window(first, last)).slices
 
 
-def grouped(days: Iterable[LoadDay], rows_at_once: int) -> Iterator[tuple[LoadDay, ...]]:
-    """Whole days, as many as come to this number of rows; a day is never split."""
-    held: list[LoadDay] = []
+def grouped(slices: Iterable[Slice], rows_at_once: int) -> Iterator[tuple[Slice, ...]]:
+    """Whole slices, as many as come to this number of rows; one is never split, and one whose rows nobody knows stands alone."""
+    held: list[Slice] = []
     rows = 0
-    for day in days:
-        if held and rows + day.rows > rows_at_once:
+    for one in slices:
+        more = rows_at_once if one.rows is None else one.rows
+        if held and rows + more > rows_at_once:
             yield tuple(held)
             held, rows = [], 0
-        held.append(day)
-        rows += day.rows
+        held.append(one)
+        rows += more
     if held:
         yield tuple(held)

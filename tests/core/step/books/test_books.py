@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.core.base.faults import BooksNotClosed
-from src.core.providers.export import LoadDay
+from src.core.providers.slices import day_slice
 from src.core.step.books.axis import Written
 from src.core.step.books.completeness import Calendar, SourceState, of_day, of_invoice_month
-from src.core.step.books.history import Said, difference, restatements
+from src.core.step.books.history import BY_RIVAL, Said, difference, restatements
 from src.core.step.books.looks import Look, Looks
-from src.core.step.books.totals import Total, Totals, require_closed
+from src.core.step.books.totals import Total, Totals, require_closed, require_equal
 
 TODAY = date(2026, 11, 20)
 CALENDAR = Calendar(TODAY, Written(late_days=10, closing_day=10))
@@ -22,7 +22,7 @@ MOMENT = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def listed(*days: date, version: str = "1"):
-    return tuple(LoadDay(day, 10, 100, version) for day in days)
+    return tuple(day_slice(day, 10, 100, version) for day in days)
 
 
 def every_day(first, last):
@@ -35,8 +35,8 @@ def looked(since):
 
 def state(unread=(), changed=(), since=SINCE):
     days = every_day(since, TODAY)
-    loaded = {day: "2" if day in changed else "1" for day in days if day not in unread}
-    return SourceState("t", looked(since), listed(*days), loaded)
+    loaded = [*listed(*(day for day in days if day not in (*unread, *changed))), *listed(*changed, version="2")]
+    return SourceState("t", looked(since), listed(*days), {one.key: one for one in loaded})
 
 
 @pytest.mark.parametrize(
@@ -97,23 +97,29 @@ def test_reading_more_never_makes_a_day_less_complete(unread, more, at):
 
 
 def test_a_day_that_the_source_forgot_is_known():
-    source = SourceState("t", looked(SINCE), listed(SINCE, SINCE + timedelta(2)), {SINCE: "1", SINCE + timedelta(1): "1"})
+    loaded = {one.key: one for one in listed(SINCE, SINCE + timedelta(1))}
+    source = SourceState("t", looked(SINCE), listed(SINCE, SINCE + timedelta(2)), loaded)
 
-    assert source.gone() == (SINCE + timedelta(1),)
+    assert source.gone() == ("2026-09-02",)
 
 
 def row(currency="USD", month="202610", rows=1, cost="1.5", credits_="-0.5"):
-    return {"currency": currency, "invoice_month": month, "row_count": rows, "cost": Decimal(cost), "credits": Decimal(credits_)}
+    return {"currency": currency, "invoice_month": month, "row_count": rows, "billed_cost": Decimal(cost), "credits": Decimal(credits_)}
+
+
+def of(*rows: int | None):
+    """Slices of so many rows each."""
+    return [day_slice(SINCE + timedelta(number), count, 1, "1") for number, count in enumerate(rows)]
 
 
 def totals(*rows: dict[str, object]):
     found = Totals()
-    found.add("t", rows)
+    found.add("t", rows, ("billed_cost", "credits"))
     return found
 
 
 def test_books_close_when_both_sides_say_the_same():
-    require_closed(totals(row(), row(currency="EUR")), totals(row(currency="EUR"), row()), {"t": 2})
+    require_closed(totals(row(), row(currency="EUR")), totals(row(currency="EUR"), row()), {"t": of(2)})
 
 
 @pytest.mark.parametrize(
@@ -122,20 +128,46 @@ def test_books_close_when_both_sides_say_the_same():
 )
 def test_a_difference_of_any_kind_keeps_them_open(written):
     with pytest.raises(BooksNotClosed) as told:
-        require_closed(totals(row()), written, {"t": 1})
+        require_closed(totals(row()), written, {"t": of(1)})
 
     assert "invoice month 2026" in str(told.value)
 
 
 def test_fewer_rows_than_were_listed_keep_them_open():
     with pytest.raises(BooksNotClosed, match="lists 3 rows"):
-        require_closed(totals(row()), totals(row()), {"t": 3})
+        require_closed(totals(row()), totals(row()), {"t": of(1, 2)})
+
+
+def test_nothing_beside_nothing_keeps_them_open_unless_the_source_has_said_so():
+    require_closed(totals(), totals(), {"t": of(0)})
+    with pytest.raises(BooksNotClosed, match="2026-09-02 as holding something"):
+        require_closed(totals(), totals(), {"t": of(0, None)})
+    with pytest.raises(BooksNotClosed, match="2026-09-02 as holding something"):
+        require_closed(totals(row()), totals(row()), {"t": of(1, None)})
+    require_closed(totals(row(rows=3)), totals(row(rows=3)), {"t": of(1, None)})
+
+
+def test_what_is_derived_is_what_counts():
+    one: dict[str | None, Total] = {"EUR": Total(2, {"billed_cost": Decimal(5)})}
+    require_equal(one, one, expected=True)
+    require_equal({}, {}, expected=False)
+    others: list[dict[str | None, Total]] = [
+        {"EUR": Total(2, {"billed_cost": Decimal(4)})},
+        {"EUR": Total(1, {"billed_cost": Decimal(5)})},
+        {},
+    ]
+    for derived in others:
+        with pytest.raises(BooksNotClosed, match="in EUR"):
+            require_equal(one, derived, expected=True)
+    with pytest.raises(BooksNotClosed, match="nothing with nothing"):
+        require_equal({}, {}, expected=True)
 
 
 def test_totals_of_a_source_add_up():
     found = totals(row(), row(cost="0.000000001"))
 
-    assert found.of["t", "USD", "202610"] == Total(2, Decimal("1.500000001"), Decimal("-1.0"))
+    place = (("currency", "USD"), ("invoice_month", "202610"))
+    assert found.of["t", place] == Total(2, {"billed_cost": Decimal("1.500000001"), "credits": Decimal("-1.0")})
     assert found.shown()[0]["net_cost"] == "0.500000001"
 
 
@@ -168,7 +200,7 @@ def test_a_change_is_told_with_its_causes():
 
 
 def test_what_the_causes_do_not_explain_is_told_too():
-    [one] = restatements("day", {KEY: said("10")}, {KEY: said("8")}, {})
+    [one] = restatements("day", {KEY: said("10")}, {KEY: said("8")}, {}, BY_RIVAL)
 
     assert one.reason == "-2 by another export of the account taking its place"
 

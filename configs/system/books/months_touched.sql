@@ -1,3 +1,3 @@
 SELECT DISTINCT invoice_month
-FROM gcp_cost_daily
+FROM {cost}
 WHERE usage_date BETWEEN @first AND @last AND usage_date IN UNNEST(@days) AND invoice_month IS NOT NULL

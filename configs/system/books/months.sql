@@ -5,6 +5,6 @@ SELECT
   SUM(credits) AS credits,
   SUM(net_cost) AS net_cost,
   SUM(row_count) AS row_count
-FROM gcp_cost_daily
+FROM {cost}
 WHERE invoice_month IN UNNEST(@months)
 GROUP BY invoice_month, currency

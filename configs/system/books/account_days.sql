@@ -1,0 +1,2 @@
+SELECT DISTINCT usage_date FROM {raw}
+WHERE COALESCE({account}, '') IN UNNEST(@accounts)

@@ -1,0 +1,8 @@
+-- What counts of these days of use, of one source, where several may tell of the same money.
+SELECT * FROM {raw}
+WHERE {source} = @source
+  AND (@account IS NULL OR COALESCE({account}, '') = @account)
+  AND usage_date BETWEEN @first AND @last
+  AND usage_date IN UNNEST(@days)
+  AND (@until_day IS NULL OR usage_date < @until_day)
+  AND (@own_from IS NULL OR usage_date >= @own_from OR {day} > @load_floor)

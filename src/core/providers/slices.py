@@ -1,0 +1,62 @@
+"""What every source is made of: slices, each listed with its version and brought whole."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from src.core.base.faults import Conflict
+from src.core.base.window import Window
+
+OnBytes = Callable[[int], None]
+SHOWN = 3
+
+
+class SourceChanged(Conflict):
+    """What was listed is not what is there: the listing is asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The least that a source gives whole: a day, a month, a file. `version` differs whenever its content does."""
+
+    key: str
+    """Its name within the source; it stands beside each of its rows."""
+    first: date
+    last: date
+    """The days it stands for, both included: of use, or those on which its rows were written."""
+    version: str
+    rows: int | None = None
+    bytes: int | None = None
+    """As the source says; None where it does not."""
+
+    @property
+    def day(self) -> date:
+        """Of a slice that is one day."""
+        return self.first
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The slices that hold something, the oldest first."""
+
+    slices: tuple[Slice, ...]
+    looked: Window
+    """Of slices that do not lie within it nothing is said; within it there are none but these."""
+
+
+def day_slice(day: date, rows: int | None, size: int | None, version: str) -> Slice:
+    return Slice(str(day), day, day, version, rows, size)
+
+
+def require_listed(listing: Callable[[date, date], Iterable[Slice]], name: str, slices: Sequence[Slice]) -> None:
+    """Asked after they were read: what is still of the version it had before was of that version in between."""
+    if slices:
+        listed = {one.key: one.version for one in listing(min(one.first for one in slices), max(one.last for one in slices))}
+        other = [one for one in slices if listed.get(one.key) != one.version]
+        if other:
+            raise changed(name, other)
+
+
+def changed(source: str, slices: Sequence[Slice]) -> SourceChanged:
+    told = ", ".join(one.key for one in slices[:SHOWN]) + (", ..." if len(slices) > SHOWN else "")
+    return SourceChanged(f"what was written to {source} on {told} has changed since it was listed; list its load days again")

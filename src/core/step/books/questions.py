@@ -1,0 +1,155 @@
+"""What is asked of a publication to close its books, and what it answers."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from src.core.base.schema import TableSchema
+from src.core.engine.port import Params, Publication, TablePart
+from src.core.providers.slices import Slice
+from src.core.step.books.completeness import EMPTY
+from src.core.step.books.rules import Books, Derived, Raw
+from src.core.step.books.shares import Share
+from src.core.step.books.totals import Total, Totals
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """The slices of one source that this publication writes anew."""
+
+    raw: Raw
+    source: str
+    slices: tuple[Slice, ...]
+    """One of which the rows only go is EMPTY."""
+    restated: tuple[str, ...]
+    """Loaded before, in another version."""
+    first_read: tuple[str, ...]
+    """There before the source was last looked at, and read only now."""
+
+    @property
+    def filled(self) -> tuple[Slice, ...]:
+        return tuple(one for one in self.slices if one.version != EMPTY)
+
+    @property
+    def part(self) -> TablePart:
+        first, last = _bounds(self.slices)
+        return TablePart(self.raw.day, first, last, self.equal(self.slices))
+
+    def equal(self, slices: Sequence[Slice]) -> dict[str, Any]:
+        return {self.raw.source: self.source, self.raw.slice: tuple(_names(self.raw, (one.key for one in slices)))}
+
+    def asked(self, slices: Sequence[Slice]) -> dict[str, Any]:
+        first, last = _bounds(slices)
+        return {"source": self.source, "slices": _names(self.raw, (one.key for one in slices)), "first": first, "last": last}
+
+    @property
+    def kinds(self) -> dict[str, Any]:
+        return {"restated": _names(self.raw, self.restated), "first_read": _names(self.raw, self.first_read)}
+
+
+def _bounds(slices: Iterable[Slice]) -> tuple[date, date]:
+    firsts, lasts = zip(*((one.first, one.last) for one in slices), strict=True)
+    return min(firsts), max(lasts)
+
+
+def _names(raw: Raw, keys: Iterable[str]) -> list[Any]:
+    """As the column that names a row's slice has them."""
+    return sorted(date.fromisoformat(key) for key in keys) if raw.keyed_by_days else sorted(keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Of one publication and one provider's books."""
+
+    books: Books
+    publication: Publication
+
+    def told_days(self) -> list[dict[str, Any]]:
+        return self._own("said_days")
+
+    def told_months(self) -> list[dict[str, Any]]:
+        return self._own("said_months")
+
+    def told_shares(self) -> list[dict[str, Any]]:
+        return [share for row in self._own("shares") for share in json.loads(row["shares"])]
+
+    def touched(self, reload: Reload) -> set[date]:
+        return {row["usage_date"] for row in self._ask(reload.raw.touched, reload.asked(reload.slices))}
+
+    def causes(self, reload: Reload) -> list[dict[str, Any]]:
+        """What the rows of these slices come to by their kind; nothing where the provider's books tell no kinds."""
+        question = reload.raw.causes
+        return self._ask(question, {**reload.asked(reload.slices), **reload.kinds}) if question else []
+
+    def measured(self, raw: Raw, asked: Params) -> list[dict[str, Any]]:
+        return self._ask(raw.measured, asked)
+
+    def written(self, reloads: Iterable[Reload]) -> Totals:
+        totals = Totals()
+        for reload in reloads:
+            totals.add(reload.source, self._ask(reload.raw.written, reload.asked(reload.slices)), reload.raw.sums)
+        return totals
+
+    def accounts(self) -> list[tuple[str, str]]:
+        """Which source tells of whose money."""
+        asked = (self._ask(raw.accounts, {}) for raw in self.books.raw.values() if raw.accounts)
+        return [(row["source"], row["account"]) for rows in asked for row in rows]
+
+    def account_days(self, accounts: Iterable[str]) -> set[date]:
+        told = {"accounts": sorted(accounts)}
+        asked = (self._ask(raw.account_days, told) for raw in self.books.raw.values() if raw.account_days)
+        return {row["usage_date"] for rows in asked for row in rows}
+
+    def derive(self, derived: Derived, days: Iterable[date], counting: Sequence[Share]) -> int:
+        """Makes these days anew; the number of rows they have now."""
+        span = _span(days)
+        self.publication.execute(derived.clear, span)
+        return sum(self.publication.insert(derived.table, derived.fill, {**span, **which}) for which in _each(counting))
+
+    def counted(self, days: Iterable[date], counting: Sequence[Share]) -> dict[str | None, Total]:
+        """What the raw rows of these days that count come to: by currency where all have money, else their number."""
+        found: dict[str | None, Total] = {}
+        for raw in self.books.counted:
+            for which in _each(counting):
+                for row in self._ask(raw.counted, {**_span(days), **which}):
+                    place = row["currency"] if self.books.money else None
+                    total = Total(row["row_count"], {name: row[name] for name in self.books.money})
+                    found[place] = found.get(place, Total()) + total
+        return found
+
+    def days(self, days: Iterable[date]) -> list[dict[str, Any]]:
+        return self._ask(self.books.days, _span(days))
+
+    def months(self, months: Iterable[str]) -> list[dict[str, Any]]:
+        return self._ask(self.books.months, {"months": sorted(months)})
+
+    def months_of(self, days: Iterable[date]) -> set[str]:
+        return {row["invoice_month"] for row in self._ask(self.books.months_touched, _span(days))}
+
+    def _own(self, name: str) -> list[dict[str, Any]]:
+        return self._ask(self.books.own.questions[name], {"provider": self.books.provider})
+
+    def _ask(self, sql: str, asked: Params) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self.publication.query(sql, asked).to_pylist()
+        return rows
+
+
+def _span(days: Iterable[date]) -> dict[str, Any]:
+    ordered = sorted(days)
+    return {"days": ordered, "first": ordered[0], "last": ordered[-1]}
+
+
+def _each(counting: Sequence[Share]) -> list[dict[str, Any]]:
+    """What is asked of one source after the other where they are rivals, and of all at once where they are not."""
+    return [share.asked for share in counting] if counting else [{}]
+
+
+def judged_part(reloads: Sequence[Reload], table: TableSchema) -> dict[str, list[Any]]:
+    """The rows of one raw table that were written now."""
+    own = [reload for reload in reloads if reload.raw.schema == table and reload.filled]
+    names = sorted({name for reload in own for name in _names(reload.raw, (one.key for one in reload.filled))})
+    return {own[0].raw.source: [reload.source for reload in own], own[0].raw.slice: names} if own else {}

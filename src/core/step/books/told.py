@@ -1,0 +1,161 @@
+"""What is told of each day and month after a publication, and which of it differs from what was told before. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any
+
+from src.core.base.window import Window
+from src.core.step.books.completeness import Calendar, SourceState, Standing, of_day, of_invoice_month
+from src.core.step.books.history import Key, Said
+from src.core.step.books.totals import ZERO, Total
+
+PARTIAL = "partial"
+NO_CURRENCY = "XXX"  # ISO 4217's code for no currency
+MONEY = ("billed_cost", "credits", "net_cost", "row_count")
+TOLD = ("currency", *MONEY, "completeness", "completeness_reason", "source_as_of")
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who tells it, and when."""
+
+    provider: str
+    run_id: str
+    at: datetime
+
+    def stamped(self, row: dict[str, Any], said: Said | None) -> dict[str, Any]:
+        """With the run that said these figures first, and when."""
+        run_id, since = (said.run_id, said.since) if said else (None, None)
+        return {"provider": self.provider, **row, "pipeline_logging_id": run_id or self.run_id, "published_at": since or self.at}
+
+
+@dataclass(frozen=True)
+class Before:
+    """What was told until now."""
+
+    days: list[dict[str, Any]]
+    months: list[dict[str, Any]]
+
+    @cached_property
+    def said_days(self) -> dict[Key, Said]:
+        return said(self.days, "usage_date")
+
+    @cached_property
+    def said_months(self) -> dict[Key, Said]:
+        return said(self.months, "invoice_month")
+
+    @cached_property
+    def whole_days(self) -> frozenset[str]:
+        """A figure that was told as partial is completed, not restated."""
+        return frozenset(str(row["usage_date"]) for row in self.days if row["completeness"] != PARTIAL)
+
+    @cached_property
+    def whole_months(self) -> frozenset[str]:
+        return frozenset(row["invoice_month"] for row in self.months if row["completeness"] != PARTIAL)
+
+
+@dataclass(frozen=True, slots=True)
+class DayTold:
+    day: date
+    currency: str
+    said: Said | None
+    standing: Standing
+
+    @property
+    def row(self) -> dict[str, Any]:
+        figures = money(self.said) if self.said else dict.fromkeys(MONEY)
+        return {
+            "usage_date": self.day,
+            "currency": self.currency,
+            **figures,
+            "completeness": self.standing.completeness,
+            "completeness_reason": self.standing.reason,
+            "source_as_of": self.said.as_of if self.said else None,
+        }
+
+
+def stand(
+    figures: Mapping[Key, Said], before: Before, window: Window, sources: Iterable[SourceState], calendar: Calendar
+) -> tuple[DayTold, ...]:
+    """Of every day that was told before, every day that has figures, and every day asked for that has begun."""
+    states = tuple(sources)
+    known = {date.fromisoformat(day) for day, _ in figures} | {row["usage_date"] for row in before.days}
+    known |= {day for day in window if day <= calendar.today}
+    by_day: dict[date, list[str]] = {}
+    for text, currency in figures:
+        by_day.setdefault(date.fromisoformat(text), []).append(currency)
+    told = []
+    for day in sorted(known):
+        stands = of_day(day, has_rows=day in by_day, sources=states, calendar=calendar)
+        for currency in sorted(by_day.get(day, [NO_CURRENCY])):
+            told.append(DayTold(day, currency, figures.get((str(day), currency)), stands))
+    return tuple(told)
+
+
+def changed_days(days: Iterable[DayTold], before: Before, by: By) -> list[dict[str, Any]]:
+    """The rows of the days of which anything is told differently than before."""
+    then: dict[date, set[tuple[Any, ...]]] = {}
+    for row in before.days:
+        then.setdefault(row["usage_date"], set()).add(tuple(row[name] for name in TOLD))
+    now: dict[date, list[DayTold]] = {}
+    for told in days:
+        now.setdefault(told.day, []).append(told)
+    return [
+        by.stamped(one.row, one.said)
+        for day, told in now.items()
+        if then.get(day) != {tuple(one.row[name] for name in TOLD) for one in told}
+        for one in told
+    ]
+
+
+def month_rows(figures: Mapping[Key, Said], sources: Iterable[SourceState], calendar: Calendar, by: By) -> list[dict[str, Any]]:
+    states = tuple(sources)
+    rows = []
+    for (month, currency), one in figures.items():
+        stands = of_invoice_month(month, sources=states, calendar=calendar)
+        words = {"completeness": stands.completeness, "completeness_reason": stands.reason}
+        rows.append(by.stamped({"invoice_month": month, "currency": currency, **money(one), **words}, one))
+    return rows
+
+
+def dated(figures: Mapping[Key, Said], before: Mapping[Key, Said]) -> dict[Key, Said]:
+    """Figures that did not change have been said since they were first."""
+
+    def one(key: Key, now: Said) -> Said:
+        then = before.get(key)
+        return replace(now, since=then.since, run_id=then.run_id) if then is not None and then.same_money(now) else now
+
+    return {key: one(key, now) for key, now in figures.items()}
+
+
+def said(rows: Iterable[Mapping[str, Any]], period: str, by: By | None = None) -> dict[Key, Said]:
+    """By period and currency; days that had no rows had no figures either. `by` whoever says it now."""
+    return {
+        (str(row[period]), row["currency"]): Said(
+            row["billed_cost"],
+            row["credits"] or ZERO,
+            row["net_cost"],
+            int(row["row_count"]),
+            by.at if by else row["published_at"],
+            row.get("source_as_of"),
+            by.run_id if by else row["pipeline_logging_id"],
+        )
+        for row in rows
+        if row["billed_cost"] is not None
+    }
+
+
+def money(one: Said) -> dict[str, Any]:
+    return {"billed_cost": one.billed, "credits": one.credits, "net_cost": one.net, "row_count": one.rows}
+
+
+def in_all(figures: Mapping[Key, Said], sums: Iterable[str]) -> dict[str | None, Total]:
+    """What the figures come to, by currency where sums are named, else their rows."""
+    names, found = tuple(sums), dict[str | None, Total]()
+    for (_, currency), one in figures.items():
+        place = currency if names else None
+        every = money(one)
+        found[place] = found.get(place, Total()) + Total(one.rows, {name: every[name] for name in names})
+    return found

@@ -1,0 +1,108 @@
+"""What one step publishes, and what came of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from src.core.base.identity import Tenant
+from src.core.base.schema import TableSchema
+from src.core.base.window import Window
+from src.core.engine.port import Publication, Scalar
+from src.core.step.books.completeness import Calendar, SourceState
+from src.core.step.books.coverage import KnownSlices
+from src.core.step.books.history import Restatement
+from src.core.step.books.questions import Asking, Reload
+from src.core.step.books.rules import Books, Raw
+from src.core.step.books.shares import Share
+from src.core.step.books.told import By, DayTold
+from src.core.step.books.totals import Totals
+from src.core.step.context import StepContext
+from src.core.step.quality.judge import Verdict
+from src.core.step.source.staging import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where rows go: `query` reads the staged source and gives the table's columns by name."""
+
+    raw: Raw
+    query: str
+    params: Mapping[str, Scalar]
+    shape: TableSchema
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStates:
+    """Every source whose costs count today: those that were asked now, with what was just read, and the others as they are remembered."""
+
+    asked: tuple[SourceState, ...]
+    others: tuple[SourceState, ...]
+    known: KnownSlices
+
+    @property
+    def counting(self) -> tuple[SourceState, ...]:
+        return (*self.asked, *self.others)
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """What one step publishes."""
+
+    books: Books
+    destination: Destination
+    window: Window
+    reloads: tuple[Reload, ...]
+    batches: tuple[Batch, ...]
+    sources: SourceStates
+    calendar: Calendar
+
+    @property
+    def source(self) -> str:
+        return ", ".join(state.source for state in self.sources.asked)
+
+    @property
+    def rows(self) -> int:
+        return sum(batch.rows for batch in self.batches)
+
+
+@dataclass(slots=True)
+class Closed:
+    days: tuple[DayTold, ...]
+    changed: tuple[dict[str, Any], ...]
+    """The rows of the days of which anything is told differently than before."""
+    restated: tuple[Restatement, ...]
+    touched: tuple[date, ...]
+    tables: dict[str, int]
+    shares: tuple[Share, ...]
+
+
+@dataclass(slots=True)
+class Published:
+    manifest: dict[str, Any]
+    closed: Closed
+
+
+@dataclass(slots=True)
+class Written:
+    rows: int = 0
+    read: Totals = field(default_factory=Totals)
+    absent: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the parts of the script share."""
+
+    context: StepContext
+    tenant: Tenant
+    loading: Loading
+    publication: Publication
+    asking: Asking
+    by: By
+    verdicts: list[Verdict] = field(default_factory=list)
+
+    @property
+    def books(self) -> Books:
+        return self.loading.books

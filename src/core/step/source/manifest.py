@@ -1,0 +1,76 @@
+"""The row that a publication leaves of itself. Pure."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from src.core.step.quality.judge import Verdict
+from src.core.step.source.loading import Closed, Destination, Loading, Work, Written
+
+SHOWN_VERSIONS = 400
+
+
+def manifest(work: Work, written: Written, closed: Closed) -> dict[str, Any]:
+    context, loading = work.context, work.loading
+    return {
+        "manifest_id": context.services.ids.new(),
+        "pipeline_logging_id": context.run_id,
+        "step_id": context.step_id,
+        "document": context.document_id,
+        "provider": work.books.provider,
+        "generation": context.generation,
+        "window_start": loading.window.start,
+        "window_end": loading.window.end,
+        "source": loading.source,
+        "source_version": _versions(loading),
+        "schema_fingerprint": _fingerprint(loading.destination, written),
+        "columns_unknown": sorted(written.unknown),
+        "columns_absent": sorted(written.absent),
+        "rows_read": written.read.rows,
+        "rows_written": written.rows,
+        "bytes_read": sum(one.bytes or 0 for batch in loading.batches for one in batch.slices),
+        "totals": written.read.shown(),
+        "tables": {loading.destination.raw.table: written.rows, **closed.tables},
+        "shares": [share.shown for share in closed.shares] if work.books.rivals else None,
+        "unread": _unread(loading),
+        "quality": _summary(work.verdicts),
+        "published_at": work.by.at,
+    }
+
+
+def _summary(judged: Sequence[Verdict]) -> dict[str, int] | None:
+    counts: Counter[str] = Counter()
+    for verdict in judged:
+        counts.update(verdict.summary)
+    return dict(counts) or None
+
+
+def _versions(loading: Loading) -> list[dict[str, Any]]:
+    """Of each slice that was read; of very many the first and the last, and one fingerprint of all."""
+    shown = []
+    for reload in loading.reloads:
+        every = [{"slice": one.key, "version": one.version, "rows": one.rows} for one in reload.slices]
+        mark = hashlib.sha256(json.dumps(every).encode()).hexdigest()
+        kept = every if len(every) <= SHOWN_VERSIONS else [every[0], every[-1]]
+        shown.append({"source": reload.source, "slices": len(every), "fingerprint": mark, "versions": kept})
+    return shown
+
+
+def _unread(loading: Loading) -> list[dict[str, Any]]:
+    """What the source has by now and this publication left as it was."""
+    unread = []
+    for state in loading.sources.asked:
+        slices = state.changed(loading.window.start, loading.calendar.today)
+        gone = state.gone()
+        if slices:
+            unread.append({"source": state.source, "from": slices[0].key, "to": slices[-1].key, "slices": len(slices)})
+        if gone:
+            unread.append({"source": state.source, "no_longer_listed": list(gone[:SHOWN_VERSIONS])})
+    return unread
+
+
+def _fingerprint(destination: Destination, written: Written) -> str:
+    columns = {*destination.raw.schema.columns, *written.unknown} - written.absent
+    return hashlib.sha256("\n".join(sorted(columns)).encode()).hexdigest()[:16]
