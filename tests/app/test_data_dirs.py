@@ -19,7 +19,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from src.app.service import create_app
 from src.core.base.schema import TableSchema
+from src.core.step import credentials
 from tests.core.gcp.handmade import Hand, load, row
+from tests.data_dirs.make import READ_ON, make, pack
 from tests.fakes.billing import Billing, History, billing
 from tests.fakes.google import STANDARD, FakeGoogle, FakeTable, serving
 
@@ -157,6 +159,19 @@ def digest(name: str) -> str:
 
 def test_every_directory_is_kept_as_it_was_made():
     assert {name: digest(name) for name in (path.stem for path in FOLDER.glob("*.json"))} == KEPT
+
+
+async def test_one_of_this_release_can_be_made(tmp_path: Path):
+    made = await make(tmp_path / "made")
+    pack(tmp_path / "made", tmp_path / "made.tar.gz")
+    unpack(tmp_path / "made.tar.gz", tmp_path / "left")
+
+    told = next(answer for path, answer in made["told"].items() if "/daily?" in path)
+    assert told["completeness"]["complete"] * told["completeness"]["provisional"]
+    assert {one["grain"] for path, rows in made["told"].items() if path.endswith(HISTORY) for one in rows} == {"day", "invoice_month"}
+    with billing(tmp_path, READ_ON[-1], history=History(tmp_path / "left", ASKED), sandbox=False) as here:
+        assert here.parts.ledger.missing() == ()
+        assert credentials.open(here.parts, here.tenant, "gcp").subject == made["client_email"]
 
 
 async def test_it_opens_lets_its_key_in_and_tells_what_it_told(left: Left):

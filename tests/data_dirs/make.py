@@ -103,6 +103,7 @@ async def make(data: Path) -> dict[str, Any]:
         finally:
             await parts.worker.stop()
             parts.close()
+            use_settings(None)
     public = google.keys[account["client_email"]].public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     return {"client_email": account["client_email"], "public_key": public, **told}
 
