@@ -72,13 +72,14 @@ class Hand:
     name: str
     rows: list[dict[str, Any]] = field(default_factory=list)
     project: str = "proj"
+    dataset: str = "ds"
     kind: str = "standard"
     account: str | None = None
     """Whose bill it is, where the credential knows."""
 
     @property
     def table(self) -> Table:
-        return Table(self.project, "ds", self.name)
+        return Table(self.project, self.dataset, self.name)
 
     def add(self, *rows: dict[str, Any]) -> "Hand":
         self.rows += rows
@@ -112,7 +113,7 @@ def connect(acme: Billing, **named: list[Hand]) -> None:
         facts = [
             {
                 "project": one.project,
-                "dataset": "ds",
+                "dataset": one.dataset,
                 "table": one.name,
                 "kind": one.kind,
                 "billing_account": one.account,
