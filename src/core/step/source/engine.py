@@ -28,7 +28,7 @@ from src.core.step.books.questions import Reload
 from src.core.step.books.rules import Books, Ledgers, Raw
 from src.core.step.context import StepConfig, StepContext, StepResult
 from src.core.step.credentials import OpenCredential
-from src.core.step.source.load import already_published, publish, track
+from src.core.step.source.load import already_published, prepare, publish, track
 from src.core.step.source.loading import Closed, Destination, Loading, Published, SourceStates
 from src.core.step.source.planning import Planned, planned
 from src.core.step.source.port import Source
@@ -125,6 +125,7 @@ class SourceEngine:
 
     def _listed_and_published(self, step: SourceStep, context: StepContext, sources: Sequence[Source]) -> Published:
         tenant = _tenant(context)
+        prepare(context, tenant, self._books(step))
         with inbox(context.services.warehouse.io_folder(tenant), context) as folder:
             return publish(context, tenant, self._loading(step, context, sources, folder))
 
@@ -149,14 +150,11 @@ class SourceEngine:
         )
 
     def _known(self, context: StepContext, tenant: Tenant) -> KnownSlices:
-        warehouse = context.services.warehouse
-        there = warehouse.tables(tenant)
-        kept = {
-            question: warehouse.query(tenant, self.own.questions[question], {"provider": self.leaf.name}).to_pylist()
-            for question, table in (("slices", "x_source_slices"), ("looks", "x_source_looks"))
-            if table in there
-        }
-        return KnownSlices.of(kept.get("slices", ()), kept.get("looks", ()))
+        slices, looks = (
+            context.services.warehouse.query(tenant, self.own.questions[question], {"provider": self.leaf.name}).to_pylist()
+            for question in ("slices", "looks")
+        )
+        return KnownSlices.of(slices, looks)
 
     def _books(self, step: SourceStep) -> Books:
         if step.books not in self.books:
