@@ -89,7 +89,7 @@ def statement(path: Path) -> str:
 
 def questions() -> dict[str, str]:
     """What is asked to keep Google's books, as it is composed of the provider's files and those of every provider."""
-    books = SourceEngine.read(GoogleTables(), CONFIGS / "gcp/bq_etl", CONFIGS).books["gcp/cost"]
+    books = SourceEngine.read(GoogleTables(), CONFIGS, CONFIGS / "gcp/bq_etl").books["gcp/cost"]
     asked = {"days": books.days, "months": books.months, "months_touched": books.months_touched}
     for raw in books.raw.values():
         texts = {name: getattr(raw, name) for name in ("measured", "written", "counted", "touched", "causes", "accounts", "account_days")}

@@ -1,10 +1,11 @@
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from src.core.base.clock import Clock
 from src.core.base.faults import Misconfigured
+from src.core.base.schema import Field
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
 from src.core.engine.folder import check_folder
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 ADAPTERS = {"duckdb": "src.core.engine.duckdb_client", "bigquery": "src.core.engine.bq_client"}
 EMBEDDED = "duckdb"
 FILES = "src.core.engine.files"
+ROW_FILES = "src.core.engine.row_files"
 READER = "src.core.engine.bq_reader"
 LOCK = ".lock"
 OWNER_ONLY = 0o700
@@ -36,6 +38,10 @@ class Files(Protocol):
     def table_of(self, columns: Mapping[str, ColumnKind], rows: Sequence[Row]) -> "pa.Table": ...
     def csv_pieces(self, schema: "pa.Schema", batches: "Iterator[pa.RecordBatch]") -> Generator[bytes, None, None]: ...
     def parquet_pieces(self, schema: "pa.Schema", batches: "Iterator[pa.RecordBatch]") -> Generator[bytes, None, None]: ...
+
+
+class RowFiles(Protocol):
+    def write_rows(self, path: Path, fields: Sequence[Field], rows: Iterable[Row]) -> None: ...
 
 
 def claim_warehouse(settings: Settings) -> ProcessLock | None:
@@ -74,6 +80,11 @@ def open_tables(settings: Settings, credential: Secret, labels: Mapping[str, str
 def load_files() -> Files:
     """Writers of Parquet and CSV."""
     return cast("Files", import_module(FILES))
+
+
+def write_rows(path: Path, fields: Sequence[Field], rows: Iterable[Row]) -> None:
+    """As Parquet, to be staged; a row that does not fit these columns is refused."""
+    cast("RowFiles", import_module(ROW_FILES)).write_rows(path, fields, rows)
 
 
 def _home(settings: Settings) -> Path:

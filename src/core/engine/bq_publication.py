@@ -16,6 +16,7 @@ from src.core.base.clock import Clock
 from src.core.base.faults import Conflict, Fault, Missing, Rejected
 from src.core.base.names import identifier
 from src.core.base.schema import Field, TableSchema
+from src.core.engine.arrow_types import arrow_field
 from src.core.engine.bq_catalogue import HOUSEKEEPING, STAGE, DatasetCatalogue, Relation
 from src.core.engine.bq_commit import TABLE_SCOPE, Commit
 from src.core.engine.bq_commit import published_generation as published_generation
@@ -23,7 +24,7 @@ from src.core.engine.bq_faults import told
 from src.core.engine.bq_jobs import REQUEST_SECONDS, Jobs
 from src.core.engine.bq_pending import Pending, Sight, creation, parsed_columns, steady_condition
 from src.core.engine.bq_remote import remote_rows
-from src.core.engine.bq_staging import Given, arrow_field, fields_of_arrow, given, pieces, plain_field, relaxed, shaped
+from src.core.engine.bq_staging import Given, fields_of_arrow, given, pieces, plain_field, relaxed, shaped
 from src.core.engine.bq_table_parts import Condition, condition, guard, quoted, require_inside
 from src.core.engine.bq_types import fields_of
 from src.core.engine.dialect import Checked, Purpose

@@ -17,7 +17,7 @@ from google.cloud.bigquery import SchemaField
 
 from src.core.base.faults import Flaw, Rejected
 from src.core.base.schema import SPELLINGS, Field
-from src.core.engine.bq_types import ARROW
+from src.core.engine.arrow_types import arrow_field
 from src.core.engine.dialect_types import NUMERIC_SCALE, NUMERIC_WHOLE
 from src.core.engine.duckdb_values import reader_of
 from src.core.engine.port import Content, ParquetFiles
@@ -45,11 +45,6 @@ def relaxed(field: Field) -> Field:
     """Without what it requires: a source may lack it, and Parquet knows no such thing. Its table is asked when rows are written to it."""
     mode = "NULLABLE" if field.mode == "REQUIRED" else field.mode
     return Field(field.name, field.type, mode, field.description, tuple(relaxed(child) for child in field.fields))
-
-
-def arrow_field(field: Field) -> pa.Field:
-    inner = pa.struct([arrow_field(child) for child in field.fields]) if field.type == "STRUCT" else ARROW[field.type]
-    return pa.field(field.name, pa.list_(inner) if field.mode == "REPEATED" else inner)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,23 +8,9 @@ import pyarrow as pa
 from google.cloud.bigquery import SchemaField, TableReference, TimePartitioning
 
 from src.core.base.faults import Flaw, Rejected
-from src.core.base.schema import SPELLINGS, Field, FieldType, TableSchema
+from src.core.base.schema import SPELLINGS, Field, TableSchema
+from src.core.engine.arrow_types import ARROW
 
-# BIGNUMERIC has 38 decimals in BigQuery; what the embedded engine can hold of it is all that is served.
-ARROW: Final[dict[FieldType, pa.DataType]] = {
-    "STRING": pa.string(),
-    "BYTES": pa.binary(),
-    "INT64": pa.int64(),
-    "FLOAT64": pa.float64(),
-    "NUMERIC": pa.decimal128(38, 9),
-    "BIGNUMERIC": pa.decimal128(38, 18),
-    "BOOL": pa.bool_(),
-    "DATE": pa.date32(),
-    "TIME": pa.time64("us"),
-    "DATETIME": pa.timestamp("us"),
-    "TIMESTAMP": pa.timestamp("us", tz="UTC"),
-    "JSON": pa.string(),
-}
 # The API's answers keep the names that legacy SQL had.
 WIRE: Final[dict[str, str]] = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN", "STRUCT": "RECORD"}
 

@@ -34,7 +34,7 @@ class BigQueryETLEngine:
         self.settings = get_settings()
         self.logger = structlog.get_logger(__name__)
         self.template_dir = self.settings.configs_dir / "gcp" / "bq_etl"
-        self.engine = SourceEngine.read(GoogleTables(), self.template_dir, self.settings.configs_dir)
+        self.engine = SourceEngine.read(GoogleTables(), self.settings.configs_dir, self.template_dir)
 
     async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:
         return await blocking(self.engine.run, step_config, context)

@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from src.core.base.documents import Document, Located, read_document, read_located, read_text
-from src.core.base.facts import TableFacts, ViewFacts
+from src.core.base.facts import PartitionFacts, TableFacts, ViewFacts
 from src.core.base.faults import Flaw, Misconfigured
 from src.core.base.names import did_you_mean, identifier
 from src.core.base.schema import TableSchema
@@ -20,6 +20,8 @@ from src.core.step.quality.suite import Suite, load_suite
 OWN_QUESTIONS = ("slices", "looks", "shares", "said_days", "said_months")
 OWN_TABLES = ("x_source_slices", "x_source_looks", "x_cost_daily", "x_cost_monthly", "x_cost_history", "x_load_manifests")
 OF_EVERY_PROVIDER = (
+    "write_one",
+    "write_many",
     "rows_of_slices",
     "rows_of_days",
     "rows_that_count",
@@ -73,9 +75,12 @@ class AxisFacts(Document):
 
 
 class RawFacts(Document):
-    """A table of rows as sources give them. Its other facts stand in the schema template."""
+    """A table of rows as sources give them. Its columns and other facts stand in a schema template, or here and in `schemas/`."""
 
-    template: str
+    template: str | None = None
+    description: str = ""
+    partition: PartitionFacts | None = None
+    cluster: tuple[str, ...] = ()
     source: str = "source"
     slice: str = "source_slice"
     day: str = "usage_date"
@@ -132,7 +137,7 @@ class Raw:
     """One table of raw rows, its columns, and what is asked of it."""
 
     schema: TableSchema
-    template: str
+    template: str | None
     source: str
     slice: str
     day: str
@@ -140,6 +145,8 @@ class Raw:
     sums: tuple[str, ...]
     counts: bool
     """Whether the costs are made of its rows, each of which counts once."""
+    write: Mapping[bool, str]
+    """How rows that have the columns of the table are written: of a slice that stands alone, and of several."""
     measured: str
     """Of what was staged."""
     written: str
@@ -194,7 +201,7 @@ class Books:
         document = located.document
         suite = load_suite(configs / "data_quality" / "expectations" / document.suite)
         derived = {name: facts.with_columns(folder, name) for name, facts in document.derived.items()}
-        shapes = {name: _shape(name, facts, templates, located) for name, facts in document.raw.items()}
+        shapes = {name: _shape(name, facts, templates, folder, located) for name, facts in document.raw.items()}
         flaws = [flaw for name, facts in document.raw.items() for flaw in _raw_flaws(name, facts, shapes[name], document, located)]
         flaws += _cost_flaws(document, derived, located)
         if flaws:
@@ -232,7 +239,10 @@ class Books:
         return (*(raw.schema for raw in self.raw.values()), *(derived.schema for derived in self.derived))
 
 
-def _shape(name: str, facts: RawFacts, templates: Mapping[str, TableSchema], located: Located[BooksDocument]) -> TableSchema:
+def _shape(name: str, facts: RawFacts, templates: Mapping[str, TableSchema], folder: Path, located: Located[BooksDocument]) -> TableSchema:
+    if facts.template is None:
+        own = TableFacts(description=facts.description, partition=facts.partition, cluster=facts.cluster)
+        return own.with_columns(folder, name)
     if facts.template not in templates:
         hint = did_you_mean(facts.template, templates)
         flaw = located.flaw(f"there is no schema template {facts.template!r}{hint}", "raw", name, "template")
@@ -272,6 +282,12 @@ def _raw(facts: RawFacts, schema: TableSchema, folder: Path, own: Ledgers, accou
         made=facts.made,
         sums=facts.sums,
         counts=facts.counts,
+        write={
+            alone: _put(own.templates["write_one" if alone else "write_many"], **columns).replace(
+                "{columns}", ", ".join(f"`{name}`" for name in schema.columns if name not in (facts.source, facts.slice))
+            )
+            for alone in (True, False)
+        },
         measured=measures.replace(ROWS, INCOMING),
         written=_over(measures, of_slices),
         counted=_over(measures, _counting(columns, own, account)),

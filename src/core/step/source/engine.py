@@ -35,6 +35,7 @@ from src.core.step.source.port import Source
 from src.core.step.source.staging import SLICE, ToRead, gathered, inbox
 from src.core.step.variables import bind_sql
 
+ROWS_PER_STATEMENT = 4_000_000
 LISTINGS = 3  # how often a listing is asked again because the source changed under it
 ASKED = ("late_days", "reload")  # inputs of a run that stand above the step's config
 
@@ -42,16 +43,16 @@ ASKED = ("late_days", "reload")  # inputs of a run that stand above the step's c
 class EngineFacts(Document):
     """`config.yml` of the templates."""
 
-    write_mode: Literal["append", "overwrite", "truncate"]
-    rows_per_statement: int = Field(ge=1)
-    templates: dict[str, TableFacts]
+    write_mode: Literal["append", "overwrite", "truncate"] = "overwrite"
+    rows_per_statement: int = Field(default=ROWS_PER_STATEMENT, ge=1)
+    templates: dict[str, TableFacts] = Field(default_factory=dict)
 
 
 class SourceStep(Document):
     """The `config` of a step."""
 
     books: str
-    source_query: str
+    source_query: str | None = None
     destination_table: str
     schema_template: str | None = None
     write_mode: Literal["overwrite"] | None = None
@@ -86,20 +87,20 @@ class SourceEngine:
 
     leaf: Leaf
     facts: EngineFacts
-    templates: Mapping[str, TableSchema]
     own: Ledgers
     books: Mapping[str, Books]
 
     @classmethod
-    def read(cls, leaf: Leaf, template_dir: Path, configs: Path) -> Self:
-        facts = read_document(template_dir / "config.yml", EngineFacts)
-        templates = _templates(template_dir / "schema_template.json", facts)
+    def read(cls, leaf: Leaf, configs: Path, template_dir: Path | None = None) -> Self:
+        """`template_dir` holds columns that several tables have in common."""
+        facts = read_document(template_dir / "config.yml", EngineFacts) if template_dir else EngineFacts()
+        templates = _templates(template_dir / "schema_template.json", facts) if template_dir else {}
         own = Ledgers.read(configs)
         books = {
             path.parent.relative_to(configs).as_posix(): Books.read(configs, path.parent, templates, own)
             for path in sorted((configs / leaf.name).rglob("books.yml"))
         }
-        return cls(leaf, facts, templates, own, books)
+        return cls(leaf, facts, own, books)
 
     def run(self, step_config: StepConfig, context: StepContext) -> StepResult:
         tenant, step = _tenant(context), _step(step_config, context)
@@ -173,11 +174,13 @@ def _raw(books: Books, step: SourceStep) -> Raw:
 
 
 def _destination(raw: Raw, step: SourceStep, context: StepContext) -> Destination:
-    query, params = bind_sql(step.source_query, context.variables)
+    query, params = bind_sql(step.source_query, context.variables) if step.source_query else (None, {})
+    if query is None and raw.keyed_by_days:
+        raise Misconfigured(f"rows of {raw.table} need a source_query: the column {raw.slice}, which names their slice, is a date")
     ours = {raw.source, raw.slice, *raw.made}
     marks = [Column(LOAD_DAY, "DATE"), Column(SLICE, "STRING")]
     theirs = [column for column in raw.schema.fields if column.name not in ours]
-    return Destination(raw, query, params, TableSchema(raw.template, (*theirs, *marks)))
+    return Destination(raw, query, params, TableSchema(raw.table, (*theirs, *marks)))
 
 
 def _step(config: StepConfig, context: StepContext) -> SourceStep:

@@ -104,7 +104,9 @@ def _write(work: Work) -> Written:
         written.unknown.update({*staged.unknown} - MARKS)
         asked = {**destination.params, **reload.asked(batch.slices), **batch.alone}
         written.read.add(batch.name, work.asking.measured(raw, asked), raw.sums)
-        written.rows += publication.insert(raw.table, destination.query, asked, TablePart(equal=reload.equal(batch.slices)))
+        written.rows += publication.insert(
+            raw.table, destination.query or raw.write[bool(batch.alone)], asked, TablePart(equal=reload.equal(batch.slices))
+        )
         context.still_wanted()
     require_unchanged(loading.batches)
     context.progress(rows=written.rows, rows_total=loading.rows)

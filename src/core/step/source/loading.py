@@ -24,10 +24,10 @@ from src.core.step.source.staging import Batch
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where rows go: `query` reads the staged source and gives the table's columns by name."""
+    """Where rows go: `query` reads the staged source and gives the table's columns by name; without one they are there already."""
 
     raw: Raw
-    query: str
+    query: str | None
     params: Mapping[str, Scalar]
     shape: TableSchema
 

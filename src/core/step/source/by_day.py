@@ -1,0 +1,91 @@
+"""A source that is asked for days of use over an API, and tells each as it stands now."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date
+from itertools import groupby
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
+
+from src.core.base.faults import StepFailed
+from src.core.base.schema import Field
+from src.core.base.window import Window
+from src.core.engine import write_rows
+from src.core.engine.port import RemoteRows
+from src.core.engine.room import room_for_files
+from src.core.providers.slices import Listing, OnBytes, Slice, changed, day_slice
+from src.core.step.source.staging import SLICE
+
+Row = Mapping[str, Any]
+
+
+@dataclass
+class DaysAsked:
+    """To list is to read: what a day told stays on disk until it is fetched, and a digest of its rows is its version.
+
+    `ask` tells the rows of each day of a window, the oldest day first; so no more than one day is held at a time.
+    """
+
+    name: str
+    columns: tuple[Field, ...]
+    ask: Callable[[Window], Iterable[tuple[date, Row]]]
+    today: date
+    folder: Path
+    marks: ClassVar[bool] = True
+    _kept: dict[str, tuple[Slice, Path]] = field(default_factory=dict)
+
+    def slices(self, wanted: Window, everything: Window) -> Listing:  # noqa: ARG002 - to tell of everything would be to read everything
+        self._kept.clear()
+        if wanted.start <= self.today:
+            asked = Window(wanted.start, min(wanted.end, self.today))
+            for day, told in groupby(self.ask(asked), key=lambda one: one[0]):
+                self._keep(day, [row for _, row in told], asked)
+        return Listing(tuple(one for one, _ in self._kept.values()), wanted)
+
+    def fetch(self, slices: Sequence[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
+        paths = []
+        for one in slices:
+            kept, path = self._kept.get(one.key, (None, None))
+            if kept != one or path is None:
+                raise changed(self.name, [one])
+            paths.append(path.rename(into / path.name))
+            on_bytes(one.bytes or 0)
+        return tuple(paths)
+
+    def place(self, slices: Sequence[Slice]) -> RemoteRows | None:  # noqa: ARG002 - the port names them
+        return None
+
+    def _keep(self, day: date, rows: list[Row], asked: Window) -> None:
+        if not asked.start <= day <= asked.end:
+            raise StepFailed(f"{self.name} was asked for {asked.start} to {asked.end} and told of {day}")
+        if str(day) in self._kept:
+            raise StepFailed(f"{self.name} told of {day} again after it had gone on to another day, so that it cannot be known to be whole")
+        path = self.folder / f"{len(self._kept)}-{day}.parquet"
+        with room_for_files():
+            write_rows(path, (*self.columns, Field(SLICE, "STRING")), ({**row, SLICE: str(day)} for row in rows))
+        self._kept[str(day)] = (day_slice(day, len(rows), path.stat().st_size, _digest(rows)), path)
+
+
+@contextmanager
+def days_asked(
+    io: Path, sources: Mapping[str, tuple[Sequence[Field], Callable[[Window], Iterable[tuple[date, Row]]]]], today: date
+) -> Iterator[tuple[DaysAsked, ...]]:
+    """Each under its name, with the columns its rows have."""
+    with TemporaryDirectory(dir=io, prefix="asked-", ignore_cleanup_errors=True) as folder:
+        made = []
+        for number, (name, (columns, ask)) in enumerate(sources.items()):
+            own = Path(folder, str(number))
+            own.mkdir()
+            relaxed = tuple(replace(column, mode="NULLABLE") if column.mode == "REQUIRED" else column for column in columns)
+            made.append(DaysAsked(name, relaxed, ask, today, own))
+        yield tuple(made)
+
+
+def _digest(rows: Iterable[Row]) -> str:
+    """The same for the same rows in whatever order."""
+    texts = sorted(json.dumps(row, sort_keys=True, default=str) for row in rows)
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
