@@ -2,14 +2,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from src.core.base.documents import Document, read_document
 from src.core.base.facts import TableFacts
@@ -32,6 +32,7 @@ from src.core.step.source.load import already_published, prepare, publish, track
 from src.core.step.source.loading import Closed, Destination, Loading, Published, SourceStates
 from src.core.step.source.planning import Planned, planned
 from src.core.step.source.port import Source
+from src.core.step.source.staged import required, stage, staged
 from src.core.step.source.staging import SLICE, ToRead, gathered, inbox
 from src.core.step.variables import bind_sql
 
@@ -53,7 +54,7 @@ class SourceStep(Document):
 
     books: str
     source_query: str | None = None
-    destination_table: str
+    destination_table: str | None = None
     schema_template: str | None = None
     write_mode: Literal["overwrite"] | None = None
     source_tables: tuple[str, ...] = ()
@@ -62,6 +63,16 @@ class SourceStep(Document):
     late_days: int | None = Field(default=None, ge=0, le=120)
     reload: bool = False
     rows_per_statement: int | None = Field(default=None, ge=1)
+    stage: bool = False
+    staged_by: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if bool(self.staged_by) == bool(self.destination_table):
+            raise ValueError("name the `destination_table` of what is read, or the steps it was `staged_by`")
+        if self.staged_by and (self.stage or self.source_query):
+            raise ValueError("a step that publishes what others have staged takes neither `stage` nor `source_query`")
+        return self
 
 
 class Leaf(Protocol):
@@ -110,47 +121,70 @@ class SourceEngine:
             rows = context.services.warehouse.query(tenant, self.own.questions["said_days"], {"provider": self.leaf.name}).to_pylist()
             track(context, tenant, self.leaf.name, rows, context.services.clock.now())
             return _result(step, before)
+        if step.staged_by:
+            published = self._published_of_stages(step, context)
+            return _result(step, published.manifest, published.closed)
         opened = credentials.opened(step_config, context, self.leaf.name)
         with self.leaf.open(context, tenant, opened, step) as sources:
+            if step.stage:
+                return self.stage(step, context, sources)
             published = self.load(step, context, sources)
         return _result(step, published.manifest, published.closed)
 
     def load(self, step: SourceStep, context: StepContext, sources: Sequence[Source]) -> Published:
         """What a step of this config publishes from these sources."""
-        for _ in range(1, LISTINGS):
-            try:
-                return self._listed_and_published(step, context, sources)
-            except SourceChanged as changed:
-                context.log.info("source.changed", detail=changed.detail)
-        return self._listed_and_published(step, context, sources)
+        return _listed_again(context, lambda: self._published(step, context, [_Given(step.destination_table, step.source_query, sources)]))
 
-    def _listed_and_published(self, step: SourceStep, context: StepContext, sources: Sequence[Source]) -> Published:
-        tenant = _tenant(context)
-        prepare(context, tenant, self._books(step))
+    def stage(self, step: SourceStep, context: StepContext, sources: Sequence[Source]) -> StepResult:
+        """Brings what a later step of the run publishes; once, also when the run is taken over."""
+        tenant, io = _tenant(context), context.services.warehouse.io_folder(_tenant(context))
+        found = staged(io, context, context.step_id)
+        if found is None:
+            books = self._books(step)
+            raw = _raw(books, step, step.destination_table)
+            prepare(context, tenant, books)
+            found = _listed_again(
+                context, lambda: stage(io, context, raw.table, step.source_query, self._plans(step, context, books, sources))
+            )
+        return {"status": "SUCCESS", "destination_table": found.table, "slices_staged": found.slices}
+
+    def _published_of_stages(self, step: SourceStep, context: StepContext) -> Published:
+        io = context.services.warehouse.io_folder(_tenant(context))
+        found = [required(io, context, name) for name in step.staged_by]
+        return self._published(step, context, [_Given(one.table, one.query, one.sources) for one in found])
+
+    def _published(self, step: SourceStep, context: StepContext, given: Sequence["_Given"]) -> Published:
+        tenant, books = _tenant(context), self._books(step)
+        prepare(context, tenant, books)
         with inbox(context.services.warehouse.io_folder(tenant), context) as folder:
-            return publish(context, tenant, self._loading(step, context, sources, folder))
+            return publish(context, tenant, self._loading(step, context, given, folder))
 
-    def _loading(self, step: SourceStep, context: StepContext, sources: Sequence[Source], folder: Path) -> Loading:
-        tenant, window, books = _tenant(context), _window(context), self._books(step)
-        raw, calendar = _raw(books, step), Calendar(context.services.clock.now().date(), books.axis)
-        known = self._known(context, tenant)
+    def _plans(self, step: SourceStep, context: StepContext, books: Books, sources: Iterable[Source]) -> tuple[Planned, ...]:
+        calendar = _calendar(context, books)
         context.progress(doing=f"listing {calendar.axis.slices}")
-        plans = planned(sources, known, window, calendar, late_days=step.late_days, again=step.reload)
-        reloads = {plan.state.source: _reload(raw, plan, known) for plan in plans if plan.slices}
-        to_read = [ToRead(plan.source, reloads[plan.state.source].filled) for plan in plans if plan.slices]
+        known = self._known(context)
+        return planned(sources, known, _window(context), calendar, late_days=step.late_days, again=step.reload)
+
+    def _loading(self, step: SourceStep, context: StepContext, given: Sequence["_Given"], folder: Path) -> Loading:
+        tenant, books = _tenant(context), self._books(step)
+        known = self._known(context)
+        raw_of = {source.name: _raw(books, step, one.table) for one in given for source in one.sources}
+        plans = self._plans(step, context, books, [source for one in given for source in one.sources])
+        to_read = [ToRead(plan.source, plan.filled) for plan in plans if plan.filled]
         batches = gathered(to_read, folder, context, tenant, step.rows_per_statement or self.facts.rows_per_statement)
         others = self.leaf.counting(context, tenant) - {plan.state.source for plan in plans}
         return Loading(
             books=books,
-            destination=_destination(raw, step, context),
-            window=window,
-            reloads=tuple(reloads.values()),
+            destinations={raw.table: _destination(raw, one.query, context) for one in given for raw in [_raw(books, step, one.table)]},
+            window=_window(context),
+            reloads=tuple(_reload(raw_of[plan.state.source], plan, known) for plan in plans if plan.slices),
             batches=tuple(batches),
             sources=SourceStates(tuple(plan.loaded for plan in plans), tuple(known.state(source) for source in sorted(others)), known),
-            calendar=calendar,
+            calendar=_calendar(context, books),
         )
 
-    def _known(self, context: StepContext, tenant: Tenant) -> KnownSlices:
+    def _known(self, context: StepContext) -> KnownSlices:
+        tenant = _tenant(context)
         slices, looks = (
             context.services.warehouse.query(tenant, self.own.questions[question], {"provider": self.leaf.name}).to_pylist()
             for question in ("slices", "looks")
@@ -163,24 +197,49 @@ class SourceEngine:
         return self.books[step.books]
 
 
-def _raw(books: Books, step: SourceStep) -> Raw:
-    raw = books.raw.get(step.destination_table)
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """Sources, and where their rows go."""
+
+    table: str | None
+    query: str | None
+    sources: Sequence[Source]
+
+
+T = TypeVar("T")
+
+
+def _listed_again(context: StepContext, work: Callable[[], T]) -> T:
+    """Anew where a source changed under it."""
+    for _ in range(1, LISTINGS):
+        try:
+            return work()
+        except SourceChanged as changed:
+            context.log.info("source.changed", detail=changed.detail)
+    return work()
+
+
+def _raw(books: Books, step: SourceStep, table: str | None) -> Raw:
+    raw = books.raw.get(table or "")
     if raw is None:
-        hint = did_you_mean(step.destination_table, books.raw)
-        raise Misconfigured(f"{step.destination_table} is no table of raw rows of configs/{step.books}/books.yml{hint}")
+        raise Misconfigured(f"{table} is no table of raw rows of configs/{step.books}/books.yml{did_you_mean(table or '', books.raw)}")
     if step.schema_template not in (None, raw.template):
         raise Misconfigured(f"{raw.table} has the columns of template {raw.template!r}, not of {step.schema_template!r}")
     return raw
 
 
-def _destination(raw: Raw, step: SourceStep, context: StepContext) -> Destination:
-    query, params = bind_sql(step.source_query, context.variables) if step.source_query else (None, {})
+def _destination(raw: Raw, asked: str | None, context: StepContext) -> Destination:
+    query, params = bind_sql(asked, context.variables) if asked else (None, {})
     if query is None and raw.keyed_by_days:
         raise Misconfigured(f"rows of {raw.table} need a source_query: the column {raw.slice}, which names their slice, is a date")
     ours = {raw.source, raw.slice, *raw.made}
     marks = [Column(LOAD_DAY, "DATE"), Column(SLICE, "STRING")]
     theirs = [column for column in raw.schema.fields if column.name not in ours]
     return Destination(raw, query, params, TableSchema(raw.table, (*theirs, *marks)))
+
+
+def _calendar(context: StepContext, books: Books) -> Calendar:
+    return Calendar(context.services.clock.now().date(), books.axis)
 
 
 def _step(config: StepConfig, context: StepContext) -> SourceStep:
@@ -236,7 +295,7 @@ def _result(step: SourceStep, manifest: Mapping[str, Any], closed: Closed | None
     result: StepResult = {
         "status": "SUCCESS",
         "rows_processed": manifest["rows_written"],
-        "destination_table": step.destination_table,
+        "destination_table": step.destination_table or ", ".join(manifest["tables"]),
         "manifest_id": manifest["manifest_id"],
         "tables": manifest["tables"],
         "totals": manifest["totals"],

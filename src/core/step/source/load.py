@@ -89,13 +89,13 @@ def _causes(work: Work) -> list[dict[str, Any]]:
 
 def _write(work: Work) -> Written:
     loading, publication, context = work.loading, work.publication, work.context
-    destination, written = loading.destination, Written()
-    raw = destination.raw
+    written = Written(dict.fromkeys(loading.destinations, 0))
     by_source = {reload.source: reload for reload in loading.reloads}
     for reload in loading.reloads:
-        publication.remove(raw.table, reload.part)
+        publication.remove(reload.raw.table, reload.part)
     for batch in loading.batches:
         reload = by_source[batch.name]
+        raw, destination = reload.raw, loading.destinations[reload.raw.table]
         with batch.at_hand() as content:
             context.progress(rows=written.rows, rows_total=loading.rows, doing=f"writing {raw.table}")
             staged = publication.stage(INCOMING, content, destination.shape)
@@ -104,9 +104,8 @@ def _write(work: Work) -> Written:
         written.unknown.update({*staged.unknown} - MARKS)
         asked = {**destination.params, **reload.asked(batch.slices), **batch.alone}
         written.read.add(batch.name, work.asking.measured(raw, asked), raw.sums)
-        written.rows += publication.insert(
-            raw.table, destination.query or raw.write[bool(batch.alone)], asked, TablePart(equal=reload.equal(batch.slices))
-        )
+        query = destination.query or raw.write[bool(batch.alone)]
+        written.tables[raw.table] += publication.insert(raw.table, query, asked, TablePart(equal=reload.equal(batch.slices)))
         context.still_wanted()
     require_unchanged(loading.batches)
     context.progress(rows=written.rows, rows_total=loading.rows)

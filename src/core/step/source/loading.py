@@ -50,7 +50,8 @@ class Loading:
     """What one step publishes."""
 
     books: Books
-    destination: Destination
+    destinations: Mapping[str, Destination]
+    """By table."""
     window: Window
     reloads: tuple[Reload, ...]
     batches: tuple[Batch, ...]
@@ -85,10 +86,14 @@ class Published:
 
 @dataclass(slots=True)
 class Written:
-    rows: int = 0
+    tables: dict[str, int]
     read: Totals = field(default_factory=Totals)
     absent: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
+
+    @property
+    def rows(self) -> int:
+        return sum(self.tables.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from src.core.step.quality.judge import Verdict
-from src.core.step.source.loading import Closed, Destination, Loading, Work, Written
+from src.core.step.source.loading import Closed, Loading, Work, Written
 
 SHOWN_VERSIONS = 400
 
@@ -25,14 +25,14 @@ def manifest(work: Work, written: Written, closed: Closed) -> dict[str, Any]:
         "window_end": loading.window.end,
         "source": loading.source,
         "source_version": _versions(loading),
-        "schema_fingerprint": _fingerprint(loading.destination, written),
+        "schema_fingerprint": _fingerprint(loading, written),
         "columns_unknown": sorted(written.unknown),
         "columns_absent": sorted(written.absent),
         "rows_read": written.read.rows,
         "rows_written": written.rows,
         "bytes_read": sum(one.bytes or 0 for batch in loading.batches for one in batch.slices),
         "totals": written.read.shown(),
-        "tables": {loading.destination.raw.table: written.rows, **closed.tables},
+        "tables": {**written.tables, **closed.tables},
         "shares": [share.shown for share in closed.shares] if work.books.rivals else None,
         "unread": _unread(loading),
         "quality": _summary(work.verdicts),
@@ -71,6 +71,6 @@ def _unread(loading: Loading) -> list[dict[str, Any]]:
     return unread
 
 
-def _fingerprint(destination: Destination, written: Written) -> str:
-    columns = {*destination.raw.schema.columns, *written.unknown} - written.absent
-    return hashlib.sha256("\n".join(sorted(columns)).encode()).hexdigest()[:16]
+def _fingerprint(loading: Loading, written: Written) -> str:
+    known = {column for destination in loading.destinations.values() for column in destination.raw.schema.columns}
+    return hashlib.sha256("\n".join(sorted((known | written.unknown) - written.absent)).encode()).hexdigest()[:16]

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from src.core.base.window import Window
-from src.core.providers.slices import Slice
-from src.core.step.books.completeness import Calendar, SourceState
+from src.core.providers.slices import Listing, Slice
+from src.core.step.books.completeness import EMPTY, Calendar, SourceState
 from src.core.step.books.coverage import KnownSlices
 from src.core.step.source.port import Source
 
@@ -15,8 +15,15 @@ class Planned:
     """One source: as it is after this look, and the slices of it that are to be written anew."""
 
     source: Source
+    listing: Listing
     state: SourceState
     slices: tuple[Slice, ...]
+    """One that the source tells of no more is EMPTY."""
+
+    @property
+    def filled(self) -> tuple[Slice, ...]:
+        """Those that are to be brought."""
+        return tuple(one for one in self.slices if one.version != EMPTY)
 
     @property
     def loaded(self) -> SourceState:
@@ -33,6 +40,7 @@ def planned(
     everything = Window(min(wanted.start, known.since or wanted.start), max(calendar.today, wanted.end))
     found = []
     for source in sources:
-        state = known.looked_at(source.name, source.slices(wanted, everything), calendar.today, calendar.axis)
-        found.append(Planned(source, state, state.changed(wanted.start, wanted.end, again=again)))
+        listing = source.slices(wanted, everything)
+        state = known.looked_at(source.name, listing, calendar.today, calendar.axis)
+        found.append(Planned(source, listing, state, state.changed(wanted.start, wanted.end, again=again)))
     return tuple(found)

@@ -26,6 +26,7 @@ from src.core.step.source.port import Source
 from tests.fakes.billing import ROOT, Billing
 
 RUNS = count(1)
+READ = {"books": "acme/cost", "destination_table": "acme_usage_raw"}
 BOOKS = """
 provider: acme
 raw:
@@ -118,10 +119,14 @@ class Acme:
     here: Billing
     configs: Path
 
-    def load(self, first: date, last: date, *sources: Source, run_id: str | None = None) -> Published:
-        context = StepContext(
+    @property
+    def engine(self) -> SourceEngine:
+        return SourceEngine.read(Leaf(), self.configs)
+
+    def context(self, first: date, last: date, step_id: str = "load_usage", run_id: str | None = None) -> StepContext:
+        return StepContext(
             run_id=run_id or f"run{next(RUNS):06}",
-            step_id="load_usage",
+            step_id=step_id,
             actor=ROOT,
             services=self.here.parts,
             log=structlog.get_logger(),
@@ -129,8 +134,9 @@ class Acme:
             variables={"start_date": first, "end_date": last},
             document_id="acme/cost/usage",
         )
-        engine = SourceEngine.read(Leaf(), self.configs)
-        return engine.load(SourceStep(books="acme/cost", destination_table="acme_usage_raw"), context, sources)
+
+    def load(self, first: date, last: date, *sources: Source) -> Published:
+        return self.engine.load(SourceStep.model_validate(READ), self.context(first, last), sources)
 
     @contextmanager
     def told(self, rows: list[Row]) -> Iterator[Source]:
@@ -139,7 +145,7 @@ class Acme:
         def ask(window: Window) -> Iterator[tuple[date, Row]]:
             yield from ((row["usage_date"], row) for row in sorted(rows, key=lambda row: row["usage_date"]) if row["usage_date"] in window)
 
-        columns = SourceEngine.read(Leaf(), self.configs).books["acme/cost"].raw["acme_usage_raw"].schema.fields[2:]
+        columns = self.engine.books["acme/cost"].raw["acme_usage_raw"].schema.fields[2:]
         folder = self.here.parts.warehouse.io_folder(self.here.tenant)
         folder.mkdir(parents=True, exist_ok=True)
         with days_asked(folder, {"usage": (columns, ask)}, self.here.clock.today) as (source,):

@@ -1,0 +1,137 @@
+"""What a step has brought for a later step of its run to publish: listings and files, kept until the run is over.
+
+They lie in the dataset's io folder under the run's id, so that a run taken over on this machine finds them and asks its sources nothing
+again. Taken over on another machine it does not, and brings them anew.
+"""
+
+import json
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from shutil import copyfile, rmtree
+from typing import Any
+
+from src.core.base.faults import Misconfigured
+from src.core.base.window import Window
+from src.core.engine.port import RemoteRows
+from src.core.engine.room import room_for_files
+from src.core.providers.slices import Listing, OnBytes, Slice, changed
+from src.core.step.context import StepContext
+from src.core.step.source.planning import Planned
+from src.core.step.source.staging import PREFIX
+
+INDEX = "staged.json"
+
+
+@dataclass(frozen=True)
+class StagedSource:
+    """A source as it was when it was staged; it is read no further than it was then."""
+
+    name: str
+    marks: bool
+    listing: Listing
+    files: dict[str, tuple[Path, ...]]
+    """Of the slices that were to be read, by key."""
+
+    def slices(self, wanted: Window, everything: Window) -> Listing:  # noqa: ARG002 - it was asked before
+        return self.listing
+
+    def fetch(self, slices: Sequence[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
+        paths: list[Path] = []
+        for one in slices:
+            if one.key not in self.files:
+                raise changed(self.name, [one])
+            for path in self.files[one.key]:
+                there = into / f"{secrets.token_hex(4)}-{path.name}"
+                try:
+                    there.hardlink_to(path)
+                except OSError:
+                    copyfile(path, there)
+                paths.append(there)
+            on_bytes(one.bytes or 0)
+        return tuple(paths)
+
+    def place(self, slices: Sequence[Slice]) -> RemoteRows | None:  # noqa: ARG002 - it was brought
+        return None
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What one step has staged: for which table, by which query, and what is there of each source."""
+
+    table: str
+    query: str | None
+    sources: tuple[StagedSource, ...]
+
+    @property
+    def slices(self) -> int:
+        return sum(len(source.files) for source in self.sources)
+
+
+def staged(io: Path, context: StepContext, step_id: str) -> Staged | None:
+    """What this step of this run has staged whole."""
+    folder = _folder(io, context, step_id)
+    try:
+        index = json.loads((folder / INDEX).read_text())
+    except FileNotFoundError:
+        return None
+    return Staged(index["table"], index["query"], tuple(_source(folder, one) for one in index["sources"]))
+
+
+def required(io: Path, context: StepContext, step_id: str) -> Staged:
+    found = staged(io, context, step_id)
+    if found is None:
+        raise Misconfigured(f"step {context.step_id}: staged_by names {step_id!r}, which is no earlier step that stages")
+    return found
+
+
+def stage(io: Path, context: StepContext, table: str, query: str | None, plans: Iterable[Planned]) -> Staged:
+    """Whole or not at all: it counts as staged once its folder has its name."""
+    folder = _folder(io, context, context.step_id)
+    draft = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}")
+    with room_for_files():
+        draft.mkdir(mode=0o700, parents=True)
+        try:
+            index = {"table": table, "query": query, "sources": [_bring(draft, number, plan, context) for number, plan in enumerate(plans)]}
+            (draft / INDEX).write_text(json.dumps(index, default=str))
+            context.still_wanted()
+            draft.rename(folder)
+        except BaseException:
+            rmtree(draft, ignore_errors=True)
+            raise
+    return required(io, context, context.step_id)
+
+
+def _folder(io: Path, context: StepContext, step_id: str) -> Path:
+    return io / f"{PREFIX}staged@{context.run_id}" / step_id
+
+
+def _bring(draft: Path, number: int, plan: Planned, context: StepContext) -> dict[str, Any]:
+    def on_bytes(_: int) -> None:
+        context.still_wanted()
+
+    files: dict[str, list[str]] = {}
+    own = draft / str(number)
+    own.mkdir()
+    for one in plan.filled:
+        context.progress(doing=f"staging {one.key}")
+        files[one.key] = [str(path.relative_to(draft)) for path in plan.source.fetch([one], own, on_bytes)]
+    listed = plan.listing
+    return {
+        "name": plan.source.name,
+        "marks": plan.source.marks,
+        "looked": [listed.looked.start, listed.looked.end],
+        "slices": [asdict(one) for one in listed.slices],
+        "files": files,
+    }
+
+
+def _source(folder: Path, told: dict[str, Any]) -> StagedSource:
+    first, last = (date.fromisoformat(day) for day in told["looked"])
+    slices = (
+        Slice(**{**one, "first": date.fromisoformat(one["first"]), "last": date.fromisoformat(one["last"])}) for one in told["slices"]
+    )
+    files = {key: tuple(folder / name for name in names) for key, names in told["files"].items()}
+    return StagedSource(told["name"], told["marks"], Listing(tuple(slices), Window(first, last)), files)

@@ -1,0 +1,81 @@
+"""A publication that spans steps: one brings, another publishes, and a run that is taken over in between brings nothing twice."""
+
+from datetime import date
+
+import pytest
+
+from src.core.base.faults import Misconfigured
+from src.core.step.source.engine import SourceStep
+from src.core.step.source.staging import clear_leftovers
+from tests.core.step.source.acme import READ, Acme, Delivered, configured, used
+from tests.fakes.billing import Billing
+
+FIRST, LAST = date(2026, 11, 1), date(2026, 11, 12)
+STAGE = SourceStep.model_validate({**READ, "stage": True})
+PUBLISH = {"books": "acme/cost", "staged_by": ["extract_usage"]}
+
+
+class Unasked(Delivered):
+    def slices(self, *_: object):
+        raise AssertionError("it was staged, and need not be asked again")
+
+
+@pytest.fixture
+def acme(bare: Billing) -> Acme:
+    bare.clock.today = LAST
+    return Acme(bare, configured(bare, "{period: {closing_day: 10}}"))
+
+
+@pytest.fixture
+def export() -> Delivered:
+    made = Delivered()
+    made.deliver("2026-11", "one", used(date(2026, 11, 10)), used(date(2026, 11, 11), 50))
+    return made
+
+
+def publish(acme: Acme, run_id: str):
+    return acme.engine.run(PUBLISH, acme.context(FIRST, LAST, "load_usage", run_id))
+
+
+def test_what_one_step_brought_another_publishes_also_after_a_take_over(acme: Acme, export: Delivered):
+    first = acme.engine.stage(STAGE, acme.context(FIRST, LAST, "extract_usage", "run-1"), [export])
+    assert first == {"status": "SUCCESS", "destination_table": "acme_usage_raw", "slices_staged": 1}
+    assert "x_cost_daily" not in acme.here.parts.warehouse.tables(acme.here.tenant) or acme.said() == {}
+
+    again = acme.engine.stage(STAGE, acme.context(FIRST, LAST, "extract_usage", "run-1"), [Unasked()])
+    result = publish(acme, "run-1")
+    assert again == first
+    assert (result["rows_processed"], result["tables"]) == (2, {"acme_usage_raw": 2, "acme_cost_daily": 2})
+    assert acme.said()["11-11"] == ("0.50", "provisional")
+    assert publish(acme, "run-1")["manifest_id"] == result["manifest_id"]
+
+    clear_leftovers(acme.here.parts.warehouse.io_folder(acme.here.tenant), "run-1")
+    assert [*acme.here.parts.warehouse.io_folder(acme.here.tenant).iterdir()] == []
+
+
+def test_another_run_finds_nothing_of_it(acme: Acme, export: Delivered):
+    acme.engine.stage(STAGE, acme.context(FIRST, LAST, "extract_usage", "run-1"), [export])
+    with pytest.raises(Misconfigured, match="staged_by names 'extract_usage'"):
+        publish(acme, "run-2")
+
+
+def test_what_was_broken_off_is_not_staged(acme: Acme, export: Delivered):
+    class Broken(Delivered):
+        def fetch(self, *_: object):
+            raise OSError("the connection was cut")
+
+    broken = Broken(export.months)
+    with pytest.raises(OSError, match="cut"):
+        acme.engine.stage(STAGE, acme.context(FIRST, LAST, "extract_usage", "run-1"), [broken])
+    with pytest.raises(Misconfigured):
+        publish(acme, "run-1")
+    assert acme.engine.stage(STAGE, acme.context(FIRST, LAST, "extract_usage", "run-1"), [export])["slices_staged"] == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"books": "acme/cost"}, {**READ, "staged_by": ["extract_usage"]}, {**PUBLISH, "stage": True}, {**PUBLISH, "source_query": "SELECT 1"}],
+)
+def test_a_step_reads_or_publishes_what_was_read(acme: Acme, wrong):
+    with pytest.raises(Misconfigured, match="is wrong"):
+        acme.engine.run(wrong, acme.context(FIRST, LAST))
