@@ -160,10 +160,26 @@ DEFECTS = (
     Defect(
         "providers",
         "money of twenty digits is read as a binary fraction",
-        "src/core/providers/http.py",
+        "src/core/providers/http/client.py",
         "json.loads(text, parse_float=Decimal, parse_constant=_no_number)",
         "json.loads(text, parse_constant=_no_number)",
-        ("tests/core/providers/test_http.py::test_money_is_the_decimal_that_was_written",),
+        ("tests/core/providers/http/test_client.py::test_money_is_the_decimal_that_was_written",),
+    ),
+    Defect(
+        "providers",
+        "a list that goes in circles is read, and added, for as long as it may be",
+        "src/core/providers/http/paging.py",
+        "if after.params in asked:",
+        "if after.params in asked and after is page:",
+        ("tests/core/providers/http/test_paging.py::test_a_cursor_that_comes_back_fails_rather_than_counting_a_page_twice",),
+    ),
+    Defect(
+        "providers",
+        "the key of a customer follows a link to wherever it leads",
+        "src/core/providers/http/paging.py",
+        "if urlsplit(target)[:2] != urlsplit(page.url)[:2]:",
+        "if not urlsplit(target).netloc:",
+        ("tests/core/providers/http/test_paging.py::test_a_page_that_does_not_say_where_the_list_goes_on_fails",),
     ),
     Defect(
         "gcp load",

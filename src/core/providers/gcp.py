@@ -15,11 +15,12 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from src.core.base.clock import Clock
-from src.core.base.faults import Fault, Flaw, Missing, Rejected, StepFailed, Throttled, Unavailable
+from src.core.base.faults import Fault, Flaw, Rejected, StepFailed
 from src.core.base.names import key_hash
 from src.core.base.secret import Secret
 from src.core.providers.gcp_kinds import kind_flaw
-from src.core.providers.http import Answer, Http, words
+from src.core.providers.http.client import Answer, Http, words
+from src.core.providers.http.statuses import Refusals
 
 BIGQUERY_READ = "https://www.googleapis.com/auth/bigquery.readonly"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -39,6 +40,12 @@ SLOW_DOWN = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExcee
 ROLES = (
     "roles/bigquery.dataViewer on the dataset of the export, and roles/bigquery.jobUser and roles/bigquery.readSessionUser in the project "
     "that runs queries"
+)
+REFUSALS = Refusals(
+    "Google",
+    needs=f"The service account needs {ROLES}",
+    slow_down=SLOW_DOWN,
+    mends={"accessNotConfigured": "Enable the BigQuery API in that project"},
 )
 
 
@@ -118,20 +125,8 @@ class GcpAccount:
 
 
 def refusal(answer: Answer, now: datetime, asked: str) -> Fault:
-    """What an answer that is no success means for whoever asked."""
     said, reason = _error(answer.body)
-    told = f"Google answered {answer.status} to {asked}" + (f": {said}" if said else "")
-    if answer.status == 429 or (answer.status == 403 and reason in SLOW_DOWN):  # noqa: PLR2004
-        return Throttled(told, retry_after=answer.retry_after(now))
-    if answer.status in (408, 500, 502, 503, 504):
-        return Unavailable(told, retry_after=answer.retry_after(now))
-    if answer.status == 403 and reason == "accessNotConfigured":  # noqa: PLR2004
-        return Rejected(f"{told}. Enable the BigQuery API in that project")
-    if answer.status in (401, 403):
-        return Rejected(f"{told}. The service account needs {ROLES}")
-    if answer.status == 404:  # noqa: PLR2004
-        return Missing(told)
-    return StepFailed(told)
+    return REFUSALS.fault(answer, now, asked, said=said, reason=reason)
 
 
 def _fields(text: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from src.core.providers import gcp_exports
 from src.core.providers.bigquery_rest import BigQueryRest
 from src.core.providers.gcp import GcpAccount, Token
 from src.core.providers.gcp_exports import ExportSettings
-from src.core.providers.http import Http
+from src.core.providers.http.client import Http
 from src.core.step import credentials, trail
 from src.core.step.context import Services, StepConfig, StepContext, StepResult
 from src.core.step.credentials import OpenCredential

@@ -12,7 +12,7 @@ from src.core.base.clock import SystemClock
 from src.core.base.faults import Missing, Rejected, StepFailed, Throttled, Unavailable
 from src.core.base.secret import Secret
 from src.core.providers.gcp import GcpAccount, refusal
-from src.core.providers.http import Answer, Http
+from src.core.providers.http.client import Answer, Http
 from tests.fakes.google import FakeGoogle, error, key_pair, pem, service_account
 
 CLOCK = SystemClock()

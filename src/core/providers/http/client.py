@@ -16,6 +16,7 @@ import httpx2
 
 from src.core.base.faults import StepFailed, Unavailable
 from src.core.base.redaction import redacted_text
+from src.core.providers.http.auth import Auth
 
 LONGEST_BODY = 10 * 1024 * 1024
 LONGEST_WORDS = 300
@@ -68,12 +69,13 @@ class Http:
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str | int | Sequence[str | int]] | None = None,
         form: Mapping[str, str] | None = None,
+        auth: Auth | None = None,
     ) -> Answer:
-        """A parameter with several values stands in the address once for each."""
+        """A parameter with several values stands in the address once for each; no parameters leave the address as it is."""
         place = urlsplit(url).hostname or "nowhere"
         # what is not asked for need not be unpacked: a small packed body can stand for gigabytes
-        sent = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
-        with self._failures(place), self._client(place).stream(method, url, headers=sent, params=params, data=form) as response:
+        sent = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {}), **(auth.headers() if auth else {})}
+        with self._failures(place), self._client(place).stream(method, url, headers=sent, params=params or None, data=form) as response:
             text = self._read(response, place)
         return Answer(response.status_code, response.headers, _parsed(text))
 
