@@ -86,18 +86,18 @@ DEFECTS = (
     Defect(
         "probe",
         "an export switched on today hides the one that has the history",
-        "src/core/providers/gcp_exports.py",
+        "src/core/providers/gcp/exports.py",
         'return self.facts.numRows > 0, self.export.kind == "detailed", self.facts.lastModifiedTime, self.export.name',
         'return self.export.kind == "detailed", self.facts.numRows > 0, self.facts.lastModifiedTime, self.export.name',
-        ("tests/core/providers/test_gcp_exports.py::test_an_export_switched_on_just_now_does_not_push_the_history_aside",),
+        ("tests/core/providers/gcp/test_exports.py::test_an_export_switched_on_just_now_does_not_push_the_history_aside",),
     ),
     Defect(
         "probe",
         "a key that Google refuses is told as an outage, and tried for ever",
-        "src/core/providers/gcp.py",
+        "src/core/providers/gcp/account.py",
         "if answer.status in (400, 401, 403) and reason not in SLOW_DOWN:",
         "if answer.status in (401, 403) and reason not in SLOW_DOWN:",
-        ("tests/core/providers/test_gcp.py::test_a_key_google_does_not_know_is_refused_in_googles_words",),
+        ("tests/core/providers/gcp/test_account.py::test_a_key_google_does_not_know_is_refused_in_googles_words",),
     ),
     Defect(
         "extract",

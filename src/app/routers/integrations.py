@@ -6,8 +6,10 @@ from fastapi import APIRouter, Path, Query, Request
 from src.app.dependencies.audited import audited
 from src.app.dependencies.auth import Admin, CurrentOrg, KeyedRoute, access, caller_of, parts_of
 from src.app.models.integrations import (
+    CREDENTIALS,
     NAME,
-    CredentialAnswer,
+    SETUPS,
+    VALIDATIONS,
     IntegrationAnswer,
     IntegrationList,
     RemovedAnswer,
@@ -52,9 +54,9 @@ async def setup_integration(request: Request, org_slug: Slug, provider: Named, b
         outcome = await parts.executor.run(f"integrations/{name}/setup", actor=caller.actor, tenant=tenant, inputs=inputs)
         made = outcome.require().of("load_credential")
     record = await blocking(parts.ledger.read, credentials.existing, tenant.org_slug, name, body.credential_name)
-    return SetupAnswer(
-        status="SUCCESS", org_slug=org_slug, replaced=made["replaced"], pipeline_logging_id=outcome.run_id, **_credential(record)
-    )
+    said = {"status": "SUCCESS", "org_slug": org_slug, "replaced": made["replaced"], "pipeline_logging_id": outcome.run_id}
+    answer: SetupAnswer = SETUPS[name].model_validate({**_credential(record), **said})
+    return answer
 
 
 @router.post("/{org_slug}/{provider}/validate", summary="Ask the provider again about a stored credential", **access("root_or_org"))
@@ -70,7 +72,9 @@ async def validate_integration(
         outcome = await parts.executor.run(f"integrations/{name}/validate", actor=caller.actor, tenant=tenant, inputs=inputs)
         outcome.require()
     record = await blocking(parts.ledger.read, credentials.existing, tenant.org_slug, name, credential_name)
-    return ValidateAnswer(status="SUCCESS", org_slug=org_slug, pipeline_logging_id=outcome.run_id, **_credential(record))
+    said = {"status": "SUCCESS", "org_slug": org_slug, "pipeline_logging_id": outcome.run_id}
+    answer: ValidateAnswer = VALIDATIONS[name].model_validate({**_credential(record), **said})
+    return answer
 
 
 @router.delete("/{org_slug}/{provider}", summary="Forget a stored credential", **access("root_or_org"))
@@ -101,7 +105,8 @@ def _tenant(caller: Admin | CurrentOrg, named: str) -> Tenant:
 
 
 def _integration(provider: Provider, stored: list[CredentialRecord]) -> IntegrationAnswer:
-    own = [record for record in stored if record.provider == provider.name]
+    # of a provider that this release has no package for, a later one may have stored some
+    own = [record for record in stored if record.provider == provider.name in CREDENTIALS]
     found = {record.validation_status for record in own}
     status = next((one for one in BEST_FIRST if one in found), "NOT_SET_UP" if provider.served else "NOT_SERVED")
     return IntegrationAnswer.model_validate(
@@ -110,14 +115,14 @@ def _integration(provider: Provider, stored: list[CredentialRecord]) -> Integrat
             "title": provider.title,
             "kind": provider.kind,
             "status": status,
-            "credentials": [CredentialAnswer(**_credential(record)) for record in own],
+            "credentials": [_credential(record) for record in own],
         }
     )
 
 
 def _credential(record: CredentialRecord) -> Mapping[str, Any]:
-    connection = record.metadata or {}
     return {
+        **(record.metadata or {}),
         "provider": record.provider,
         "credential_name": record.credential_name,
         "credential_fingerprint": record.fingerprint,
@@ -127,7 +132,4 @@ def _credential(record: CredentialRecord) -> Mapping[str, Any]:
         "validated_at": record.validated_at,
         "expires_at": record.expires_at,
         "created_at": record.created_at,
-        "project": connection.get("project"),
-        "dataset": connection.get("dataset"),
-        "tables": connection.get("tables", []),
     }

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from src.core.base.clock import Clock
 from src.core.base.faults import StepFailed
-from src.core.providers.gcp import Token, refusal
+from src.core.providers.gcp.account import Token
+from src.core.providers.gcp.refusals import refusal
 from src.core.providers.http.auth import bearer
 from src.core.providers.http.client import Answer, Http
 from src.core.providers.http.paging import Cursor, Page, pages

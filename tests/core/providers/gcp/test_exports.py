@@ -5,9 +5,9 @@ import pytest
 from src.core.base.clock import SystemClock
 from src.core.base.faults import Rejected, StepFailed, Throttled, Unavailable
 from src.core.base.secret import Secret
-from src.core.providers.bigquery_rest import LONGEST_LIST, BigQueryRest
-from src.core.providers.gcp import Token
-from src.core.providers.gcp_exports import ExportSettings, connection, discover
+from src.core.providers.gcp.account import Token
+from src.core.providers.gcp.bigquery_rest import LONGEST_LIST, BigQueryRest
+from src.core.providers.gcp.exports import ExportSettings, connection, discover
 from src.core.providers.http.client import Http
 from tests.fakes.google import DETAILED, EXPORT_COLUMNS, RESOURCE, STANDARD, FakeGoogle, FakeTable, error, service_account
 
