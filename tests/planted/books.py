@@ -182,6 +182,22 @@ DEFECTS = (
         ("tests/core/providers/http/test_paging.py::test_a_page_that_does_not_say_where_the_list_goes_on_fails",),
     ),
     Defect(
+        "providers",
+        "a customer's key goes from the sandbox to the real provider",
+        "src/core/providers/endpoints.py",
+        'if settings.sandbox and not is_loopback(urlsplit(url).hostname or ""):',
+        "if settings.sandbox and not urlsplit(url).hostname:",
+        ("tests/core/providers/test_endpoints.py::test_in_the_sandbox_no_key_goes_to_a_provider_that_it_does_not_serve",),
+    ),
+    Defect(
+        "providers",
+        "a client of the sandbox asks any machine that it is told of",
+        "src/core/providers/http/client.py",
+        "if self._stays and not is_loopback(place):",
+        "if self._stays and not place:",
+        ("tests/core/providers/test_endpoints.py::test_in_the_sandbox_a_client_asks_no_other_machine_whatever_address_it_was_given",),
+    ),
+    Defect(
         "gcp load",
         "the standard and the detailed export of one account are added",
         "src/core/step/gcp_tables.py",

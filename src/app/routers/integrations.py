@@ -21,8 +21,8 @@ from src.core.base.identity import Tenant
 from src.core.base.secret import Secret
 from src.core.base.threads import blocking
 from src.core.ledger.credentials import CredentialRecord
+from src.core.providers.known import Provider, Providers, known_providers
 from src.core.step import credentials
-from src.core.step.providers import Provider, Providers, known_providers
 
 router = APIRouter(prefix="/api/v1/integrations", tags=["integrations"], route_class=KeyedRoute)
 

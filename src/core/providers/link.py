@@ -7,6 +7,7 @@ from typing import Protocol
 
 from src.core.base.clock import Clock
 from src.core.base.settings import Settings
+from src.core.providers.endpoints import endpoint
 from src.core.providers.http.client import Http
 
 
@@ -26,8 +27,12 @@ class ProviderLink:
     clock: Clock
     http: Http
 
+    def endpoint(self, name: str = "api") -> str:
+        return endpoint(self.settings, self.provider, name)
+
 
 @contextmanager
 def linked(platform: Platform, provider: str) -> Iterator[ProviderLink]:
-    with Http(provider, platform.settings.provider_timeout_seconds) as http:
-        yield ProviderLink(provider, platform.settings, platform.clock, http)
+    settings = platform.settings
+    with Http(provider, settings.provider_timeout_seconds, stays=settings.sandbox) as http:
+        yield ProviderLink(provider, settings, platform.clock, http)

@@ -2,8 +2,8 @@ import pytest
 
 from src.core.base.faults import Misconfigured, Missing, Rejected
 from src.core.base.settings import ROOT
+from src.core.providers.known import Providers
 from src.core.providers.packages import PACKAGES
-from src.core.step.providers import Providers
 
 KNOWN = Providers.load(ROOT / "configs" / "system" / "providers.yml")
 
