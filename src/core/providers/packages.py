@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from src.core.base.faults import Flaw, Misconfigured
 from src.core.base.names import did_you_mean
+from src.core.base.packages import file_of, folders_with
 from src.core.base.secret import Secret
 from src.core.providers.link import ProviderLink
 
@@ -64,11 +63,7 @@ class ProviderPackages:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        spec = find_spec(self.prefix)
-        if spec is None or not spec.submodule_search_locations:
-            raise Misconfigured(f"{self.prefix} is not a package")
-        root = Path(next(iter(spec.submodule_search_locations)))
-        return tuple(sorted(path.parent.name for path in root.glob(f"*/{MODULE}.py")))
+        return folders_with(self.prefix, MODULE)
 
     def credential(self, name: str) -> CredentialFacts:
         if name not in self.names:
@@ -90,7 +85,7 @@ class ProviderPackages:
         return CredentialFacts(kinds, connection, probe)
 
     def _file(self, name: str) -> str:
-        return f"{self.prefix.replace('.', '/')}/{name[:40]}/{MODULE}.py"
+        return file_of(self.prefix, name[:40], MODULE)
 
 
 PACKAGES = ProviderPackages()
