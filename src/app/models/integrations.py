@@ -46,7 +46,8 @@ class SetupRequest(Request):
     credential_name: str = Field(default="default", pattern=NAME, description="Tells several credentials of one provider apart")
     settings: Annotated[dict[str, Any], AfterValidator(_bounded)] = Field(
         default_factory=dict,
-        description="For gcp `project`, `dataset` and `tables` of the billing export, where they cannot be found by looking",
+        description="For gcp `project`, `dataset` and `tables` of the billing export, where they cannot be found by looking; "
+        "a provider that takes none refuses any",
     )
 
 

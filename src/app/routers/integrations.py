@@ -17,10 +17,12 @@ from src.app.models.integrations import (
     SetupRequest,
     ValidateAnswer,
 )
+from src.app.wiring import Parts
 from src.core.base.identity import Tenant
 from src.core.base.secret import Secret
 from src.core.base.threads import blocking
 from src.core.ledger.credentials import CredentialRecord
+from src.core.pipeline.inputs import handed_on
 from src.core.providers.known import Provider, Providers, known_providers
 from src.core.step import credentials
 
@@ -29,6 +31,7 @@ router = APIRouter(prefix="/api/v1/integrations", tags=["integrations"], route_c
 Slug = Annotated[str, Path(max_length=200, description="The organisation")]
 Named = Annotated[str, Path(max_length=40, description="The provider: gcp, or an alias of it")]
 CredentialName = Annotated[str, Query(pattern=NAME, description="Which of its credentials")]
+UNSAID: Mapping[str, Any] = {"credential_name": credentials.DEFAULT_NAME, "settings": {}}
 BEST_FIRST = ("VALID", "PENDING", "INVALID")
 
 
@@ -47,10 +50,11 @@ async def get_integration(request: Request, org_slug: Slug, provider: Named) -> 
 @router.post("/{org_slug}/{provider}/setup", summary="Try a credential at its provider and keep it", **access("root_or_org"))
 async def setup_integration(request: Request, org_slug: Slug, provider: Named, body: SetupRequest) -> SetupAnswer:
     caller, parts, name = caller_of(request), parts_of(request), _providers(request).served(provider).name
-    inputs = {**body.model_dump(), "credential": Secret(body.credential.get_secret_value())}
+    given = {**body.model_dump(), "credential": Secret(body.credential.get_secret_value())}
     resource = credentials.resource(org_slug, name, body.credential_name)
     async with audited(parts, caller.actor, "integrations.setup", resource, org_slug):
         tenant = _tenant(caller, org_slug)
+        inputs = _inputs(parts, name, "setup", given)
         outcome = await parts.executor.run(f"integrations/{name}/setup", actor=caller.actor, tenant=tenant, inputs=inputs)
         made = outcome.require().of("load_credential")
     record = await blocking(parts.ledger.read, credentials.existing, tenant.org_slug, name, body.credential_name)
@@ -64,11 +68,11 @@ async def validate_integration(
     request: Request, org_slug: Slug, provider: Named, credential_name: CredentialName = credentials.DEFAULT_NAME
 ) -> ValidateAnswer:
     caller, parts, name = caller_of(request), parts_of(request), _providers(request).served(provider).name
-    inputs = {"credential_name": credential_name}
     resource = credentials.resource(org_slug, name, credential_name)
     async with audited(parts, caller.actor, "integrations.validate", resource, org_slug):
         tenant = _tenant(caller, org_slug)
         await blocking(parts.ledger.read, credentials.living, tenant.org_slug)
+        inputs = _inputs(parts, name, "validate", {"credential_name": credential_name})
         outcome = await parts.executor.run(f"integrations/{name}/validate", actor=caller.actor, tenant=tenant, inputs=inputs)
         outcome.require()
     record = await blocking(parts.ledger.read, credentials.existing, tenant.org_slug, name, credential_name)
@@ -89,6 +93,10 @@ async def delete_integration(
     return RemovedAnswer(
         org_slug=org_slug, provider=name, credential_name=credential_name, credential_fingerprint=gone.fingerprint, state="deleted"
     )
+
+
+def _inputs(parts: Parts, provider: str, call: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    return handed_on(parts.catalog.get(f"integrations/{provider}/{call}").document.inputs, given, UNSAID, provider)
 
 
 def _providers(request: Request) -> Providers:
