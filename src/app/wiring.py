@@ -21,6 +21,7 @@ from src.core.pipeline.catalog import Catalog
 from src.core.pipeline.executor import AsyncPipelineExecutor
 from src.core.pipeline.journal import LedgerJournal
 from src.core.providers.export import BillingExport
+from src.core.providers.serving import check_providers
 from src.core.scheduler.worker import Worker
 from src.core.step.bigquery_export import open_export
 from src.core.step.sources import Sources
@@ -64,7 +65,7 @@ class Parts:
         if self.settings.sandbox and self.sandbox is None:
             self.sandbox = Sandbox(self.settings.data_dir / "sandbox", self.clock, rows_per_hour=self.settings.sandbox_rows_per_hour)
             self.sandbox.start()
-            self.settings = self.settings.model_copy(update=dict(self.sandbox.endpoints))
+            self.settings = self.settings.asking_at(self.sandbox.endpoints)
             # what a processor asks for is what the service runs with: no real key may go to a real provider from here
             use_settings(self.settings)
 
@@ -116,6 +117,7 @@ class Parts:
 
     def load(self) -> None:
         """Reads every document and builds every processor, so that what is wrong with one is told at the start."""
+        check_providers(self.settings)
         self.executor  # noqa: B018 - made on first look
 
     @cached_property

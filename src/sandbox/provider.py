@@ -6,15 +6,16 @@ from starlette.types import ASGIApp
 
 
 class Provider(Protocol):
-    """One provider of the sandbox. Its `app` is mounted at /{name}."""
+    """One provider of the sandbox. Its `app` is mounted at /{name}.
 
-    @property
-    def name(self) -> str: ...
+    It is made of the sandbox's folder and clock, of `today`, where the date is held still, and of `rows_per_hour`.
+    """
+
     @property
     def app(self) -> ASGIApp: ...
 
     def endpoints(self, base: str) -> Mapping[str, str]:
-        """The platform settings that lead here, by name; `base` is this provider's own address."""
+        """The addresses that lead here, by their names in PROVIDER_URLS (`acme.api`) or as settings; `base` is this provider's own."""
         ...
 
     def prepare(self) -> None:

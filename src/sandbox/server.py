@@ -3,18 +3,22 @@
 import logging
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
 from src.core.base.clock import Clock
 from src.core.base.faults import Unavailable
 from src.core.base.settings import SANDBOX_ROWS_PER_HOUR
-from src.sandbox.gcp.provider import Gcp
+from src.sandbox.packages import PREFIX, found
 from src.sandbox.provider import Provider
 from src.sandbox.routing import Router
+
+if TYPE_CHECKING:
+    from src.sandbox.gcp.provider import Gcp
 
 THREAD = "sandbox"
 LOOPBACK = "127.0.0.1"
@@ -25,11 +29,23 @@ OWNER_ONLY = 0o700
 class Sandbox:
     """`today` holds the date still; left out, the clock says it. The export is read without `start()`; the rest needs it."""
 
-    def __init__(self, folder: Path, clock: Clock, today: date | None = None, *, rows_per_hour: int = SANDBOX_ROWS_PER_HOUR) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        clock: Clock,
+        today: date | None = None,
+        *,
+        rows_per_hour: int = SANDBOX_ROWS_PER_HOUR,
+        prefix: str = PREFIX,
+    ) -> None:
         folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
-        self.gcp = Gcp(folder, clock, today=today, rows_per_hour=rows_per_hour)
-        self._providers: tuple[Provider, ...] = (self.gcp,)
+        self.providers = found(prefix, folder, clock, today=today, rows_per_hour=rows_per_hour)
         self._running: _Running | None = None
+
+    @property
+    def gcp(self) -> "Gcp":
+        """For whoever reads its export without asking over HTTP."""
+        return cast("Gcp", self.providers["gcp"])
 
     def service_account(self, name: str) -> str:
         """The text of a key file: demo, second, narrow, empty or revoked."""
@@ -38,9 +54,9 @@ class Sandbox:
     def start(self) -> None:
         if self._running is not None:
             return
-        for provider in self._providers:
+        for provider in self.providers.values():
             provider.prepare()
-        self._running = _Running(self._providers)
+        self._running = _Running(self.providers)
 
     def stop(self) -> None:
         if self._running is not None:
@@ -55,9 +71,9 @@ class Sandbox:
 
     @property
     def endpoints(self) -> Mapping[str, str]:
-        """The platform settings that name providers' addresses, as they are while this sandbox runs."""
+        """Where providers are asked while this sandbox runs, as `Settings.asking_at` takes it."""
         address = self.address
-        return {name: url for provider in self._providers for name, url in provider.endpoints(f"{address}/{provider.name}").items()}
+        return {to: url for name, provider in self.providers.items() for to, url in provider.endpoints(f"{address}/{name}").items()}
 
 
 class _Server(uvicorn.Server):
@@ -80,13 +96,13 @@ class _Quiet(logging.Filter):
 
 
 class _Running:
-    def __init__(self, providers: Sequence[Provider]) -> None:
+    def __init__(self, providers: Mapping[str, Provider]) -> None:
         self._quiet = _Quiet()
         logging.getLogger("uvicorn.error").addFilter(self._quiet)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._socket.bind((LOOPBACK, 0))
         self.address = f"http://{LOOPBACK}:{self._socket.getsockname()[1]}"
-        app = Router({provider.name: provider.app for provider in providers})
+        app = Router({name: provider.app for name, provider in providers.items()})
         self._server = _Server(
             uvicorn.Config(
                 app, lifespan="off", log_config=None, access_log=False, loop="asyncio", http="h11", ws="none", timeout_graceful_shutdown=1
@@ -94,7 +110,9 @@ class _Running:
         )
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._server.run, args=([self._socket],), name=THREAD, daemon=True)]
-        self._threads += [threading.Thread(target=provider.prepare_more, args=(self._stopping,), daemon=True) for provider in providers]
+        self._threads += [
+            threading.Thread(target=provider.prepare_more, args=(self._stopping,), daemon=True) for provider in providers.values()
+        ]
         for thread in self._threads:
             thread.start()
         if not self._server.listening.wait(PATIENCE_SECONDS):

@@ -14,12 +14,14 @@ MINTS_TENANTS = {"src/app/dependencies/auth.py", "src/core/scheduler/claims.py"}
 CATCHES_ALL = {"src/app/middleware.py", "src/core/pipeline/step_runner.py"}
 # The demo hands its own environment on to the service it starts.
 READS_ENVIRONMENT = {"src/core/base/settings.py", "src/cli/demo.py"}
-# Lazy loading by name: processors by ps_type, the chosen warehouse adapter, and what writes the sandbox's Parquet files.
+# Loading by name: processors by ps_type, providers, those of the sandbox, the chosen warehouse adapter, and what writes its Parquet files.
 LOADS_BY_NAME = {
+    "src/core/providers/packages.py",
     "src/core/crypto/vault.py",
     "src/core/pipeline/registry.py",
     "src/core/engine/__init__.py",
     "src/sandbox/gcp/shelf.py",
+    "src/sandbox/packages.py",
     "src/core/ledger/store.py",
 }
 # the ledger on BigQuery inserts once by a text that no toolkit writes; like the engines it quotes names and binds values

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 IMPORTED = (
     "uvicorn.main", "uvicorn.loops.auto", "uvicorn.protocols.http.auto", "uvicorn.protocols.websockets.auto", "uvicorn.lifespan.on",
     "src.app.service", "src.app.starting", "src.core.engine.duckdb_client", "src.core.engine.files", "src.core.ledger.sqlite",
-    "src.core.providers.gcp", "src.sandbox.gcp.press", "src.sandbox.server",
+    "src.core.providers.gcp.account", "src.sandbox.gcp.press", "src.sandbox.server",
 )  # fmt: skip
 LONGEST_WORDS = 1 << 17
 

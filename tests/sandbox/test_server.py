@@ -5,12 +5,15 @@ import stat
 import subprocess
 import sys
 import time
+from datetime import date
 
 import httpx2
 import pytest
 
-from src.core.base.faults import Missing, Unavailable
+from src.core.base.faults import Misconfigured, Missing, Unavailable
+from src.core.base.settings import Settings
 from src.sandbox.server import Sandbox
+from tests.fakes.sandbox.acme_cloud.provider import AcmeCloud
 from tests.sandbox.conftest import HeldClock
 
 LIGHT = """
@@ -50,6 +53,27 @@ def test_every_provider_is_at_its_name(sandbox):
     assert unknown.status_code == 404
     assert "it has gcp" in unknown.json()["error"]
     assert get(sandbox.address).status_code == 404
+
+
+def test_a_provider_is_a_folder_with_a_class_of_its_name(tmp_path):
+    sandbox = Sandbox(tmp_path / "sandbox", HeldClock(), date(2026, 11, 21), rows_per_hour=7, prefix="tests.fakes.sandbox")
+    sandbox.start()
+    try:
+        (acme,) = sandbox.providers.values()
+        assert isinstance(acme, AcmeCloud)
+        assert acme.prepared
+        assert acme.preparing_more.wait(60)
+        assert sandbox.endpoints == {"acme_cloud.api": f"{sandbox.address}/acme_cloud"}
+        assert Settings(_env_file=None).asking_at(sandbox.endpoints).provider_urls == sandbox.endpoints
+        assert get(f"{sandbox.address}/acme_cloud/usage").json() == {"key": None, "rows": 7, "today": "2026-11-21"}
+        assert "it has acme_cloud" in get(f"{sandbox.address}/gcp/token").json()["error"]
+    finally:
+        sandbox.stop()
+
+
+def test_a_folder_without_a_class_of_its_name_is_told(tmp_path):
+    with pytest.raises(Misconfigured, match=r"tests/fakes/unfit_sandbox/nobody/provider.py has no class Nobody"):
+        Sandbox(tmp_path / "sandbox", HeldClock(), prefix="tests.fakes.unfit_sandbox")
 
 
 def test_it_starts_once_and_stops_for_good(folder):

@@ -1,15 +1,20 @@
 import json
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
 
 from src.app.models.organizations import Answer, Request
+from src.app.models.provider_answers import any_of, by_provider, kinds_told
+from src.core.providers.packages import PACKAGES
 
 # A name a person chooses: it stands in logs, so nothing that could be mistaken for anything else.
 NAME = r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}$"
 LONGEST_CREDENTIAL = 100_000
 LONGEST_SETTINGS = 10_000
+PROVIDERS = {name: PACKAGES.credential(name) for name in PACKAGES.names}
+CONNECTIONS = {name: facts.connection for name, facts in PROVIDERS.items()}
+KINDS = kinds_told((name, facts.kinds) for name, facts in PROVIDERS.items())
 
 
 def _as_text(value: object) -> object:
@@ -37,26 +42,18 @@ def _bounded(value: dict[str, Any]) -> dict[str, Any]:
 
 
 class SetupRequest(Request):
-    credential: Credential = Field(description="For gcp the JSON key of a service account, as a text or as the object itself; kept sealed")
+    credential: Credential = Field(description=f"{KINDS[:1].upper()}{KINDS[1:]}, as a text or as the object itself; kept sealed")
     credential_name: str = Field(default="default", pattern=NAME, description="Tells several credentials of one provider apart")
     settings: Annotated[dict[str, Any], AfterValidator(_bounded)] = Field(
         default_factory=dict,
-        description="For gcp `project`, `dataset` and `tables` of the billing export, where they cannot be found by looking",
+        description="For gcp `project`, `dataset` and `tables` of the billing export, where they cannot be found by looking; "
+        "a provider that takes none refuses any",
     )
 
 
-class ExportAnswer(Answer):
-    project: str
-    dataset: str
-    table: str
-    kind: Literal["standard", "detailed"]
-    billing_account: str | None
-    location: str | None
-    counts: bool = Field(description="Whether it is loaded: one table of each billing account is")
-    reason: str
+class CredentialPart(Answer):
+    """Of every provider's credential; what it opens comes on top, as the provider's package says."""
 
-
-class CredentialAnswer(Answer):
     provider: str
     credential_name: str
     credential_fingerprint: str = Field(description="Names the credential without giving it away")
@@ -66,22 +63,31 @@ class CredentialAnswer(Answer):
     validated_at: datetime | None = Field(description="When the provider was last asked")
     expires_at: datetime | None
     created_at: datetime
-    project: str | None = Field(description="Of all tables that count, where they have one in common")
-    dataset: str | None
-    tables: list[ExportAnswer]
 
 
-class SetupAnswer(CredentialAnswer):
+class SetupPart(Answer):
     status: Literal["SUCCESS"]
     org_slug: str
     replaced: bool = Field(description="Whether a credential of this name was there before")
     pipeline_logging_id: str
 
 
-class ValidateAnswer(CredentialAnswer):
+class ValidatePart(Answer):
     status: Literal["SUCCESS"]
     org_slug: str
     pipeline_logging_id: str
+
+
+CREDENTIALS = by_provider(CONNECTIONS, "CredentialAnswer", CredentialPart)
+SETUPS = by_provider(CONNECTIONS, "SetupAnswer", CredentialPart, SetupPart)
+VALIDATIONS = by_provider(CONNECTIONS, "ValidateAnswer", CredentialPart, ValidatePart)
+
+if TYPE_CHECKING:
+    CredentialAnswer: TypeAlias = CredentialPart
+    SetupAnswer: TypeAlias = SetupPart
+    ValidateAnswer: TypeAlias = ValidatePart
+else:
+    CredentialAnswer, SetupAnswer, ValidateAnswer = any_of(CREDENTIALS), any_of(SETUPS), any_of(VALIDATIONS)
 
 
 class IntegrationAnswer(Answer):

@@ -6,8 +6,10 @@ from fastapi import APIRouter, Path, Query, Request
 from src.app.dependencies.audited import audited
 from src.app.dependencies.auth import Admin, CurrentOrg, KeyedRoute, access, caller_of, parts_of
 from src.app.models.integrations import (
+    CREDENTIALS,
     NAME,
-    CredentialAnswer,
+    SETUPS,
+    VALIDATIONS,
     IntegrationAnswer,
     IntegrationList,
     RemovedAnswer,
@@ -15,18 +17,21 @@ from src.app.models.integrations import (
     SetupRequest,
     ValidateAnswer,
 )
+from src.app.wiring import Parts
 from src.core.base.identity import Tenant
 from src.core.base.secret import Secret
 from src.core.base.threads import blocking
 from src.core.ledger.credentials import CredentialRecord
+from src.core.pipeline.inputs import handed_on
+from src.core.providers.known import Provider, Providers, known_providers
 from src.core.step import credentials
-from src.core.step.providers import Provider, Providers, known_providers
 
 router = APIRouter(prefix="/api/v1/integrations", tags=["integrations"], route_class=KeyedRoute)
 
 Slug = Annotated[str, Path(max_length=200, description="The organisation")]
 Named = Annotated[str, Path(max_length=40, description="The provider: gcp, or an alias of it")]
 CredentialName = Annotated[str, Query(pattern=NAME, description="Which of its credentials")]
+UNSAID: Mapping[str, Any] = {"credential_name": credentials.DEFAULT_NAME, "settings": {}}
 BEST_FIRST = ("VALID", "PENDING", "INVALID")
 
 
@@ -45,16 +50,17 @@ async def get_integration(request: Request, org_slug: Slug, provider: Named) -> 
 @router.post("/{org_slug}/{provider}/setup", summary="Try a credential at its provider and keep it", **access("root_or_org"))
 async def setup_integration(request: Request, org_slug: Slug, provider: Named, body: SetupRequest) -> SetupAnswer:
     caller, parts, name = caller_of(request), parts_of(request), _providers(request).served(provider).name
-    inputs = {**body.model_dump(), "credential": Secret(body.credential.get_secret_value())}
+    given = {**body.model_dump(), "credential": Secret(body.credential.get_secret_value())}
     resource = credentials.resource(org_slug, name, body.credential_name)
     async with audited(parts, caller.actor, "integrations.setup", resource, org_slug):
         tenant = _tenant(caller, org_slug)
+        inputs = _inputs(parts, name, "setup", given)
         outcome = await parts.executor.run(f"integrations/{name}/setup", actor=caller.actor, tenant=tenant, inputs=inputs)
         made = outcome.require().of("load_credential")
     record = await blocking(parts.ledger.read, credentials.existing, tenant.org_slug, name, body.credential_name)
-    return SetupAnswer(
-        status="SUCCESS", org_slug=org_slug, replaced=made["replaced"], pipeline_logging_id=outcome.run_id, **_credential(record)
-    )
+    said = {"status": "SUCCESS", "org_slug": org_slug, "replaced": made["replaced"], "pipeline_logging_id": outcome.run_id}
+    answer: SetupAnswer = SETUPS[name].model_validate({**_credential(record), **said})
+    return answer
 
 
 @router.post("/{org_slug}/{provider}/validate", summary="Ask the provider again about a stored credential", **access("root_or_org"))
@@ -62,15 +68,17 @@ async def validate_integration(
     request: Request, org_slug: Slug, provider: Named, credential_name: CredentialName = credentials.DEFAULT_NAME
 ) -> ValidateAnswer:
     caller, parts, name = caller_of(request), parts_of(request), _providers(request).served(provider).name
-    inputs = {"credential_name": credential_name}
     resource = credentials.resource(org_slug, name, credential_name)
     async with audited(parts, caller.actor, "integrations.validate", resource, org_slug):
         tenant = _tenant(caller, org_slug)
         await blocking(parts.ledger.read, credentials.living, tenant.org_slug)
+        inputs = _inputs(parts, name, "validate", {"credential_name": credential_name})
         outcome = await parts.executor.run(f"integrations/{name}/validate", actor=caller.actor, tenant=tenant, inputs=inputs)
         outcome.require()
     record = await blocking(parts.ledger.read, credentials.existing, tenant.org_slug, name, credential_name)
-    return ValidateAnswer(status="SUCCESS", org_slug=org_slug, pipeline_logging_id=outcome.run_id, **_credential(record))
+    said = {"status": "SUCCESS", "org_slug": org_slug, "pipeline_logging_id": outcome.run_id}
+    answer: ValidateAnswer = VALIDATIONS[name].model_validate({**_credential(record), **said})
+    return answer
 
 
 @router.delete("/{org_slug}/{provider}", summary="Forget a stored credential", **access("root_or_org"))
@@ -87,6 +95,10 @@ async def delete_integration(
     )
 
 
+def _inputs(parts: Parts, provider: str, call: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    return handed_on(parts.catalog.get(f"integrations/{provider}/{call}").document.inputs, given, UNSAID, provider)
+
+
 def _providers(request: Request) -> Providers:
     return known_providers(parts_of(request).settings.configs_dir)
 
@@ -101,7 +113,8 @@ def _tenant(caller: Admin | CurrentOrg, named: str) -> Tenant:
 
 
 def _integration(provider: Provider, stored: list[CredentialRecord]) -> IntegrationAnswer:
-    own = [record for record in stored if record.provider == provider.name]
+    # of a provider that this release has no package for, a later one may have stored some
+    own = [record for record in stored if record.provider == provider.name in CREDENTIALS]
     found = {record.validation_status for record in own}
     status = next((one for one in BEST_FIRST if one in found), "NOT_SET_UP" if provider.served else "NOT_SERVED")
     return IntegrationAnswer.model_validate(
@@ -110,14 +123,14 @@ def _integration(provider: Provider, stored: list[CredentialRecord]) -> Integrat
             "title": provider.title,
             "kind": provider.kind,
             "status": status,
-            "credentials": [CredentialAnswer(**_credential(record)) for record in own],
+            "credentials": [_credential(record) for record in own],
         }
     )
 
 
 def _credential(record: CredentialRecord) -> Mapping[str, Any]:
-    connection = record.metadata or {}
     return {
+        **(record.metadata or {}),
         "provider": record.provider,
         "credential_name": record.credential_name,
         "credential_fingerprint": record.fingerprint,
@@ -127,7 +140,4 @@ def _credential(record: CredentialRecord) -> Mapping[str, Any]:
         "validated_at": record.validated_at,
         "expires_at": record.expires_at,
         "created_at": record.created_at,
-        "project": connection.get("project"),
-        "dataset": connection.get("dataset"),
-        "tables": connection.get("tables", []),
     }

@@ -5,7 +5,9 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import NewType
+from urllib.parse import urlsplit
 
 from src.core.base.faults import Rejected
 
@@ -66,3 +68,26 @@ def key_hash(api_key: str) -> str:
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     close = get_close_matches(wrong, list(known), n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def url_flaw(url: str) -> str | None:
+    """Why credentials cannot travel to this address; what stands in for a provider on this machine may be asked in clear."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https") or any(letter.isspace() for letter in url):
+        return "is no address; write it like https://api.example.com"
+    if parts.username is not None or parts.query or parts.fragment:
+        return "must be an address alone, without an account, a query or a fragment"
+    if parts.scheme == "http" and not is_loopback(host):
+        return "must begin with https://, except on this machine: credentials travel to it"
+    return None

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -13,15 +14,16 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from src.core.base.faults import Flaw, Misconfigured
-from src.core.base.names import Environment
+from src.core.base.names import Environment, url_flaw
 
 ROOT = Path(__file__).resolve().parents[3]
 CORS_EXAMPLE = 'CORS_ORIGINS=["http://localhost:3000"]'
+URLS_EXAMPLE = 'PROVIDER_URLS={"openai.api": "https://api.openai.com"}'
 ROOT_KEY_MINIMUM = 32
 SANDBOX_ROWS_PER_HOUR = 15
 ROOT_KEY = re.compile(r"[!-~]+")
 LEDGERS = ("sqlite", "postgresql", "bigquery")
-PROVIDER_URLS = (
+URLS = (
     "gcp_token_url", "bigquery_url", "bigquery_storage_url", "platform_bigquery_url", "platform_bigquery_storage_url", "kms_url",
 )  # fmt: skip
 
@@ -121,6 +123,11 @@ class Settings(BaseSettings):
     bigquery_storage_url: str = Field(
         default="https://bigquerystorage.googleapis.com", description="Where rows of their billing exports are read in bulk (gRPC)"
     )
+    provider_urls: Annotated[Mapping[str, str], NoDecode] = Field(
+        default_factory=dict,
+        description="Where other providers are asked, where that is not as configs/system/providers.yml has it, a JSON object: "
+        f"{URLS_EXAMPLE}",
+    )
     provider_timeout_seconds: float = Field(default=30.0, gt=0, le=600, description="How long one answer of a provider may take")
 
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -162,6 +169,28 @@ class Settings(BaseSettings):
         if wrong:
             raise ValueError(f"{wrong[0]!r} is not an origin (scheme://host[:port], no path); write it like {CORS_EXAMPLE}")
         return tuple(origins)
+
+    @field_validator("provider_urls", mode="before")
+    @classmethod
+    def _addresses(cls, value: object) -> object:
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except json.JSONDecodeError:
+                value = None
+        if not isinstance(value, Mapping) or not all(isinstance(url, str) for url in value.values()):
+            raise ValueError(f"is not a JSON object of addresses; write it like {URLS_EXAMPLE}")
+        for name, url in value.items():
+            flaw = url_flaw(url)
+            if flaw:
+                raise ValueError(f"{name}: {flaw}")
+        return value
+
+    def asking_at(self, endpoints: Mapping[str, str]) -> Self:
+        """Other addresses of providers, by setting or by the name that `provider_urls` has for them."""
+        fields = {name: url for name, url in endpoints.items() if name in URLS}
+        others = {name: url for name, url in endpoints.items() if name not in URLS}
+        return self.model_copy(update={**fields, "provider_urls": {**self.provider_urls, **others}})
 
     @property
     def data_dir(self) -> Path:
@@ -262,9 +291,14 @@ class Settings(BaseSettings):
             found.append(Flaw(f"must name each origin, not *; like {CORS_EXAMPLE}", "CORS_ORIGINS"))
         if self.sandbox:
             found.append(Flaw("must be false in production; unset it", "SANDBOX"))
-        for name in PROVIDER_URLS:
+        for name in URLS:
             if not getattr(self, name).startswith("https://"):
                 found.append(Flaw("must begin with https:// in production: credentials travel to it", name.upper()))
+        found += [
+            Flaw(f"{name} must begin with https:// in production: credentials travel to it", "PROVIDER_URLS")
+            for name, url in self.provider_urls.items()
+            if not url.startswith("https://")
+        ]
         return found
 
     def warnings(self) -> list[Flaw]:

@@ -5,12 +5,12 @@ import inspect
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
 from src.core.base.faults import Misconfigured
 from src.core.base.names import PS_TYPE, did_you_mean
+from src.core.base.packages import root_of
 from src.core.step.context import Processor
 
 PREFIX = "src.core.processors"
@@ -43,10 +43,7 @@ class Registry:
 
     @cached_property
     def _root(self) -> Path:
-        spec = find_spec(self.prefix)
-        if spec is None or not spec.submodule_search_locations:
-            raise Misconfigured(f"{self.prefix} is not a package")
-        return Path(next(iter(spec.submodule_search_locations)))
+        return root_of(self.prefix)
 
     @cached_property
     def _files(self) -> dict[str, Path]:

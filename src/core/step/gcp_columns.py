@@ -9,9 +9,11 @@ from typing import Any
 from src.core.base.documents import read_text
 from src.core.base.faults import Flaw, Misconfigured, Missing, Rejected
 from src.core.base.schema import SPELLINGS, Field
-from src.core.providers.bigquery_rest import BigQueryRest, Table
-from src.core.providers.gcp import GcpAccount
-from src.core.step import credentials, probe
+from src.core.providers.gcp import client
+from src.core.providers.gcp.account import GcpAccount
+from src.core.providers.gcp.bigquery_rest import BigQueryRest, Table
+from src.core.providers.link import linked
+from src.core.step import credentials
 from src.core.step.context import StepConfig, StepContext, StepResult
 
 PROVIDER = "gcp"
@@ -46,9 +48,8 @@ def check_exports(template: Mapping[str, str], required: Sequence[str], step_con
     counted = [one for one in opened.connection.get("tables", ()) if one["counts"]]
     if not counted:
         raise Rejected(f"the {PROVIDER} credential {opened.name!r} names no export to load; validate it, or set it up again")
-    with probe.provider_http(context.services, PROVIDER) as http:
-        token = probe.gcp_token(context.services, http, GcpAccount.parse(opened.secret))
-        tables = probe.gcp_tables(context.services, http, token)
+    with linked(context.services, PROVIDER) as link:
+        tables = client.tables(link, client.token(link, GcpAccount.parse(opened.secret)))
         checked = [(one, _exists(tables, one)) for one in counted]
     found = {_name(one): compare(template, required, one["kind"], table.columns()) for one, table in checked}
     flaws = [Flaw(f"lacks the column {column}", name) for name, columns in found.items() for column in columns.missing_required]

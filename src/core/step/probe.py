@@ -1,8 +1,6 @@
 """Does this credential work? One question for every provider, asked when it is set up, when it is validated, and by a run."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
 from src.core.base.faults import Conflict, Flaw, Misconfigured, Rejected
@@ -10,74 +8,21 @@ from src.core.base.identity import Tenant
 from src.core.base.redaction import redacted_text
 from src.core.base.secret import Secret
 from src.core.ledger import credentials as ledger_credentials
-from src.core.providers import gcp_exports
-from src.core.providers.bigquery_rest import BigQueryRest
-from src.core.providers.gcp import GcpAccount, Token
-from src.core.providers.gcp_exports import ExportSettings
-from src.core.providers.http import Http
+from src.core.providers.link import linked
+from src.core.providers.packages import PACKAGES, Verdict
 from src.core.step import credentials, trail
 from src.core.step.context import Services, StepConfig, StepContext, StepResult
 from src.core.step.credentials import OpenCredential
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the provider said. Not valid: `error` says why and what to do, and the rest is empty."""
-
-    valid: bool
-    subject: str | None = None
-    error: str | None = None
-    flaws: Sequence[Flaw] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    """What it opens; stored beside it, and no secret."""
-    secret: Secret | None = None
-    """The credential as it is kept, without what nobody needs."""
-    fingerprint: str = ""
-    expires_at: datetime | None = None
-
-
-Probe = Callable[[Services, Secret, Mapping[str, Any]], Verdict]
-
-
 def probe(services: Services, provider: str, secret: Secret, settings: Mapping[str, Any]) -> Verdict:
     """A provider that cannot be asked (Unavailable, Throttled) is no verdict."""
-    asked = PROBES.get(provider)
-    if asked is None:
-        raise Misconfigured(f"nothing is known of asking {provider}; known are {', '.join(PROBES)}")
+    ask = PACKAGES.credential(provider).probe
     try:
-        return asked(services, secret, settings)
+        with linked(services, provider) as link:
+            return ask(link, secret, settings)
     except Rejected as refused:
         return Verdict(valid=False, error=refused.detail, flaws=refused.flaws)
-
-
-def gcp_token(services: Services, http: Http, account: GcpAccount) -> Token:
-    return account.token(http, services.settings.gcp_token_url, services.clock)
-
-
-def gcp_tables(services: Services, http: Http, token: Token) -> BigQueryRest:
-    return BigQueryRest(http, services.settings.bigquery_url, token, services.clock)
-
-
-def provider_http(services: Services, provider: str) -> Http:
-    return Http(provider, services.settings.provider_timeout_seconds)
-
-
-def _gcp(services: Services, secret: Secret, settings: Mapping[str, Any]) -> Verdict:
-    asked = ExportSettings.read(settings)
-    account = GcpAccount.parse(secret)
-    with provider_http(services, "gcp") as http:
-        tables = gcp_tables(services, http, gcp_token(services, http, account))
-        found = gcp_exports.discover(tables, asked, account.project_id, account.client_email)
-    return Verdict(
-        valid=True,
-        subject=account.client_email,
-        facts=gcp_exports.connection(found, asked),
-        secret=account.secret,
-        fingerprint=account.fingerprint,
-    )
-
-
-PROBES: Mapping[str, Probe] = {"gcp": _gcp}
 
 
 def validate(provider: str, step_config: StepConfig, context: StepContext) -> StepResult:

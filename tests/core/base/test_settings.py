@@ -1,10 +1,13 @@
 """What keeps production from starting: each flaw by the setting that it names."""
 
+import json
+
 import pytest
 from pydantic import SecretStr
 
+from src.core.base.faults import Misconfigured
 from src.core.base.names import Environment
-from src.core.base.settings import Settings
+from src.core.base.settings import Settings, load_settings
 
 SOUND = Settings(
     _env_file=None,
@@ -42,3 +45,40 @@ def test_what_production_may_not_be_is_named(changed, named):
 @pytest.mark.parametrize("name", URLS)
 def test_credentials_travel_to_no_address_in_clear(name):
     assert flaws(**{name: "http://127.0.0.1:1"}) == {name.upper()}
+
+
+@pytest.mark.parametrize(
+    "url", ["https://api.example.com", "https://api.example.com:8443/v1", "http://127.0.0.1:9", "http://[::1]:9", "http://localhost:9"]
+)
+def test_a_provider_may_be_asked_over_https_and_in_clear_on_this_machine(url, monkeypatch):
+    monkeypatch.setenv("PROVIDER_URLS", json.dumps({"openai.api": url}))
+
+    assert load_settings().provider_urls == {"openai.api": url}
+    assert flaws(provider_urls={"openai.api": url}) == (set() if url.startswith("https") else {"PROVIDER_URLS"})
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("openai.api=https://api.example.com", "is not a JSON object of addresses; write it like"),
+        ('["https://api.example.com"]', "is not a JSON object"),
+        ('{"openai.api": 7}', "is not a JSON object"),
+        ('{"openai.api": "http://api.example.com"}', "openai.api: must begin with https://"),
+        ('{"openai.api": "http://127.0.0.1.example.com"}', "openai.api: must begin with https://"),
+        ('{"openai.api": "ftp://127.0.0.1"}', "openai.api: is no address"),
+        ('{"openai.api": "api.example.com"}', "openai.api: is no address"),
+        ('{"openai.api": "https://"}', "openai.api: is no address"),
+        ('{"openai.api": "https://api.example.com:port"}', "openai.api: is no address"),
+        ('{"openai.api": "https://api.example.com/ v1"}', "openai.api: is no address"),
+        ('{"openai.api": "https://key@api.example.com"}', "openai.api: must be an address alone"),
+        ('{"openai.api": "https://api.example.com?key=1"}', "openai.api: must be an address alone"),
+    ],
+)
+def test_an_address_that_is_none_is_told_and_not_used(value, told, monkeypatch):
+    monkeypatch.setenv("PROVIDER_URLS", value)
+
+    with pytest.raises(Misconfigured) as caught:
+        load_settings()
+
+    assert [flaw.field for flaw in caught.value.flaws] == ["PROVIDER_URLS"]
+    assert told in str(caught.value)

@@ -11,7 +11,7 @@ from src.core.base.names import Environment
 from src.core.base.secret import Secret
 from src.core.base.window import Window
 from src.core.pipeline.document import Input, Pipeline
-from src.core.pipeline.inputs import accept, input_flaw
+from src.core.pipeline.inputs import accept, handed_on, input_flaw
 from src.core.pipeline.variables import filled, settle
 from src.core.step.variables import Identifier, Value
 from tests.core.pipeline.parts import ACME
@@ -195,3 +195,13 @@ def test_a_number_keeps_its_limits(value, fits):
 def test_limits_that_cannot_hold_are_refused(wrong):
     with pytest.raises(ValidationError):
         Input(**wrong)
+
+
+def test_of_what_a_route_has_a_document_is_handed_what_it_asks_for():
+    unsaid = {"plan": "FREE", "extra": {}}
+
+    assert handed_on(ASKED, {"plan": "FREE", "extra": {}}, unsaid, "acme") == {"plan": "FREE", "extra": {}}
+    assert handed_on({"slug": ASKED["slug"]}, {"slug": "s", "plan": "FREE", "extra": {}}, unsaid, "acme") == {"slug": "s"}
+    with pytest.raises(Rejected, match="acme takes no plan and no extra; leave it out") as caught:
+        handed_on({}, {"plan": "SCALE", "extra": {"a": 1}}, unsaid, "acme")
+    assert [flaw.field for flaw in caught.value.flaws] == ["plan", "extra"]

@@ -15,7 +15,7 @@ from src.core.base.settings import Settings
 from src.core.ledger import audit, orgs
 from src.core.ledger import credentials as stored
 from src.core.processors.gcp import authenticator, validation
-from src.core.processors.integrations import kms_decrypt, kms_store
+from src.core.processors.integrations import kms_decrypt, kms_store, validate, validate_gcp
 from src.core.step import credentials, probe
 from src.core.step.context import StepContext
 from src.core.step.credentials import Proven
@@ -159,6 +159,18 @@ async def test_from_setup_to_token_every_step_hands_on_what_the_next_one_needs(p
         await kms_decrypt.get_engine().execute({}, context(parts))
     with pytest.raises(Misconfigured, match="credential_from"):
         await kms_store.get_engine().execute({}, context(parts))
+
+
+async def test_a_provider_is_asked_by_its_own_processor_or_by_the_general_one(parts: Parts):
+    given = context(parts, inputs={"credential": json.dumps(service_account())})
+
+    by_name = await validate.get_engine().execute({"provider": "gcp_sa"}, given)
+
+    assert {**by_name, "validated_at": None} == {**await validate_gcp.get_engine().execute({}, given), "validated_at": None}
+    with pytest.raises(Misconfigured, match="`provider`"):
+        await validate.get_engine().execute({}, given)
+    with pytest.raises(Rejected, match="not served"):
+        await validate.get_engine().execute({"provider": "openai"}, given)
 
 
 async def set_up(parts: Parts) -> None:

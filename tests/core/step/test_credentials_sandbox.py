@@ -14,7 +14,7 @@ from src.core.base.names import Environment, OrgSlug
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
 from src.core.processors.gcp import validation
-from src.core.providers.gcp import GcpAccount
+from src.core.providers.gcp.account import GcpAccount
 from src.core.step import probe
 from src.core.step.context import StepContext
 from src.sandbox.server import Sandbox

@@ -2,8 +2,10 @@ import structlog
 
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
-from src.core.providers.gcp import GcpAccount
-from src.core.step import credentials, probe
+from src.core.providers.gcp import client
+from src.core.providers.gcp.account import GcpAccount
+from src.core.providers.link import linked
+from src.core.step import credentials
 from src.core.step.context import StepConfig, StepContext, StepResult
 
 PROVIDER = "gcp"
@@ -23,8 +25,8 @@ class GcpAuthenticator:
 def authenticate(step_config: StepConfig, context: StepContext) -> StepResult:
     opened = credentials.opened(step_config, context, PROVIDER)
     account = GcpAccount.parse(opened.secret)
-    with probe.provider_http(context.services, PROVIDER) as http:
-        token = probe.gcp_token(context.services, http, account)
+    with linked(context.services, PROVIDER) as link:
+        token = client.token(link, account)
     return {
         "status": "SUCCESS",
         "subject": account.client_email,

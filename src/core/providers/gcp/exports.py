@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from src.core.base.faults import Flaw, Missing, Rejected
 from src.core.base.names import did_you_mean
-from src.core.providers.bigquery_rest import BigQueryRest, Table
 from src.core.providers.export import ExportKind
-from src.core.providers.gcp import PROJECT, ROLES
+from src.core.providers.gcp.account import PROJECT
+from src.core.providers.gcp.bigquery_rest import BigQueryRest, Table
+from src.core.providers.gcp.refusals import ROLES
 
 EXPORT_TABLE = re.compile(r"gcp_billing_export_(?P<detailed>resource_)?v1_(?P<account>[0-9A-Za-z_]{1,100})")
 DATASET_NAME = r"[A-Za-z0-9_]{1,1024}"

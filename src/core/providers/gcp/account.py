@@ -1,4 +1,4 @@
-"""Google Cloud as an organisation's service account opens it: the key, the token, and what a refusal means."""
+"""Google Cloud as an organisation's service account opens it: the key, and the token it is worth."""
 
 import base64
 import json
@@ -15,11 +15,12 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from src.core.base.clock import Clock
-from src.core.base.faults import Fault, Flaw, Missing, Rejected, StepFailed, Throttled, Unavailable
+from src.core.base.faults import Fault, Flaw, Rejected, StepFailed
 from src.core.base.names import key_hash
 from src.core.base.secret import Secret
-from src.core.providers.gcp_kinds import kind_flaw
-from src.core.providers.http import Answer, Http, words
+from src.core.providers.gcp.kinds import kind_flaw
+from src.core.providers.gcp.refusals import SLOW_DOWN, error_of, refusal, text_at
+from src.core.providers.http.client import Answer, Http
 
 BIGQUERY_READ = "https://www.googleapis.com/auth/bigquery.readonly"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -35,11 +36,6 @@ SHAPES: Mapping[str, tuple[re.Pattern[str], str]] = {
     "private_key_id": (KEY_ID, "the id that Google gave the key"),
 }
 KEPT = ("type", "project_id", "private_key_id", "private_key", "client_email", "client_id", "universe_domain")
-SLOW_DOWN = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"})
-ROLES = (
-    "roles/bigquery.dataViewer on the dataset of the export, and roles/bigquery.jobUser and roles/bigquery.readSessionUser in the project "
-    "that runs queries"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +83,7 @@ class GcpAccount:
         answer = http.ask("POST", token_url, form={"grant_type": GRANT, "assertion": assertion})
         if not answer.ok:
             raise self._refusal(answer, now)
-        text = _text(answer.body, "access_token")
+        text = text_at(answer.body, "access_token")
         if not text or not text.isascii() or not text.isprintable():
             raise StepFailed("Google's token endpoint answered without an access_token")
         life = answer.body.get("expires_in")
@@ -108,30 +104,13 @@ class GcpAccount:
         return b".".join((signed, _encoded(self._signer.sign(signed, PKCS1v15(), hashes.SHA256())))).decode()
 
     def _refusal(self, answer: Answer, now: datetime) -> Fault:
-        said, reason = _error(answer.body)
+        said, reason = error_of(answer.body)
         if answer.status in (400, 401, 403) and reason not in SLOW_DOWN:
             return Rejected(
                 f"Google refuses this key of {self.client_email}: {said or answer.status}. See in IAM & Admin > Service Accounts that "
                 "account and key are enabled and the key was not deleted, and that this machine's clock is right; else make a new key"
             )
         return refusal(answer, now, f"a token for {self.client_email}")
-
-
-def refusal(answer: Answer, now: datetime, asked: str) -> Fault:
-    """What an answer that is no success means for whoever asked."""
-    said, reason = _error(answer.body)
-    told = f"Google answered {answer.status} to {asked}" + (f": {said}" if said else "")
-    if answer.status == 429 or (answer.status == 403 and reason in SLOW_DOWN):  # noqa: PLR2004
-        return Throttled(told, retry_after=answer.retry_after(now))
-    if answer.status in (408, 500, 502, 503, 504):
-        return Unavailable(told, retry_after=answer.retry_after(now))
-    if answer.status == 403 and reason == "accessNotConfigured":  # noqa: PLR2004
-        return Rejected(f"{told}. Enable the BigQuery API in that project")
-    if answer.status in (401, 403):
-        return Rejected(f"{told}. The service account needs {ROLES}")
-    if answer.status == 404:  # noqa: PLR2004
-        return Missing(told)
-    return StepFailed(told)
 
 
 def _fields(text: str) -> dict[str, Any]:
@@ -182,23 +161,6 @@ def _signer(pem: str) -> RSAPrivateKey:
             return key
         why = f"must be an RSA key of {LEAST_BITS} bits or more, as Google makes them"
     raise Rejected(f"the private key of this service account {why}; download a new JSON key", flaws=[Flaw(why, "credential.private_key")])
-
-
-def _error(body: object) -> tuple[str, str | None]:
-    """Google's words and its reason, from either of the shapes it uses."""
-    error = body.get("error") if isinstance(body, Mapping) else None
-    if isinstance(error, str):
-        return words(_text(body, "error_description") or error), None
-    if not isinstance(error, Mapping):
-        return "", None
-    listed = error.get("errors")
-    first = listed[0] if isinstance(listed, list) and listed else {}
-    return words(error.get("message") or ""), _text(first, "reason")
-
-
-def _text(body: object, name: str) -> str | None:
-    value = body.get(name) if isinstance(body, Mapping) else None
-    return value if isinstance(value, str) else None
 
 
 def _encoded(data: bytes) -> bytes:

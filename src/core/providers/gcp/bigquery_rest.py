@@ -1,7 +1,8 @@
 """BigQuery's lists of datasets and tables, over its REST interface (v2)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -9,10 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from src.core.base.clock import Clock
 from src.core.base.faults import StepFailed
-from src.core.providers.gcp import Token, refusal
-from src.core.providers.http import Http
+from src.core.providers.gcp.account import Token
+from src.core.providers.gcp.refusals import refusal
+from src.core.providers.http.auth import bearer
+from src.core.providers.http.client import Answer, Http
+from src.core.providers.http.paging import Cursor, Page, pages
 
 PAGE = 1000  # the most that datasets.list and tables.list answer at once
+NEXT = Cursor(of="nextPageToken", param="pageToken")
 LONGEST_LIST = 20  # pages
 DEEPEST = 15  # levels of nested columns that BigQuery allows
 
@@ -45,12 +50,10 @@ class ListedTable(Wire):
 
 class DatasetPage(Wire):
     datasets: list[ListedDataset] = Field(default_factory=list)
-    nextPageToken: str | None = None  # noqa: N815
 
 
 class TablePage(Wire):
     tables: list[ListedTable] = Field(default_factory=list)
-    nextPageToken: str | None = None  # noqa: N815
 
 
 class WireField(Wire):
@@ -92,30 +95,32 @@ class BigQueryRest:
             yield from page.tables
 
     def table(self, project: str, dataset: str, table: str) -> Table:
-        return self._get(["projects", project, "datasets", dataset, "tables", table], {}, Table)
+        path = ["projects", project, "datasets", dataset, "tables", table]
+        return _read(path, self._ask(path, Page(self._address(path), {})), Table)
 
     def _pages(self, path: Sequence[str], shape: type[W]) -> Iterator[W]:
-        params: dict[str, str | int] = {"maxResults": PAGE}
-        for _ in range(LONGEST_LIST):
-            page = self._get(path, params, shape)
-            yield page
-            following = vars(page)["nextPageToken"]
-            if not following:
-                return
-            params["pageToken"] = following
-        raise StepFailed(f"Google's list of {'/'.join(path)} has more than {LONGEST_LIST * PAGE} entries; name the dataset in settings")
+        longer = f"Google's list of {'/'.join(path)} has more than {LONGEST_LIST * PAGE} entries; name the dataset in settings"
+        first = Page(self._address(path), {"maxResults": PAGE})
+        answers = pages(partial(self._ask, path), first, NEXT, most=LONGEST_LIST, longer=longer)
+        return (_read(path, answer, shape) for answer in answers)
 
-    def _get(self, path: Sequence[str], params: Mapping[str, str | int], shape: type[W]) -> W:
-        # every part is quoted, so that no name can lead to another address
-        address = "/".join([self.url.rstrip("/"), "bigquery/v2", *(quote(part, safe="") for part in path)])
-        answer = self.http.ask("GET", address, headers={"Authorization": f"Bearer {self.token.text.reveal()}"}, params=params)
+    def _ask(self, path: Sequence[str], page: Page) -> Answer:
+        answer = self.http.ask("GET", page.url, auth=bearer(self.token.text), params=page.params)
         if not answer.ok:
             raise refusal(answer, self.clock.now(), "/".join(path))
-        try:
-            return shape.model_validate(answer.body)
-        except ValidationError as wrong:
-            place = ".".join(str(part) for part in wrong.errors(include_input=False)[0]["loc"])
-            raise StepFailed(f"Google's answer to {'/'.join(path)} is not of the shape it should have (at {place or 'its root'})") from None
+        return answer
+
+    def _address(self, path: Sequence[str]) -> str:
+        # every part is quoted, so that no name can lead to another address
+        return "/".join([self.url.rstrip("/"), "bigquery/v2", *(quote(part, safe="") for part in path)])
+
+
+def _read(path: Sequence[str], answer: Answer, shape: type[W]) -> W:
+    try:
+        return shape.model_validate(answer.body)
+    except ValidationError as wrong:
+        place = ".".join(str(part) for part in wrong.errors(include_input=False)[0]["loc"])
+        raise StepFailed(f"Google's answer to {'/'.join(path)} is not of the shape it should have (at {place or 'its root'})") from None
 
 
 def _columns(fields: Sequence[WireField], above: str, depth: int = 0) -> Iterator[tuple[str, str]]:

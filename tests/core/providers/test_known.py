@@ -2,8 +2,8 @@ import pytest
 
 from src.core.base.faults import Misconfigured, Missing, Rejected
 from src.core.base.settings import ROOT
-from src.core.step.probe import PROBES
-from src.core.step.providers import Providers
+from src.core.providers.known import Providers
+from src.core.providers.packages import PACKAGES
 
 KNOWN = Providers.load(ROOT / "configs" / "system" / "providers.yml")
 
@@ -25,7 +25,7 @@ def test_an_unknown_one_is_missing_and_one_not_served_is_refused():
 def test_every_served_provider_can_be_asked_and_has_its_pipelines():
     served = {name for name, one in KNOWN.by_name.items() if one.served}
 
-    assert served == set(PROBES)
+    assert served == set(PACKAGES.names)
     for name in served:
         assert {path.name for path in (ROOT / "configs" / "integrations" / name).iterdir()} >= {"setup.yml", "validate.yml"}
 

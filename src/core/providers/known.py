@@ -1,14 +1,19 @@
+"""Who an organisation may pay, and where each is asked: `configs/system/providers.yml`."""
+
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from src.core.base.documents import Document, read_document
 from src.core.base.faults import Missing, Rejected
-from src.core.base.names import did_you_mean
+from src.core.base.names import did_you_mean, url_flaw
+
+ENDPOINT = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class ProviderFacts(Document):
@@ -16,6 +21,16 @@ class ProviderFacts(Document):
     kind: Literal["cloud", "model"]
     aliases: tuple[str, ...] = ()
     served: bool = True
+    endpoints: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("endpoints")
+    @classmethod
+    def _addresses(cls, endpoints: dict[str, str]) -> dict[str, str]:
+        for name, url in endpoints.items():
+            flaw = url_flaw(url)
+            if flaw or not ENDPOINT.fullmatch(name):
+                raise ValueError(f"{name}: {flaw or 'a name is lower case, digits and _'}")
+        return endpoints
 
 
 class ProvidersDocument(Document):
@@ -43,12 +58,15 @@ class Provider:
 class Providers:
     by_name: Mapping[str, Provider]
     spelled: Mapping[str, str]
+    endpoints: Mapping[str, str]
+    """The address of each, by provider and name: `openai.api`."""
 
     @classmethod
     def load(cls, path: Path) -> Self:
         facts = read_document(path, ProvidersDocument).providers
         spelled = {spelling.casefold(): name for name, one in facts.items() for spelling in (name, *one.aliases)}
-        return cls({name: Provider(name, one.title, one.kind, one.served) for name, one in facts.items()}, spelled)
+        endpoints = {f"{name}.{part}": url for name, one in facts.items() for part, url in one.endpoints.items()}
+        return cls({name: Provider(name, one.title, one.kind, one.served) for name, one in facts.items()}, spelled, endpoints)
 
     def get(self, said: str) -> Provider:
         """By its name or an alias, in any case."""

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from src.core.base.clock import SystemClock
 from src.core.base.faults import Missing, Rejected, StepFailed, Throttled, Unavailable
 from src.core.base.secret import Secret
-from src.core.providers.gcp import GcpAccount, refusal
-from src.core.providers.http import Answer, Http
+from src.core.providers.gcp.account import GcpAccount
+from src.core.providers.gcp.refusals import refusal
+from src.core.providers.http.client import Answer, Http
 from tests.fakes.google import FakeGoogle, error, key_pair, pem, service_account
 
 CLOCK = SystemClock()

@@ -1,12 +1,14 @@
+from itertools import count
+
 import pytest
 
 from src.core.base.clock import SystemClock
 from src.core.base.faults import Rejected, StepFailed, Throttled, Unavailable
 from src.core.base.secret import Secret
-from src.core.providers.bigquery_rest import LONGEST_LIST, BigQueryRest
-from src.core.providers.gcp import Token
-from src.core.providers.gcp_exports import ExportSettings, connection, discover
-from src.core.providers.http import Http
+from src.core.providers.gcp.account import Token
+from src.core.providers.gcp.bigquery_rest import LONGEST_LIST, BigQueryRest
+from src.core.providers.gcp.exports import ExportSettings, connection, discover
+from src.core.providers.http.client import Http
 from tests.fakes.google import DETAILED, EXPORT_COLUMNS, RESOURCE, STANDARD, FakeGoogle, FakeTable, error, service_account
 
 CLOCK = SystemClock()
@@ -128,9 +130,10 @@ def test_a_failure_of_google_is_no_refusal(google, rest, fail, kind):
 
 
 def test_a_list_without_an_end_is_given_up(google, rest):
-    google.fail = lambda _path: (200, {"nextPageToken": "again"}, {})
+    numbers = count()
+    google.fail = lambda _path: (200, {"nextPageToken": f"{next(numbers)}"}, {})
 
-    with pytest.raises(StepFailed, match="more than"):
+    with pytest.raises(StepFailed, match="Google's list of projects/acme-billing/datasets has more than 20000 entries; name the dataset"):
         found(rest)
     assert len(google.asked) == LONGEST_LIST
 

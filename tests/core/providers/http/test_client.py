@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from src.core.base.faults import StepFailed, Unavailable
-from src.core.providers.http import Answer, Http, words
+from src.core.providers.http.client import Answer, Http, words
 from tests.fakes.google import FakeGoogle
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -42,6 +42,8 @@ def test_a_parameter_may_have_several_values(google: FakeGoogle, http: Http):
     http.ask("GET", f"{google.address}/usage", params={"group_by[]": ["model", "project id"], "limit": 31})
 
     assert google.asked == ["GET /usage?group_by%5B%5D=model&group_by%5B%5D=project+id&limit=31"]
+    http.ask("GET", f"{google.address}/usage?page=2", params={})
+    assert google.asked[1:] == ["GET /usage?page=2"]
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from ipaddress import ip_address
 from typing import Any, NoReturn, Self
 from urllib.parse import urlsplit
 
 import httpx2
 
-from src.core.base.faults import StepFailed, Unavailable
+from src.core.base.faults import Misconfigured, StepFailed, Unavailable
+from src.core.base.names import is_loopback
 from src.core.base.redaction import redacted_text
+from src.core.providers.http.auth import Auth
 
 LONGEST_BODY = 10 * 1024 * 1024
 LONGEST_WORDS = 300
@@ -45,12 +46,13 @@ class Answer:
 
 
 class Http:
-    """One provider's client, for one run: nothing of it is shared with another."""
+    """One provider's client, for one run: nothing of it is shared with another. `stays` asks no other machine than this one."""
 
-    def __init__(self, provider: str, timeout: float, *, limit: int = LONGEST_BODY) -> None:
+    def __init__(self, provider: str, timeout: float, *, limit: int = LONGEST_BODY, stays: bool = False) -> None:
         self.provider = provider
         self._timeout = timeout
         self._limit = limit
+        self._stays = stays
         self._clients: dict[bool, httpx2.Client] = {}
 
     def __enter__(self) -> Self:
@@ -68,18 +70,21 @@ class Http:
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str | int | Sequence[str | int]] | None = None,
         form: Mapping[str, str] | None = None,
+        auth: Auth | None = None,
     ) -> Answer:
-        """A parameter with several values stands in the address once for each."""
+        """A parameter with several values stands in the address once for each; no parameters leave the address as it is."""
         place = urlsplit(url).hostname or "nowhere"
+        if self._stays and not is_loopback(place):
+            raise Misconfigured(f"SANDBOX=true: nothing for {self.provider} is sent to {place}, which is not on this machine")
         # what is not asked for need not be unpacked: a small packed body can stand for gigabytes
-        sent = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
-        with self._failures(place), self._client(place).stream(method, url, headers=sent, params=params, data=form) as response:
+        sent = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {}), **(auth.headers() if auth else {})}
+        with self._failures(place), self._client(place).stream(method, url, headers=sent, params=params or None, data=form) as response:
             text = self._read(response, place)
         return Answer(response.status_code, response.headers, _parsed(text))
 
     def _client(self, place: str) -> httpx2.Client:
         """A company's proxy stands between this service and its providers, but never between it and its own machine."""
-        outside = not _is_loopback(place)
+        outside = not is_loopback(place)
         if outside not in self._clients:
             self._clients[outside] = httpx2.Client(timeout=self._timeout, follow_redirects=False, trust_env=outside, verify=outside)
         return self._clients[outside]
@@ -124,10 +129,3 @@ def _parsed(text: bytes) -> Any:
 
 def _no_number(word: str) -> NoReturn:
     raise ValueError(f"{word} is no JSON")
-
-
-def _is_loopback(place: str) -> bool:
-    try:
-        return ip_address(place).is_loopback
-    except ValueError:
-        return place == "localhost"

@@ -1,0 +1,47 @@
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from src.core.base.secret import Secret
+from src.core.providers import packages
+from src.core.providers.export import ExportKind
+from src.core.providers.gcp import client, exports
+from src.core.providers.gcp.account import GcpAccount
+from src.core.providers.gcp.exports import ExportSettings
+from src.core.providers.link import ProviderLink
+from src.core.providers.packages import Verdict
+
+KINDS = "the JSON key of a service account"
+
+
+class ExportAnswer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    project: str
+    dataset: str
+    table: str
+    kind: ExportKind
+    billing_account: str | None
+    location: str | None
+    counts: bool = Field(description="Whether it is loaded: one table of each billing account is")
+    reason: str
+
+
+class Connection(packages.Connection):
+    project: str | None = Field(default=None, description="Of all tables that count, where they have one in common")
+    dataset: str | None = None
+    tables: tuple[ExportAnswer, ...] = ()
+
+
+def probe(link: ProviderLink, secret: Secret, settings: Mapping[str, Any]) -> Verdict:
+    asked = ExportSettings.read(settings)
+    account = GcpAccount.parse(secret)
+    found = exports.discover(client.tables(link, client.token(link, account)), asked, account.project_id, account.client_email)
+    return Verdict(
+        valid=True,
+        subject=account.client_email,
+        facts=exports.connection(found, asked),
+        secret=account.secret,
+        fingerprint=account.fingerprint,
+    )

@@ -1,0 +1,8 @@
+KINDS = "a key"
+
+
+class Connection:
+    pass
+
+
+def probe() -> None: ...

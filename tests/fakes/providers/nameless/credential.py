@@ -1,0 +1,3 @@
+from src.core.providers.packages import Connection as Connection
+
+KINDS = ""

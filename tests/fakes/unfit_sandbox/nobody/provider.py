@@ -1,0 +1,2 @@
+class Somebody:
+    """Not called as its folder is."""
