@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from src.core.base.documents import Document, Located, read_document, read_located, read_text
-from src.core.base.facts import PartitionFacts, TableFacts, ViewFacts
+from src.core.base.facts import PartitionFacts, TableFacts
 from src.core.base.faults import Flaw, Misconfigured
 from src.core.base.names import did_you_mean, identifier
 from src.core.base.schema import TableSchema
@@ -100,7 +100,6 @@ class BooksDocument(Document):
     derived: dict[str, DerivedFacts] = Field(min_length=1)
     cost: str
     rivals: str | None = None
-    views: dict[str, ViewFacts] = Field(default_factory=dict)
     suite: str
     axis: AxisFacts
 
@@ -186,7 +185,6 @@ class Books:
     derived: tuple[Derived, ...]
     cost: Derived
     rivals: bool
-    views: Mapping[str, str]
     days: str
     months: str
     months_touched: str
@@ -216,7 +214,6 @@ class Books:
             derived=tuple(made.values()),
             cost=made[document.cost],
             rivals=document.rivals is not None,
-            views={name: _text(folder / "views" / f"{name}.sql") for name in document.views},
             days=_put(own.templates["days"], cost=document.cost),
             months=_put(own.templates["months"], cost=document.cost),
             months_touched=_put(own.templates["months_touched"], cost=document.cost),

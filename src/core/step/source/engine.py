@@ -26,6 +26,7 @@ from src.core.step.books.completeness import EMPTY, Calendar
 from src.core.step.books.coverage import KnownSlices
 from src.core.step.books.questions import Reload
 from src.core.step.books.rules import Books, Ledgers, Raw
+from src.core.step.books.shared_views import Views, read_views
 from src.core.step.context import StepConfig, StepContext, StepResult
 from src.core.step.credentials import OpenCredential
 from src.core.step.source.load import already_published, prepare, publish, track
@@ -100,6 +101,7 @@ class SourceEngine:
     facts: EngineFacts
     own: Ledgers
     books: Mapping[str, Books]
+    views: Views
 
     @classmethod
     def read(cls, leaf: Leaf, configs: Path, template_dir: Path | None = None) -> Self:
@@ -111,7 +113,7 @@ class SourceEngine:
             path.parent.relative_to(configs).as_posix(): Books.read(configs, path.parent, templates, own)
             for path in sorted((configs / leaf.name).rglob("books.yml"))
         }
-        return cls(leaf, facts, own, books)
+        return cls(leaf, facts, own, books, read_views(configs))
 
     def run(self, step_config: StepConfig, context: StepContext) -> StepResult:
         tenant, step = _tenant(context), _step(step_config, context)
@@ -142,7 +144,7 @@ class SourceEngine:
         if found is None:
             books = self._books(step)
             raw = _raw(books, step, step.destination_table)
-            prepare(context, tenant, books)
+            prepare(context, tenant, books, self.views)
             found = _listed_again(
                 context, lambda: stage(io, context, raw.table, step.source_query, self._plans(step, context, books, sources))
             )
@@ -155,7 +157,7 @@ class SourceEngine:
 
     def _published(self, step: SourceStep, context: StepContext, given: Sequence["_Given"]) -> Published:
         tenant, books = _tenant(context), self._books(step)
-        prepare(context, tenant, books)
+        prepare(context, tenant, books, self.views)
         with inbox(context.services.warehouse.io_folder(tenant), context) as folder:
             return publish(context, tenant, self._loading(step, context, given, folder))
 

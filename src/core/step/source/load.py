@@ -14,6 +14,7 @@ from src.core.step.books import told
 from src.core.step.books.history import AS_TOLD, BY_RIVAL, Grain, Key, Restatement, Said, difference, restatements
 from src.core.step.books.questions import Asking, judged_part
 from src.core.step.books.rules import INCOMING, Books
+from src.core.step.books.shared_views import Views, publish_views
 from src.core.step.books.shares import Share, contested, shares
 from src.core.step.books.told import Before, By
 from src.core.step.books.totals import require_closed, require_equal
@@ -42,12 +43,11 @@ def already_published(context: StepContext, tenant: Tenant) -> dict[str, Any] | 
     return next((manifest for manifest in reversed(found) if manifest["step_id"] == context.step_id), None)
 
 
-def prepare(context: StepContext, tenant: Tenant, books: Books) -> None:
+def prepare(context: StepContext, tenant: Tenant, books: Books, views: Views) -> None:
     """Before anything is asked of them: a dataset may be of a release that had not all tables and columns."""
     for schema in (*books.schemas, *books.own.schemas):
         context.services.warehouse.ensure_table(tenant, schema)
-    for name, text in books.views.items():
-        context.services.warehouse.ensure_view(tenant, name, text)
+    publish_views(context.services.warehouse, tenant, books.provider, views)
 
 
 def publish(context: StepContext, tenant: Tenant, loading: Loading) -> Published:
