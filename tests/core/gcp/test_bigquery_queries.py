@@ -8,13 +8,17 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import structlog
 
 from src.core.base.faults import Misconfigured, Missing, Rejected
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
 from src.core.engine import bq_queries, open_queries
 from src.core.engine.remote import RemoteQuery, Selection
+from src.core.processors.gcp.bq_etl import BigQueryETLEngine
+from src.core.step.context import StepContext
 from tests.fakes.bigquery_source import bigquery_source
+from tests.fakes.billing import ROOT, billing
 from tests.fakes.google import error, service_account
 
 LABELS = {"service": "convergence", "org": "acme_corp"}
@@ -141,6 +145,51 @@ def test_a_query_that_takes_longer_than_one_answer_is_waited_for(queries, source
 
     source.answer = begun
     assert rows(queries.read(JOINED, EVERYTHING, tmp_path, 1000, untold)) == RED
+
+
+def copied(here, run_id: str, first: int, last: int) -> dict[str, Any]:
+    opened = {"credential": Secret(json.dumps(service_account())), "credential_id": "id", "credential_name": "default"}
+    context = StepContext(
+        run_id=run_id,
+        step_id="load_copy",
+        actor=ROOT,
+        services=here.parts,
+        log=structlog.get_logger(),
+        tenant=here.tenant,
+        variables={"start_date": date(2026, 11, first), "end_date": date(2026, 11, last)},
+        results={"decrypt_it": {**opened, "fingerprint": "print", "connection": {}}},
+        document_id="gcp/copies/teams",
+    )
+    config = {
+        "source_query": """
+            SELECT day AS ingest_date, team, SUM(cost) AS cost
+            FROM `acme-billing.spent.costs` JOIN `acme-billing.people.teams` USING (project)
+            WHERE day BETWEEN {start_date} AND {end_date} GROUP BY 1, 2
+        """,
+        "destination_table": "team_costs",
+        "write_mode": "overwrite",
+        "credential_from": "decrypt_it",
+    }
+    return BigQueryETLEngine().queries.run(config, context)
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "bigquery"])
+def test_what_a_query_gives_is_the_same_in_either_warehouse(source, tmp_path, engine):
+    settings = {"sandbox": False, "warehouse": engine, "bigquery_job_seconds": 60.0, **source.emulator.named, **source.settings}
+    with billing(tmp_path, date(2026, 11, 20), **settings) as here:
+        here.parts.warehouse.ensure_dataset(here.tenant)
+        copied(here, "first", 1, 3)
+        done = copied(here, "again", 2, 3)
+        kept = here.ask("SELECT ingest_date, source_table, record FROM team_costs ORDER BY ingest_date")
+        here.parts.warehouse.drop_dataset(here.tenant)
+
+    assert done["rows_processed"] == 2
+    assert [(one["ingest_date"].day, one["source_table"]) for one in kept] == [(day, "gcp/copies/teams/load_copy") for day in (1, 2, 3)]
+    assert {(json.loads(one["record"])["team"], float(json.loads(one["record"])["cost"])) for one in kept} == {
+        ("red", 1),
+        ("red", 6.5),
+        ("red", 1e-9),
+    }
 
 
 DENIED = "Access Denied: Table acme-billing:people.teams: User does not have permission to query table"
