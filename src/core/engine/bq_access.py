@@ -1,8 +1,8 @@
 """An organisation's service account at Google, with clients of one run that are never shared.
 
 Two scopes are asked for, because Google grants no narrower ones: jobs.query and tables.get take bigquery.readonly; the Storage Read API
-and questions about a job take only bigquery. What the account may do is said by its roles, which need no writing one; and what is asked in
-SQL goes under the reading scope alone, so that a statement that writes is refused by Google whatever its roles.
+and questions about a job take only bigquery. What the account may do is said by its roles, which need no writing one; and SQL goes under
+the reading scope alone, whatever roles the account has.
 """
 
 import json

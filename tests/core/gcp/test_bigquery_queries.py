@@ -147,7 +147,7 @@ def test_a_query_that_takes_longer_than_one_answer_is_waited_for(queries, source
     assert rows(queries.read(JOINED, EVERYTHING, tmp_path, 1000, untold)) == RED
 
 
-def copied(here, run_id: str, first: int, last: int) -> dict[str, Any]:
+async def copied(here, run_id: str, first: int, last: int) -> dict[str, Any]:
     opened = {"credential": Secret(json.dumps(service_account())), "credential_id": "id", "credential_name": "default"}
     context = StepContext(
         run_id=run_id,
@@ -170,16 +170,16 @@ def copied(here, run_id: str, first: int, last: int) -> dict[str, Any]:
         "write_mode": "overwrite",
         "credential_from": "decrypt_it",
     }
-    return BigQueryETLEngine().queries.run(config, context)
+    return await BigQueryETLEngine().execute(config, context)
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "bigquery"])
-def test_what_a_query_gives_is_the_same_in_either_warehouse(source, tmp_path, engine):
+async def test_what_a_query_gives_is_the_same_in_either_warehouse(source, tmp_path, engine):
     settings = {"sandbox": False, "warehouse": engine, "bigquery_job_seconds": 60.0, **source.emulator.named, **source.settings}
     with billing(tmp_path, date(2026, 11, 20), **settings) as here:
         here.parts.warehouse.ensure_dataset(here.tenant)
-        copied(here, "first", 1, 3)
-        done = copied(here, "again", 2, 3)
+        await copied(here, "first", 1, 3)
+        done = await copied(here, "again", 2, 3)
         kept = here.ask("SELECT ingest_date, source_table, record FROM team_costs ORDER BY ingest_date")
         here.parts.warehouse.drop_dataset(here.tenant)
 

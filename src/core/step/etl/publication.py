@@ -56,7 +56,6 @@ def publish(context: StepContext, tenant: Tenant, loading: Loading, answer: Remo
             context.progress(rows=written, rows_total=answer.rows, doing=f"writing {table}")
             publication.stage(FETCHED, ParquetFiles((path,)), loading.fitted.shape)
             written += publication.insert(table, loading.insert, part=loading.part)
-            context.still_wanted()
         _require_all(written, answer, table)
         manifest = _manifest(context, loading, answer)
         publication.append(manifests.TABLE, [manifest])
