@@ -15,6 +15,7 @@ from google.cloud import bigquery
 from google.cloud.bigquery.enums import QueryApiMethod
 from google.cloud.bigquery.table import RowIterator
 
+from src.core.base.faults import Unavailable
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
 from src.core.engine.bq_access import GROUP_ROWS, ONCE, Access, grouped
@@ -48,6 +49,8 @@ class BigQueryQueries:
             with written:
                 for group in grouped(self._batches(job, rows, schema)):
                     written.add(pa.Table.from_batches(group, schema))
+            if written.rows != rows.total_rows:
+                raise Unavailable(f"BigQuery says that source_query gave {rows.total_rows} rows, and {written.rows} came")
             return RemoteAnswer(
                 paths=tuple(written.paths),
                 rows=written.rows,

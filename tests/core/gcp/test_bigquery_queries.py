@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import structlog
 
-from src.core.base.faults import Misconfigured, Missing, Rejected
+from src.core.base.faults import Misconfigured, Missing, Rejected, Unavailable
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
 from src.core.engine import bq_queries, open_queries
@@ -145,6 +145,19 @@ def test_a_query_that_takes_longer_than_one_answer_is_waited_for(queries, source
 
     source.answer = begun
     assert rows(queries.read(JOINED, EVERYTHING, tmp_path, 1000, untold)) == RED
+
+
+def test_a_result_that_did_not_come_whole_is_no_result(queries, source, tmp_path):
+    passed_on = source.answer
+
+    def more(method, path, body, headers):
+        status, said, others = passed_on(method, path, body, headers)
+        told = json.loads(said) if isinstance(said, bytes) else {}
+        return (status, {**told, "totalRows": "3"}, others) if "totalRows" in told else (status, said, others)
+
+    source.answer = more
+    with pytest.raises(Unavailable, match="gave 3 rows, and 2 came"):
+        queries.read(JOINED, EVERYTHING, tmp_path, 1000, untold)
 
 
 async def copied(here, run_id: str, first: int, last: int) -> dict[str, Any]:

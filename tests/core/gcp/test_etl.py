@@ -10,6 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import structlog
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from src.core.base.faults import BooksNotClosed, LeaseLost, Misconfigured, Rejected, Superseded
 from src.core.base.window import Window
@@ -103,6 +105,24 @@ def test_overwrite_replaces_the_days_of_its_window_whatever_windows_were_run_bef
     etl(acme, answering(on(2, 20), on(4, 40)), 2, 4, write_mode="overwrite")
 
     assert kept(acme) == [("01", 1), ("02", 20), ("04", 40)]  # the third had rows, and has none any more
+
+
+RUN = st.tuples(st.sampled_from(["daily", "other"]), st.integers(1, 5), st.integers(0, 2), st.sets(st.integers(1, 5)))
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(RUN, min_size=1, max_size=4))
+def test_in_any_order_each_day_is_as_it_was_last_asked_for(acme, runs):
+    acme.parts.warehouse.drop_table(acme.tenant, "gcp_copy")
+    said: dict[tuple[str, int], int] = {}
+    for number, (document, first, more, held) in enumerate(runs):
+        window = range(first, min(first + more, 5) + 1)
+        source = answering(*(on(one, number) for one in held if one in window))
+        etl(acme, source, window[0], window[-1], write_mode="overwrite", empty="allowed", document=f"gcp/copies/{document}")
+        said = {key: cost for key, cost in said.items() if key[0] != document or key[1] not in window}
+        said |= {(document, one): number for one in held if one in window}
+
+    assert kept(acme) == sorted((f"{one:02}", cost) for (_, one), cost in said.items())
 
 
 def test_overwrite_leaves_alone_what_another_step_has_written(acme):

@@ -11,6 +11,7 @@ from src.core.base.faults import Flaw, Misconfigured
 from src.core.step.onboarding import DatasetConfig
 
 HOUSEKEEPING = "x_"
+STAGED = frozenset({"incoming", "fetched"})  # what publications stage under; a table of that name would keep them from it
 ONBOARDING = Path("setup") / "organizations" / "onboarding" / "config.yml"
 
 
@@ -44,8 +45,8 @@ def kept_tables(configs: Path) -> Mapping[str, str]:
 def table_flaw(name: str, kept: Mapping[str, str]) -> str | None:
     if name.lower() in kept:
         return f"{name} is kept by {kept[name.lower()]}; choose another table"
-    if name.lower().startswith(HOUSEKEEPING):
-        return f"names that begin with {HOUSEKEEPING!r} are the pipeline's own; choose another table"
+    if name.lower().startswith(HOUSEKEEPING) or name.lower() in STAGED:
+        return f"{', '.join(sorted(STAGED))} and names that begin with {HOUSEKEEPING!r} are the pipeline's own; choose another table"
     return None
 
 
