@@ -63,6 +63,7 @@ def dataset() -> dict[str, str]:
         **{path.stem: relation(TableSchema.load(path).fields) for path in files},
         raw.name: relation(raw.fields),
         "incoming": relation(tuple(field for field in raw.fields if field.name not in MADE_BY_THE_LOAD)),
+        "fetched": relation(raw.fields),
         **{path.stem: path.read_text() for path in views},
     }
 

@@ -11,7 +11,7 @@ from src.core.base.settings import Settings
 from src.core.engine.folder import check_folder
 from src.core.engine.port import ColumnKind, Row, Warehouse
 from src.core.engine.process_lock import ProcessLock
-from src.core.engine.remote import RemoteTables
+from src.core.engine.remote import RemoteQueries, RemoteTables
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,6 +22,7 @@ EMBEDDED = "duckdb"
 FILES = "src.core.engine.files"
 ROW_FILES = "src.core.engine.row_files"
 READER = "src.core.engine.bq_reader"
+QUERIES = "src.core.engine.bq_queries"
 LOCK = ".lock"
 OWNER_ONLY = 0o700
 
@@ -32,6 +33,10 @@ class Adapter(Protocol):
 
 class Reader(Protocol):
     def open_tables(self, settings: Settings, credential: Secret, labels: Mapping[str, str]) -> RemoteTables: ...
+
+
+class QueryReader(Protocol):
+    def open_queries(self, settings: Settings, credential: Secret, labels: Mapping[str, str]) -> RemoteQueries: ...
 
 
 class Files(Protocol):
@@ -75,6 +80,11 @@ def open_warehouse(settings: Settings, clock: Clock, claim: ProcessLock | None =
 def open_tables(settings: Settings, credential: Secret, labels: Mapping[str, str]) -> RemoteTables:
     """BigQuery's tables as this service account sees them; what is asked of it is labelled so."""
     return cast("Reader", import_module(READER)).open_tables(settings, credential, labels)
+
+
+def open_queries(settings: Settings, credential: Secret, labels: Mapping[str, str]) -> RemoteQueries:
+    """Queries of whatever BigQuery lets this service account read, run there and paid by its own project."""
+    return cast("QueryReader", import_module(QUERIES)).open_queries(settings, credential, labels)
 
 
 def load_files() -> Files:

@@ -152,9 +152,10 @@ class BigQueryWarehouse:
     @contextmanager
     def _publication(self, tenant: Tenant, run_id: str, fence: Fence) -> Iterator[Publication]:
         catalogue = self._open(tenant)
-        jobs = self._tenant_jobs(tenant).labelled(run=run_id, pipeline=fence.scope)
-        with publishing(jobs, self._io(tenant), run_id, fence, self._clock, catalogue) as publication:
-            yield publication
+        with self._clients.for_run(tenant) as link:
+            jobs = self._labelled_jobs(tenant, link).labelled(run=run_id, pipeline=fence.scope)
+            with publishing(jobs, self._io(tenant), run_id, fence, self._clock, catalogue) as publication:
+                yield publication
 
     def _open(self, tenant: Tenant) -> DatasetCatalogue:
         catalogue = self._catalogue(tenant)
@@ -184,7 +185,10 @@ class BigQueryWarehouse:
         return self._jobs(self._clients.platform(), dataset_of(tenant), self._limits)
 
     def _tenant_jobs(self, tenant: Tenant) -> Jobs:
-        jobs = self._jobs(self._clients.of(tenant), dataset_of(tenant), self._limits)
+        return self._labelled_jobs(tenant, self._clients.of(tenant))
+
+    def _labelled_jobs(self, tenant: Tenant, link: Link) -> Jobs:
+        jobs = self._jobs(link, dataset_of(tenant), self._limits)
         return replace(jobs, labels={"org": label(tenant.org_slug), "environment": tenant.environment.suffix})
 
     def _jobs(self, link: Link, dataset: str, limits: Limits) -> Jobs:

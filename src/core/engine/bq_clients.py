@@ -1,8 +1,10 @@
-"""Google's clients: the platform's own, and where organisations have service accounts one for each that is used."""
+"""Google's clients: the platform's own, one for each service account of an organisation that is used, and one for each run that writes."""
 
 import re
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -63,6 +65,16 @@ class Clients:
     def of(self, tenant: Tenant) -> Link:
         return self._link(self.account(tenant))
 
+    @contextmanager
+    def for_run(self, tenant: Tenant) -> Iterator[Link]:
+        """One of its own, gone after the block. The token is the account's, and the same whichever of its clients shows it."""
+        credentials = self.of(tenant).credentials
+        link = self._linked(credentials)
+        try:
+            yield link
+        finally:
+            link.close()
+
     def close(self) -> None:
         with self._lock:
             self._closed = True
@@ -90,6 +102,10 @@ class Clients:
         credentials = platform_credentials(settings, settings.platform_bigquery_url)
         if account:
             credentials = impersonated(credentials, account)
+        return self._linked(credentials)
+
+    def _linked(self, credentials: Credentials) -> Link:
+        settings = self._settings
         client = bigquery.Client(
             settings.gcp_project_id,
             credentials,

@@ -1,45 +1,28 @@
-"""Tables of an organisation's BigQuery, read with its own credential. Its clients are of one run and never shared.
+"""Tables of an organisation's BigQuery that are partitioned by the day of loading, read with its own credential."""
 
-Two scopes are asked for, because Google grants no narrower ones: jobs.query and tables.get take bigquery.readonly, the Storage Read
-API takes only bigquery. What the account may do is said by its roles, which need no writing one.
-"""
-
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from datetime import UTC, date, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from google.api_core.retry import Retry, if_exception_type
 from google.cloud import bigquery
-from google.cloud.bigquery_storage import BigQueryReadClient
-from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
-from google.cloud.bigquery_storage_v1.types import DataFormat, ReadSession
-from google.oauth2.service_account import Credentials
 
 from src.core.base.faults import Rejected
-from src.core.base.google_access import grpc_channel
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
+from src.core.engine.bq_access import GROUP_ROWS, ONCE, Access, grouped
 from src.core.engine.bq_reader_faults import Reading, told
 from src.core.engine.port import LOAD_DAY
 from src.core.engine.remote import RemoteDay, RemoteTable
 
-READ_ONLY: Final = "https://www.googleapis.com/auth/bigquery.readonly"
-STORAGE: Final = "https://www.googleapis.com/auth/bigquery"
 PROJECT: Final = re.compile(r"(?:[a-z0-9.-]{1,200}:)?[a-z][a-z0-9-]{4,61}[a-z0-9]")
 DATASET: Final = re.compile(r"[A-Za-z0-9_]{1,1024}")
 TABLE: Final = re.compile(r"[A-Za-z0-9_-]{1,300}")
 PARTITION: Final = re.compile(r"\d{8}")
-LONGEST_QUESTION: Final = 180.0  # seconds; jobs.query itself waits 200 at most, and what it does not finish needs a wider scope to ask on
-ONCE: Final = Retry(if_exception_type())  # the step is tried again as a whole: one layer retries
-GROUP_BYTES: Final = 32 * 1024 * 1024
-GROUP_ROWS: Final = 100_000
 
 # Rows still in the streaming buffer are of __UNSTREAMED__ and of no day yet. A range of digits leaves it out, as it does __NULL__; the
 # day they then come to is listed in another version.
@@ -53,22 +36,9 @@ READABLE: Final = "SELECT * FROM `{project}.{dataset}.{table}` WHERE _PARTITIONT
 RESTRICTION: Final = "_PARTITIONTIME = TIMESTAMP '{day} 00:00:00+00:00'"
 
 
-class Key(Credentials):
-    """A service account that is known only to the addresses the settings name."""
-
-    def _build_regional_access_boundary_lookup_url(self, request: object = None) -> None:
-        """Without one the library asks nothing of an address of its own; BigQuery answers as well without what it would be told there."""
-
-
 class BigQueryTables:
-    def __init__(self, settings: Settings, credential: Secret, labels: Mapping[str, str]) -> None:
-        key = json.loads(credential.reveal())
-        self._settings = settings
-        self._labels = dict(labels)
-        self._account = str(key["client_email"])
-        self._project = str(key["project_id"])
-        # whatever address the credential itself names is not asked
-        self._credentials: Any = Key.from_service_account_info({**key, "token_uri": settings.gcp_token_url})  # type: ignore[no-untyped-call]
+    def __init__(self, access: Access) -> None:
+        self._access = access
         self._facts: dict[RemoteTable, bigquery.Table] = {}
 
     def days(self, table: RemoteTable, since: date, until: date) -> tuple[RemoteDay, ...]:
@@ -79,7 +49,7 @@ class BigQueryTables:
         parameters = [bigquery.ScalarQueryParameter(name, "STRING", value) for name, value in values.items()]
         sql = PARTITIONS.format(project=table.project, dataset=table.dataset)
         with self._told(table):
-            rows = [dict(row.items()) for row in self._asked(sql, bigquery.QueryJobConfig(query_parameters=parameters), location)]
+            rows = [dict(row.items()) for row in self._access.asked(sql, bigquery.QueryJobConfig(query_parameters=parameters), location)]
         return tuple(_day_of(row) for row in rows if row["total_rows"] and PARTITION.fullmatch(row["partition_id"] or ""))
 
     def prove(self, table: RemoteTable, days: Sequence[date]) -> None:
@@ -90,76 +60,35 @@ class BigQueryTables:
             query_parameters=[bigquery.ArrayQueryParameter("days", "TIMESTAMP", moments)], dry_run=True, use_query_cache=False
         )
         with self._told(table):
-            self._asked(READABLE.format(project=table.project, dataset=table.dataset, table=table.table), config, location)
+            self._access.asked(READABLE.format(project=table.project, dataset=table.dataset, table=table.table), config, location)
 
     def read(self, table: RemoteTable, day: date, path: Path, told: Callable[[int], None]) -> int:
         named = _checked(table)
-        wanted = ReadSession(
-            table=f"projects/{named.project}/datasets/{named.dataset}/tables/{named.table}",
-            data_format=DataFormat.ARROW,
-            read_options=ReadSession.TableReadOptions(row_restriction=RESTRICTION.format(day=day)),
-        )
         with self._told(table):
-            session = self._storage.create_read_session(
-                parent=f"projects/{self._project}",
-                read_session=wanted,
-                max_stream_count=1,  # read one after the other, so that what is held is of one
-                retry=ONCE,
-                timeout=self._settings.provider_timeout_seconds,
-            )
-            schema = pa.ipc.read_schema(pa.py_buffer(session.arrow_schema.serialized_schema))
-            return _written(self._batches(session, schema), schema, day, path, told)
+            place = f"projects/{named.project}/datasets/{named.dataset}/tables/{named.table}"
+            schema, batches = self._access.rows(place, RESTRICTION.format(day=day))
+            return _written(batches, schema, day, path, told)
 
     def close(self) -> None:
-        opened: dict[str, Any] = self.__dict__
-        if "_client" in opened:
-            opened["_client"].close()
-        if "_storage" in opened:
-            opened["_storage"].transport.close()
-
-    def _batches(self, session: ReadSession, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-        for stream in session.streams:
-            answer = self._storage.read_rows(stream.name, retry=ONCE, timeout=self._settings.bigquery_job_seconds)
-            for message in answer:
-                yield pa.ipc.read_record_batch(pa.py_buffer(message.arrow_record_batch.serialized_record_batch), schema)
-
-    def _asked(self, sql: str, config: bigquery.QueryJobConfig, location: str) -> Any:
-        config.labels = self._labels
-        config.maximum_bytes_billed = self._settings.bigquery_maximum_bytes_billed
-        seconds = min(self._settings.bigquery_job_seconds, LONGEST_QUESTION)
-        config.job_timeout_ms = int(seconds * 1000)
-        return self._client.query_and_wait(
-            sql, job_config=config, location=location, api_timeout=seconds, wait_timeout=seconds, retry=ONCE, job_retry=ONCE
-        )
+        self._access.close()
 
     def _described(self, table: RemoteTable) -> bigquery.Table:
         if table not in self._facts:
             named = _checked(table)
             with self._told(table):
-                seconds = self._settings.provider_timeout_seconds
-                self._facts[table] = self._client.get_table(f"{named.project}.{named.dataset}.{named.table}", retry=ONCE, timeout=seconds)
+                seconds = self._access.settings.provider_timeout_seconds
+                self._facts[table] = self._access.client.get_table(
+                    f"{named.project}.{named.dataset}.{named.table}", retry=ONCE, timeout=seconds
+                )
             _require_load_days(table, self._facts[table])
         return self._facts[table]
 
     def _told(self, table: RemoteTable) -> AbstractContextManager[None]:
-        return told(Reading(self._account, table, self._project))
-
-    @cached_property
-    def _client(self) -> bigquery.Client:
-        return bigquery.Client(
-            project=self._project,
-            credentials=self._credentials.with_scopes([READ_ONLY]),
-            client_options={"api_endpoint": self._settings.bigquery_url},
-        )
-
-    @cached_property
-    def _storage(self) -> BigQueryReadClient:
-        channel = grpc_channel(self._settings.bigquery_storage_url, self._credentials.with_scopes([STORAGE]))
-        return BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=channel))
+        return told(Reading(self._access.account, table, self._access.project))
 
 
 def open_tables(settings: Settings, credential: Secret, labels: Mapping[str, str]) -> BigQueryTables:
-    return BigQueryTables(settings, credential, labels)
+    return BigQueryTables(Access(settings, credential, labels))
 
 
 def _checked(table: RemoteTable) -> RemoteTable:
@@ -186,12 +115,11 @@ def _day_of(row: Mapping[str, Any]) -> RemoteDay:
 
 
 def _written(batches: Iterator[pa.RecordBatch], schema: pa.Schema, day: date, path: Path, told: Callable[[int], None]) -> int:
-    """A row group at a time, so that of a day of any size no more than one is held."""
     dated = LOAD_DAY not in schema.names
     whole = schema.append(pa.field(LOAD_DAY, pa.date32())) if dated else schema
     rows = 0
     with closing(pq.ParquetWriter(path, whole, compression="zstd")) as writer:
-        for group in _groups(batches):
+        for group in grouped(batches):
             table = pa.Table.from_batches(group, schema)
             if dated:
                 table = table.append_column(whole.field(LOAD_DAY), pa.repeat(pa.scalar(day, pa.date32()), len(table)))
@@ -199,18 +127,3 @@ def _written(batches: Iterator[pa.RecordBatch], schema: pa.Schema, day: date, pa
             rows += len(table)
             told(len(table))
     return rows
-
-
-def _groups(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
-    held: list[pa.RecordBatch] = []
-    rows = size = 0
-    for batch in batches:
-        if not batch.num_rows:
-            continue
-        held.append(batch)
-        rows, size = rows + batch.num_rows, size + batch.nbytes
-        if rows >= GROUP_ROWS or size >= GROUP_BYTES:
-            yield held
-            held, rows, size = [], 0, 0
-    if held:
-        yield held

@@ -10,7 +10,7 @@ import requests
 from google.api_core import exceptions
 from google.auth.exceptions import RefreshError, TransportError
 
-from src.core.base.faults import Fault, Missing, Rejected, StepFailed, Throttled, Timeout, Unavailable
+from src.core.base.faults import Fault, Misconfigured, Missing, Rejected, StepFailed, Throttled, Timeout, Unavailable
 from src.core.engine.bq_faults import RAISED, reason_of, said_of
 from src.core.engine.remote import RemoteTable
 
@@ -22,11 +22,19 @@ VALIDATE: Final = "POST .../integrations/{org}/gcp/validate looks for its tables
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Who reads what. `project` is the one that the account works in."""
+    """Who reads what: a table, or what a query names. `project` is the one that the account works in."""
 
     account: str
-    table: RemoteTable
+    table: RemoteTable | None
     project: str
+
+    @property
+    def what(self) -> str:
+        return str(self.table) if self.table else "what source_query names"
+
+    @property
+    def datasets(self) -> str:
+        return f"the dataset {self.table.project}.{self.table.dataset}" if self.table else "every dataset that source_query names"
 
 
 @contextmanager
@@ -47,9 +55,9 @@ def fault_of(error: BaseException, reading: Reading) -> Fault:
     if reason in SLOW_DOWN or isinstance(error, exceptions.TooManyRequests):
         return Throttled(f"project {reading.project} has used up a quota of BigQuery: {said}", retry_after=QUOTA_SECONDS)
     if isinstance(error, exceptions.DeadlineExceeded | exceptions.RetryError | concurrent.futures.TimeoutError):
-        return Timeout(f"BigQuery did not give {reading.table} within BIGQUERY_JOB_SECONDS")
+        return Timeout(f"BigQuery did not give {reading.what} within BIGQUERY_JOB_SECONDS")
     if reason in BROKEN or isinstance(error, exceptions.ServerError):
-        return Unavailable(f"BigQuery failed within itself at {reading.table}: {said}")
+        return Unavailable(f"BigQuery failed within itself at {reading.what}: {said}")
     return _refusal(error, reason, said, reading)
 
 
@@ -63,35 +71,39 @@ def _no_token(error: RefreshError, account: str, said: str) -> Fault:
 
 
 def _refusal(error: BaseException, reason: str, said: str, reading: Reading) -> Fault:
-    account, table, project = reading.account, reading.table, reading.project
+    account, project = reading.account, reading.project
     if reason == "accessNotConfigured" or "has not been used in project" in said:
         return Rejected(f"the BigQuery API, or the BigQuery Storage API, is off in project {project}; enable both there: {said}")
     if reason == "bytesBilledLimitExceeded":
-        return Rejected(f"BigQuery would scan more than BIGQUERY_MAXIMUM_BYTES_BILLED for {table}; raise it: {said}")
+        return Rejected(f"BigQuery would scan more than BIGQUERY_MAXIMUM_BYTES_BILLED for {reading.what}; raise it: {said}")
     if isinstance(error, exceptions.Unauthorized):
         return Rejected(f"Google does not let {account} in: {said}. Make a new key of it")
     if reason == "accessDenied" or isinstance(error, exceptions.Forbidden):
-        return Rejected(f"{account} may not read {table}: {_role(said, reading)}. BigQuery says: {said}")
+        return Rejected(f"{account} may not read {reading.what}: {_role(said, reading)}. BigQuery says: {said}")
     if reason == "notFound" or isinstance(error, exceptions.NotFound):
-        return _absent(said, table)
-    return StepFailed(f"BigQuery refused a question about {table}: {said}")
+        return _absent(said, reading.table)
+    # the question about a table is ours, and what is wrong with it is too
+    refused = StepFailed(f"BigQuery refused a question about {reading.table}: {said}")
+    return refused if reading.table else Misconfigured(f"BigQuery refuses source_query: {said}")
 
 
 def _role(said: str, reading: Reading) -> str:
-    lowered, table, project = said.lower(), reading.table, reading.project
+    lowered, project = said.lower(), reading.project
     if "readsessions" in lowered:
         return f"grant it roles/bigquery.readSessionUser in project {project}"
     if "jobs.create" in lowered:
         return f"grant it roles/bigquery.jobUser in project {project}"
     if "tables." in lowered or "table " in lowered or "dataset " in lowered:
-        return f"grant it roles/bigquery.dataViewer on the dataset {table.project}.{table.dataset}"
+        return f"grant it roles/bigquery.dataViewer on {reading.datasets}"
     return (
-        f"it needs roles/bigquery.dataViewer on the dataset {table.project}.{table.dataset}, and roles/bigquery.jobUser and "
+        f"it needs roles/bigquery.dataViewer on {reading.datasets}, and roles/bigquery.jobUser and "
         f"roles/bigquery.readSessionUser in project {project}"
     )
 
 
-def _absent(said: str, table: RemoteTable) -> Fault:
+def _absent(said: str, table: RemoteTable | None) -> Fault:
+    if table is None:
+        return Missing(f"source_query names what is not there, or lies in another location than the rest of it: {said}")
     if "in location" in said:
         return Missing(f"{table} is not where its dataset was when it was looked at; {VALIDATE}. BigQuery says: {said}")
     return Missing(f"there is no table {table}; was the export switched to another dataset? {VALIDATE}")

@@ -9,11 +9,13 @@ from pathlib import Path
 from src.core.base.documents import Located, read_located, read_text
 from src.core.base.faults import Fault, Flaw, Misconfigured, Missing, Rejected
 from src.core.base.names import DOCUMENT, did_you_mean
+from src.core.pipeline.checks import StepCheck
 from src.core.pipeline.document import Pipeline
 from src.core.pipeline.graph import Graph
 from src.core.pipeline.inputs import input_flaw
 from src.core.pipeline.registry import Registry
 from src.core.pipeline.variables import config_flaws, declaration_flaws, fillable, kinds
+from src.core.step.context import ConfigChecker
 
 # Other YAML lies beside the pipelines (table facts, plans); this key tells them apart.
 MARK = re.compile(r"""^["']?pipeline["']?\s*:""", re.MULTILINE)
@@ -25,6 +27,8 @@ class Entry:
     document_id: str
     shown: str
     document: Pipeline
+    checks: tuple[StepCheck, ...] = ()
+    """Of steps whose config a run's variables have a part in."""
 
     @cached_property
     def graph(self) -> Graph:
@@ -111,10 +115,11 @@ def _entry(path: Path, relative: Path, shown: str, registry: Registry) -> Entry 
     if not DOCUMENT.fullmatch(document_id):
         raise Misconfigured("a pipeline is wrong", flaws=[Flaw("folders and files of pipelines are snake_case; rename it", file=shown)])
     located = read_located(path, Pipeline, shown)
-    flaws = [*_input_flaws(located), *_variable_flaws(located), *_step_flaws(located), *_processor_flaws(located, registry)]
+    checks: list[StepCheck] = []
+    flaws = [*_input_flaws(located), *_variable_flaws(located), *_step_flaws(located), *_processor_flaws(located, registry, checks)]
     if flaws:
         raise Misconfigured("a pipeline is wrong", flaws=flaws)
-    return Entry(document_id, shown, located.document)
+    return Entry(document_id, shown, located.document, tuple(check for check in checks if check.depends_on_the_run))
 
 
 def _input_flaws(located: Located[Pipeline]) -> Iterator[Flaw]:
@@ -150,13 +155,18 @@ def _step_flaws(located: Located[Pipeline]) -> Iterator[Flaw]:
         yield located.flaw(f"steps wait for each other: {' -> '.join(cycle)}", "steps", ids.index(cycle[0]), "depends_on")
 
 
-def _processor_flaws(located: Located[Pipeline], registry: Registry) -> Iterator[Flaw]:
+def _processor_flaws(located: Located[Pipeline], registry: Registry, checks: list[StepCheck]) -> Iterator[Flaw]:
     for index, step in enumerate(located.document.steps):
         try:
-            registry.resolve(step.ps_type)
+            processor = registry.resolve(step.ps_type)
         except Fault as wrong:
             # a processor that reads its folder when it is built says what is wrong there
             yield from wrong.flaws or [located.flaw(wrong.detail, "steps", index, "ps_type")]
+            continue
+        if isinstance(processor, ConfigChecker):
+            checks.append(StepCheck.of(located.document, step, processor))
+            for flaw in checks[-1].as_written():
+                yield located.flaw(flaw.message, "steps", index, "config", *(flaw.field.split(".") if flaw.field else ()))
 
 
 def _name_clashes(entries: Mapping[str, Entry]) -> Iterator[Flaw]:

@@ -44,6 +44,8 @@ def prepare(
     )
     for text, sql in entry.fillable:
         written(text, variables, sql=sql)
+    for check in entry.checks:
+        check.require(variables)
     return Prepared(taken, variables, mask.plain(_impersonal(entry, taken)), mask)
 
 

@@ -1,12 +1,12 @@
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from structlog.typing import FilteringBoundLogger
 
 from src.core.base.clock import Clock
-from src.core.base.faults import Timeout
+from src.core.base.faults import Flaw, Timeout
 from src.core.base.identity import Actor, Tenant
 from src.core.base.ids import Ids
 from src.core.base.settings import Settings
@@ -91,3 +91,21 @@ class Processor(Protocol):
     """A step's work. Built without arguments by its module's `get_engine()`."""
 
     async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlace:
+    """Where a step stands, for a processor that is asked about its config before any run."""
+
+    step_id: str
+    scope: Literal["platform", "organisation"]
+    steps: Mapping[str, str]
+    """The ps_type of every step of the document, in its order."""
+
+
+@runtime_checkable
+class ConfigChecker(Protocol):
+    """A processor that knows what is wrong with a config: it is asked when the service starts, and once more of what variables have made
+    of it when a run is accepted. A flaw's `field` is a place in the config."""
+
+    def check(self, step_config: StepConfig, place: StepPlace) -> Sequence[Flaw]: ...

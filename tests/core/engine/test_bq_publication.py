@@ -60,6 +60,18 @@ def place(bigquery_emulator, tmp_path) -> Iterator[Place]:
         yield Place(warehouse, proxy, client, tmp_path)
 
 
+def test_each_run_publishes_through_a_client_of_its_own(place):
+    warehouse = place.warehouse
+    with warehouse.publication(ACME, "run_1", Fence("one", 1)) as one, warehouse.publication(ACME, "run_2", Fence("two", 1)) as two:
+        one.append("costs", [row(MONDAY)])
+        two.append("costs", [row(TUESDAY)])
+        clients = [one._jobs.client, two._jobs.client, warehouse._clients.of(ACME).client]
+
+    assert len({id(client) for client in clients}) == 3
+    assert len({id(client._http) for client in clients}) == 3
+    assert len(stored(warehouse, ACME)) == 2
+
+
 def test_files_that_a_killed_process_left_go_when_as_old_as_its_tables(place):
     io = place.warehouse.io_folder(ACME)
     old, young, others = (io / name for name in ("x_staging_old", "x_staging_young", "old.csv"))

@@ -1,15 +1,17 @@
-"""From a billing export, or any table of its dataset, to a table of the organisation: `gcp.bq_etl`."""
+"""`gcp.bq_etl`: with `books` a billing export into books that close, without them a query that BigQuery runs at the source."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 import structlog
 
+from src.core.base.faults import Flaw
 from src.core.base.identity import Tenant
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
-from src.core.step.context import StepConfig, StepContext, StepResult
+from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
 from src.core.step.credentials import OpenCredential
+from src.core.step.etl.engine import QueryEngine
 from src.core.step.gcp_tables import PROVIDER, counting, opened_tables
 from src.core.step.source.engine import SourceEngine, SourceStep
 from src.core.step.source.port import Source
@@ -33,11 +35,18 @@ class BigQueryETLEngine:
     def __init__(self) -> None:
         self.settings = get_settings()
         self.logger = structlog.get_logger(__name__)
-        self.template_dir = self.settings.configs_dir / "gcp" / "bq_etl"
-        self.engine = SourceEngine.read(GoogleTables(), self.settings.configs_dir, self.template_dir)
+        configs = self.settings.configs_dir
+        self.template_dir = configs / "gcp" / "bq_etl"
+        self.engine = SourceEngine.read(GoogleTables(), configs, self.template_dir)
+        usual = (self.engine.facts.write_mode, self.engine.facts.rows_per_statement)
+        self.queries = QueryEngine.read(PROVIDER, configs, self.template_dir, self.engine.templates, usual)
+
+    def check(self, step_config: StepConfig, place: StepPlace) -> Sequence[Flaw]:
+        return () if step_config.get("books") else self.queries.check(step_config, place)
 
     async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:
-        return await blocking(self.engine.run, step_config, context)
+        engine = self.engine if step_config.get("books") else self.queries
+        return await blocking(engine.run, step_config, context)
 
 
 def get_engine() -> BigQueryETLEngine:

@@ -99,6 +99,7 @@ class SourceEngine:
 
     leaf: Leaf
     facts: EngineFacts
+    templates: Mapping[str, TableSchema]
     own: Ledgers
     books: Mapping[str, Books]
     views: Views
@@ -113,7 +114,7 @@ class SourceEngine:
             path.parent.relative_to(configs).as_posix(): Books.read(configs, path.parent, templates, own)
             for path in sorted((configs / leaf.name).rglob("books.yml"))
         }
-        return cls(leaf, facts, own, books, read_views(configs))
+        return cls(leaf, facts, templates, own, books, read_views(configs))
 
     def run(self, step_config: StepConfig, context: StepContext) -> StepResult:
         tenant, step = _tenant(context), _step(step_config, context)

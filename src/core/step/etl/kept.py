@@ -1,0 +1,44 @@
+"""Tables of an organisation's dataset that no query of a document may be written to."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict
+
+from src.core.base.documents import Document, read_document
+from src.core.step.onboarding import DatasetConfig
+
+HOUSEKEEPING = "x_"
+STAGED = frozenset({"incoming", "fetched"})  # what publications stage under; a table of that name would keep them from it
+ONBOARDING = Path("setup") / "organizations" / "onboarding" / "config.yml"
+
+
+class KeptTables(Document):
+    """The tables that a `books.yml` names, whatever it says of them."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    raw: dict[str, Any]
+    derived: dict[str, Any]
+
+
+def kept_tables(configs: Path) -> Mapping[str, str]:
+    """Each, in small letters as DuckDB compares them, with the file that says so."""
+    kept: dict[str, str] = {}
+    for path in sorted(configs.rglob("books.yml")):
+        shown = path.relative_to(configs.parent).as_posix()
+        books = read_document(path, KeptTables, shown)
+        views = (view.stem for view in (path.parent / "views").glob("*.sql"))
+        kept.update(dict.fromkeys(map(str.lower, (*books.raw, *books.derived, *views)), shown))
+    dataset = read_document(configs / ONBOARDING, DatasetConfig)
+    kept.update(dict.fromkeys(map(str.lower, [*dataset.tables, *dataset.views]), f"{configs.name}/{ONBOARDING.as_posix()}"))
+    return kept
+
+
+def table_flaw(name: str, kept: Mapping[str, str]) -> str | None:
+    if name.lower() in kept:
+        return f"{name} is kept by {kept[name.lower()]}; choose another table"
+    if name.lower().startswith(HOUSEKEEPING) or name.lower() in STAGED:
+        return f"{', '.join(sorted(STAGED))} and names that begin with {HOUSEKEEPING!r} are the pipeline's own; choose another table"
+    return None
