@@ -40,6 +40,7 @@ LONGEST_QUESTION: Final = 180.0  # seconds; jobs.query itself waits 200 at most,
 ONCE: Final = Retry(if_exception_type())  # the step is tried again as a whole: one layer retries
 GROUP_BYTES: Final = 32 * 1024 * 1024
 GROUP_ROWS: Final = 100_000
+COMPRESSION: Final = "lz4"  # written once and read once: zstd takes up to twice as long to write, for a twentieth of the room
 
 # Rows still in the streaming buffer are of __UNSTREAMED__ and of no day yet. A range of digits leaves it out, as it does __NULL__; the
 # day they then come to is listed in another version.
@@ -190,7 +191,7 @@ def _written(batches: Iterator[pa.RecordBatch], schema: pa.Schema, day: date, pa
     dated = LOAD_DAY not in schema.names
     whole = schema.append(pa.field(LOAD_DAY, pa.date32())) if dated else schema
     rows = 0
-    with closing(pq.ParquetWriter(path, whole, compression="zstd")) as writer:
+    with closing(pq.ParquetWriter(path, whole, compression=COMPRESSION)) as writer:
         for group in _groups(batches):
             table = pa.Table.from_batches(group, schema)
             if dated:
