@@ -29,7 +29,6 @@ from src.core.scheduler.board import Board
 from src.core.scheduler.claims import next_claim
 from src.core.scheduler.journal import LeasedJournal
 from src.core.scheduler.lease import Lease
-from src.core.step.sources import Sources
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DAY = Window.day(date(2026, 11, 19))
@@ -58,10 +57,6 @@ class Desk:
     @property
     def warehouse(self) -> Warehouse:
         raise AssertionError("nothing is published here")
-
-    @property
-    def sources(self) -> Sources:
-        raise AssertionError("nothing is read here")
 
 
 def prepared(url: str) -> None:

@@ -1,15 +1,13 @@
 """The one place where settings become parts. Server, command line and, later, workers are built from it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from src.core.base.clock import Clock, SystemClock
-from src.core.base.identity import Tenant
 from src.core.base.ids import Ids, SystemIds
-from src.core.base.secret import Secret
 from src.core.base.settings import Settings, use_settings
 from src.core.base.threads import blocking
 from src.core.crypto.vault import Vault, open_vault
@@ -20,34 +18,12 @@ from src.core.ledger.store import Ledger, Unit, open_ledger
 from src.core.pipeline.catalog import Catalog
 from src.core.pipeline.executor import AsyncPipelineExecutor
 from src.core.pipeline.journal import LedgerJournal
-from src.core.providers.export import BillingExport
 from src.core.providers.serving import check_providers
 from src.core.scheduler.worker import Worker
-from src.core.step.bigquery_export import open_export
-from src.core.step.sources import Sources
-from src.sandbox.gcp.export import FolderExport
 from src.sandbox.server import Sandbox
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class BigQuerySources:
-    """Where organisations' exports are read outside the sandbox."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-
-    def gcp_export(self, tenant: Tenant, credential: Secret, connection: Mapping[str, Any]) -> BillingExport:
-        return open_export(self._settings, tenant, credential, connection)
-
-
-class SandboxSources:
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
-
-    def gcp_export(self, tenant: Tenant, credential: Secret, connection: Mapping[str, Any]) -> BillingExport:  # noqa: ARG002 - the port names them
-        return FolderExport(self._sandbox.gcp, connection)
 
 
 @dataclass
@@ -68,10 +44,6 @@ class Parts:
             self.settings = self.settings.asking_at(self.sandbox.endpoints)
             # what a processor asks for is what the service runs with: no real key may go to a real provider from here
             use_settings(self.settings)
-
-    @cached_property
-    def sources(self) -> Sources:
-        return SandboxSources(self.sandbox) if self.sandbox else BigQuerySources(self.settings)
 
     def claim_warehouse(self) -> None:
         """At start-up, so that a second process is refused before it serves."""

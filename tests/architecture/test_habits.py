@@ -20,7 +20,9 @@ LOADS_BY_NAME = {
     "src/core/crypto/vault.py",
     "src/core/pipeline/registry.py",
     "src/core/engine/__init__.py",
+    "src/sandbox/gcp/provider.py",
     "src/sandbox/gcp/shelf.py",
+    "src/sandbox/gcp/storage.py",
     "src/sandbox/packages.py",
     "src/core/ledger/store.py",
 }

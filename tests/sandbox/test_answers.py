@@ -9,17 +9,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from src.sandbox.gcp.detailed import _shares
-from src.sandbox.gcp.export import FolderExport
 from src.sandbox.gcp.money import nanos, numeric
-from tests.sandbox.conftest import CONNECTION, DETAILED, EURO, STANDARD, TABLES, TODAY
+from tests.sandbox.conftest import DETAILED, EURO, STANDARD, TABLES, TODAY
 from tests.sandbox.recount import read, recount
 
 FIRST, LAST = date(2026, 10, 25), date(2026, 11, 16)
 
 
 @pytest.fixture(scope="module")
-def files(kept, tmp_path_factory):
-    export, into = FolderExport(kept.gcp, CONNECTION), tmp_path_factory.mktemp("files")
+def files(export, tmp_path_factory):
+    into = tmp_path_factory.mktemp("files")
     return {table: export.fetch(table, export.load_days(table, FIRST, LAST), into, lambda _: None) for table in TABLES}
 
 

@@ -73,7 +73,13 @@ class _Shown:
         self._bytes = count
 
 
-def open_export(settings: Settings, tenant: Tenant, credential: Secret, connection: Mapping[str, Any]) -> BigQueryExport:
+def open_reader(settings: Settings, tenant: Tenant, credential: Secret) -> RemoteTables:
+    """One for a run, whatever datasets it reads. Which addresses it asks is the platform's to say, never a credential's."""
     # labels group what is spent in the organisation's own project; a slug has no letter that a label may not have
     labels = {"service": "convergence", "org": str(tenant.org_slug)}
-    return BigQueryExport(open_tables(settings, credential, labels), str(connection.get("project")), str(connection.get("dataset")))
+    return open_tables(settings, credential, labels)
+
+
+def open_export(settings: Settings, tenant: Tenant, credential: Secret, connection: Mapping[str, Any]) -> BigQueryExport:
+    """`connection` is the metadata stored beside the credential: project, dataset, tables."""
+    return BigQueryExport(open_reader(settings, tenant, credential), str(connection.get("project")), str(connection.get("dataset")))

@@ -13,7 +13,6 @@ from src.core.base.settings import Settings
 from src.core.crypto.vault import Vault
 from src.core.engine.port import Warehouse
 from src.core.ledger.store import Ledger
-from src.core.step.sources import Sources
 
 StepConfig: TypeAlias = Mapping[str, Any]
 StepResult: TypeAlias = dict[str, Any]
@@ -34,8 +33,6 @@ class Services(Protocol):
     def vault(self) -> Vault: ...
     @property
     def warehouse(self) -> Warehouse: ...
-    @property
-    def sources(self) -> Sources: ...
 
 
 class Progress(Protocol):

@@ -1,7 +1,7 @@
 """Tables of Google's billing export as sources: which of them count, and how they are opened."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,6 +13,7 @@ from src.core.engine.port import RemoteRows
 from src.core.ledger.credentials import list_for
 from src.core.providers.export import BillingExport
 from src.core.providers.slices import Listing, OnBytes, Slice
+from src.core.step.bigquery_export import BigQueryExport, open_reader
 from src.core.step.context import StepContext
 from src.core.step.credentials import OpenCredential
 
@@ -61,13 +62,8 @@ def opened_tables(
     """Those that are named, or those that count; each with its dataset opened by the organisation's own credential."""
     place = (str(credential.connection.get("project")), str(credential.connection.get("dataset")))
     tables = [Table(*place, name) for name in named] or _counted(context, tenant, credential)
-    with ExitStack() as stack:
-        exports = {}
-        for project, dataset in sorted({(table.project, table.dataset) for table in tables}):
-            connection = {**credential.connection, "project": project, "dataset": dataset}
-            export = context.services.sources.gcp_export(tenant, credential.secret, connection)
-            exports[project, dataset] = stack.enter_context(closing(export))
-        yield [ExportTable(table, exports[table.project, table.dataset]) for table in tables]
+    with closing(open_reader(context.services.settings, tenant, credential.secret)) as reader:
+        yield [ExportTable(table, BigQueryExport(reader, table.project, table.dataset)) for table in tables]
 
 
 def counting(context: StepContext, tenant: Tenant) -> frozenset[str]:

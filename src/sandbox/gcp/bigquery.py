@@ -2,66 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from hashlib import md5
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from src.sandbox.gcp.books import FIRST_DAY
-from src.sandbox.gcp.schema import Field, columns
+from src.sandbox.gcp.problems import Failed, Json, Problem
+from src.sandbox.gcp.rights import require_dataset, require_table
+from src.sandbox.gcp.schema import fields_of
 from src.sandbox.gcp.tokens import Bearer
 from src.sandbox.gcp.worlds import DATASET, LOCATION, PROJECTS, table_names, usage_tables
 
 PAGE = 50
 BYTES_A_ROW = 900
 DETAILED_ROWS = 1.7  # rows of the detailed export for one of the standard one
-PRICING_COLUMNS = (
-    Field("export_time", "TIMESTAMP"),
-    Field("billing_account_id", "STRING"),
-    Field("sku", "RECORD", (Field("id", "STRING"),)),
-)
-Json = dict[str, Any]
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Google's error envelope."""
-
-    code: int
-    status: str
-    reason: str
-    message: str
-    domain: str = "global"
-
-    @property
-    def body(self) -> Json:
-        error = {"message": self.message, "domain": self.domain, "reason": self.reason}
-        if self.reason == "authError":
-            error |= {"location": "Authorization", "locationType": "header"}
-        return {"error": {"code": self.code, "message": self.message, "errors": [error], "status": self.status}}
-
-
-class Failed(Exception):
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.message)
-        self.problem = problem
-
-
-UNAUTHENTICATED = Problem(
-    401,
-    "UNAUTHENTICATED",
-    "authError",
-    "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential.",
-)
-NARROW_SCOPE = Problem(403, "PERMISSION_DENIED", "insufficientPermissions", "Request had insufficient authentication scopes.")
-RATE_LIMIT = Problem(
-    403,
-    "PERMISSION_DENIED",
-    "rateLimitExceeded",
-    "Exceeded rate limits: too many api requests per user per method for this user_method.",
-    "usageLimits",
-)
-UNAVAILABLE = Problem(503, "UNAVAILABLE", "backendError", "Visibility check was unavailable. Please retry the request.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +56,7 @@ class BigQuery:
         return _page("bigquery#datasetList", "datasets", listed, following)
 
     def tables(self, bearer: Bearer, project: str, dataset: str, paging: Paging) -> Json:
-        self._check_dataset(bearer, project, dataset, "bigquery.tables.list")
+        require_dataset(bearer, project, dataset, "bigquery.tables.list")
         names = table_names(project)
         page, following = paging.cut(names)
         listed = [
@@ -117,12 +72,10 @@ class BigQuery:
         return _page("bigquery#tableList", "tables", listed, following) | {"totalItems": len(names)}
 
     def table(self, bearer: Bearer, project: str, dataset: str, table: str) -> Json:
-        self._check_dataset(bearer, project, dataset, "bigquery.tables.get")
-        if table not in table_names(project):
-            raise Failed(Problem(404, "NOT_FOUND", "notFound", f"Not found: Table {project}:{dataset}.{table}"))
+        require_dataset(bearer, project, dataset, "bigquery.tables.get")
+        require_table(project, dataset, table)
         today = self._today()
         usage = usage_tables(project).get(table)
-        fields = tuple(columns(usage.kind, today - timedelta(days=1))) if usage else PRICING_COLUMNS
         # counted from the knob, not from the files: to ask for a table's facts must not make two years of them
         rows = (today - FIRST_DAY).days * 24 * self._rows_per_hour
         rows = int(rows * DETAILED_ROWS) if usage and usage.kind == "detailed" else rows
@@ -132,7 +85,7 @@ class BigQuery:
             "etag": md5(f"{table}|{today}".encode(), usedforsecurity=False).hexdigest(),
             **_reference(project, table),
             "type": "TABLE",
-            "schema": {"fields": [field.as_bigquery() for field in fields]},
+            "schema": {"fields": [field.as_bigquery() for field in fields_of(project, table, today)]},
             "timePartitioning": {"type": "DAY"},
             "numRows": str(rows),
             "numBytes": str(rows * BYTES_A_ROW),
@@ -141,13 +94,6 @@ class BigQuery:
             "lastModifiedTime": _milliseconds(today),
             "location": LOCATION,
         }
-
-    def _check_dataset(self, bearer: Bearer, project: str, dataset: str, permission: str) -> None:
-        if bearer.account.access != "granted" or (project in PROJECTS and project != bearer.account.project):
-            denied = f"Access Denied: Dataset {project}:{dataset}: Permission {permission} denied on dataset {project}:{dataset}"
-            raise Failed(Problem(403, "PERMISSION_DENIED", "accessDenied", f"{denied} (or it may not exist)."))
-        if project not in PROJECTS or dataset != DATASET:
-            raise Failed(Problem(404, "NOT_FOUND", "notFound", f"Not found: Dataset {project}:{dataset}"))
 
 
 def _reference(project: str, table: str) -> Json:

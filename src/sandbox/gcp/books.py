@@ -23,6 +23,7 @@ FIRST_DAY = date(2025, 1, 1)
 LOADS = ((3 * HOUR + 729, -6 * HOUR), (9 * HOUR + 871, 0), (15 * HOUR + 662, 6 * HOUR), (DAY - 3, 12 * HOUR))
 LOAD_HOURS = 6
 REWRITTEN_DAY, REWRITTEN_AFTER = 7, timedelta(days=5)
+PART_COMES_AFTER = (timedelta(days=1), timedelta(days=2), REWRITTEN_AFTER)
 LATE = ((2, 4), (3, 2), (6, 2))  # days late, rows
 LIST_PRICES_SINCE = date(2025, 3, 1)  # before that cost_at_list is empty
 INVOICE_DAY_STARTS = 8 * HOUR  # invoices cut their days in US Pacific; the sandbox knows no daylight saving

@@ -1,17 +1,42 @@
 import threading
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from pathlib import Path
 
 from src.core.base.faults import Missing
 from src.core.base.settings import SANDBOX_ROWS_PER_HOUR
 from src.sandbox.gcp.answers import Answers, count
-from src.sandbox.gcp.books import FIRST_DAY, Books, parts_there
+from src.sandbox.gcp.books import FIRST_DAY, PART_COMES_AFTER, Books, parts_there
 from src.sandbox.gcp.detailed import by_resource
 from src.sandbox.gcp.rows import Row
-from src.sandbox.gcp.shelf import Shelf
+from src.sandbox.gcp.shelf import Kept, Shelf
 from src.sandbox.gcp.worlds import DATASET, PROJECTS, BillingAccount, UsageTable, usage_tables
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A load day as it can be read at a certain time."""
+
+    shelf: Shelf
+    day: date
+    parts: int
+
+    @property
+    def kept(self) -> Kept:
+        return self.shelf.day(self.day, self.parts)
+
+    @property
+    def file(self) -> Path:
+        return self.shelf.file(self.day, self.parts)
+
+    @property
+    def modified(self) -> datetime:
+        """When its latest part came, at midnight."""
+        return datetime.combine(self.day + PART_COMES_AFTER[self.parts - 1], time(), UTC)
 
 
 class Exports:
@@ -33,6 +58,15 @@ class Exports:
                 self._shelves[table] = Shelf(self._folder, found, self._books(found.account))
             return self._shelves[table]
 
+    def partitions(self, project: str, table: str, first: date, last: date) -> list[Partition]:
+        """The days in this range, both ends included, that are over; the oldest first. A table without usage has none."""
+        today = self.today()
+        if table not in usage_tables(project):
+            return []
+        shelf, day, end = self.shelf(project, DATASET, table), max(first, FIRST_DAY), min(last, today - DAY)
+        days = (day + DAY * number for number in range((end - day).days + 1))
+        return [Partition(shelf, day, parts_there(day, today)) for day in days]
+
     def rows(self, table: str, first: date, last: date, as_of: date | None = None) -> Iterator[Row]:
         """Of the load days from `first` to `last`, both included, as they can be read on `as_of`."""
         found, seen = self._table(table), as_of or self.today()
@@ -40,7 +74,7 @@ class Exports:
         while day <= last:
             rows = self._books(found.account).rows(day, parts_there(day, seen))
             yield from by_resource(rows) if found.kind == "detailed" else rows
-            day += timedelta(days=1)
+            day += DAY
 
     def parts(self, table: str, day: date, as_of: date) -> Iterator[list[Row]]:
         """What one load day of a standard export grew by, each time it did."""

@@ -41,7 +41,9 @@ class Keys:
         """Its key's id, and what verifies what the key signs."""
         if account.name not in self._public:
             fields = json.loads(self.file(account.name).read_text())
-            key = load_pem_private_key(fields["private_key"].encode(), password=None).public_key()
+            # made here: to prove its primes again takes as long as all else that a start does
+            private = load_pem_private_key(fields["private_key"].encode(), None, unsafe_skip_rsa_key_validation=True)
+            key = private.public_key()
             if not isinstance(key, RSAPublicKey):
                 raise TypeError(f"the key of {account.name} is not an RSA key")
             self._public[account.name] = fields["private_key_id"], key

@@ -1,32 +1,53 @@
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 from threading import Event
+from typing import Protocol, cast
 
 from starlette.types import ASGIApp
 
 from src.core.base.clock import Clock
+from src.core.base.faults import Unavailable
 from src.core.base.settings import SANDBOX_ROWS_PER_HOUR
 from src.sandbox.gcp.answers import Answers
 from src.sandbox.gcp.bigquery import BigQuery
 from src.sandbox.gcp.exports import Exports
+from src.sandbox.gcp.gate import Gate, Trouble
 from src.sandbox.gcp.keys import Keys
-from src.sandbox.gcp.service import Service, Trouble
+from src.sandbox.gcp.queries import Queries
+from src.sandbox.gcp.service import Service
 from src.sandbox.gcp.shelf import Shelf
 from src.sandbox.gcp.tokens import Tokens
 from src.sandbox.gcp.traps import Trap, traps
 from src.sandbox.gcp.worlds import DEMO, SERVICE_ACCOUNTS
 
+# Loaded by name when the sandbox starts: a service without one never imports gRPC for it.
+STORAGE = "src.sandbox.gcp.storage"
+
+
+class Storage(Protocol):
+    url: str
+
+    def stop(self) -> None: ...
+
+
+class StorageModule(Protocol):
+    Storage: Callable[[Gate, Exports], Storage]
+
 
 class Gcp:
-    """Google Cloud as the sandbox knows it. `shelf` and `today` make it the source of a FolderExport."""
+    """Google Cloud as the sandbox knows it."""
 
     def __init__(self, folder: Path, clock: Clock, *, today: date | None = None, rows_per_hour: int = SANDBOX_ROWS_PER_HOUR) -> None:
         self._clock = clock
         self._today = today
         self._exports = Exports(folder / self.name, self.today, rows_per_hour)
         self._keys = Keys(folder / "credentials")
-        self._service = Service(Tokens(self._keys, clock), BigQuery(self.today, rows_per_hour))
+        tokens = Tokens(self._keys, clock)
+        self._gate = Gate(tokens)
+        self._service = Service(tokens, self._gate, BigQuery(self.today, rows_per_hour), Queries(self._exports))
+        self._storage: Storage | None = None
 
     @property
     def name(self) -> str:
@@ -37,16 +58,25 @@ class Gcp:
         return self._service.app
 
     def endpoints(self, base: str) -> Mapping[str, str]:
-        return {"gcp_token_url": f"{base}/token", "bigquery_url": base}
+        if self._storage is None:
+            raise Unavailable("the sandbox's BigQuery Storage API is not started")
+        return {"gcp_token_url": f"{base}/token", "bigquery_url": base, "bigquery_storage_url": self._storage.url}
 
     def prepare(self) -> None:
         self._keys.file(DEMO)
+        if self._storage is None:
+            self._storage = cast("StorageModule", import_module(STORAGE)).Storage(self._gate, self._exports)
 
     def prepare_more(self, stopping: Event) -> None:
+        """And stands by until the end, to stop what is not of the one HTTP server."""
         for name in SERVICE_ACCOUNTS:
             if stopping.is_set():
-                return
+                break
             self._keys.file(name)
+        stopping.wait()
+        if self._storage is not None:
+            self._storage.stop()
+            self._storage = None
 
     def today(self) -> date:
         return self._today or self._clock.now().date()
@@ -60,7 +90,7 @@ class Gcp:
 
     def trouble(self, kind: Trouble, times: int = 1) -> None:
         """Lets BigQuery's next answers be this failure. For tests; nobody can ask for it over HTTP."""
-        self._service.trouble(kind, times)
+        self._gate.trouble(kind, times)
 
     def answers(self, table: str, first: date, last: date, as_of: date | None = None) -> Answers:
         """What the load days from `first` to `last` come to, as they can be read on `as_of` (today when left out)."""

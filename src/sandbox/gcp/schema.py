@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from src.core.providers.export import ExportKind
+from src.sandbox.gcp.worlds import usage_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +85,16 @@ def columns(kind: ExportKind, day: date) -> Iterator[Field]:
     for column in COLUMNS:
         if (column.since is None or column.since <= day) and (kind == "detailed" or not column.detailed_only):
             yield column
+
+
+PRICING_COLUMNS = (
+    Field("export_time", "TIMESTAMP"),
+    Field("billing_account_id", "STRING"),
+    Field("sku", "RECORD", (Field("id", "STRING"),)),
+)
+
+
+def fields_of(project: str, table: str, today: date) -> tuple[Field, ...]:
+    """The columns that a table has on this day; a column that came later is NULL in the days before."""
+    usage = usage_tables(project).get(table)
+    return tuple(columns(usage.kind, today - timedelta(days=1))) if usage else PRICING_COLUMNS

@@ -1,8 +1,8 @@
 """The sandbox's Google Cloud over HTTP."""
 
-import threading
+import json
 from collections.abc import Callable
-from typing import Literal
+from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
@@ -10,33 +10,32 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
-from src.sandbox.gcp.bigquery import NARROW_SCOPE, PAGE, RATE_LIMIT, UNAUTHENTICATED, UNAVAILABLE, BigQuery, Failed, Json, Paging, Problem
-from src.sandbox.gcp.tokens import Bearer, Refused, Tokens
+from src.sandbox.gcp.bigquery import PAGE, BigQuery, Paging
+from src.sandbox.gcp.gate import Gate
+from src.sandbox.gcp.problems import Failed, Json, Problem
+from src.sandbox.gcp.queries import Queries
+from src.sandbox.gcp.tokens import READS_BIGQUERY, Bearer, Refused, Tokens
 
 LARGEST_FORM = 64 * 1024
 PROJECT = "/bigquery/v2/projects/{project}"
-TROUBLES = {"rateLimitExceeded": RATE_LIMIT, "unavailable": UNAVAILABLE}
-Trouble = Literal["rateLimitExceeded", "unavailable"]
+LARGEST_QUESTION = 10 * 1024 * 1024
 
 
 class Service:
-    def __init__(self, tokens: Tokens, bigquery: BigQuery) -> None:
+    def __init__(self, tokens: Tokens, gate: Gate, bigquery: BigQuery, queries: Queries) -> None:
         self._tokens = tokens
+        self._gate = gate
         self._bigquery = bigquery
-        self._lock = threading.Lock()
-        self._troubles: list[Problem] = []
+        self._queries = queries
         self.app = Router(
             [
                 Route("/token", self._token, methods=["POST"]),
+                Route(f"{PROJECT}/queries", self._query, methods=["POST"]),
                 Route(f"{PROJECT}/datasets", self._datasets),
                 Route(f"{PROJECT}/datasets/{{dataset}}/tables", self._tables),
                 Route(f"{PROJECT}/datasets/{{dataset}}/tables/{{table}}", self._table),
             ]
         )
-
-    def trouble(self, kind: Trouble, times: int) -> None:
-        with self._lock:
-            self._troubles += [TROUBLES[kind]] * times
 
     async def _token(self, request: Request) -> Response:
         body = await request.body()
@@ -58,24 +57,28 @@ class Service:
     async def _table(self, request: Request) -> Response:
         return self._answer(request, lambda bearer: self._bigquery.table(bearer, **request.path_params))
 
+    async def _query(self, request: Request) -> Response:
+        body = await request.body()
+        # days that nobody has asked for yet are made first, which takes its time
+        return await run_in_threadpool(
+            self._answer, request, lambda bearer: self._queries.ask(bearer, request.path_params["project"], _opened(body))
+        )
+
     def _answer(self, request: Request, ask: Callable[[Bearer], Json]) -> Response:
-        with self._lock:
-            trouble = self._troubles.pop(0) if self._troubles else None
-        if trouble is not None:
-            return JSONResponse(trouble.body, status_code=trouble.code)
         try:
-            return JSONResponse(ask(self._bearer(request)))
+            return JSONResponse(ask(self._gate.admit(request.headers.get("authorization", ""), READS_BIGQUERY)))
         except Failed as failed:
             return JSONResponse(failed.problem.body, status_code=failed.problem.code)
 
-    def _bearer(self, request: Request) -> Bearer:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        bearer = self._tokens.bearer(token) if scheme.lower() == "bearer" else None
-        if bearer is None:
-            raise Failed(UNAUTHENTICATED)
-        if not bearer.reads_bigquery:
-            raise Failed(NARROW_SCOPE)
-        return bearer
+
+def _opened(body: bytes) -> Json:
+    try:
+        found: Any = json.loads(body) if len(body) <= LARGEST_QUESTION else None
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise Failed(Problem(400, "INVALID_ARGUMENT", "parseError", "Parse Error"))
+    return found
 
 
 def _paging(request: Request) -> Paging:

@@ -11,7 +11,6 @@ from typing import Protocol, cast
 from uuid import uuid4
 
 from src.core.providers.export import ExportKind
-from src.core.providers.slices import Slice, day_slice
 from src.sandbox.gcp.books import Books
 from src.sandbox.gcp.detailed import by_resource
 from src.sandbox.gcp.rows import Row
@@ -20,7 +19,7 @@ from src.sandbox.gcp.worlds import UsageTable
 # Loaded by name: a service that never reads the export never imports pyarrow.
 PRESS = "src.sandbox.gcp.press"
 # Names the folder, so that files of another making are never taken for these. Raised with whatever changes a row.
-MAKING = 1
+MAKING = 2
 OWNER_ONLY = 0o700
 DIGEST_BYTES = 12
 
@@ -31,7 +30,8 @@ class Press(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    told: Slice
+    rows: int
+    bytes: int
     path: Path
 
 
@@ -57,15 +57,19 @@ class Shelf:
                     kept = self._kept[day, parts] = self._make(day, parts)
         return kept
 
-    def forget(self, day: date, parts: int) -> None:
-        """For a file that was taken from the folder behind our back."""
-        self._kept.pop((day, parts), None)
+    def file(self, day: date, parts: int) -> Path:
+        """To be read; made again if it was taken from the folder behind our back."""
+        path = self.day(day, parts).path
+        if not path.exists():
+            self._kept.pop((day, parts), None)
+            path = self.day(day, parts).path
+        return path
 
     def _look(self) -> None:
         if self._folder.exists():
             for path in self._folder.glob("*.parquet"):
-                day, parts, rows, digest = path.stem.split("_")
-                self._kept[date.fromisoformat(day), int(parts)] = _kept(path, date.fromisoformat(day), int(rows), digest)
+                day, parts, rows, _ = path.stem.split("_")
+                self._kept[date.fromisoformat(day), int(parts)] = Kept(int(rows), path.stat().st_size, path)
 
     def _make(self, day: date, parts: int) -> Kept:
         self._folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
@@ -77,12 +81,8 @@ class Shelf:
             path = draft.rename(self._folder / f"{day}_{parts}_{len(rows)}_{digest}.parquet")
         finally:
             draft.unlink(missing_ok=True)
-        return _kept(path, day, len(rows), digest)
+        return Kept(len(rows), path.stat().st_size, path)
 
     def _rows(self, day: date, parts: int) -> Sequence[Row]:
         rows = self._books.rows(day, parts)
         return list(by_resource(rows) if self.table.kind == "detailed" else rows)
-
-
-def _kept(path: Path, day: date, rows: int, digest: str) -> Kept:
-    return Kept(day_slice(day, rows, path.stat().st_size, digest), path)

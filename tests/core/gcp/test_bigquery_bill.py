@@ -7,7 +7,6 @@ from datetime import date
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -15,9 +14,8 @@ from src.core.base.secret import Secret
 from src.core.engine import open_tables
 from src.core.providers.export import BillingExport, Place
 from src.core.providers.slices import Slice
-from src.core.step.bigquery_export import BigQueryExport
+from src.core.step.bigquery_export import BigQueryExport, open_export
 from src.core.step.gcp_tables import Table
-from src.sandbox.gcp.export import FolderExport
 from src.sandbox.gcp.worlds import DOLLARS, detailed_table
 from tests.core.gcp.conftest import TODAY
 from tests.core.gcp.handmade import SCHEMA, Hand, load, row
@@ -171,13 +169,13 @@ async def test_a_bill_of_every_column_comes_through_bigquery_unchanged(tmp_path,
     first, last = date(2026, 11, 3), date(2026, 11, 4)
     with billing(tmp_path / "sandbox", TODAY, exports) as sandbox:
         assert sandbox.parts.sandbox is not None
-        folder = FolderExport(sandbox.parts.sandbox.gcp, {"project": table.project, "dataset": table.dataset})
-        files = folder.fetch(table.table, folder.load_days(table.table, first, last), tmp_path, lambda _count: None)
-        with source.client() as client:
-            rows = pa.concat_tables([pq.read_table(path) for path in files])
-            write(client, table.source, rows.append_column("load_day", pc.cast(rows["export_time"], pa.date32())))
+        key, connection = sandbox.parts.sandbox.service_account("demo"), {"project": table.project, "dataset": table.dataset}
         await sandbox.begin()
-        load(sandbox, first, last, Known(table, folder), late_days=0)
+        with closing(open_export(sandbox.parts.settings, sandbox.tenant, Secret(key), connection)) as export:
+            files = export.fetch(table.table, export.load_days(table.table, first, last), tmp_path, lambda _count: None)
+            load(sandbox, first, last, Known(table, export), late_days=0)
+        with source.client() as client:
+            write(client, table.source, pa.concat_tables([pq.read_table(path) for path in files]))
         expected = bill(sandbox)
     async with office(tmp_path / "streamed", sandbox=False, **source.settings) as here:
         with closing(opened(here, table, streamed=False)) as export:

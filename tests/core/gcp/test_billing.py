@@ -12,6 +12,7 @@ from src.core.base.secret import Secret
 from src.core.base.settings import use_settings
 from src.core.ledger import dq, tracking
 from src.core.processors.gcp.bq_etl import BigQueryETLEngine
+from src.core.step.bigquery_export import BigQueryExport
 from src.core.step.context import StepContext
 from src.sandbox.gcp.worlds import DOLLARS, EUROS, detailed_table, standard_table
 from tests.core.gcp.conftest import OCTOBER, TODAY
@@ -151,14 +152,18 @@ async def test_an_account_that_another_credential_reads_better_is_not_loaded(acm
 
 async def test_books_that_do_not_close_keep_the_old_window(october, monkeypatch):
     acme, before = october, state(october)
-    export = type(acme.parts.sources.gcp_export(acme.tenant, None, {"project": "sandbox-billing", "dataset": "billing_export"}))
-    listed = export.load_days
+    listed, fetched = BigQueryExport.load_days, BigQueryExport.fetch
 
     def one_row_more(self, table, since, until):
         days = listed(self, table, since, until)
-        return (*days[:-1], replace(days[-1], rows=days[-1].rows + 1))
+        return (*days[:-1], replace(days[-1], rows=(days[-1].rows or 0) + 1))
 
-    monkeypatch.setattr(export, "load_days", one_row_more)
+    def what_is_there(self, table, days, into, on_bytes):
+        wanted = {one.day for one in days}
+        return fetched(self, table, [one for one in listed(self, table, min(wanted), max(wanted)) if one.day in wanted], into, on_bytes)
+
+    monkeypatch.setattr(BigQueryExport, "load_days", one_row_more)
+    monkeypatch.setattr(BigQueryExport, "fetch", what_is_there)
     outcome = await acme.run(date(2026, 11, 1), TODAY)
 
     assert isinstance(outcome.fault, BooksNotClosed)

@@ -19,7 +19,6 @@ from src.core.pipeline.executor import AsyncPipelineExecutor
 from src.core.pipeline.journal import HeldJournal, Journal
 from src.core.pipeline.outcome import Outcome
 from src.core.pipeline.registry import Registry
-from src.core.step.sources import Sources
 from tests.fakes.processors.sample.scripted import Script
 
 REGISTRY = Registry("tests.fakes.processors")
@@ -78,10 +77,6 @@ class Bench:
     @property
     def warehouse(self) -> Warehouse:
         raise AssertionError("this test opened no warehouse")
-
-    @property
-    def sources(self) -> Sources:
-        raise AssertionError("this test opened no source")
 
 
 HEAD = """

@@ -33,7 +33,6 @@ from src.core.pipeline.journal import LedgerJournal
 from src.core.pipeline.registry import Registry
 from src.core.scheduler.acceptance import Accepted, accept
 from src.core.scheduler.worker import Worker
-from src.core.step.sources import Sources
 from tests.contract.ledger.samples import org
 from tests.fakes.processors.sample.staged import STAGES, Stage
 
@@ -196,10 +195,6 @@ class Floor:
     @property
     def vault(self) -> Vault:
         raise AssertionError("this test opened no vault")
-
-    @property
-    def sources(self) -> Sources:
-        raise AssertionError("this test reads from nowhere")
 
     def tenant(self, slug: str = "acme", plan: Plan = WIDE, *, dataset: bool = False) -> Tenant:
         if slug not in self.tenants:
