@@ -17,6 +17,7 @@ import structlog
 from src.core.step.books.axis import Used
 from src.sandbox.gcp.traps import Trap
 from tests.core.gcp.handmade import Restated, load_from, row
+from tests.core.step.source.acme import Acme, Delivered, configured, used
 from tests.fakes.billing import Billing, billing
 
 FIRST, EARLY, TODAY = date(2026, 8, 1), date(2026, 9, 9), date(2026, 11, 20)
@@ -30,6 +31,7 @@ WHERE (@currency IS NULL OR currency = @currency)
   AND (@label IS NULL OR STRPOS(labels, @label) > 0)"""
 COMPLETE = "SELECT COALESCE(SUM(billed_cost), 0) AS billed FROM x_cost_daily WHERE usage_date = @day AND completeness = 'complete'"
 HALF = 3.69
+DELIVERED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,37 @@ def restated(here: Billing) -> Answer:
     return Answer(Trap("half a day", what, shortcut, Decimal(0), Decimal(str(HALF)), "billed"), Decimal(told["billed"]))
 
 
+def taken_back(here: Billing) -> Answer:
+    """A day is told, read, and taken back by its source before it has settled. What of it is called complete?"""
+    day, axis = date(2026, 11, 10), Used(restates=3)
+    source = Restated("takes back", [row(day, HALF), row(date(2026, 11, 11))])
+    here.clock.today = date(2026, 11, 12)
+    load_from(here, day, day, source, axis=axis)
+    del source.rows[0]
+    here.clock.today = date(2026, 11, 20)
+    load_from(here, day, day, source, axis=axis)
+    [told] = here.ask(COMPLETE, day=day)
+    what, shortcut = "a day that its source took back", "only what is listed is replaced"
+    return Answer(Trap("taken back", what, shortcut, Decimal(0), Decimal(str(HALF)), "billed"), Decimal(told["billed"]))
+
+
+def undelivered(here: Billing) -> Answer:
+    """Of two accounts one never delivers a month between two that it does. What of that month is called complete?"""
+    acme = Acme(here, configured(here, "{period: {closing_day: 10}}"))
+    one, other = Delivered(), Delivered(name="other")
+    for month, day in (("2026-10", date(2026, 10, 5)), ("2026-11", date(2026, 11, 5)), ("2026-12", date(2026, 12, 5))):
+        one.deliver(month, "closed", used(day))
+        if month != "2026-11":
+            other.deliver(month, "closed", used(day, 300))
+    here.clock.today = date(2027, 1, 20)
+    acme.load(date(2026, 10, 1), date(2026, 12, 31), one, other)
+    [told] = here.ask(COMPLETE, day=date(2026, 11, 5))
+    [whole] = here.ask(COMPLETE, day=date(2026, 12, 5))
+    assert whole["billed"] == DELIVERED, "what was delivered is complete"
+    what, shortcut = "a month that one of two accounts did not deliver", "what is not listed is nothing"
+    return Answer(Trap("not delivered", what, shortcut, Decimal(0), Decimal(1), "billed"), Decimal(told["billed"]))
+
+
 def said(here: Billing, trap: Trap) -> Decimal:
     where = dict(trap.where)
     env = where.pop("labels.env", None)
@@ -91,7 +124,7 @@ def main() -> int:
         found = asyncio.run(answers(here))
     with tempfile.TemporaryDirectory(prefix="traps-") as folder, billing(Path(folder), TODAY) as here:
         asyncio.run(here.begin())
-        found.append(restated(here))
+        found += [restated(here), taken_back(here), undelivered(here)]
     wrong = sum(not one.right for one in found)
     print(f"{shown(found)}\n\n{len(found)} traps, load days {FIRST} to {LAST}: {len(found) - wrong} right, {wrong} wrong")  # noqa: T201 - its purpose
     return 1 if wrong else 0

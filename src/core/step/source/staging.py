@@ -109,15 +109,18 @@ def gathered(to_read: Sequence[ToRead], into: Path, context: StepContext, tenant
         context.progress(bytes_done=done, bytes_total=total, doing="reading the source")
 
     batches = []
-    for one, place in zip(to_read, places, strict=True):
+    for number, (one, place) in enumerate(zip(to_read, places, strict=True)):
+        # two sources may well give a file the same name
+        own = into / str(number)
+        own.mkdir()
         for slices in grouped(one.slices, rows_at_once) if one.source.marks else ((each,) for each in one.slices):
             context.still_wanted()
             if place:
                 batches.append(Batch(one.source, slices, replace(place, days=tuple(part.first for part in slices))))
             elif at_once:
-                batches.append(Batch(one.source, slices, _brought(one.source, slices, into, on_bytes)))
+                batches.append(Batch(one.source, slices, _brought(one.source, slices, own, on_bytes)))
             else:
-                batches.append(Batch(one.source, slices, partial(_brought_for, one.source, slices, into, on_bytes)))
+                batches.append(Batch(one.source, slices, partial(_brought_for, one.source, slices, own, on_bytes)))
     return batches
 
 
