@@ -32,7 +32,7 @@ from src.core.providers.export import Place
 from src.core.providers.slices import OnBytes, Slice, day_slice
 from src.core.step.context import StepContext
 from src.core.step.gcp_tables import ExportTable, Table
-from src.core.step.source.engine import SourceStep
+from src.core.step.source.config import SourceStep
 
 MEMORY, THREADS = "4GB", 2
 ROOT = Path(__file__).resolve().parents[1]

@@ -61,5 +61,5 @@ async def test_what_was_said_and_is_not_asked_for_is_refused(frugal: House, goog
     answer = await post(frugal, "setup", {"credential": json.dumps(service_account()), **given})
 
     assert problem(answer, 422, "rejected")["errors"] == [{"message": "is not taken: gcp has none", "field": field}]
-    assert answer.json()["detail"] == f"gcp takes no {field}; leave it out"
+    assert answer.json()["detail"] == f"gcp takes no {field}; leave that out"
     assert google.asked == []

@@ -50,7 +50,7 @@ def handed_on(asked: Mapping[str, Input], given: Mapping[str, Any], unsaid: Mapp
     """Of what a route has for every document what this one asks for. `unsaid` is what the route has where its caller said nothing."""
     flaws = [Flaw(f"is not taken: {taker} has none", field=name) for name in given if name not in asked and given[name] != unsaid.get(name)]
     if flaws:
-        raise Rejected(f"{taker} takes no {' and no '.join(str(flaw.field) for flaw in flaws)}; leave it out", flaws=flaws)
+        raise Rejected(f"{taker} takes no {' and no '.join(str(flaw.field) for flaw in flaws)}; leave that out", flaws=flaws)
     return {name: value for name, value in given.items() if name in asked}
 
 

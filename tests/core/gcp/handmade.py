@@ -22,7 +22,7 @@ from src.core.providers.slices import Listing, OnBytes, Slice, day_slice
 from src.core.step.books.axis import Axis
 from src.core.step.context import StepContext
 from src.core.step.gcp_tables import ExportTable, Table
-from src.core.step.source.engine import SourceStep
+from src.core.step.source.config import SourceStep
 from src.core.step.source.loading import Published
 from src.core.step.source.port import Source
 from tests.fakes.billing import ROOT, Billing

@@ -202,6 +202,6 @@ def test_of_what_a_route_has_a_document_is_handed_what_it_asks_for():
 
     assert handed_on(ASKED, {"plan": "FREE", "extra": {}}, unsaid, "acme") == {"plan": "FREE", "extra": {}}
     assert handed_on({"slug": ASKED["slug"]}, {"slug": "s", "plan": "FREE", "extra": {}}, unsaid, "acme") == {"slug": "s"}
-    with pytest.raises(Rejected, match="acme takes no plan and no extra; leave it out") as caught:
+    with pytest.raises(Rejected, match="acme takes no plan and no extra; leave that out") as caught:
         handed_on({}, {"plan": "SCALE", "extra": {"a": 1}}, unsaid, "acme")
     assert [flaw.field for flaw in caught.value.flaws] == ["plan", "extra"]

@@ -13,7 +13,8 @@ from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
 from src.core.step.credentials import OpenCredential
 from src.core.step.etl.engine import QueryEngine
 from src.core.step.gcp_tables import PROVIDER, counting, opened_tables
-from src.core.step.source.engine import SourceEngine, SourceStep
+from src.core.step.source.config import SourceStep
+from src.core.step.source.engine import SourceEngine
 from src.core.step.source.port import Source
 
 
@@ -42,7 +43,8 @@ class BigQueryETLEngine:
         self.queries = QueryEngine.read(PROVIDER, configs, self.template_dir, self.engine.templates, usual)
 
     def check(self, step_config: StepConfig, place: StepPlace) -> Sequence[Flaw]:
-        return () if step_config.get("books") else self.queries.check(step_config, place)
+        engine = self.engine if step_config.get("books") else self.queries
+        return engine.check(step_config, place)
 
     async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:
         engine = self.engine if step_config.get("books") else self.queries

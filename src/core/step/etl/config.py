@@ -15,7 +15,7 @@ from src.core.step.etl.kept import table_flaw
 from src.core.step.etl.query import query_flaws
 
 WriteMode: TypeAlias = Literal["append", "overwrite", "truncate"]
-WITH_BOOKS = frozenset({"source_tables", "late_days", "reload"})
+WITH_BOOKS = frozenset({"source_tables", "late_days", "reload", "stage", "staged_by"})
 
 
 class EtlStep(Document):

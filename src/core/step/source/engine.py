@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field
 
 from src.core.base.documents import Document, read_document
 from src.core.base.facts import TableFacts
@@ -27,8 +27,9 @@ from src.core.step.books.coverage import KnownSlices
 from src.core.step.books.questions import Reload
 from src.core.step.books.rules import Books, Ledgers, Raw
 from src.core.step.books.shared_views import Views, read_views
-from src.core.step.context import StepConfig, StepContext, StepResult
+from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
 from src.core.step.credentials import OpenCredential
+from src.core.step.source.config import SourceStep, read_step, step_flaws
 from src.core.step.source.load import already_published, prepare, publish, track
 from src.core.step.source.loading import Closed, Destination, Loading, Published, SourceStates
 from src.core.step.source.planning import Planned, planned
@@ -39,7 +40,6 @@ from src.core.step.variables import bind_sql
 
 ROWS_PER_STATEMENT = 4_000_000
 LISTINGS = 3  # how often a listing is asked again because the source changed under it
-ASKED = ("late_days", "reload")  # inputs of a run that stand above the step's config
 
 
 class EngineFacts(Document):
@@ -48,32 +48,6 @@ class EngineFacts(Document):
     write_mode: Literal["append", "overwrite", "truncate"] = "overwrite"
     rows_per_statement: int = Field(default=ROWS_PER_STATEMENT, ge=1)
     templates: dict[str, TableFacts] = Field(default_factory=dict)
-
-
-class SourceStep(Document):
-    """The `config` of a step."""
-
-    books: str
-    source_query: str | None = None
-    destination_table: str | None = None
-    schema_template: str | None = None
-    write_mode: Literal["overwrite"] | None = None
-    source_tables: tuple[str, ...] = ()
-    credential_name: str | None = None
-    credential_from: str | None = None
-    late_days: int | None = Field(default=None, ge=0, le=120)
-    reload: bool = False
-    rows_per_statement: int | None = Field(default=None, ge=1)
-    stage: bool = False
-    staged_by: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if bool(self.staged_by) == bool(self.destination_table):
-            raise ValueError("name the `destination_table` of what is read, or the steps it was `staged_by`")
-        if self.staged_by and (self.stage or self.source_query):
-            raise ValueError("a step that publishes what others have staged takes neither `stage` nor `source_query`")
-        return self
 
 
 class Leaf(Protocol):
@@ -116,8 +90,22 @@ class SourceEngine:
         }
         return cls(leaf, facts, templates, own, books, read_views(configs))
 
+    def check(self, step_config: StepConfig, place: StepPlace) -> list[Flaw]:
+        """What is wrong with a step's config, before any run of it."""
+        flaws = step_flaws(step_config, place)
+        books = self.books.get(str(step_config.get("books")))
+        if books is None:
+            return [*flaws, Flaw(f"there is no configs/{step_config.get('books')}/books.yml", "books")]
+        table = step_config.get("destination_table")
+        if table is not None and table not in books.raw:
+            return [*flaws, Flaw(f"is no table of raw rows of these books{did_you_mean(str(table), books.raw)}", "destination_table")]
+        template, given = step_config.get("schema_template"), table and books.raw[table].template
+        if template is not None and template != given:
+            flaws.append(Flaw(f"{table} has the columns of template {given!r}", "schema_template"))
+        return flaws
+
     def run(self, step_config: StepConfig, context: StepContext) -> StepResult:
-        tenant, step = _tenant(context), _step(step_config, context)
+        tenant, step = _tenant(context), read_step(step_config, context)
         before = already_published(context, tenant)
         if before is not None:
             context.log.info("publication.found", manifest=before["manifest_id"])
@@ -243,15 +231,6 @@ def _destination(raw: Raw, asked: str | None, context: StepContext) -> Destinati
 
 def _calendar(context: StepContext, books: Books) -> Calendar:
     return Calendar(context.services.clock.now().date(), books.axis)
-
-
-def _step(config: StepConfig, context: StepContext) -> SourceStep:
-    try:
-        asked = {name: context.inputs[name] for name in ASKED if context.inputs.get(name) is not None}
-        return SourceStep.model_validate({**config, **asked})
-    except ValidationError as wrong:
-        flaws = [Flaw(error["msg"], ".".join(str(part) for part in error["loc"])) for error in wrong.errors(include_url=False)]
-        raise Misconfigured(f"the config of step {context.step_id} is wrong", flaws=flaws) from None
 
 
 def _reload(raw: Raw, plan: Planned, known: KnownSlices) -> Reload:

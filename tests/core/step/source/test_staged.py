@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from src.core.base.faults import Misconfigured
-from src.core.step.source.engine import SourceStep
+from src.core.step.source.config import SourceStep
 from src.core.step.source.staging import clear_leftovers
 from tests.core.step.source.acme import READ, Acme, Delivered, configured, used
 from tests.fakes.billing import Billing
