@@ -21,6 +21,7 @@ LOADS_BY_NAME = {
     "src/core/pipeline/registry.py",
     "src/core/engine/__init__.py",
     "src/sandbox/gcp/provider.py",
+    "src/sandbox/gcp/queries.py",
     "src/sandbox/gcp/shelf.py",
     "src/sandbox/gcp/storage.py",
     "src/sandbox/packages.py",

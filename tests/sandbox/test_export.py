@@ -74,7 +74,7 @@ def test_a_day_that_was_kept_is_what_a_new_sandbox_makes(tmp_path):
     assert len(first) == 3
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.dates(date(2024, 12, 1), date(2026, 12, 31)), st.integers(-3, 6))
 def test_load_days_are_the_days_of_the_range_that_are_over(export, since, length):
     found = export.load_days(STANDARD, since, since + DAY * length)
@@ -150,7 +150,7 @@ def test_fetching_tells_bytes_and_names_files_apart(export, tmp_path):
 def test_a_file_taken_away_is_made_again(tmp_path):
     with sandboxed(tmp_path / "sandbox", HeldClock()) as sandbox, closing(opened(sandbox)) as export:
         listed = export.load_days(EURO, TODAY - DAY, TODAY)
-        for file in (tmp_path / "sandbox").rglob("*.parquet"):
+        for file in (tmp_path / "sandbox").rglob("*.arrow"):
             file.unlink()
 
         (path,) = export.fetch(EURO, listed, tmp_path, unread)
@@ -168,7 +168,7 @@ def test_threads_that_ask_at_once_get_one_file(tmp_path):
         )
 
     assert len(set(answers)) == 1
-    assert len(list((tmp_path / "sandbox").rglob("*.parquet"))) == 2
+    assert len(list((tmp_path / "sandbox").rglob("*.arrow"))) == 2
     assert not list((tmp_path / "sandbox").rglob("*.draft"))
 
 

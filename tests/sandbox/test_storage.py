@@ -16,7 +16,7 @@ from google.cloud.bigquery_storage_v1.types import DataFormat, ReadSession
 
 from src.core.base.google_access import grpc_channel
 from src.core.engine.bq_access import FULL, ONCE, READ_ONLY, Key
-from src.sandbox.gcp.sessions import BATCH_ROWS
+from src.sandbox.gcp.press import BATCH_ROWS
 from src.sandbox.server import Sandbox
 from tests.sandbox.conftest import DETAILED, STANDARD, TODAY, HeldClock, sandboxed
 

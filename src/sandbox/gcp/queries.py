@@ -1,12 +1,14 @@
-"""jobs.query: what a table's partitions are, answered from what is known of them."""
+"""jobs.query: what a table's partitions are, told from what is known of them; any other question is run."""
 
 import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from importlib import import_module
+from typing import Any, Protocol, cast
 
+from src.sandbox.gcp.cells import row
 from src.sandbox.gcp.exports import Exports, Partition
 from src.sandbox.gcp.problems import Failed, Json, Problem
 from src.sandbox.gcp.rights import require_dataset, require_work
@@ -14,7 +16,8 @@ from src.sandbox.gcp.schema import Field
 from src.sandbox.gcp.tokens import Bearer
 from src.sandbox.gcp.worlds import LOCATION
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Loaded by name for the first question that wants it: it imports DuckDB and the dialect.
+SQL = "src.sandbox.gcp.sql"
 PARTITIONS = re.compile(
     r"SELECT (?P<columns>\w+(?:, ?\w+)*) FROM `?(?P<project>[a-z0-9-]+)`?\.`?(?P<dataset>\w+)`?\.`?INFORMATION_SCHEMA`?\.`?PARTITIONS`? "
     r"WHERE table_name = @(?P<table>\w+) AND partition_id BETWEEN @(?P<first>\w+) AND @(?P<last>\w+)(?: ORDER BY partition_id)?",
@@ -43,6 +46,19 @@ class Question:
         return {str(one.get("name")): str(one.get("parameterValue", {}).get("value")) for one in self.parameters}
 
 
+class Answer(Protocol):
+    @property
+    def fields(self) -> Sequence[Json]: ...
+    @property
+    def rows(self) -> Sequence[Json]: ...
+
+
+class SqlModule(Protocol):
+    def answered(
+        self, exports: Exports, bearer: Bearer, project: str, text: str, parameters: Sequence[Json], *, dry: bool, whole: bool
+    ) -> Answer: ...
+
+
 class Queries:
     def __init__(self, exports: Exports) -> None:
         self._exports = exports
@@ -52,11 +68,15 @@ class Queries:
         question = _question(body)
         found = PARTITIONS.fullmatch(" ".join(question.sql.split()))
         if found is None:
-            raise invalid("the sandbox answers questions about INFORMATION_SCHEMA.PARTITIONS as the service asks them, and no other")
+            sql = cast("SqlModule", import_module(SQL))
+            told = sql.answered(
+                self._exports, bearer, project, question.sql, question.parameters, dry=question.dry, whole=question.whole_microseconds
+            )
+            return _told(project, told.fields, told.rows, question)
         require_dataset(bearer, found["project"], found["dataset"], "bigquery.tables.get")
-        rows = [] if question.dry else list(self._partitions(found, question))
-        fields = [Field(name, FACTS[name][0]) for name in _columns(found["columns"])]
-        return answer(project, fields, rows, question)
+        fields = [Field(name, FACTS[name][0]).as_bigquery() for name in _columns(found["columns"])]
+        rows = () if question.dry else self._partitions(found, question)
+        return _told(project, fields, [row(one, whole=question.whole_microseconds) for one in rows], question)
 
     def _partitions(self, found: re.Match[str], question: Question) -> Iterator[list[object]]:
         given, columns = question.texts, _columns(found["columns"])
@@ -68,27 +88,17 @@ class Queries:
             yield [FACTS[name][1](one) for name in columns]
 
 
-def answer(project: str, fields: list[Field], rows: list[list[object]], question: Question) -> Json:
+def _told(project: str, fields: Sequence[Json], rows: Sequence[Json], question: Question) -> Json:
     job = {} if question.dry else {"jobId": f"job_{secrets.token_urlsafe(20)}"}
     told = {
         "kind": "bigquery#queryResponse",
-        "schema": {"fields": [field.as_bigquery() for field in fields]},
+        "schema": {"fields": fields},
         "jobReference": {"projectId": project, "location": LOCATION, **job},
         "totalBytesProcessed": "0",
         "jobComplete": True,
         "cacheHit": False,
     }
-    if question.dry:
-        return told
-    cells = [{"f": [{"v": cell(value, whole=question.whole_microseconds)} for value in row]} for row in rows]
-    return told | {"totalRows": str(len(rows)), "rows": cells}
-
-
-def cell(value: object, *, whole: bool) -> str | None:
-    if isinstance(value, datetime):
-        micros = (value - EPOCH) // (datetime.resolution)
-        return str(micros) if whole else repr(micros / 1_000_000)
-    return None if value is None else str(value)
+    return told if question.dry else told | {"totalRows": str(len(rows)), "rows": rows}
 
 
 def invalid(message: str) -> Failed:

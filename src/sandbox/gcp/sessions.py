@@ -9,7 +9,6 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from google.cloud.bigquery_storage_v1.types import (
     ArrowRecordBatch,
     ArrowSchema,
@@ -30,7 +29,6 @@ from src.sandbox.gcp.rights import require_rows, require_work
 from src.sandbox.gcp.schema import fields_of
 from src.sandbox.gcp.tokens import Bearer
 
-BATCH_ROWS: Final = 2_000
 KEPT: Final = 1_000  # sessions; Google keeps one for six hours
 PARENT: Final = re.compile(r"projects/(?P<project>[^/]+)")
 TABLE: Final = re.compile(r"projects/(?P<project>[^/]+)/datasets/(?P<dataset>[^/]+)/tables/(?P<table>[^/]+)")
@@ -126,11 +124,11 @@ def _schema(project: str, table: str, today: date, selected: Sequence[str]) -> p
 
 def _batches(session: _Session) -> Iterator[pa.RecordBatch]:
     for day in session.days:
-        # in order, and no more of a file at once than the batches need
-        with pq.ParquetFile(day.file, pre_buffer=False) as file:
-            there = {*file.schema_arrow.names}
-            for batch in file.iter_batches(BATCH_ROWS, columns=[name for name in session.schema.names if name in there], use_threads=False):
-                yield _whole(batch, session.schema)
+        # mapped: no more of a file is held than the batch that is read
+        with pa.memory_map(str(day.file)) as file:
+            reader = pa.ipc.open_file(file)
+            for number in range(reader.num_record_batches):
+                yield _whole(reader.get_batch(number), session.schema)
 
 
 def _whole(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

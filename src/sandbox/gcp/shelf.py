@@ -1,4 +1,4 @@
-"""Load days as Parquet files in a folder: made when first asked for, kept under a name that says what is in them."""
+"""Load days as Arrow files in a folder: made when first asked for, kept under a name that says what is in them."""
 
 import threading
 from collections.abc import Sequence
@@ -67,7 +67,7 @@ class Shelf:
 
     def _look(self) -> None:
         if self._folder.exists():
-            for path in self._folder.glob("*.parquet"):
+            for path in self._folder.glob("*.arrow"):
                 day, parts, rows, _ = path.stem.split("_")
                 self._kept[date.fromisoformat(day), int(parts)] = Kept(int(rows), path.stat().st_size, path)
 
@@ -78,7 +78,7 @@ class Shelf:
         try:
             cast("Press", import_module(PRESS)).press(rows, self.table.kind, day, draft)
             digest = blake2b(draft.read_bytes(), digest_size=DIGEST_BYTES).hexdigest()
-            path = draft.rename(self._folder / f"{day}_{parts}_{len(rows)}_{digest}.parquet")
+            path = draft.rename(self._folder / f"{day}_{parts}_{len(rows)}_{digest}.arrow")
         finally:
             draft.unlink(missing_ok=True)
         return Kept(len(rows), path.stat().st_size, path)

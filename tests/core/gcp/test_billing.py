@@ -78,7 +78,7 @@ async def test_running_a_window_twice_leaves_what_running_it_once_leaves(october
 
 
 async def test_the_order_of_windows_does_not_matter(acme, tmp_path, onboarded):
-    windows = (date(2026, 9, 21), date(2026, 9, 30)), (date(2026, 10, 1), date(2026, 10, 10)), (date(2026, 11, 11), TODAY)
+    windows = (date(2026, 9, 26), date(2026, 9, 30)), (date(2026, 10, 1), date(2026, 10, 5)), (date(2026, 11, 16), TODAY)
     for window in windows:
         await acme.load(*window)
     forward = state(acme)
