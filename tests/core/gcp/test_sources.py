@@ -1,5 +1,7 @@
 """Several sources of one organisation, and sources that are odd."""
 
+import csv
+import io
 import shutil
 from datetime import date, timedelta
 from decimal import Decimal
@@ -11,7 +13,9 @@ from pydantic import ValidationError
 
 from src.core.base.faults import BooksNotClosed, Misconfigured, QualityFailed, Rejected
 from src.core.base.settings import get_settings, use_settings
+from src.core.costs.tables import table_file
 from src.core.step.books.axis import Used
+from tests.core.costs.bills import reader
 from tests.core.gcp.conftest import TODAY
 from tests.core.gcp.handmade import Hand, Restated, connect, load, load_from, row, said
 from tests.fakes.billing import Billing
@@ -70,10 +74,11 @@ async def test_what_was_told_at_each_publication_can_still_be_asked(bare: Billin
     ended = bare.ask("SELECT told_until, superseded_by, COUNT(*) AS n FROM gcp_cost_daily_before GROUP BY 1, 2 ORDER BY 1")
     # the second load takes over from the 6th, the third takes that back, the fourth changes nothing, the fifth corrects one day
     assert [(one["told_until"], one["n"]) for one in ended] == [(moments[1], 4), (moments[2], 4), (moments[4], 1)]
-    runs = bare.ask("SELECT published_at, pipeline_logging_id FROM x_load_manifests")
-    assert {(one["published_at"], one["pipeline_logging_id"]) for one in runs} >= {
-        (one["told_until"], one["superseded_by"]) for one in ended
-    }
+    runs = {one["published_at"]: one["pipeline_logging_id"] for one in bare.ask("SELECT * FROM x_load_manifests")}
+    assert {one["told_until"]: one["superseded_by"] for one in ended}.items() <= runs.items()
+    asked = reader(bare.parts.warehouse, bare.tenant)
+    served = b"".join(table_file(asked, "gcp_cost_daily_before", day(2), day(6), "csv")).decode()
+    assert sorted(one["usage_date"] for one in csv.DictReader(io.StringIO(served))) == ["2026-11-02", "2026-11-06", "2026-11-06"]
 
 
 def rows_of(bare: Billing) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -47,8 +48,6 @@ Row = tuple[str | None, int | None]
 """Model and tokens."""
 Told = dict[date, Counter[Row]]
 FIRST = date(2024, 1, 1)
-DAYS = 800
-MOMENTS = 5
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 
@@ -63,6 +62,10 @@ class Kept:
     since: dict[date, dict[Row, datetime | None]] = field(default_factory=dict)
     told: Told = field(default_factory=dict)
     before: Counter[tuple[date, Row, datetime | None, datetime]] = field(default_factory=Counter)
+
+    def rows(self) -> Counter[tuple[Any, ...]]:
+        told = ((day, row, times) for day, rows in self.told.items() for row, times in rows.items())
+        return Counter({(day, row[0], cost(row), self.since[day][row]): times for day, row, times in told})
 
     def tell(self, now: Told, at: datetime) -> None:
         for day, rows in now.items():
@@ -97,6 +100,10 @@ class Rig:
     def at(self, when: datetime) -> Counter[tuple[date, str | None, Decimal | None]]:
         return Counter((row["usage_date"], row["model"], row["net_cost"]) for row in self.acme.ask(AS_OF, moment=when))
 
+    def now(self) -> Counter[tuple[Any, ...]]:
+        found = self.acme.ask("SELECT usage_date, model, net_cost, told_since FROM acme_cost_daily")
+        return Counter(tuple(row.values()) for row in found)
+
     def before(self) -> Counter[tuple[Any, ...]]:
         found = self.acme.ask("SELECT usage_date, model, net_cost, told_since, told_until FROM acme_cost_daily_before")
         return Counter(tuple(row.values()) for row in found)
@@ -129,9 +136,9 @@ def some(random: Random) -> Counter[Row]:
     return Counter((random.choice(("m", "n", None)), random.randint(0, 3)) for _ in range(random.randint(0, 3)))
 
 
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    with billing(tmp_path, date(2026, 11, 20), sandbox=False) as here:
+@contextmanager
+def rigged(folder: Path, **settings: Any) -> Iterator[Rig]:
+    with billing(folder, date(2026, 11, 20), sandbox=False, **settings) as here:
         here.parts.warehouse.ensure_dataset(here.tenant)
         configs = configured(here, "{used: {restates: 2}}")
         (configs / "acme/cost/books/fill.sql").write_text(FILL)
@@ -141,12 +148,26 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
         yield Rig(here, books)
 
 
-def test_what_was_told_at_any_moment_is_what_both_tables_say_of_it(rig: Rig):
-    """Each day has a history of its own: 800 of them, in five publications."""
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    with rigged(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def bigquery_rig(tmp_path: Path, bigquery_emulator: Any) -> Iterator[Rig]:
+    with rigged(tmp_path, warehouse="bigquery", bigquery_job_seconds=300.0, **bigquery_emulator.named) as made:
+        try:
+            yield made
+        finally:
+            made.acme.parts.warehouse.drop_dataset(made.acme.tenant)
+
+
+def tell_histories(rig: Rig, days: int, moments: int) -> Kept:
+    """Each day has a history of its own, of which some publications tell."""
     random, kept, told = Random(11), Kept(), dict[datetime, Told]()
-    days = [FIRST + timedelta(number) for number in range(DAYS)]
-    for number in range(MOMENTS):
-        touched = [day for day in days if random.random() < 0.7]
+    for number in range(moments):
+        touched = [day for day in (FIRST + timedelta(number) for number in range(days)) if random.random() < 0.7]
         now = {day: kept.told[day] if day in kept.told and random.random() < 0.3 else some(random) for day in touched}
         rig.tell(now, moment(number))
         kept.tell(now, moment(number))
@@ -157,12 +178,24 @@ def test_what_was_told_at_any_moment_is_what_both_tables_say_of_it(rig: Rig):
 
     for when, rows in told.items():
         assert rig.at(when) == plainly(rows), when
-    assert rig.at(moment(1) + timedelta(microseconds=1)) == plainly(told[moment(1)])
-    found = rig.acme.ask("SELECT usage_date, model, net_cost, told_since FROM acme_cost_daily")
-    now = Counter({(day, row[0], cost(row), kept.since[day][row]): times for day, rows in kept.told.items() for row, times in rows.items()})
-    assert Counter(tuple(row.values()) for row in found) == now
+    assert rig.at(moment(1) - timedelta(microseconds=1)) == plainly(told[moment(0)])
+    assert rig.now() == kept.rows()
     assert rig.before() == Counter({(day, row[0], cost(row), *when): times for (day, row, *when), times in kept.before.items()})
-    assert min(len(kept.told), kept.before.total()) > DAYS / 2
+    return kept
+
+
+def test_what_was_told_at_any_moment_is_what_both_tables_say_of_it(rig: Rig):
+    """800 histories, in five publications."""
+    kept = tell_histories(rig, days=800, moments=5)
+
+    assert min(len(kept.told), kept.before.total()) > 400
+    assert any(times > 1 for times in kept.before.values())
+
+
+def test_bigquery_tells_the_same(bigquery_rig: Rig):
+    kept = tell_histories(bigquery_rig, days=40, moments=2)
+
+    assert len({since for rows in kept.since.values() for since in rows.values()}) == 2  # some came out as they were
     assert any(times > 1 for times in kept.before.values())
 
 
