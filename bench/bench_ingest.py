@@ -27,12 +27,13 @@ from src.core.engine import open_warehouse
 from src.core.engine.dialect import Catalogue
 from src.core.engine.port import Warehouse
 from src.core.ledger.store import open_ledger
-from src.core.processors.gcp.bq_etl import BigQueryETLEngine
+from src.core.processors.gcp.bq_etl import BigQueryETLEngine, GoogleTables
 from src.core.providers.export import Place
 from src.core.providers.slices import OnBytes, Slice, day_slice
 from src.core.step.context import StepContext
 from src.core.step.gcp_tables import ExportTable, Table
 from src.core.step.source.config import SourceStep
+from src.core.step.source.engine import SourceEngine
 
 MEMORY, THREADS = "4GB", 2
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,7 +45,7 @@ DAYS = 30
 RESTATED = FIRST + timedelta(14)
 TABLE = "gcp_billing_export_v1_0A0A0A_0B0B0B_0C0C0C"
 SOURCE = f"bench.export.{TABLE}"
-BOOKS = ROOT / "configs/gcp/cost/books"
+CONFIGS = ROOT / "configs"
 # An hourly row of each of some thousand resources: what a resource is called, costs and is labelled with belongs to it.
 ROW = """WITH hours AS (SELECT n, n %% %(resources)d AS r, (n // %(resources)d) %% 24 AS h FROM range(%(start)d, %(end)d) AS x(n))
 SELECT
@@ -219,7 +220,8 @@ def bare(folder: Path, parts: list[str]) -> None:
     raw = connection.sql("SELECT * FROM gcp_billing_daily_raw LIMIT 0")
     kinds = dict(zip(raw.columns, map(str, raw.types), strict=True))
     columns = {"gcp_billing_daily_raw": kinds}
-    fill = Catalogue(columns).render((BOOKS / "fill.sql").read_text()).sql
+    books = SourceEngine.read(GoogleTables(), CONFIGS, CONFIGS / "gcp/bq_etl").books["gcp/cost"]
+    fill = Catalogue(columns).render(books.cost.fill).sql
     for number, part in enumerate(["day", *parts]):
         days = days_of(part)
         given = connection.sql(f"SELECT * FROM read_parquet('{folder / f'{days[0]}.parquet'}') LIMIT 0").columns
@@ -239,7 +241,7 @@ def bare(folder: Path, parts: list[str]) -> None:
         span = {"first": touched[0], "last": touched[-1]}
         connection.execute("DELETE FROM gcp_cost_daily WHERE usage_date BETWEEN $first AND $last", span)
         everything = dict.fromkeys(("account", "until_day", "own_from", "load_floor"))
-        connection.execute(f"INSERT INTO gcp_cost_daily BY NAME {fill}", {"source_table": SOURCE, "days": touched, **span, **everything})
+        connection.execute(f"INSERT INTO gcp_cost_daily BY NAME {fill}", {"source": SOURCE, "days": touched, **span, **everything})
         connection.commit()
         if number:
             print(f"measured {time.perf_counter() - started}")

@@ -35,6 +35,12 @@ MANIFESTS = f"tables/x_load_manifests?{CSV}"
 HISTORY = f"tables/x_cost_history?{CSV}"
 FURTHER = Decimal("7.25")
 LONG_AFTER = timedelta(60)
+COSTS = "SELECT usage_date, project_id, service_id, sku_id, labels, cost_type, currency, cost, credits, row_count, source_as_of"
+ORDERED = "ORDER BY usage_date, service_id, cost_type, currency, cost"
+AS_OF = f"""{COSTS} FROM gcp_cost_daily WHERE told_since IS NULL OR told_since <= @moment
+UNION ALL
+{COSTS} FROM gcp_cost_daily_before WHERE (told_since IS NULL OR told_since <= @moment) AND told_until > @moment
+{ORDERED}"""
 
 
 @dataclass
@@ -225,6 +231,22 @@ async def test_one_more_row_changes_what_is_told_of_its_day_and_of_no_other(left
     changes = await left.told_of_costs(HISTORY)
     require_told(HISTORY, not_of(published.manifest, changes), left.costs[HISTORY])
     assert {one["period"] for one in changes} - {one["period"] for one in left.costs[HISTORY]} == {str(used), f"{used:%Y%m}"}
+
+
+def test_what_that_release_told_can_be_asked_once_it_is_told_otherwise(left: Left):
+    bill, ask = left.bill(), left.billing.ask
+    before = ask(f"{COSTS} FROM gcp_cost_daily {ORDERED}")
+    used, written = (max(one[moment].date() for one in bill.rows) for moment in ("usage_start_time", "export_time"))
+    bill.add(
+        row(used, float(FURTHER), written=written, account=left.facts["source"]["account"], service={"id": "new", "description": "New"})
+    )
+    bill.add(row(used, float(FURTHER), written=written, account=left.facts["source"]["account"], service=bill.rows[-2]["service"]))
+    moment = load(left.billing, left.first_day, left.read_on, bill).manifest["published_at"]
+
+    assert ask(AS_OF, moment=moment - timedelta(microseconds=1)) == before
+    assert ask(AS_OF, moment=moment) == ask(f"{COSTS} FROM gcp_cost_daily {ORDERED}") != before
+    assert {one["told_since"] for one in ask("SELECT told_since FROM gcp_cost_daily")} == {None, moment}
+    assert ask("SELECT DISTINCT told_since, told_until FROM gcp_cost_daily_before") == [{"told_since": None, "told_until": moment}]
 
 
 async def test_days_are_judged_by_when_that_release_looked_at_them(left: Left):

@@ -4,6 +4,15 @@ from tests.planted.defect import BIGQUERY, Defect
 
 DEFECTS = (
     Defect(
+        "as of",
+        "a row that was told twice and is told once is told as of then as often as it is now",
+        "configs/system/books/told_no_more.sql",
+        "WHERE x_time = 'was' AND x_was != x_now",
+        "WHERE x_time = 'was' AND x_now = 0",
+        ("tests/core/step/books/test_retelling.py",),
+        only="any_moment",
+    ),
+    Defect(
         "totals",
         "a bill whose amounts changed on their way is published",
         "src/core/step/books/totals.py",

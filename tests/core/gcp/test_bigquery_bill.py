@@ -24,8 +24,21 @@ from tests.fakes.billing import Billing, billing
 from tests.fakes.google import service_account
 
 # Who wrote a row and when differs from run to run, and how a source counts bytes and versions from source to source.
-NOT_COMPARED = frozenset({"manifest_id", "pipeline_logging_id", "published_at", "said_since", "changed_at", "source_version", "bytes_read"})
-TABLES = ("gcp_billing_daily_raw", "gcp_cost_daily", "x_cost_daily", "x_cost_monthly", "x_cost_history", "x_load_manifests")
+NOT_COMPARED = frozenset(
+    {
+        *("manifest_id", "pipeline_logging_id", "published_at", "said_since", "changed_at", "source_version", "bytes_read"),
+        *("told_since", "told_until", "superseded_by"),
+    }
+)
+TABLES = (
+    *("gcp_billing_daily_raw", "gcp_cost_daily", "gcp_cost_daily_before"),
+    *("x_cost_daily", "x_cost_monthly", "x_cost_history", "x_load_manifests"),
+)
+AS_OF = """
+SELECT usage_date, cost FROM gcp_cost_daily WHERE told_since IS NULL OR told_since <= @moment
+UNION ALL
+SELECT usage_date, cost FROM gcp_cost_daily_before WHERE (told_since IS NULL OR told_since <= @moment) AND told_until > @moment
+"""
 
 
 def day(number: int) -> date:
@@ -145,6 +158,7 @@ def expected(tmp_path_factory) -> Callable[[], Any]:
 @pytest.mark.parametrize("way", [("duckdb", "streamed", 2), ("bigquery", "streamed", 1), ("bigquery", "where it is", 2)])
 async def test_the_books_are_those_of_the_files(tmp_path, source: BigQuerySource, expected, way):
     (engine, how, runs), states = way, await expected()
+    assert states[1]["gcp_cost_daily_before"] != states[0]["gcp_cost_daily_before"] == []
     hand = Told("costs", project="acme-billing")
     async with office(tmp_path, **kept_in(engine, source)) as here:
         export = opened(here, hand.table, streamed=how == "streamed")
@@ -153,8 +167,15 @@ async def test_the_books_are_those_of_the_files(tmp_path, source: BigQuerySource
             found = history(here, client, hand, export)
             for number in range(runs):
                 differing(next(found), states[number])
+            moments = sorted(one["published_at"] for one in here.ask("SELECT published_at FROM x_load_manifests"))
+            for at, state in zip(moments, states, strict=False):
+                assert sorted(str(one["cost"]) for one in here.ask(AS_OF, moment=at)) == costs(state), at
 
     assert bool(source.sessions) is (how == "streamed")  # where the platform reads it, nothing passes through here
+
+
+def costs(state: dict[str, list[str]]) -> list[str]:
+    return sorted(json.loads(one)["cost"] for one in state["gcp_cost_daily"])
 
 
 def differing(found: dict[str, list[str]], wanted: dict[str, list[str]]) -> None:

@@ -161,4 +161,4 @@ def test_books_of_any_provider_keep_their_tables_and_views(tmp_path):
     (configs / "acme" / "views" / "a_view.sql").touch()
     (configs / "acme" / "books.yml").write_text("raw:\n  a_raw: {}\nderived:\n  a_daily: {}")
 
-    assert {"a_raw", "a_daily", "a_view"} <= {*kept_tables(configs)}
+    assert {"a_raw", "a_daily", "a_daily_before", "a_view"} <= {*kept_tables(configs)}

@@ -1,5 +1,7 @@
 """Several sources of one organisation, and sources that are odd."""
 
+import csv
+import io
 import shutil
 from datetime import date, timedelta
 from decimal import Decimal
@@ -11,7 +13,9 @@ from pydantic import ValidationError
 
 from src.core.base.faults import BooksNotClosed, Misconfigured, QualityFailed, Rejected
 from src.core.base.settings import get_settings, use_settings
+from src.core.costs.tables import table_file
 from src.core.step.books.axis import Used
+from tests.core.costs.bills import reader
 from tests.core.gcp.conftest import TODAY
 from tests.core.gcp.handmade import Hand, Restated, connect, load, load_from, row, said
 from tests.fakes.billing import Billing
@@ -46,6 +50,46 @@ async def test_going_back_to_the_older_export_takes_its_days_back(bare: Billing)
     load(bare, day(1), day(19), standard)
 
     assert {cost for cost, _ in said(bare).values() if cost != "0.00"} == {"100.00"}
+
+
+async def test_what_was_told_at_each_publication_can_still_be_asked(bare: Billing):
+    standard, detailed = Hand("standard", [row(one) for one in days(1, 9)]), Hand("detailed", [row(one, 99) for one in days(5, 9)])
+    told = {}
+    late = row(day(2), 7, written=day(9))
+    for export, more in ((standard, ()), (detailed, ()), (standard, ()), (standard, ()), (standard, (late,))):
+        export.add(*more)
+        published = load(bare, day(1), day(9), export)
+        told[published.manifest["published_at"]] = rows_of(bare)
+
+    as_of = """
+    SELECT usage_date, source_table, cost, row_count, source_as_of FROM gcp_cost_daily
+    WHERE told_since IS NULL OR told_since <= @moment
+    UNION ALL
+    SELECT usage_date, source_table, cost, row_count, source_as_of FROM gcp_cost_daily_before
+    WHERE (told_since IS NULL OR told_since <= @moment) AND told_until > @moment
+    ORDER BY usage_date, source_table
+    """
+    moments = sorted(told)
+    assert [bare.ask(as_of, moment=at) for at in moments] == [told[at] for at in moments]
+    ended = bare.ask("SELECT told_until, superseded_by, COUNT(*) AS n FROM gcp_cost_daily_before GROUP BY 1, 2 ORDER BY 1")
+    # the second load takes over from the 6th, the third takes that back, the fourth changes nothing, the fifth corrects one day
+    assert [(one["told_until"], one["n"]) for one in ended] == [(moments[1], 4), (moments[2], 4), (moments[4], 1)]
+    runs = {one["published_at"]: one["pipeline_logging_id"] for one in bare.ask("SELECT * FROM x_load_manifests")}
+    assert {one["told_until"]: one["superseded_by"] for one in ended}.items() <= runs.items()
+    asked = reader(bare.parts.warehouse, bare.tenant)
+    served = b"".join(table_file(asked, "gcp_cost_daily_before", day(2), day(6), "csv")).decode()
+    assert sorted(one["usage_date"] for one in csv.DictReader(io.StringIO(served))) == ["2026-11-02", "2026-11-06", "2026-11-06"]
+
+
+def rows_of(bare: Billing) -> list[dict[str, Any]]:
+    return bare.ask("SELECT usage_date, source_table, cost, row_count, source_as_of FROM gcp_cost_daily ORDER BY usage_date, source_table")
+
+
+async def test_the_view_of_an_older_name_keeps_its_columns(bare: Billing):
+    load(bare, day(1), day(1), Hand("costs", [row(day(1))]))
+    warehouse, tenant = bare.parts.warehouse, bare.tenant
+
+    assert (*warehouse.columns(tenant, "gcp_cost_billing"), "told_since") == warehouse.columns(tenant, "gcp_cost_daily")
 
 
 async def test_of_one_account_that_two_credentials_read_one_export_counts(bare: Billing):

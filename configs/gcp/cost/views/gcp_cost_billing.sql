@@ -1,2 +1,2 @@
--- The name older dashboards know.
-SELECT * FROM gcp_cost_daily
+-- The name older dashboards know, with the columns they know.
+SELECT * EXCEPT (told_since) FROM gcp_cost_daily

@@ -12,6 +12,7 @@ from src.core.providers.slices import Slice
 from src.core.step.books.completeness import EMPTY
 from src.core.step.books.rules import Books, Derived, Raw
 from src.core.step.books.shares import Share
+from src.core.step.books.told import By
 from src.core.step.books.totals import Total, Totals
 
 Row = Mapping[str, Any]
@@ -104,11 +105,22 @@ class Asking:
         asked = (self._ask(raw.account_days, told) for raw in self.books.raw.values() if raw.account_days)
         return {row["usage_date"] for rows in asked for row in rows}
 
-    def derive(self, derived: Derived, days: Iterable[date], counting: Sequence[Share]) -> int:
-        """Makes these days anew; the number of rows they have now."""
-        span = _span(days)
-        self.publication.execute(derived.clear, span)
-        return sum(self.publication.insert(derived.table, derived.fill, {**span, **which}) for which in _each(counting))
+    def derive(self, derived: Derived, days: Iterable[date], counting: Sequence[Share], by: By) -> int:
+        """Makes these days anew; the number of rows they have now. What they told before is kept, since and until when."""
+        asked: dict[str, Any] = {**_span(days), "told_at": by.at, "run_id": by.run_id}
+        retelling, told_before = derived.retelling, derived.retelling.before.name
+        held = bool(self._ask(retelling.held, asked))
+        if held:
+            self.publication.insert(told_before, retelling.was, asked)
+        # also where it takes nothing away: of two publications that fill the same days one has to begin anew
+        self.publication.execute(derived.clear, asked)
+        table, fill = (told_before, retelling.now) if held else (derived.table, retelling.first)
+        filled = sum(self.publication.insert(table, fill, {**asked, **which}) for which in _each(counting))
+        if held:
+            self.publication.insert(derived.table, retelling.again, asked)
+            self.publication.insert(told_before, retelling.no_more, asked)
+            self.publication.execute(retelling.clear, asked)
+        return filled
 
     def counted(self, days: Iterable[date], counting: Sequence[Share]) -> dict[str | None, Total]:
         """What the raw rows of these days that count come to: by currency where all have money, else their number."""

@@ -13,6 +13,7 @@ from src.core.base.faults import Flaw, Misconfigured
 from src.core.base.names import did_you_mean, identifier
 from src.core.base.schema import TableSchema
 from src.core.step.books.axis import Axis, Period, Used, Written
+from src.core.step.books.retelling import RETELLING, Retelling, dated, flaws_of
 from src.core.step.onboarding import DatasetConfig
 from src.core.step.quality.judge import check_suite
 from src.core.step.quality.suite import Suite, load_suite
@@ -32,6 +33,7 @@ OF_EVERY_PROVIDER = (
     "days",
     "months",
     "months_touched",
+    *RETELLING,
 )
 FIGURES = frozenset({"usage_date", "invoice_month", "currency", "cost", "credits", "net_cost", "row_count", "source_as_of"})
 MONEY = ("billed_cost", "credits", "net_cost")
@@ -172,6 +174,7 @@ class Derived:
     schema: TableSchema
     clear: str
     fill: str
+    retelling: Retelling
 
     @property
     def table(self) -> str:
@@ -198,16 +201,22 @@ class Books:
         located = read_located(folder / "books.yml", BooksDocument)
         document = located.document
         suite = load_suite(configs / "data_quality" / "expectations" / document.suite)
-        derived = {name: facts.with_columns(folder, name) for name, facts in document.derived.items()}
+        plain = {name: facts.with_columns(folder, name) for name, facts in document.derived.items()}
+        derived = {name: dated(schema) for name, schema in plain.items()}
         shapes = {name: _shape(name, facts, templates, folder, located) for name, facts in document.raw.items()}
         flaws = [flaw for name, facts in document.raw.items() for flaw in _raw_flaws(name, facts, shapes[name], document, located)]
-        flaws += _cost_flaws(document, derived, located)
+        flaws += _derived_flaws(document, plain, folder, located)
         if flaws:
             raise Misconfigured("books cannot be kept", flaws=flaws)
         check_suite(suite, shapes | derived)
         raw = {name: _raw(facts, shapes[name], folder, own, document.rivals) for name, facts in document.raw.items()}
         fills = {name: _fill(facts.fill, folder, raw, own, document.rivals) for name, facts in document.derived.items()}
-        made = {name: Derived(schema, _put(own.templates["clear"], derived=name), fills[name]) for name, schema in derived.items()}
+        made = {
+            name: Derived(
+                schema, _put(own.templates["clear"], derived=name), fills[name], Retelling.of(plain[name], fills[name], own.templates)
+            )
+            for name, schema in derived.items()
+        }
         return cls(
             provider=document.provider,
             raw=raw,
@@ -233,7 +242,8 @@ class Books:
 
     @property
     def schemas(self) -> tuple[TableSchema, ...]:
-        return (*(raw.schema for raw in self.raw.values()), *(derived.schema for derived in self.derived))
+        derived = (schema for one in self.derived for schema in (one.schema, one.retelling.before))
+        return (*(raw.schema for raw in self.raw.values()), *derived)
 
 
 def _shape(name: str, facts: RawFacts, templates: Mapping[str, TableSchema], folder: Path, located: Located[BooksDocument]) -> TableSchema:
@@ -258,7 +268,12 @@ def _raw_flaws(name: str, facts: RawFacts, schema: TableSchema, document: BooksD
         yield located.flaw(f"{name} has no column {document.rivals!r}{did_you_mean(document.rivals, schema.columns)}", "rivals")
 
 
-def _cost_flaws(document: BooksDocument, derived: Mapping[str, TableSchema], located: Located[BooksDocument]) -> Iterable[Flaw]:
+def _derived_flaws(
+    document: BooksDocument, derived: Mapping[str, TableSchema], folder: Path, located: Located[BooksDocument]
+) -> Iterable[Flaw]:
+    names = {*document.raw, *derived, *(view.stem for view in (folder / "views").glob("*.sql"))}
+    for name, schema in derived.items():
+        yield from (located.flaw(said, "derived", name) for said in flaws_of(schema, names))
     if document.cost not in derived:
         yield located.flaw(f"{document.cost!r} is no derived table{did_you_mean(document.cost, derived)}", "cost")
     elif absent := sorted(FIGURES - set(derived[document.cost].columns)):

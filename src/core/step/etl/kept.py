@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ConfigDict
 
 from src.core.base.documents import Document, read_document
+from src.core.step.books.retelling import before_of
 from src.core.step.onboarding import DatasetConfig
 
 HOUSEKEEPING = "x_"
@@ -30,7 +31,8 @@ def kept_tables(configs: Path) -> Mapping[str, str]:
         shown = path.relative_to(configs.parent).as_posix()
         books = read_document(path, KeptTables, shown)
         views = (view.stem for view in (path.parent / "views").glob("*.sql"))
-        kept.update(dict.fromkeys(map(str.lower, (*books.raw, *books.derived, *views)), shown))
+        before = (before_of(name) for name in books.derived)
+        kept.update(dict.fromkeys(map(str.lower, (*books.raw, *books.derived, *before, *views)), shown))
     dataset = read_document(configs / ONBOARDING, DatasetConfig)
     kept.update(dict.fromkeys(map(str.lower, [*dataset.tables, *dataset.views]), f"{configs.name}/{ONBOARDING.as_posix()}"))
     return kept

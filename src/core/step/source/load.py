@@ -147,7 +147,7 @@ def _close(work: Work, before: Before, held_before: set[date], causes_before: li
     counting, contested_days = _counting(work)
     touched = held_before | held | contested_days
     months = asking.months_of(touched) if touched else set()
-    tables = {each.table: asking.derive(each, touched, counting) if touched else 0 for each in books.derived}
+    tables = {each.table: asking.derive(each, touched, counting, work.by) if touched else 0 for each in books.derived}
     months |= asking.months_of(touched) if touched else set()
     days = _figures(asking.days(touched) if touched else [], "usage_date", before.said_days, work.by)
     if touched:

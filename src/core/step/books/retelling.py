@@ -1,0 +1,66 @@
+"""Derived rows that are told no more stay in a table beside their own, with the time from and until which they were told.
+
+Days that have rows are made anew through that table: what was told and what is told now are laid into it, marked, and held against each
+other there, so that both have the types of the table and nothing passes through this process. The marked rows are gone before the
+publication ends.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from src.core.base.names import identifier
+from src.core.base.schema import Field, TableSchema
+
+SINCE: Final = Field("told_since", "TIMESTAMP", description="Publication since which the row is told; NULL since before this was kept")
+UNTIL: Final = Field("told_until", "TIMESTAMP", "REQUIRED", "Publication since which the row is told no more")
+BY: Final = Field("superseded_by", "STRING", description="Run of that publication")
+RETELLING: Final = ("held", "told_first", "told_was", "told_now", "told_both", "told_again", "told_no_more", "told_clear")
+
+
+def before_of(table: str) -> str:
+    return f"{table}_before"
+
+
+def flaws_of(schema: TableSchema, tables: Iterable[str]) -> Iterable[str]:
+    """Why its rows cannot be kept so; `schema` as its file has it, beside all `tables` of the books."""
+    if before_of(schema.name) in tables:
+        yield f"{before_of(schema.name)} is the name of what {schema.name} said before; another table needs another name"
+    for name in sorted({SINCE.name, UNTIL.name, BY.name} & {column.lower() for column in schema.columns}):
+        yield f"{schema.name}.{name} is a column that the engine adds; a column of the provider needs another name"
+    for column in schema.fields:
+        if column.mode == "REPEATED" or column.type in ("STRUCT", "JSON"):
+            yield f"{schema.name}.{column.name} is no plain value, and rows are held against each other by all their columns"
+
+
+@dataclass(frozen=True, slots=True)
+class Retelling:
+    before: TableSchema
+    held: str
+    first: str
+    was: str
+    now: str
+    again: str
+    no_more: str
+    clear: str
+
+    @classmethod
+    def of(cls, schema: TableSchema, fill: str, templates: Mapping[str, str]) -> "Retelling":
+        """`schema` as its file has it."""
+        before = replace(
+            schema,
+            name=identifier(before_of(schema.name)),
+            fields=(*schema.fields, SINCE, UNTIL, BY),
+            description=f"Rows of {schema.name} that are told no more, and when they were",
+        )
+
+        def put(name: str) -> str:
+            text = templates[name].replace("{both}", templates["told_both"]).replace("{derived}", schema.name)
+            columns = ", ".join(f"`{identifier(column)}`" for column in schema.columns)
+            return text.replace("{before}", before.name).replace("{columns}", columns).replace("{fill}", fill)
+
+        return cls(before, put("held"), *(put(f"told_{name}") for name in ("first", "was", "now", "again", "no_more", "clear")))
+
+
+def dated(schema: TableSchema) -> TableSchema:
+    return replace(schema, fields=(*schema.fields, SINCE))
