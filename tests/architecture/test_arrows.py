@@ -27,6 +27,7 @@ def test_the_arrows_hold():
         ("src/core/base/clock.py", "from src.core.ledger.store import Ledger"),
         ("src/core/ledger/plans.py", "from src.core.step.context import Services"),
         ("src/core/processors/setup/organizations/dryrun.py", "from src.core.pipeline.executor import AsyncPipelineExecutor"),
+        ("src/core/processors/gcp/validation.py", "from src.core.processors.integrations.validate import CredentialProcessor"),
         ("src/core/pipeline/executor.py", "from src.app.wiring import Parts"),
         ("src/app/wiring.py", "from src.cli.demo import Demo"),
         ("src/core/step/context.py", "import duckdb"),

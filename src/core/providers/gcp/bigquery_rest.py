@@ -3,31 +3,22 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from src.core.base.clock import Clock
-from src.core.base.faults import StepFailed
 from src.core.providers.gcp.account import Token
 from src.core.providers.gcp.refusals import refusal
 from src.core.providers.http.auth import bearer
 from src.core.providers.http.client import Answer, Http
 from src.core.providers.http.paging import Cursor, Page, pages
+from src.core.providers.http.shapes import W, Wire, read
 
 PAGE = 1000  # the most that datasets.list and tables.list answer at once
 NEXT = Cursor(of="nextPageToken", param="pageToken")
 LONGEST_LIST = 20  # pages
 DEEPEST = 15  # levels of nested columns that BigQuery allows
-
-W = TypeVar("W", bound="Wire")
-
-
-class Wire(BaseModel):
-    """What is read of an answer; the rest of it is left where it is."""
-
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
 class DatasetName(Wire):
@@ -96,13 +87,13 @@ class BigQueryRest:
 
     def table(self, project: str, dataset: str, table: str) -> Table:
         path = ["projects", project, "datasets", dataset, "tables", table]
-        return _read(path, self._ask(path, Page(self._address(path), {})), Table)
+        return read(self._ask(path, Page(self._address(path), {})), Table, "Google", "/".join(path))
 
     def _pages(self, path: Sequence[str], shape: type[W]) -> Iterator[W]:
         longer = f"Google's list of {'/'.join(path)} has more than {LONGEST_LIST * PAGE} entries; name the dataset in settings"
         first = Page(self._address(path), {"maxResults": PAGE})
         answers = pages(partial(self._ask, path), first, NEXT, most=LONGEST_LIST, longer=longer)
-        return (_read(path, answer, shape) for answer in answers)
+        return (read(answer, shape, "Google", "/".join(path)) for answer in answers)
 
     def _ask(self, path: Sequence[str], page: Page) -> Answer:
         answer = self.http.ask("GET", page.url, auth=bearer(self.token.text), params=page.params)
@@ -113,14 +104,6 @@ class BigQueryRest:
     def _address(self, path: Sequence[str]) -> str:
         # every part is quoted, so that no name can lead to another address
         return "/".join([self.url.rstrip("/"), "bigquery/v2", *(quote(part, safe="") for part in path)])
-
-
-def _read(path: Sequence[str], answer: Answer, shape: type[W]) -> W:
-    try:
-        return shape.model_validate(answer.body)
-    except ValidationError as wrong:
-        place = ".".join(str(part) for part in wrong.errors(include_input=False)[0]["loc"])
-        raise StepFailed(f"Google's answer to {'/'.join(path)} is not of the shape it should have (at {place or 'its root'})") from None
 
 
 def _columns(fields: Sequence[WireField], above: str, depth: int = 0) -> Iterator[tuple[str, str]]:

@@ -11,14 +11,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
-from src.core.base.faults import StepFailed
+from src.core.base.faults import Rejected, StepFailed
 from src.core.base.schema import Field
 from src.core.base.window import Window
 from src.core.engine import write_rows
 from src.core.engine.port import RemoteRows
 from src.core.engine.room import room_for_files
 from src.core.providers.slices import Listing, OnBytes, Slice, changed, day_slice
-from src.core.step.source.staging import SLICE
+from src.core.step.source.staging import PREFIX, SLICE
 
 Row = Mapping[str, Any]
 
@@ -35,16 +35,21 @@ class DaysAsked:
     ask: Callable[[Window], Iterable[tuple[date, Row]]]
     today: date
     folder: Path
+    since: date = date.min
+    """Of no day before it does the source tell; nothing is said of those, neither that they are empty."""
     marks: ClassVar[bool] = True
     _kept: dict[str, tuple[Slice, Path]] = field(default_factory=dict)
 
     def slices(self, wanted: Window, everything: Window) -> Listing:  # noqa: ARG002 - to tell of everything would be to read everything
         self._kept.clear()
-        if wanted.start <= self.today:
-            asked = Window(wanted.start, min(wanted.end, self.today))
+        if wanted.end < self.since:
+            raise Rejected(f"{self.name} tells of no day before {self.since}; ask for {self.since} or later")
+        looked = Window(max(wanted.start, self.since), wanted.end)
+        if looked.start <= self.today:
+            asked = Window(looked.start, min(looked.end, self.today))
             for day, told in groupby(self.ask(asked), key=lambda one: one[0]):
                 self._keep(day, [row for _, row in told], asked)
-        return Listing(tuple(one for one, _ in self._kept.values()), wanted)
+        return Listing(tuple(one for one, _ in self._kept.values()), looked)
 
     def fetch(self, slices: Sequence[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         paths = []
@@ -72,16 +77,22 @@ class DaysAsked:
 
 @contextmanager
 def days_asked(
-    io: Path, sources: Mapping[str, tuple[Sequence[Field], Callable[[Window], Iterable[tuple[date, Row]]]]], today: date
+    io: Path,
+    run_id: str,
+    sources: Mapping[str, tuple[Sequence[Field], Callable[[Window], Iterable[tuple[date, Row]]]]],
+    today: date,
+    since: date = date.min,
 ) -> Iterator[tuple[DaysAsked, ...]]:
-    """Each under its name, with the columns its rows have."""
-    with TemporaryDirectory(dir=io, prefix="asked-", ignore_cleanup_errors=True) as folder:
+    """Each under its name, with the columns its rows have. What a killed run leaves in the io folder goes as its other files do."""
+    with room_for_files():
+        io.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=io, prefix=f"{PREFIX}asked@{run_id}.", ignore_cleanup_errors=True) as folder:
         made = []
         for number, (name, (columns, ask)) in enumerate(sources.items()):
             own = Path(folder, str(number))
             own.mkdir()
             relaxed = tuple(replace(column, mode="NULLABLE") if column.mode == "REQUIRED" else column for column in columns)
-            made.append(DaysAsked(name, relaxed, ask, today, own))
+            made.append(DaysAsked(name, relaxed, ask, today, own, since))
         yield tuple(made)
 
 

@@ -122,6 +122,10 @@ class SourceEngine:
             published = self.load(step, context, sources)
         return _result(step, published.manifest, published.closed)
 
+    def columns(self, step: SourceStep) -> tuple[Column, ...]:
+        """Those that rows have as a source gives them."""
+        return _theirs(_raw(self._books(step), step, step.destination_table))
+
     def load(self, step: SourceStep, context: StepContext, sources: Sequence[Source]) -> Published:
         """What a step of this config publishes from these sources."""
         return _listed_again(context, lambda: self._published(step, context, [_Given(step.destination_table, step.source_query, sources)]))
@@ -223,10 +227,13 @@ def _destination(raw: Raw, asked: str | None, context: StepContext) -> Destinati
     query, params = bind_sql(asked, context.variables) if asked else (None, {})
     if query is None and raw.keyed_by_days:
         raise Misconfigured(f"rows of {raw.table} need a source_query: the column {raw.slice}, which names their slice, is a date")
-    ours = {raw.source, raw.slice, *raw.made}
     marks = [Column(LOAD_DAY, "DATE"), Column(SLICE, "STRING")]
-    theirs = [column for column in raw.schema.fields if column.name not in ours]
-    return Destination(raw, query, params, TableSchema(raw.table, (*theirs, *marks)))
+    return Destination(raw, query, params, TableSchema(raw.table, (*_theirs(raw), *marks)))
+
+
+def _theirs(raw: Raw) -> tuple[Column, ...]:
+    ours = {raw.source, raw.slice, *raw.made}
+    return tuple(column for column in raw.schema.fields if column.name not in ours)
 
 
 def _calendar(context: StepContext, books: Books) -> Calendar:

@@ -89,7 +89,7 @@ def test_a_source_that_tells_of_days_it_was_not_asked_for_is_refused(by_day: Acm
         yield day(3), used(day(3))
 
     folder = by_day.here.parts.settings.data_dir
-    with days_asked(folder, {"usage": ((), ask)}, day(12)) as (source,), pytest.raises(StepFailed, match="told of 2026-11-03"):
+    with days_asked(folder, "run", {"usage": ((), ask)}, day(12)) as (source,), pytest.raises(StepFailed, match="told of 2026-11-03"):
         source.slices(Window(day(10), day(11)), Window(day(10), day(11)))
 
 
@@ -98,7 +98,7 @@ def test_a_day_told_in_two_pieces_apart_is_refused(by_day: Acme):
         yield from ((day(number), {}) for number in (10, 11, 10))
 
     with (
-        days_asked(by_day.here.parts.settings.data_dir, {"usage": ((), ask)}, day(12)) as (source,),
+        days_asked(by_day.here.parts.settings.data_dir, "run", {"usage": ((), ask)}, day(12)) as (source,),
         pytest.raises(StepFailed, match="again"),
     ):
         source.slices(Window(day(10), day(11)), Window(day(10), day(11)))

@@ -1,0 +1,118 @@
+"""What every provider that is asked by the day has in common: how far back it is asked, whose costs count, what a killed run leaves."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+import pytest
+
+from src.core.base.faults import Misconfigured, Rejected
+from src.core.base.secret import Secret
+from src.core.base.window import Window
+from src.core.ledger import credentials
+from src.core.ledger.credentials import FIELDS, CredentialRecord
+from src.core.providers.link import ProviderLink
+from src.core.step.credentials import OpenCredential
+from src.core.step.source.by_day import DaysAsked, days_asked
+from src.core.step.source.config import SourceStep
+from src.core.step.source.days_processor import DaysProcessor
+from src.core.step.source.staging import clear_leftovers
+from tests.core.step.source.acme import READ, Acme, configured, used
+from tests.fakes.billing import Billing
+
+TODAY = date(2026, 11, 12)
+STEP = SourceStep.model_validate(READ)
+
+
+def day(number: int) -> date:
+    return TODAY.replace(day=number)
+
+
+def nothing(_: ProviderLink, __: Secret, ___: Window) -> Iterator[tuple[date, Mapping[str, Any]]]:
+    yield from ()
+
+
+def opened(subject: str | None) -> OpenCredential:
+    return OpenCredential("id", "acme", "default", Secret("key"), "print", subject)
+
+
+def stored(here: Billing, provider: str, name: str, subject: str | None) -> None:
+    at = here.clock.now()
+    facts: dict[str, Any] = dict.fromkeys(FIELDS) | {"validation_status": "VALID", "created_at": at, "updated_at": at}
+    facts |= {"credential_id": f"{provider}-{name}", "org_slug": str(here.tenant.org_slug), "provider": provider}
+    sealed = {"credential_name": name, "encrypted_credential": "sealed", "fingerprint": "print", "subject": subject}
+    here.parts.ledger.write(credentials.put, CredentialRecord(**facts | sealed))
+
+
+@pytest.fixture
+def acme(bare: Billing) -> Acme:
+    bare.clock.today = TODAY
+    return Acme(bare, configured(bare, "{used: {restates: 2}}"))
+
+
+@pytest.fixture
+def processor(acme: Acme) -> DaysProcessor:
+    made = DaysProcessor("acme", nothing, keeps_days=2)
+    made.engine = acme.engine
+    return made
+
+
+def test_days_that_a_provider_tells_of_no_more_are_not_asked_for_and_not_said_to_be_empty(acme: Acme):
+    asked: list[Window] = []
+
+    def ask(window: Window) -> Iterator[tuple[date, Mapping[str, Any]]]:
+        asked.append(window)
+        yield from ()
+
+    with days_asked(acme.here.parts.settings.data_dir, "run", {"usage": ((), ask)}, TODAY, day(10)) as (source,):
+        listing = source.slices(Window(day(8), day(11)), Window(day(8), day(11)))
+        with pytest.raises(Rejected, match="no day before 2026-11-10"):
+            source.slices(Window(day(7), day(9)), Window(day(7), day(9)))
+
+    assert (asked, listing.looked, listing.slices) == ([Window(day(10), day(11))], Window(day(10), day(11)), ())
+
+
+def test_a_day_loaded_once_stands_when_its_provider_tells_of_it_no_more(acme: Acme):
+    with acme.told([used(day(9)), used(day(10))]) as source:
+        acme.load(day(9), day(10), source)
+    with acme.told([used(day(10), 70)], since=day(10)) as source:
+        acme.load(day(9), day(10), source)
+
+    assert {key: cost for key, (cost, _) in acme.said().items()} == {"11-09": "1.00", "11-10": "0.70"}
+
+
+def test_a_run_asks_for_as_many_days_back_as_are_kept_under_the_account_s_name(acme: Acme, processor: DaysProcessor):
+    with processor.open(acme.context(day(1), day(12)), acme.here.tenant, opened("account-7"), STEP) as [source]:
+        assert isinstance(source, DaysAsked)
+        assert (source.name, source.since) == ("account-7", day(10))
+        assert [column.name for column in source.columns] == ["usage_date", "model", "tokens"]
+
+
+def test_a_credential_without_its_account_opens_no_source(acme: Acme, processor: DaysProcessor):
+    with (
+        pytest.raises(Misconfigured, match="subject"),
+        processor.open(acme.context(day(1), day(12)), acme.here.tenant, opened(None), STEP),
+    ):
+        pass
+
+
+def test_two_keys_of_one_account_count_once_and_another_provider_s_do_not(acme: Acme, processor: DaysProcessor):
+    for provider, name, subject in [
+        ("acme", "a", "one"),
+        ("acme", "b", "one"),
+        ("acme", "c", "two"),
+        ("gcp", "d", "three"),
+        ("acme", "e", None),
+    ]:
+        stored(acme.here, provider, name, subject)
+
+    assert processor.counting(acme.context(day(1), day(2)), acme.here.tenant) == {"one", "two"}
+
+
+def test_what_a_killed_run_asked_for_goes_with_its_other_files(acme: Acme):
+    io = acme.here.parts.warehouse.io_folder(acme.here.tenant)
+    with days_asked(io, "run-1", {"usage": ((), lambda _: iter([(day(10), {})]))}, TODAY) as (source,):
+        source.slices(Window(day(10), day(10)), Window(day(10), day(10)))
+        assert list(io.rglob("*.parquet"))
+        clear_leftovers(io, "run-1")
+        assert list(io.iterdir()) == []
