@@ -100,9 +100,7 @@ def _staged_column(field: Field, given: tuple[str, Column] | None) -> str:
         return f"CAST(NULL AS {wanted.sql}) AS {quoted(field.name)}"
     name, kind = given
     # structs are cast by the names of their fields, so these too may come and go
-    written = wanted.with_floats_written_out(kind)
-    value = quoted(name) if written == wanted else f"CAST({quoted(name)} AS {written.sql})"
-    return f"CAST({value} AS {wanted.sql}) AS {quoted(field.name)}"
+    return f"CAST({wanted.exactly(quoted(name), kind)} AS {wanted.sql}) AS {quoted(field.name)}"
 
 
 def _files_relation(io: Path, files: ParquetFiles) -> str:
