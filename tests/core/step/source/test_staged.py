@@ -1,6 +1,10 @@
 """A publication that spans steps: one brings, another publishes, and a run that is taken over in between brings nothing twice."""
 
+import signal
+import subprocess
+import sys
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +12,8 @@ from src.core.base.faults import Misconfigured
 from src.core.step.source.config import SourceStep
 from src.core.step.source.staging import clear_leftovers
 from tests.core.step.source.acme import READ, Acme, Delivered, configured, used
-from tests.fakes.billing import Billing
+from tests.core.step.source.killed import RUN
+from tests.fakes.billing import Billing, History, billing
 
 FIRST, LAST = date(2026, 11, 1), date(2026, 11, 12)
 STAGE = SourceStep.model_validate({**READ, "stage": True})
@@ -51,6 +56,19 @@ def test_what_one_step_brought_another_publishes_also_after_a_take_over(acme: Ac
 
     clear_leftovers(acme.here.parts.warehouse.io_folder(acme.here.tenant), "run-1")
     assert [*acme.here.parts.warehouse.io_folder(acme.here.tenant).iterdir()] == []
+
+
+@pytest.mark.process
+def test_a_run_whose_process_was_killed_between_the_two_asks_nothing_again(tmp_path: Path):
+    done = subprocess.run([sys.executable, "-m", "tests.core.step.source.killed", str(tmp_path / "killed")], check=False)
+    assert done.returncode == -signal.SIGKILL
+    with billing(tmp_path / "after", LAST, history=History(tmp_path / "killed" / "data", asked=1000), sandbox=False) as here:
+        acme = Acme(here, here.parts.settings.data_dir / "configs")
+        assert here.ask("SELECT * FROM acme_usage_raw") == []
+
+        acme.engine.stage(STAGE, acme.context(FIRST, LAST, "extract_usage", RUN), [Unasked()])
+        assert publish(acme, RUN)["tables"] == {"acme_usage_raw": 2, "acme_cost_daily": 2}
+        assert acme.said()["11-11"] == ("0.50", "provisional")
 
 
 def test_another_run_finds_nothing_of_it(acme: Acme, export: Delivered):
