@@ -14,7 +14,7 @@ from tests.fakes.running import RunningService
 
 NAMES = (BILLING, "gcp/cost/cost_billing", "gcp/billing", "gcp/cost")
 FIRST = date(2026, 9, 1)
-TOLD_OF_RUNS = {"pipeline_logging_id", "published_at", "loaded_at", "seen_at"}
+TOLD_OF_RUNS = {"told_since", "pipeline_logging_id", "published_at", "loaded_at", "seen_at"}
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ SEPTEMBER = date(2026, 9, 1), date(2026, 9, 30)
 DAILY = "SELECT usage_date, currency, SUM(cost) AS billed, SUM(credits) AS credits, SUM(row_count) AS n FROM gcp_cost_daily GROUP BY 1, 2"
 EVERYTHING = {
     "gcp_billing_daily_raw": "SELECT TO_JSON_STRING(r) AS row_text, COUNT(*) AS n FROM gcp_billing_daily_raw AS r GROUP BY 1 ORDER BY 1",
-    "gcp_cost_daily": "SELECT TO_JSON_STRING(r) AS row_text, COUNT(*) AS n FROM gcp_cost_billing AS r GROUP BY 1 ORDER BY 1",
+    "gcp_cost_billing": "SELECT TO_JSON_STRING(r) AS row_text, COUNT(*) AS n FROM gcp_cost_billing AS r GROUP BY 1 ORDER BY 1",
     "x_cost_daily": "SELECT usage_date, currency, billed_cost, credits, net_cost, row_count, completeness, completeness_reason, "
     "source_as_of FROM x_cost_daily ORDER BY 1, 2",
     "x_cost_monthly": "SELECT invoice_month, currency, billed_cost, credits, net_cost, row_count, completeness "
