@@ -92,6 +92,22 @@ DEFECTS = (
         ("tests/sandbox/test_answers.py::test_an_amount_is_rounded_half_away_from_zero_to_nine_places",),
     ),
     Defect(
+        "sandbox",
+        "an account that is denied its tables reads them in bulk",
+        "src/sandbox/gcp/rights.py",
+        'return bearer.account.access == "granted" and (project not in PROJECTS or project == bearer.account.project)',
+        "return project not in PROJECTS or project == bearer.account.project",
+        ("tests/sandbox/test_storage.py::test_who_may_not_read_is_refused",),
+    ),
+    Defect(
+        "sandbox",
+        "a query reads other days than its conditions name",
+        "src/sandbox/gcp/sql.py",
+        "    return [one for one in every if one.day in left]",
+        "    return [one for one in every if one.day not in left]",
+        ("tests/sandbox/test_queries.py::test_only_the_days_that_are_asked_for_are_made",),
+    ),
+    Defect(
         "cli",
         "a rotation of the keyring leaves credentials under the old key",
         "src/cli/keyring.py",

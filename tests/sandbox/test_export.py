@@ -188,6 +188,16 @@ def test_what_the_account_may_not_see_is_not_read(kept, account, connection, fau
         export.load_days(STANDARD, TODAY - DAY, TODAY)
 
 
+def test_a_place_is_named_to_who_may_read_it(kept, export):
+    days = export.load_days(STANDARD, TODAY - 2 * DAY, TODAY)
+    place = export.place(STANDARD, days)
+
+    assert place is not None
+    assert (place.project, place.dataset, place.table) == (PROJECT, "billing_export", STANDARD)
+    with closing(opened(kept, "narrow")) as other, pytest.raises(Rejected, match="dataViewer"):
+        other.place(STANDARD, days)
+
+
 def test_only_usage_exports_have_load_days_and_a_table_may_name_its_dataset(kept, export):
     assert export.load_days("cloud_pricing_export", TODAY - DAY, TODAY) == ()
     with closing(opened(kept, dataset="elsewhere")) as other:
