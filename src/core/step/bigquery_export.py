@@ -1,10 +1,9 @@
 """A billing export where Google writes it: tables of BigQuery, partitioned by the day rows were loaded."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from src.core.base.identity import Tenant
 from src.core.base.secret import Secret
@@ -78,8 +77,3 @@ def open_reader(settings: Settings, tenant: Tenant, credential: Secret) -> Remot
     # labels group what is spent in the organisation's own project; a slug has no letter that a label may not have
     labels = {"service": "convergence", "org": str(tenant.org_slug)}
     return open_tables(settings, credential, labels)
-
-
-def open_export(settings: Settings, tenant: Tenant, credential: Secret, connection: Mapping[str, Any]) -> BigQueryExport:
-    """`connection` is the metadata stored beside the credential: project, dataset, tables."""
-    return BigQueryExport(open_reader(settings, tenant, credential), str(connection.get("project")), str(connection.get("dataset")))

@@ -14,13 +14,14 @@ from src.core.base.secret import Secret
 from src.core.engine import open_tables
 from src.core.providers.export import BillingExport, Place
 from src.core.providers.slices import Slice
-from src.core.step.bigquery_export import BigQueryExport, open_export
+from src.core.step.bigquery_export import BigQueryExport
 from src.core.step.gcp_tables import Table
 from src.sandbox.gcp.worlds import DOLLARS, detailed_table
 from tests.core.gcp.conftest import TODAY
 from tests.core.gcp.handmade import SCHEMA, Hand, load, row
 from tests.fakes.bigquery_source import BigQuerySource, bigquery_source, write
 from tests.fakes.billing import Billing, billing
+from tests.fakes.exports import open_export
 from tests.fakes.google import service_account
 
 # Who wrote a row and when differs from run to run, and how a source counts bytes and versions from source to source.

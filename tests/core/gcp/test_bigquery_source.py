@@ -15,9 +15,9 @@ from src.core.base.names import Environment, org_slug
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
 from src.core.providers.slices import SourceChanged, day_slice
-from src.core.step.bigquery_export import open_export
 from tests.core.gcp.handmade import SCHEMA, row
 from tests.fakes.bigquery_source import bigquery_source, write
+from tests.fakes.exports import open_export
 from tests.fakes.google import error, service_account
 
 ACME = Tenant(org_slug("acme_corp"), Environment.DEVELOPMENT)
