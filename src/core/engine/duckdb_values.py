@@ -66,8 +66,11 @@ def _whole(value: object) -> object:
         if not WHOLE.fullmatch(value):
             raise ValueError(f"{value[:40]!r} is not a whole number")
         return int(value)
-    if isinstance(value, bool | float):
-        raise TypeError(f"{value!r} is not a whole number")
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        return int(value)
+    # Arrow would cut a fraction off without a word
+    if isinstance(value, bool | float | Decimal):
+        raise TypeError(f"{value} is not a whole number")
     return value
 
 
@@ -97,8 +100,22 @@ def _converter(kind: pa.DataType) -> Converter | None:
         (pa.types.is_decimal(kind), _exact),
         (pa.types.is_floating(kind), lambda value: float(value) if isinstance(value, str) else value),
         (pa.types.is_boolean(kind), _truth),
+        (pa.types.is_list(kind), lambda value: _each(value, kind)),
+        (pa.types.is_struct(kind), lambda value: _fields(value, kind)),
     )
     return next((convert for fits, convert in choices if fits), None)
+
+
+def _each(value: object, kind: pa.ListType) -> object:
+    convert = _converter(kind.value_type)
+    return [None if one is None else convert(one) for one in value] if convert and isinstance(value, list | tuple) else value
+
+
+def _fields(value: object, kind: pa.StructType) -> object:
+    if not isinstance(value, Mapping):
+        return value
+    converters = {field.name: _converter(field.type) for field in kind}
+    return {name: convert(one) if one is not None and (convert := converters.get(name)) else one for name, one in value.items()}
 
 
 def reader_of(rows: Iterable[Row], schema: pa.Schema, json_columns: frozenset[str]) -> pa.RecordBatchReader:

@@ -104,7 +104,9 @@ def test_a_day_told_in_two_pieces_apart_is_refused(by_day: Acme):
         source.slices(Window(day(10), day(11)), Window(day(10), day(11)))
 
 
-def test_a_row_that_does_not_fit_its_table_is_refused_by_name(by_day: Acme):
+@pytest.mark.parametrize("odd", ["many", Decimal("12.5"), 12.5, True])
+def test_a_row_that_does_not_fit_its_table_is_refused_by_name(by_day: Acme, odd: object):
+    """A fraction of a whole number would be gone before the books could miss it."""
     by_day.here.clock.today = day(12)
-    with by_day.told([{**used(day(10)), "tokens": "many"}]) as source, pytest.raises(Rejected, match="tokens"):
+    with by_day.told([{**used(day(10)), "tokens": odd}]) as source, pytest.raises(Rejected, match="tokens"):
         by_day.load(day(10), day(11), source)
