@@ -31,7 +31,7 @@ from src.core.processors.gcp.bq_etl import BigQueryETLEngine, GoogleTables
 from src.core.providers.export import Place
 from src.core.providers.slices import OnBytes, Slice, day_slice
 from src.core.step.context import StepContext
-from src.core.step.gcp_tables import ExportTable, Table
+from src.core.step.gcp_tables import ExportTable
 from src.core.step.source.config import SourceStep
 from src.core.step.source.engine import SourceEngine
 
@@ -196,7 +196,7 @@ def load(services: Services, folder: Path, days: tuple[date, ...], part: str) ->
         late_days=0,
         reload=True,
     )
-    engine.engine.load(step, context, [ExportTable(Table("bench", "export", TABLE), Files(folder, days))])
+    engine.engine.load(step, context, [ExportTable(Place("bench", "export", TABLE), Files(folder, days))])
 
 
 def query_of(document: Path) -> str:

@@ -1,8 +1,9 @@
 """Makes a small data directory as a release leaves it, and writes down what that release's own API says of it.
 
-Run it once for a release, in a checkout of its commit and with its packages; the checkout is not changed:
+Run it once for a release, in a checkout of its commit and with its packages; the checkout is not changed. This file goes with the code
+it stands beside: an older release is made by the file of its own commit, or of the next that had one.
 
-    cd CHECKOUT && PYTHONPATH=. .venv/bin/python .../tests/data_dirs/make.py NAME FOLDER
+    cd CHECKOUT && PYTHONPATH=. .venv/bin/python tests/data_dirs/make.py NAME FOLDER
 
 FOLDER then holds NAME.tar.gz and NAME.json, which belong beside this file. The service runs in this process, on SQLite, DuckDB and a
 keyring in a file. A small Google on loopback lets its credential in, and its clock stands still. The bill is read on two days; on the
@@ -34,7 +35,8 @@ from src.app.service import create_app
 from src.app.wiring import Parts
 from src.core.base.settings import Settings, use_settings
 from src.core.processors.gcp import bq_etl
-from src.core.step.gcp_tables import ExportTable, Table
+from src.core.providers.export import Place
+from src.core.step.gcp_tables import ExportTable
 from tests.core.gcp.handmade import Hand, row
 from tests.fakes.billing import StillClock
 from tests.fakes.google import STANDARD, FakeGoogle, FakeTable, service_account, serving
@@ -68,11 +70,11 @@ TABLES = ("gcp_cost_daily", "x_cost_daily", "x_cost_monthly", "x_cost_history", 
 
 @contextmanager
 def reading(bill: Hand) -> Iterator[None]:
-    """The bill, in the place of the customer's BigQuery. Commits before November 2026 had a port for it: `parts.sources`."""
+    """The bill, in the place of the customer's BigQuery."""
 
     @contextmanager
     def opened(*_: Any) -> Iterator[list[ExportTable]]:
-        yield [ExportTable(Table(SOURCE["project"], SOURCE["dataset"], STANDARD), bill)]
+        yield [ExportTable(Place(SOURCE["project"], SOURCE["dataset"], STANDARD), bill)]
 
     with patch.object(bq_etl, "opened_tables", opened):
         yield

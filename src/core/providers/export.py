@@ -19,6 +19,11 @@ class Place:
     dataset: str
     table: str
 
+    @property
+    def source(self) -> str:
+        """What it is known as in the organisation's dataset."""
+        return f"{self.project}.{self.dataset}.{self.table}"
+
 
 class BillingExport(Protocol):
     """Opened for one run and one organisation; shares nothing with another."""

@@ -11,7 +11,7 @@ from src.core.base.identity import Tenant
 from src.core.base.window import Window
 from src.core.engine.port import RemoteRows
 from src.core.ledger.credentials import list_for
-from src.core.providers.export import BillingExport
+from src.core.providers.export import BillingExport, Place
 from src.core.providers.slices import Listing, OnBytes, Slice
 from src.core.step.bigquery_export import BigQueryExport, open_reader
 from src.core.step.context import StepContext
@@ -21,22 +21,10 @@ PROVIDER = "gcp"
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    project: str
-    dataset: str
-    table: str
-
-    @property
-    def source(self) -> str:
-        """What it is known as in the organisation's dataset."""
-        return f"{self.project}.{self.dataset}.{self.table}"
-
-
-@dataclass(frozen=True, slots=True)
 class ExportTable:
     """One table of an export, by the day its rows were written."""
 
-    table: Table
+    table: Place
     export: BillingExport
     marks: ClassVar[bool] = True
 
@@ -61,7 +49,7 @@ def opened_tables(
 ) -> Iterator[Sequence[ExportTable]]:
     """Those that are named, or those that count; each with its dataset opened by the organisation's own credential."""
     place = (str(credential.connection.get("project")), str(credential.connection.get("dataset")))
-    tables = [Table(*place, name) for name in named] or _counted(context, tenant, credential)
+    tables = [Place(*place, name) for name in named] or _counted(context, tenant, credential)
     with closing(open_reader(context.services.settings, tenant, credential.secret)) as reader:
         yield [ExportTable(table, BigQueryExport(reader, table.project, table.dataset)) for table in tables]
 
@@ -79,7 +67,7 @@ def counting(context: StepContext, tenant: Tenant) -> frozenset[str]:
     return frozenset(source for _, source in best.values())
 
 
-def _counted(context: StepContext, tenant: Tenant, credential: OpenCredential) -> list[Table]:
+def _counted(context: StepContext, tenant: Tenant, credential: OpenCredential) -> list[Place]:
     """Those of this credential, but for accounts whose bill another credential of the organisation reads better."""
     own = _marked(credential.connection)
     if not own:
@@ -97,6 +85,6 @@ def _counted(context: StepContext, tenant: Tenant, credential: OpenCredential) -
     return sorted(found, key=lambda table: table.source)
 
 
-def _marked(connection: Mapping[str, Any]) -> list[tuple[Table, Mapping[str, Any]]]:
+def _marked(connection: Mapping[str, Any]) -> list[tuple[Place, Mapping[str, Any]]]:
     tables = connection.get("tables") or []
-    return [(Table(one["project"], one["dataset"], one["table"]), one) for one in tables if one.get("counts")]
+    return [(Place(one["project"], one["dataset"], one["table"]), one) for one in tables if one.get("counts")]

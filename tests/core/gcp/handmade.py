@@ -21,7 +21,7 @@ from src.core.providers.export import BillingExport, Place
 from src.core.providers.slices import Listing, OnBytes, Slice, day_slice
 from src.core.step.books.axis import Axis
 from src.core.step.context import StepContext
-from src.core.step.gcp_tables import ExportTable, Table
+from src.core.step.gcp_tables import ExportTable
 from src.core.step.source.config import SourceStep
 from src.core.step.source.loading import Published
 from src.core.step.source.port import Source
@@ -62,7 +62,7 @@ def row(day: date, cost: float | None = 100.0, *, written: date | None = None, a
 
 class Named(BillingExport, Protocol):
     @property
-    def table(self) -> Table: ...
+    def table(self) -> Place: ...
 
 
 @dataclass
@@ -78,8 +78,8 @@ class Hand:
     """Whose bill it is, where the credential knows."""
 
     @property
-    def table(self) -> Table:
-        return Table(self.project, self.dataset, self.name)
+    def table(self) -> Place:
+        return Place(self.project, self.dataset, self.name)
 
     def add(self, *rows: dict[str, Any]) -> "Hand":
         self.rows += rows

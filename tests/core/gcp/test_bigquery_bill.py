@@ -15,7 +15,6 @@ from src.core.engine import open_tables
 from src.core.providers.export import BillingExport, Place
 from src.core.providers.slices import Slice
 from src.core.step.bigquery_export import BigQueryExport
-from src.core.step.gcp_tables import Table
 from src.sandbox.gcp.worlds import DOLLARS, detailed_table
 from tests.core.gcp.conftest import TODAY
 from tests.core.gcp.handmade import SCHEMA, Hand, load, row
@@ -102,12 +101,12 @@ class Streamed(BigQueryExport):
 class Known:
     """An export with the name of its table, as `load` takes one."""
 
-    def __init__(self, table: Table, export: BillingExport) -> None:
+    def __init__(self, table: Place, export: BillingExport) -> None:
         self.table = table
         self.load_days, self.fetch, self.place, self.close = export.load_days, export.fetch, export.place, export.close
 
 
-def opened(here: Billing, table: Table, *, streamed: bool) -> Known:
+def opened(here: Billing, table: Place, *, streamed: bool) -> Known:
     tables = open_tables(here.parts.settings, Secret(json.dumps(service_account())), {"org": "acme_corp"})
     return Known(table, (Streamed if streamed else BigQueryExport)(tables, table.project, table.dataset))
 
@@ -187,7 +186,7 @@ def differing(found: dict[str, list[str]], wanted: dict[str, list[str]]) -> None
 
 async def test_a_bill_of_every_column_comes_through_bigquery_unchanged(tmp_path, exports, source: BigQuerySource):
     """The sandbox's, which has all that Google's has."""
-    table = Table("sandbox-billing", "billing_export", detailed_table(DOLLARS))
+    table = Place("sandbox-billing", "billing_export", detailed_table(DOLLARS))
     first, last = date(2026, 11, 3), date(2026, 11, 4)
     with billing(tmp_path / "sandbox", TODAY, exports) as sandbox:
         assert sandbox.parts.sandbox is not None
