@@ -27,7 +27,7 @@ OWNER_ONLY = 0o700
 
 
 class Sandbox:
-    """`today` holds the date still; left out, the clock says it. The export is read without `start()`; the rest needs it."""
+    """`today` holds the date still; left out, the clock says it. It answers once it is started."""
 
     def __init__(
         self,

@@ -1,13 +1,16 @@
-"""jobs.query: what a table's partitions are, told from what is known of them; any other question is run."""
+"""jobs.query: what a table's partitions are, told from what is known of them; any other question is run. Answers are kept for a while,
+to be asked for by their job."""
 
 import re
 import secrets
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from importlib import import_module
 from typing import Any, Protocol, cast
 
+from src.sandbox.gcp.bigquery import Paging
 from src.sandbox.gcp.cells import row
 from src.sandbox.gcp.exports import Exports, Partition
 from src.sandbox.gcp.problems import Failed, Json, Problem
@@ -18,6 +21,7 @@ from src.sandbox.gcp.worlds import LOCATION
 
 # Loaded by name for the first question that wants it: it imports DuckDB and the dialect.
 SQL = "src.sandbox.gcp.sql"
+KEPT = 20  # answers
 PARTITIONS = re.compile(
     r"SELECT (?P<columns>\w+(?:, ?\w+)*) FROM `?(?P<project>[a-z0-9-]+)`?\.`?(?P<dataset>\w+)`?\.`?INFORMATION_SCHEMA`?\.`?PARTITIONS`? "
     r"WHERE table_name = @(?P<table>\w+) AND partition_id BETWEEN @(?P<first>\w+) AND @(?P<last>\w+)(?: ORDER BY partition_id)?",
@@ -51,6 +55,19 @@ class Answer(Protocol):
     def fields(self) -> Sequence[Json]: ...
     @property
     def rows(self) -> Sequence[Json]: ...
+    @property
+    def tables(self) -> Sequence[Json]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A question that was answered, for whoever asked it."""
+
+    account: str
+    project: str
+    question: Question
+    told: Json
+    tables: Sequence[Json]
 
 
 class SqlModule(Protocol):
@@ -62,6 +79,46 @@ class SqlModule(Protocol):
 class Queries:
     def __init__(self, exports: Exports) -> None:
         self._exports = exports
+        self._lock = threading.Lock()
+        self._jobs: dict[str, Job] = {}
+
+    def job(self, bearer: Bearer, project: str, job: str) -> Json:
+        """jobs.get."""
+        found = self._found(bearer, project, job)
+        statistics = {"statementType": "SELECT", "referencedTables": list(found.tables), "totalBytesProcessed": "0", "cacheHit": False}
+        hidden = {"projectId": project, "datasetId": "_sandbox_results", "tableId": job}
+        return {
+            "kind": "bigquery#job",
+            "id": f"{project}:{LOCATION}.{job}",
+            "jobReference": found.told["jobReference"],
+            "status": {"state": "DONE"},
+            "configuration": {
+                "jobType": "QUERY",
+                "query": {"query": found.question.sql, "useLegacySql": False, "destinationTable": hidden},
+            },
+            "statistics": {"query": statistics, "totalBytesProcessed": "0"},
+        }
+
+    def results(self, bearer: Bearer, project: str, job: str, paging: Paging) -> Json:
+        """jobs.getQueryResults."""
+        found = self._found(bearer, project, job)
+        rows, following = paging.cut(found.told["rows"])
+        told = {**found.told, "kind": "bigquery#getQueryResultsResponse", "rows": list(rows)}
+        return told | ({"pageToken": following} if following else {})
+
+    def _found(self, bearer: Bearer, project: str, job: str) -> Job:
+        found = self._jobs.get(job)
+        if found is None or (found.account, found.project) != (bearer.account.email, project):
+            raise Failed(Problem(404, "NOT_FOUND", "notFound", f"Not found: Job {project}:{LOCATION}.{job}"))
+        return found
+
+    def _kept(self, bearer: Bearer, project: str, question: Question, told: Json, tables: Sequence[Json]) -> Json:
+        if not question.dry:
+            with self._lock:
+                self._jobs[told["jobReference"]["jobId"]] = Job(bearer.account.email, project, question, told, tables)
+                while len(self._jobs) > KEPT:
+                    del self._jobs[next(iter(self._jobs))]
+        return told
 
     def ask(self, bearer: Bearer, project: str, body: Mapping[str, Any]) -> Json:
         require_work(bearer, project, "bigquery.jobs.create")
@@ -72,7 +129,7 @@ class Queries:
             told = sql.answered(
                 self._exports, bearer, project, question.sql, question.parameters, dry=question.dry, whole=question.whole_microseconds
             )
-            return _told(project, told.fields, told.rows, question)
+            return self._kept(bearer, project, question, _told(project, told.fields, told.rows, question), told.tables)
         require_dataset(bearer, found["project"], found["dataset"], "bigquery.tables.get")
         fields = [Field(name, FACTS[name][0]).as_bigquery() for name in _columns(found["columns"])]
         rows = () if question.dry else self._partitions(found, question)

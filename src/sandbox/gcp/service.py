@@ -31,6 +31,8 @@ class Service:
             [
                 Route("/token", self._token, methods=["POST"]),
                 Route(f"{PROJECT}/queries", self._query, methods=["POST"]),
+                Route(f"{PROJECT}/queries/{{job}}", self._results),
+                Route(f"{PROJECT}/jobs/{{job}}", self._job),
                 Route(f"{PROJECT}/datasets", self._datasets),
                 Route(f"{PROJECT}/datasets/{{dataset}}/tables", self._tables),
                 Route(f"{PROJECT}/datasets/{{dataset}}/tables/{{table}}", self._table),
@@ -63,6 +65,12 @@ class Service:
         return await run_in_threadpool(
             self._answer, request, lambda bearer: self._queries.ask(bearer, request.path_params["project"], _opened(body))
         )
+
+    async def _job(self, request: Request) -> Response:
+        return self._answer(request, lambda bearer: self._queries.job(bearer, **request.path_params))
+
+    async def _results(self, request: Request) -> Response:
+        return self._answer(request, lambda bearer: self._queries.results(bearer, **request.path_params, paging=_paging(request)))
 
     def _answer(self, request: Request, ask: Callable[[Bearer], Json]) -> Response:
         try:

@@ -24,7 +24,7 @@ from src.sandbox.gcp.rights import require_rows
 from src.sandbox.gcp.schema import Field, fields_of
 from src.sandbox.gcp.tokens import Bearer
 
-MOST_ROWS: Final = 20_000  # of an answer, which is one page
+MOST_ROWS: Final = 10_000  # more are read through the Storage API, which knows no results of questions here
 BATCH_ROWS: Final = 2_000
 LIMITS: Final[dict[str, str | bool | int | float | list[str]]] = {"memory_limit": "512MB", "threads": 1, "enable_external_access": False}
 DAYS: Final = "x_days"
@@ -46,6 +46,8 @@ READERS: Final[Mapping[str, Any]] = {
 class Answer:
     fields: Sequence[Json]
     rows: Sequence[Json]
+    tables: Sequence[Json]
+    """That were read, as Google refers to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +75,11 @@ def answered(exports: Exports, bearer: Bearer, project: str, text: str, paramete
                 place.name: _registered(database, exports, place, () if dry else _days(database, exports, place, values))
                 for place in places
             }
+            tables = [{"projectId": place.project, "datasetId": place.dataset, "tableId": place.table} for place in places]
             for place in places:
                 _renamed(place)
-            return _run(database, Catalogue(columns), root, values, dry=dry, whole=whole)
+            fields, rows = _run(database, Catalogue(columns), root, values, dry=dry, whole=whole)
+            return Answer(fields, rows, tables)
     except Fault as refused:
         raise _invalid(refused.detail) from refused
     except duckdb.Error as refused:
@@ -84,7 +88,7 @@ def answered(exports: Exports, bearer: Bearer, project: str, text: str, paramete
 
 def _run(
     database: duckdb.DuckDBPyConnection, catalogue: Catalogue, root: exp.Expr, values: Mapping[str, Any], *, dry: bool, whole: bool
-) -> Answer:
+) -> tuple[list[Json], list[Json]]:
     rendered = catalogue.render(root.sql(dialect=READ))
     found = database.sql(rendered.sql, params=bound(values, rendered.parameters))
     reader = (found.limit(0) if dry else found).to_arrow_reader(BATCH_ROWS)
@@ -96,7 +100,7 @@ def _run(
             raise Failed(
                 Problem(400, "INVALID_ARGUMENT", "responseTooLarge", f"Response too large: the sandbox answers {MOST_ROWS:,} rows")
             )
-    return Answer([_field(reader.schema.field(name)) for name in shown], rows)
+    return [_field(reader.schema.field(name)) for name in shown], rows
 
 
 def _parsed(text: str) -> exp.Expr:

@@ -17,6 +17,7 @@ from src.core.base.faults import BooksNotClosed, LeaseLost, Misconfigured, Rejec
 from src.core.base.window import Window
 from src.core.processors.gcp.bq_etl import BigQueryETLEngine
 from src.core.step.context import StepContext
+from src.sandbox.gcp.worlds import EUROS, standard_table
 from tests.fakes.billing import ROOT
 from tests.fakes.remote_queries import AnsweredQueries
 
@@ -47,8 +48,25 @@ def etl(acme, source, first=1, last=None, *, document="gcp/copies/daily", run_id
         **({"held": held} if held else {}),
     )
     given = {"source_query": "SELECT * FROM `proj.ds.costs` WHERE day = {date}", "destination_table": "gcp_copy", **config}
-    engine = replace(BigQueryETLEngine().queries, open=lambda *_: source)
-    return engine.run(given, context)
+    engine = BigQueryETLEngine().queries
+    return (replace(engine, open=lambda *_: source) if source else engine).run(given, context)
+
+
+def test_the_sandbox_answers_a_query_as_google_does(acme):
+    """Through Google's own client, joins and aggregation included, its result in pages by its job."""
+    table = f"`sandbox-billing.billing_export.{standard_table(EUROS)}`"
+    query = f"""
+      SELECT DATE(_PARTITIONTIME) AS ingest_date, service.description AS service, COUNT(*) AS n
+      FROM {table} AS lines
+      JOIN (SELECT DISTINCT service.id AS id FROM {table} WHERE _PARTITIONTIME = TIMESTAMP({{date}})) AS used ON used.id = lines.service.id
+      WHERE _PARTITIONTIME = TIMESTAMP({{date}})
+      GROUP BY 1, 2"""
+    told = etl(acme, None, 5, source_query=query, write_mode="overwrite")
+
+    counted = acme.ask("SELECT SUM(CAST(JSON_VALUE(record, '$.n') AS INT64)) AS n, COUNT(*) AS groups FROM gcp_copy")
+    assert counted == [{"n": acme.parts.sandbox.gcp.answers(standard_table(EUROS), day(5), day(5)).rows, "groups": told["rows_processed"]}]
+    with pytest.raises(Rejected, match="[Nn]ot found"):
+        etl(acme, None, 5, source_query="SELECT * FROM `sandbox-billing.billing_export.nothing`")
 
 
 def answering(*rows: dict[str, Any], schema: pa.Schema = DAYS) -> AnsweredQueries:
