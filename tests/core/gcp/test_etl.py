@@ -65,7 +65,7 @@ def test_the_sandbox_answers_a_query_as_google_does(acme):
 
     counted = acme.ask("SELECT SUM(CAST(JSON_VALUE(record, '$.n') AS INT64)) AS n, COUNT(*) AS groups FROM gcp_copy")
     assert counted == [{"n": acme.parts.sandbox.gcp.answers(standard_table(EUROS), day(5), day(5)).rows, "groups": told["rows_processed"]}]
-    with pytest.raises(Rejected, match="[Nn]ot found"):
+    with pytest.raises(Rejected, match=r"[Nn]ot found"):
         etl(acme, None, 5, source_query="SELECT * FROM `sandbox-billing.billing_export.nothing`")
 
 
