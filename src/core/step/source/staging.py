@@ -112,7 +112,7 @@ def gathered(to_read: Sequence[ToRead], into: Path, context: StepContext, tenant
     for number, (one, place) in enumerate(zip(to_read, places, strict=True)):
         # two sources may well give a file the same name
         own = into / str(number)
-        own.mkdir()
+        own.mkdir(exist_ok=True)
         for slices in grouped(one.slices, rows_at_once) if one.source.marks else ((each,) for each in one.slices):
             context.still_wanted()
             if place:
