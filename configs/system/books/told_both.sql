@@ -6,5 +6,5 @@ SELECT
   COUNTIF(superseded_by = 'now') AS x_now,
   ARRAY_AGG(superseded_by) AS x_times
 FROM {before}
-WHERE usage_date BETWEEN @first AND @last AND superseded_by IN ('was', 'now')
+WHERE usage_date BETWEEN @first AND @last AND usage_date IN UNNEST(@days) AND superseded_by IN ('was', 'now')
 GROUP BY {columns}

@@ -109,17 +109,19 @@ class Asking:
         """Makes these days anew; the number of rows they have now. What they told before is kept, since and until when."""
         asked: dict[str, Any] = {**_span(days), "told_at": by.at, "run_id": by.run_id}
         retelling, told_before = derived.retelling, derived.retelling.before.name
-        held = bool(self._ask(retelling.held, asked))
-        if held:
-            self.publication.insert(told_before, retelling.was, asked)
-        # also where it takes nothing away: of two publications that fill the same days one has to begin anew
-        self.publication.execute(derived.clear, asked)
-        table, fill = (told_before, retelling.now) if held else (derived.table, retelling.first)
-        filled = sum(self.publication.insert(table, fill, {**asked, **which}) for which in _each(counting))
-        if held:
-            self.publication.insert(derived.table, retelling.again, asked)
-            self.publication.insert(told_before, retelling.no_more, asked)
-            self.publication.execute(retelling.clear, asked)
+        if not self._ask(retelling.held, asked):
+            # also where it takes nothing away: of two publications that fill the same days one has to begin anew
+            self.publication.execute(derived.clear, asked)
+            return sum(self.publication.insert(derived.table, retelling.first, {**asked, **which}) for which in _each(counting))
+        filled = sum(self.publication.insert(told_before, retelling.now, {**asked, **which}) for which in _each(counting))
+        changed = [row["usage_date"] for row in self._ask(retelling.changed, asked)]
+        if changed:
+            anew = {**asked, **_span(changed)}
+            self.publication.insert(told_before, retelling.was, anew)
+            self.publication.execute(derived.clear, anew)
+            self.publication.insert(derived.table, retelling.again, anew)
+            self.publication.insert(told_before, retelling.no_more, anew)
+        self.publication.execute(retelling.clear, asked)
         return filled
 
     def counted(self, days: Iterable[date], counting: Sequence[Share]) -> dict[str | None, Total]:

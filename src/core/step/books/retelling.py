@@ -1,8 +1,8 @@
 """Derived rows that are told no more stay in a table beside their own, with the time from and until which they were told.
 
-Days that have rows are made anew through that table: what was told and what is told now are laid into it, marked, and held against each
-other there, so that both have the types of the table and nothing passes through this process. The marked rows are gone before the
-publication ends.
+Days that have rows are made anew through that table: what is told now is laid into it, marked, and held against what was told, so that
+both have the types of the table and nothing passes through this process. Days that come out as they were stay as they are; of the others
+what was told is laid beside it, and both are sorted into the two tables. The marked rows are gone before the publication ends.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from src.core.base.schema import Field, TableSchema
 SINCE: Final = Field("told_since", "TIMESTAMP", description="Publication since which the row is told; NULL since before this was kept")
 UNTIL: Final = Field("told_until", "TIMESTAMP", "REQUIRED", "Publication since which the row is told no more")
 BY: Final = Field("superseded_by", "STRING", description="Run of that publication")
-RETELLING: Final = ("held", "told_first", "told_was", "told_now", "told_both", "told_again", "told_no_more", "told_clear")
+RETELLING: Final = ("held", "told_first", "told_now", "told_changed", "told_was", "told_both", "told_again", "told_no_more", "told_clear")
 
 
 def before_of(table: str) -> str:
@@ -38,8 +38,9 @@ class Retelling:
     before: TableSchema
     held: str
     first: str
-    was: str
     now: str
+    changed: str
+    was: str
     again: str
     no_more: str
     clear: str
@@ -59,7 +60,7 @@ class Retelling:
             columns = ", ".join(f"`{identifier(column)}`" for column in schema.columns)
             return text.replace("{before}", before.name).replace("{columns}", columns).replace("{fill}", fill)
 
-        return cls(before, put("held"), *(put(f"told_{name}") for name in ("first", "was", "now", "again", "no_more", "clear")))
+        return cls(before, put("held"), *(put(f"told_{name}") for name in ("first", "now", "changed", "was", "again", "no_more", "clear")))
 
 
 def dated(schema: TableSchema) -> TableSchema:

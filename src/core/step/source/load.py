@@ -11,7 +11,7 @@ from src.core.ledger import dq, tracking
 from src.core.ledger.tracking import TrackedDay
 from src.core.step import manifests
 from src.core.step.books import told
-from src.core.step.books.history import AS_TOLD, BY_RIVAL, Grain, Key, Restatement, Said, difference, restatements
+from src.core.step.books.history import AS_TOLD, BY_RIVAL, Key, Restatement, Said, difference, restatements
 from src.core.step.books.questions import Asking, judged_part
 from src.core.step.books.rules import INCOMING, Books
 from src.core.step.books.shared_views import Views, publish_views
@@ -143,7 +143,7 @@ def _judge(work: Work, table: TableSchema, part: Mapping[str, list[Any]]) -> Non
 
 def _close(work: Work, before: Before, held_before: set[date], causes_before: list[dict[str, Any]]) -> Closed:
     asking, books = work.asking, work.books
-    held, causes = _held(work), _causes(work)
+    held = _held(work)
     counting, contested_days = _counting(work)
     touched = held_before | held | contested_days
     months = asking.months_of(touched) if touched else set()
@@ -156,10 +156,7 @@ def _close(work: Work, before: Before, held_before: set[date], causes_before: li
         require_equal(asking.counted(touched, counting), told.in_all(days, books.money), expected=expected)
     months |= {month for month, _ in before.said_months}  # their figures stay, how complete they are may not
     by_month = _figures(asking.months(months) if months else [], "invoice_month", before.said_months, work.by)
-    restated = (
-        *_restated(work, "day", (before.said_days, before.whole_days & {str(day) for day in touched}), days, (causes_before, causes)),
-        *_restated(work, "invoice_month", (before.said_months, before.whole_months), by_month, (causes_before, causes)),
-    )
+    restated = _restated(work, before, touched, (days, by_month), causes_before)
     names = {str(day) for day in touched}
     figures = {key: one for key, one in before.said_days.items() if key[0] not in names} | days
     standing = told.stand(figures, before, work.loading.window, work.loading.sources.counting, work.loading.calendar)
@@ -190,17 +187,19 @@ def _counting(work: Work) -> tuple[tuple[Share, ...], set[date]]:
 
 
 def _restated(
-    work: Work,
-    grain: Grain,
-    before: tuple[Mapping[Key, Said], frozenset[str]],
-    now: Mapping[Key, Said],
-    causes: tuple[list[dict[str, Any]], list[dict[str, Any]]],
-) -> list[Restatement]:
-    """Of the periods that were told whole before."""
-    said, whole = before
-    then = {key: one for key, one in said.items() if key[0] in whole}
-    period = "usage_date" if grain == "day" else grain
-    return restatements(grain, then, now, difference(*causes, period), BY_RIVAL if work.books.rivals else AS_TOLD)
+    work: Work, before: Before, touched: set[date], now: tuple[Mapping[Key, Said], Mapping[Key, Said]], causes_before: list[dict[str, Any]]
+) -> tuple[Restatement, ...]:
+    """Of the days and months that were told whole before. What brought a change is asked where there is one."""
+    whole_days = before.whole_days & {str(day) for day in touched}
+    days = {key: one for key, one in before.said_days.items() if key[0] in whole_days}
+    months = {key: one for key, one in before.said_months.items() if key[0] in before.whole_months}
+    if not restatements("day", days, now[0], {}) and not restatements("invoice_month", months, now[1], {}):
+        return ()
+    causes, otherwise = (causes_before, _causes(work)), BY_RIVAL if work.books.rivals else AS_TOLD
+    return (
+        *restatements("day", days, now[0], difference(*causes, "usage_date"), otherwise),
+        *restatements("invoice_month", months, now[1], difference(*causes, "invoice_month"), otherwise),
+    )
 
 
 def _keep(
