@@ -102,7 +102,10 @@ class DuckDBWarehouse:
             check_free(name, instance.catalogue().columns)
             if name not in instance.catalogue().columns:
                 _apply(instance, schema, (creation(schema),))
+                instance.tables[name] = schema
                 return TableChange(created=True, columns_added=schema.columns)
+            if instance.tables.get(name) == schema:
+                return TableChange(created=False)
             with instance.cursor() as cursor:
                 if name in _names(cursor, VIEWS):
                     raise Conflict(f"{name} is a view already; a table needs another name")
@@ -111,6 +114,7 @@ class DuckDBWarehouse:
                 told = cursor.execute(TOLD_FACTS, {"table": name}).fetchone()
             if change.statements or told != tuple(_facts(schema).values())[1:]:
                 _apply(instance, schema, change.statements)
+            instance.tables[name] = schema
             return TableChange(created=False, columns_added=change.added)
 
     def ensure_view(self, tenant: Tenant, name: str, sql: str) -> None:
@@ -133,6 +137,7 @@ class DuckDBWarehouse:
                 return False
             cursor.execute(f"DROP TABLE {quoted(table)}")
             cursor.execute(FORGET_FACTS, {"table": table})
+            instance.tables.pop(table, None)
             instance.forget_catalogue()
             return True
 

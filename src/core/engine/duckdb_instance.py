@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 
 from src.core.base.faults import Fault, Missing, Throttled, Unavailable
+from src.core.base.schema import TableSchema
 from src.core.base.settings import Settings
 from src.core.engine.dialect import Catalogue
 from src.core.engine.dialect_rules import DIVIDE_MACRO
@@ -52,6 +53,8 @@ class Instance:
     claims: dict[str, int] = field(default_factory=dict)
     views: dict[str, str] = field(default_factory=dict)
     """The text each view was made of while this instance is open, so that the same view is not made again."""
+    tables: dict[str, TableSchema] = field(default_factory=dict)
+    """What each table was brought to while this instance is open, so that it is not compared again before each publication."""
     schema_lock: threading.RLock = field(default_factory=threading.RLock)
     _root_lock: threading.Lock = field(default_factory=threading.Lock)
     _catalogue: Catalogue | None = None
