@@ -48,8 +48,8 @@ DEFECTS = (
         "completeness",
         "a day that its source tells of no more is kept, and called complete",
         "src/core/step/books/coverage.py",
-        "taken_back = [] if axis.forgets else [_nothing(one) for one in gone]",
-        "taken_back: list[Slice] = []",
+        "taken_back = [_nothing(one) for one in (replaced if axis.forgets else gone)]",
+        "taken_back = [_nothing(one) for one in replaced]",
         ("tests/core/step/books/test_looks.py::test_what_its_source_takes_back_is_read_as_nothing",),
     ),
     Defect(
@@ -83,6 +83,22 @@ DEFECTS = (
         "found = staged(io, context, context.step_id)",
         "found = None",
         ("tests/core/step/source/test_staged.py::test_what_one_step_brought_another_publishes_also_after_a_take_over",),
+    ),
+    Defect(
+        "completeness",
+        "a day that was asked for before it had settled is called complete because it was published after",
+        "src/core/step/source/planning.py",
+        "at = listing.at or calendar.today",
+        "at = calendar.today",
+        ("tests/core/step/source/test_staged.py::test_a_look_is_of_the_day_on_which_it_was_staged",),
+    ),
+    Defect(
+        "completeness",
+        "a month that is delivered again under another name counts twice",
+        "src/core/step/books/coverage.py",
+        "replaced = [one for one in gone if axis.covers and any(_share_days(one, other) for other in listing.slices)]",
+        "replaced: list[Slice] = []",
+        ("tests/core/step/source/test_kinds.py::test_a_month_that_is_delivered_under_another_name_counts_once",),
     ),
     Defect(
         "staging",

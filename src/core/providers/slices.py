@@ -42,6 +42,8 @@ class Listing:
     slices: tuple[Slice, ...]
     looked: Window
     """Of slices that do not lie within it nothing is said; within it there are none but these."""
+    at: date | None = None
+    """The day of the look, where it was before today."""
 
 
 def day_slice(day: date, rows: int | None, size: int | None, version: str) -> Slice:

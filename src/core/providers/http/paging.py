@@ -11,6 +11,7 @@ from src.core.providers.http.client import Answer
 
 Params: TypeAlias = Mapping[str, str | int | Sequence[str | int]]
 NEXT_LINK = re.compile(r"""<([^<>]*)>[^<]*;\s*rel\s*=\s*(?:"[^"]*\bnext\b[^"]*"|next\b)""", re.IGNORECASE)
+SAYS_NEXT = re.compile(r"rel\s*=\s*['\"]?next", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,10 @@ class Cursor:
 
 def link_header(page: Page, answer: Answer) -> Page | None:
     """The next page is the address that the header `Link` calls `next`."""
-    found = NEXT_LINK.search(answer.headers.get("link", ""))
+    told = answer.headers.get("link", "")
+    found = NEXT_LINK.search(told)
+    if found is None and SAYS_NEXT.search(told):
+        raise StepFailed(f"a page of {_place(page)} names a next one in a header `Link` that is not understood")
     return _linked(page, found[1]) if found else None
 
 
@@ -70,7 +74,9 @@ class LinkIn:
 
     def __call__(self, page: Page, answer: Answer) -> Page | None:
         text = answer.body.get(self.of) if isinstance(answer.body, Mapping) else None
-        return _linked(page, text) if isinstance(text, str) and text else None
+        if text is not None and not isinstance(text, str):
+            raise StepFailed(f"a page of {_place(page)} names as the next one what is no address")
+        return _linked(page, text) if text else None
 
 
 def pages(ask: Ask, first: Page, following: Following, *, most: int, longer: str = "") -> Iterator[Answer]:

@@ -54,7 +54,9 @@ class SourceState:
             return None
         last = max(one.last for one in filled)
         gaps = (one.last for one in self.pending if one.key not in self.loaded and one.last <= last)
-        since = max([self.looks.unseen_before(last), *gaps])
+        # of a period that runs the days to come were not looked at
+        seen = min(last, self.looks.ranges[-1].last) if self.looks.ranges else last
+        since = max([self.looks.unseen_before(seen), *gaps])
         firsts = [one.first for one in filled if one.first > since]
         return Reach(min(firsts), last) if firsts else None
 

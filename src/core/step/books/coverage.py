@@ -53,14 +53,16 @@ class KnownSlices:
         elsewhere = [one for one in before.listed if one.key not in there and not _within(one, listing.looked)]
         known = {**before.loaded, **{one.key: one for one in before.listed}}
         gone = [one for key, one in known.items() if key not in there and _within(one, listing.looked)]
-        taken_back = [] if axis.forgets else [_nothing(one) for one in gone]
+        # what a period holds under another name now would count twice
+        replaced = [one for one in gone if axis.covers and any(_share_days(one, other) for other in listing.slices)]
+        taken_back = [_nothing(one) for one in (replaced if axis.forgets else gone)]
         looks = before.looks
         if listing.looked.start <= today:
             looks = looks.with_look(Look(listing.looked.start, min(listing.looked.end, today), today))
         return SourceState(source, looks, _ordered([*elsewhere, *listing.slices, *taken_back]), before.loaded)
 
-    def changes(self, state: SourceState, read: Sequence[Slice], run_id: str, at: datetime) -> list[dict[str, Any]]:
-        """The rows that say otherwise than is known; of slices that begin on one day all, where one of them does."""
+    def changes(self, state: SourceState, read: Sequence[Slice], run_id: str, at: datetime) -> tuple[list[dict[str, Any]], set[date]]:
+        """The rows that say otherwise than is known, and the first days of the slices whose rows they replace; of one first day all."""
         before = self.slices.get(state.source, {})
         anew, listed = {one.key for one in read}, {one.key: one for one in state.listed}
         told = {}
@@ -73,8 +75,9 @@ class KnownSlices:
                 "loaded_at": None if row["version"] is None else was["loaded_at"] if same else at,
                 "seen_at": was["seen_at"] if unchanged else at,
             }
-        changed = {row["slice"] for key, row in told.items() if key in anew or _says_else(before.get(key), row)}
-        return [row for _, row in sorted(told.items()) if row["slice"] in changed]
+        other = [key for key, row in told.items() if key in anew or _says_else(before.get(key), row)]
+        changed = {told[key]["slice"] for key in other} | {before[key]["slice"] for key in other if key in before}
+        return [row for _, row in sorted(told.items()) if row["slice"] in changed], changed
 
 
 def _row(state: SourceState, listed: Slice | None, key: str, was: Row, *, anew: bool) -> tuple[dict[str, Any], bool, bool]:
@@ -125,6 +128,10 @@ def _is_listed(row: Row) -> bool:
 
 def _within(one: Slice, looked: Window) -> bool:
     return looked.start <= one.first and one.last <= looked.end
+
+
+def _share_days(one: Slice, other: Slice) -> bool:
+    return other.first <= one.last and other.last >= one.first
 
 
 def _nothing(one: Slice) -> Slice:

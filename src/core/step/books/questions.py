@@ -30,6 +30,8 @@ class Reload:
     """Loaded before, in another version."""
     first_read: tuple[str, ...]
     """There before the source was last looked at, and read only now."""
+    before: tuple[Slice, ...] = ()
+    """These slices as they were loaded: they may have stood for other days."""
 
     @property
     def filled(self) -> tuple[Slice, ...]:
@@ -37,7 +39,7 @@ class Reload:
 
     @property
     def part(self) -> TablePart:
-        first, last = _bounds(self.slices)
+        first, last = _bounds((*self.slices, *self.before))
         return TablePart(self.raw.day, first, last, self.equal(self.slices))
 
     def equal(self, slices: Sequence[Slice]) -> dict[str, Any]:
@@ -46,6 +48,12 @@ class Reload:
     def asked(self, slices: Sequence[Slice]) -> dict[str, Any]:
         first, last = _bounds(slices)
         return {"source": self.source, "slices": _names(self.raw, (one.key for one in slices)), "first": first, "last": last}
+
+    @property
+    def every(self) -> dict[str, Any]:
+        """Of all its slices, on the days they stand for now or stood for before."""
+        first, last = _bounds((*self.slices, *self.before))
+        return {**self.asked(self.slices), "first": first, "last": last}
 
     @property
     def kinds(self) -> dict[str, Any]:
@@ -79,12 +87,12 @@ class Asking:
         return [share for row in self._own("shares") for share in json.loads(row["shares"])]
 
     def touched(self, reload: Reload) -> set[date]:
-        return {row["usage_date"] for row in self._ask(reload.raw.touched, reload.asked(reload.slices))}
+        return {row["usage_date"] for row in self._ask(reload.raw.touched, reload.every)}
 
     def causes(self, reload: Reload) -> list[dict[str, Any]]:
         """What the rows of these slices come to by their kind; nothing where the provider's books tell no kinds."""
         question = reload.raw.causes
-        return self._ask(question, {**reload.asked(reload.slices), **reload.kinds}) if question else []
+        return self._ask(question, {**reload.every, **reload.kinds}) if question else []
 
     def measured(self, raw: Raw, asked: Params) -> list[dict[str, Any]]:
         return self._ask(raw.measured, asked)
@@ -92,8 +100,16 @@ class Asking:
     def written(self, reloads: Iterable[Reload]) -> Totals:
         totals = Totals()
         for reload in reloads:
-            totals.add(reload.source, self._ask(reload.raw.written, reload.asked(reload.slices)), reload.raw.sums)
+            totals.add(reload.source, self._ask(reload.raw.written, reload.every), reload.raw.sums)
         return totals
+
+    def outside(self, reload: Reload) -> list[str]:
+        """The slices of which a row lies outside the days they stand for; a slice that is a day has none."""
+        if reload.raw.keyed_by_days or not reload.filled:
+            return []
+        spans = {one.key: (one.first, one.last) for one in reload.slices}
+        rows = self._ask(reload.raw.spans, reload.every)
+        return [key for row in rows for key in [row["slice_key"]] if row["first_day"] < spans[key][0] or row["last_day"] > spans[key][1]]
 
     def accounts(self) -> list[tuple[str, str]]:
         """Which source tells of whose money."""
@@ -112,8 +128,8 @@ class Asking:
         if not self._ask(retelling.held, asked):
             # also where it takes nothing away: of two publications that fill the same days one has to begin anew
             self.publication.execute(derived.clear, asked)
-            return sum(self.publication.insert(derived.table, retelling.first, {**asked, **which}) for which in _each(counting))
-        filled = sum(self.publication.insert(told_before, retelling.now, {**asked, **which}) for which in _each(counting))
+            return sum(self.publication.insert(derived.table, retelling.first, {**asked, **which}) for which in _each(self.books, counting))
+        filled = sum(self.publication.insert(told_before, retelling.now, {**asked, **which}) for which in _each(self.books, counting))
         changed = [row["usage_date"] for row in self._ask(retelling.changed, asked)]
         if changed:
             anew = {**asked, **_span(changed)}
@@ -128,7 +144,7 @@ class Asking:
         """What the raw rows of these days that count come to: by currency where all have money, else their number."""
         found: dict[str | None, Total] = {}
         for raw in self.books.counted:
-            for which in _each(counting):
+            for which in _each(self.books, counting):
                 for row in self._ask(raw.counted, {**_span(days), **which}):
                     place = row["currency"] if self.books.money else None
                     total = Total(row["row_count"], {name: row[name] for name in self.books.money})
@@ -157,9 +173,9 @@ def _span(days: Iterable[date]) -> dict[str, Any]:
     return {"days": ordered, "first": ordered[0], "last": ordered[-1]}
 
 
-def _each(counting: Sequence[Share]) -> list[dict[str, Any]]:
+def _each(books: Books, counting: Sequence[Share]) -> list[dict[str, Any]]:
     """What is asked of one source after the other where they are rivals, and of all at once where they are not."""
-    return [share.asked for share in counting] if counting else [{}]
+    return [share.asked for share in counting] if books.rivals else [{}]
 
 
 def judged_part(reloads: Sequence[Reload], table: TableSchema) -> dict[str, list[Any]]:

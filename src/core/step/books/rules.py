@@ -27,6 +27,7 @@ OF_EVERY_PROVIDER = (
     "rows_of_days",
     "rows_that_count",
     "touched",
+    "spans",
     "accounts",
     "account_days",
     "clear",
@@ -37,6 +38,7 @@ OF_EVERY_PROVIDER = (
 )
 FIGURES = frozenset({"usage_date", "invoice_month", "currency", "cost", "credits", "net_cost", "row_count", "source_as_of"})
 MONEY = ("billed_cost", "credits", "net_cost")
+KNOWN = frozenset({"usage_date", "currency", "cost", "credits", "net_cost", "row_count"})
 ROWS = "{rows}"
 INCOMING = "incoming"
 
@@ -155,6 +157,7 @@ class Raw:
     counted: str
     """The same of what counts of these days."""
     touched: str
+    spans: str
     causes: str | None
     accounts: str | None
     account_days: str | None
@@ -278,6 +281,11 @@ def _derived_flaws(
         yield located.flaw(f"{document.cost!r} is no derived table{did_you_mean(document.cost, derived)}", "cost")
     elif absent := sorted(FIGURES - set(derived[document.cost].columns)):
         yield located.flaw(f"{document.cost} lacks {', '.join(absent)}, of which the figures of a day are made", "cost")
+    else:
+        # what is not known would be added up as nothing
+        loose = [column.name for column in derived[document.cost].fields if column.name in KNOWN and column.mode != "REQUIRED"]
+        if loose:
+            yield located.flaw(f"{document.cost}: {', '.join(loose)} must be REQUIRED; a row without is no figure", "cost")
 
 
 def _raw(facts: RawFacts, schema: TableSchema, folder: Path, own: Ledgers, account: str | None) -> Raw:
@@ -304,6 +312,7 @@ def _raw(facts: RawFacts, schema: TableSchema, folder: Path, own: Ledgers, accou
         written=_over(measures, of_slices),
         counted=_over(measures, _counting(columns, own, account)),
         touched=_over(own.templates["touched"], of_slices),
+        spans=_over(_put(own.templates["spans"], slice=facts.slice, day=facts.day), of_slices),
         causes=_over(_text(causes), of_slices) if causes.exists() else None,
         accounts=_put(own.templates["accounts"], **columns, account=account) if account else None,
         account_days=_put(own.templates["account_days"], **columns, account=account) if account else None,
@@ -313,6 +322,9 @@ def _raw(facts: RawFacts, schema: TableSchema, folder: Path, own: Ledgers, accou
 def _fill(file: str, folder: Path, raw: Mapping[str, Raw], own: Ledgers, account: str | None) -> str:
     """Over `{rows}` of the only table of raw rows, or over `{name}` of each."""
     text = _text(folder / "books" / file)
+    if ROWS in text and len(raw) > 1:
+        flaw = Flaw(f"say of which table: {', '.join(f'{{{name}}}' for name in raw)}", ROWS, str(folder / "books" / file))
+        raise Misconfigured("books cannot be kept", flaws=[flaw])
     for name, one in raw.items():
         columns = {"raw": name, "source": one.source, "slice": one.slice, "day": one.day}
         rows = f"({_counting(columns, own, account)})"

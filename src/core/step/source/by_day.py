@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,12 +44,13 @@ class DaysAsked:
         self._kept.clear()
         if wanted.end < self.since:
             raise Rejected(f"{self.name} tells of no day before {self.since}; ask for {self.since} or later")
-        looked = Window(max(wanted.start, self.since), wanted.end)
-        if looked.start <= self.today:
-            asked = Window(looked.start, min(looked.end, self.today))
+        asked = Window(max(wanted.start, self.since), min(wanted.end, max(self.today, self.since)))
+        if asked.start <= self.today:
             for day, told in groupby(self.ask(asked), key=lambda one: one[0]):
                 self._keep(day, [row for _, row in told], asked)
-        return Listing(tuple(one for one, _ in self._kept.values()), looked)
+        # the day on the edge may be put away while it is asked for: that it is not told says nothing
+        sure = asked.start if asked.start > self.since or self.since == date.min else self.since + timedelta(1)
+        return Listing(tuple(one for one, _ in self._kept.values()), Window(sure, max(sure, wanted.end)))
 
     def fetch(self, slices: Sequence[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         paths = []

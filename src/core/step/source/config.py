@@ -35,12 +35,14 @@ class SourceStep(Document):
             raise ValueError("name the `destination_table` of what is read, or the steps it was `staged_by`")
         if self.staged_by and (self.stage or self.source_query):
             raise ValueError("a step that publishes what others have staged takes neither `stage` nor `source_query`")
+        if self.staged_by and (self.late_days is not None or self.reload):
+            raise ValueError("how far is read, and what again, is said by the steps that stage")
         return self
 
 
 def read_step(config: StepConfig, context: StepContext) -> SourceStep:
     try:
-        asked = {name: context.inputs[name] for name in ASKED if context.inputs.get(name) is not None}
+        asked = {name: context.inputs[name] for name in ASKED if context.inputs.get(name) is not None and not config.get("staged_by")}
         return SourceStep.model_validate({**config, **asked})
     except ValidationError as wrong:
         raise Misconfigured(f"the config of step {context.step_id} is wrong", flaws=_flaws(wrong)) from None

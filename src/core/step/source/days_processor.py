@@ -37,6 +37,10 @@ class DaysProcessor:
         self._ask = ask
         self._keeps = keeps_days
         self.engine = SourceEngine.read(self, self.settings.configs_dir)
+        if any(len(books.raw) > 1 for books in self.engine.books.values()):
+            raise Misconfigured(
+                f"{provider} has several tables of raw rows: a source is known by its account alone here, and would stand for each"
+            )
 
     def check(self, step_config: StepConfig, place: StepPlace) -> Sequence[Flaw]:
         return self.engine.check(step_config, place)

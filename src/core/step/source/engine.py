@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
@@ -34,7 +34,7 @@ from src.core.step.source.load import already_published, prepare, publish, track
 from src.core.step.source.loading import Closed, Destination, Loading, Published, SourceStates
 from src.core.step.source.planning import Planned, planned
 from src.core.step.source.port import Source
-from src.core.step.source.staged import required, stage, staged
+from src.core.step.source.staged import forget, required, stage, staged
 from src.core.step.source.staging import SLICE, ToRead, gathered, inbox
 from src.core.step.variables import bind_sql
 
@@ -88,6 +88,17 @@ class SourceEngine:
             path.parent.relative_to(configs).as_posix(): Books.read(configs, path.parent, templates, own)
             for path in sorted((configs / leaf.name).rglob("books.yml"))
         }
+        flaws = [
+            Flaw(f"its `provider` is {one.provider}, and its folder is {leaf.name}'s", file=f"{path}/books.yml")
+            for path, one in books.items()
+            if one.provider != leaf.name
+        ]
+        flaws += [
+            Flaw("a provider has one set of books: what is told of a day is told by provider", file=f"{path}/books.yml")
+            for path in [*books][1:]
+        ]
+        if flaws:
+            raise Misconfigured("books cannot be kept", flaws=flaws)
         return cls(leaf, facts, templates, own, books, read_views(configs))
 
     def check(self, step_config: StepConfig, place: StepPlace) -> list[Flaw]:
@@ -128,7 +139,12 @@ class SourceEngine:
 
     def load(self, step: SourceStep, context: StepContext, sources: Sequence[Source]) -> Published:
         """What a step of this config publishes from these sources."""
-        return _listed_again(context, lambda: self._published(step, context, [_Given(step.destination_table, step.source_query, sources)]))
+        return _listed_again(
+            context,
+            lambda: self._published(
+                step, context, [_Given(step.destination_table, step.source_query, sources, step.late_days, again=step.reload)]
+            ),
+        )
 
     def stage(self, step: SourceStep, context: StepContext, sources: Sequence[Source]) -> StepResult:
         """Brings what a later step of the run publishes; once, also when the run is taken over."""
@@ -136,17 +152,19 @@ class SourceEngine:
         found = staged(io, context, context.step_id)
         if found is None:
             books = self._books(step)
-            raw = _raw(books, step, step.destination_table)
+            _raw(books, step, step.destination_table)
             prepare(context, tenant, books, self.views)
-            found = _listed_again(
-                context, lambda: stage(io, context, raw.table, step.source_query, self._plans(step, context, books, sources))
-            )
+            given = _Given(step.destination_table, step.source_query, sources, step.late_days, again=step.reload)
+            found = _listed_again(context, lambda: stage(io, context, step, self._plans(context, books, [given])))
         return {"status": "SUCCESS", "destination_table": found.table, "slices_staged": found.slices}
 
     def _published_of_stages(self, step: SourceStep, context: StepContext) -> Published:
         io = context.services.warehouse.io_folder(_tenant(context))
         found = [required(io, context, name) for name in step.staged_by]
-        return self._published(step, context, [_Given(one.table, one.query, one.sources) for one in found])
+        given = [_Given(one.table, one.query, one.sources, one.late_days, again=one.again) for one in found]
+        published = self._published(step, context, given)
+        forget(io, context)
+        return published
 
     def _published(self, step: SourceStep, context: StepContext, given: Sequence["_Given"]) -> Published:
         tenant, books = _tenant(context), self._books(step)
@@ -154,17 +172,20 @@ class SourceEngine:
         with inbox(context.services.warehouse.io_folder(tenant), context) as folder:
             return publish(context, tenant, self._loading(step, context, given, folder))
 
-    def _plans(self, step: SourceStep, context: StepContext, books: Books, sources: Iterable[Source]) -> tuple[Planned, ...]:
-        calendar = _calendar(context, books)
+    def _plans(self, context: StepContext, books: Books, given: Sequence["_Given"]) -> tuple[Planned, ...]:
+        calendar, known, window = _calendar(context, books), self._known(context), _window(context)
         context.progress(doing=f"listing {calendar.axis.slices}")
-        known = self._known(context)
-        return planned(sources, known, _window(context), calendar, late_days=step.late_days, again=step.reload)
+        names = Counter(source.name for one in given for source in one.sources)
+        if twice := [name for name, times in names.items() if times > 1]:
+            raise Misconfigured(f"step {context.step_id} reads two sources called {twice[0]}; a source's name is its own")
+        plans = (planned(one.sources, known, window, calendar, late_days=one.late_days, again=one.again) for one in given)
+        return tuple(plan for some in plans for plan in some)
 
     def _loading(self, step: SourceStep, context: StepContext, given: Sequence["_Given"], folder: Path) -> Loading:
         tenant, books = _tenant(context), self._books(step)
         known = self._known(context)
         raw_of = {source.name: _raw(books, step, one.table) for one in given for source in one.sources}
-        plans = self._plans(step, context, books, [source for one in given for source in one.sources])
+        plans = self._plans(context, books, given)
         to_read = [ToRead(plan.source, plan.filled) for plan in plans if plan.filled]
         batches = gathered(to_read, folder, context, tenant, step.rows_per_statement or self.facts.rows_per_statement)
         others = self.leaf.counting(context, tenant) - {plan.state.source for plan in plans}
@@ -199,6 +220,8 @@ class _Given:
     table: str | None
     query: str | None
     sources: Sequence[Source]
+    late_days: int | None
+    again: bool
 
 
 T = TypeVar("T")
@@ -250,6 +273,7 @@ def _reload(raw: Raw, plan: Planned, known: KnownSlices) -> Reload:
         plan.slices,
         restated=tuple(one.key for one in plan.slices if one.key in read),
         first_read=tuple(one.key for one in plan.slices if one.key not in read and (looked is None or one.first < looked)),
+        before=tuple(before.loaded[one.key] for one in plan.slices if one.key in before.loaded),
     )
 
 

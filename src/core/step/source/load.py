@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
+from src.core.base.faults import BooksNotClosed
 from src.core.base.identity import Tenant
 from src.core.base.schema import TableSchema
 from src.core.engine.port import Fence, TablePart
@@ -78,9 +79,9 @@ def fence(context: StepContext, tenant: Tenant) -> Fence:
     return Fence(scope, max(micros, context.services.warehouse.last_generation(tenant, scope) + 1))
 
 
-def _held(work: Work) -> set[date]:
-    """The days of use that rows of the slices read belong to, as they are now."""
-    return set[date]().union(*(work.asking.touched(reload) for reload in work.loading.reloads))
+def _held(work: Work) -> dict[str, set[date]]:
+    """The days of use that rows of the slices read belong to, as they are now; by source."""
+    return {reload.source: work.asking.touched(reload) for reload in work.loading.reloads}
 
 
 def _causes(work: Work) -> list[dict[str, Any]]:
@@ -116,6 +117,9 @@ def _require_written(work: Work, written: Written) -> None:
     """What stands in the tables of raw rows is what the sources gave, and fit to be booked."""
     reloads = work.loading.reloads
     require_closed(written.read, work.asking.written(reloads), {reload.source: reload.filled for reload in reloads})
+    wrong = [f"{reload.source} {key}" for reload in reloads for key in work.asking.outside(reload)]
+    if wrong:
+        raise BooksNotClosed(f"{', '.join(wrong[:3])}: rows lie outside the days that the slice stands for; the old window stays")
     for raw in work.books.raw.values():
         part = judged_part(reloads, raw.schema)
         if part:
@@ -141,18 +145,19 @@ def _judge(work: Work, table: TableSchema, part: Mapping[str, list[Any]]) -> Non
     verdict.require()
 
 
-def _close(work: Work, before: Before, held_before: set[date], causes_before: list[dict[str, Any]]) -> Closed:
+def _close(work: Work, before: Before, held_before: dict[str, set[date]], causes_before: list[dict[str, Any]]) -> Closed:
     asking, books = work.asking, work.books
     held = _held(work)
     counting, contested_days = _counting(work)
-    touched = held_before | held | contested_days
+    touched = contested_days.union(*held_before.values(), *held.values())
     months = asking.months_of(touched) if touched else set()
     tables = {each.table: asking.derive(each, touched, counting, work.by) if touched else 0 for each in books.derived}
     months |= asking.months_of(touched) if touched else set()
     days = _figures(asking.days(touched) if touched else [], "usage_date", before.said_days, work.by)
     if touched:
         # whose rows count where exports are rivals, their shares say: a day may hold none of them
-        expected = bool(held) and all(share.account is None for share in counting)
+        counts = [held[reload.source] for reload in work.loading.reloads if reload.raw.counts]
+        expected = any(counts) and all(share.account is None for share in counting)
         require_equal(asking.counted(touched, counting), told.in_all(days, books.money), expected=expected)
     months |= {month for month, _ in before.said_months}  # their figures stay, how complete they are may not
     by_month = _figures(asking.months(months) if months else [], "invoice_month", before.said_months, work.by)
@@ -221,11 +226,10 @@ def _keep_slices(work: Work) -> None:
     read = {reload.source: reload.slices for reload in work.loading.reloads}
     for state in work.loading.sources.asked:
         own = {"provider": provider, "source": state.source}
-        changes = known.changes(state, read.get(state.source, ()), work.by.run_id, work.by.at)
+        changes, firsts = known.changes(state, read.get(state.source, ()), work.by.run_id, work.by.at)
         rows = [{"provider": provider, **row} for row in changes]
         if rows:
-            firsts = tuple(sorted({row["slice"] for row in rows}))
-            work.publication.replace("x_source_slices", rows, TablePart(equal={**own, "slice": firsts}))
+            work.publication.replace("x_source_slices", rows, TablePart(equal={**own, "slice": tuple(sorted(firsts))}))
         if known.looks.get(state.source) != state.looks:
             looks = [
                 {"first_slice": look.first, "last_slice": look.last, "looked_on": look.at, "pipeline_logging_id": work.by.run_id}

@@ -1,13 +1,18 @@
 """Which slices a run looks at, and which of them it reads. What it asks of a source is only its listing."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 
+from src.core.base.faults import StepFailed
 from src.core.base.window import Window
 from src.core.providers.slices import Listing, Slice
 from src.core.step.books.completeness import EMPTY, Calendar, SourceState
 from src.core.step.books.coverage import KnownSlices
 from src.core.step.source.port import Source
+
+UNFIT = re.compile(r"[/\\\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +21,8 @@ class Planned:
 
     source: Source
     listing: Listing
+    at: date
+    """The day of this look."""
     state: SourceState
     slices: tuple[Slice, ...]
     """One that the source tells of no more is EMPTY."""
@@ -41,6 +48,19 @@ def planned(
     found = []
     for source in sources:
         listing = source.slices(wanted, everything)
-        state = known.looked_at(source.name, listing, calendar.today, calendar.axis)
-        found.append(Planned(source, listing, state, state.changed(wanted.start, wanted.end, again=again)))
+        _require_names(source.name, listing.slices)
+        at = listing.at or calendar.today
+        state = known.looked_at(source.name, listing, at, calendar.axis)
+        found.append(Planned(source, listing, at, state, state.changed(wanted.start, wanted.end, again=again)))
     return tuple(found)
+
+
+def _require_names(source: str, slices: Iterable[Slice]) -> None:
+    """A slice that is listed twice would count twice; and a name may become that of a file."""
+    seen: set[str] = set()
+    for one in slices:
+        if one.key in seen:
+            raise StepFailed(f"{source} lists {one.key[:80]!r} twice, so that it cannot be known which of the two counts")
+        if not one.key or one.key in (".", "..") or UNFIT.search(one.key) or one.version == EMPTY or one.first > one.last:
+            raise StepFailed(f"{source} lists {one.key[:80]!r}, version {one.version[:40]!r}, which is no name, version or span of a slice")
+        seen.add(one.key)

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from shutil import copyfile, rmtree
+from tempfile import mkdtemp
 from typing import Any
 
 from src.core.base.faults import Misconfigured
@@ -19,6 +20,7 @@ from src.core.engine.port import RemoteRows
 from src.core.engine.room import room_for_files
 from src.core.providers.slices import Listing, OnBytes, Slice, changed
 from src.core.step.context import StepContext
+from src.core.step.source.config import SourceStep
 from src.core.step.source.planning import Planned
 from src.core.step.source.staging import PREFIX
 
@@ -63,6 +65,8 @@ class Staged:
 
     table: str
     query: str | None
+    late_days: int | None
+    again: bool
     sources: tuple[StagedSource, ...]
 
     @property
@@ -77,7 +81,8 @@ def staged(io: Path, context: StepContext, step_id: str) -> Staged | None:
         index = json.loads((folder / INDEX).read_text())
     except FileNotFoundError:
         return None
-    return Staged(index["table"], index["query"], tuple(_source(folder, one) for one in index["sources"]))
+    sources = tuple(_source(folder, one) for one in index["sources"])
+    return Staged(index["table"], index["query"], index["late_days"], index["again"], sources)
 
 
 def required(io: Path, context: StepContext, step_id: str) -> Staged:
@@ -87,14 +92,16 @@ def required(io: Path, context: StepContext, step_id: str) -> Staged:
     return found
 
 
-def stage(io: Path, context: StepContext, table: str, query: str | None, plans: Iterable[Planned]) -> Staged:
+def stage(io: Path, context: StepContext, step: SourceStep, plans: Iterable[Planned]) -> Staged:
     """Whole or not at all: it counts as staged once its folder has its name."""
     folder = _folder(io, context, context.step_id)
     draft = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}")
     with room_for_files():
         draft.mkdir(mode=0o700, parents=True)
         try:
-            index = {"table": table, "query": query, "sources": [_bring(draft, number, plan, context) for number, plan in enumerate(plans)]}
+            brought = [_bring(draft, number, plan, context) for number, plan in enumerate(plans)]
+            how = {"table": step.destination_table, "query": step.source_query, "late_days": step.late_days, "again": step.reload}
+            index = {**how, "sources": brought}
             (draft / INDEX).write_text(json.dumps(index, default=str))
             context.still_wanted()
             draft.rename(folder)
@@ -105,7 +112,17 @@ def stage(io: Path, context: StepContext, table: str, query: str | None, plans: 
 
 
 def _folder(io: Path, context: StepContext, step_id: str) -> Path:
-    return io / f"{PREFIX}staged@{context.run_id}" / step_id
+    return _of_run(io, context) / step_id
+
+
+def _of_run(io: Path, context: StepContext) -> Path:
+    # no document's inbox begins so
+    return io / f"{PREFIX}@staged.{context.run_id}"
+
+
+def forget(io: Path, context: StepContext) -> None:
+    """Once it is published."""
+    rmtree(_of_run(io, context), ignore_errors=True)
 
 
 def _bring(draft: Path, number: int, plan: Planned, context: StepContext) -> dict[str, Any]:
@@ -117,12 +134,13 @@ def _bring(draft: Path, number: int, plan: Planned, context: StepContext) -> dic
     own.mkdir()
     for one in plan.filled:
         context.progress(doing=f"staging {one.key}")
-        files[one.key] = [str(path.relative_to(draft)) for path in plan.source.fetch([one], own, on_bytes)]
+        files[one.key] = [str(path.relative_to(draft)) for path in plan.source.fetch([one], Path(mkdtemp(dir=own)), on_bytes)]
     listed = plan.listing
     return {
         "name": plan.source.name,
         "marks": plan.source.marks,
         "looked": [listed.looked.start, listed.looked.end],
+        "at": plan.at,
         "slices": [asdict(one) for one in listed.slices],
         "files": files,
     }
@@ -134,4 +152,4 @@ def _source(folder: Path, told: dict[str, Any]) -> StagedSource:
         Slice(**{**one, "first": date.fromisoformat(one["first"]), "last": date.fromisoformat(one["last"])}) for one in told["slices"]
     )
     files = {key: tuple(folder / name for name in names) for key, names in told["files"].items()}
-    return StagedSource(told["name"], told["marks"], Listing(tuple(slices), Window(first, last)), files)
+    return StagedSource(told["name"], told["marks"], Listing(tuple(slices), Window(first, last), date.fromisoformat(told["at"])), files)

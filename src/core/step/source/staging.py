@@ -15,7 +15,7 @@ from datetime import date
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 
 from src.core.base.faults import BooksNotClosed
 from src.core.base.identity import Tenant
@@ -134,7 +134,7 @@ def _within_reach(one: ToRead, context: StepContext, tenant: Tenant) -> RemoteRo
 
 def _brought(source: Source, slices: tuple[Slice, ...], into: Path, on_bytes: OnBytes) -> ParquetFiles:
     with room_for_files():
-        files = source.fetch(slices, into, on_bytes)
+        files = source.fetch(slices, Path(mkdtemp(dir=into)), on_bytes)
     if len(files) < len(slices):
         raise BooksNotClosed(f"{source.name}: {len(slices)} slices were asked for and {len(files)} came")
     return ParquetFiles(files)

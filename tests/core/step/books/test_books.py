@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.core.base.faults import BooksNotClosed
-from src.core.providers.slices import day_slice
+from src.core.providers.slices import Slice, day_slice
 from src.core.step.books.axis import Written
 from src.core.step.books.completeness import Calendar, SourceState, of_day, of_invoice_month
 from src.core.step.books.history import BY_RIVAL, Said, difference, restatements
 from src.core.step.books.looks import Look, Looks
+from src.core.step.books.shares import Reach
 from src.core.step.books.totals import Total, Totals, require_closed, require_equal
 
 TODAY = date(2026, 11, 20)
@@ -94,6 +95,14 @@ def test_reading_more_never_makes_a_day_less_complete(unread, more, at):
     rest = of_day(day, has_rows=True, sources=[state(unread={SINCE + timedelta(n) for n in unread - more})], calendar=CALENDAR)
 
     assert order.index(rest.completeness) >= order.index(less.completeness)
+
+
+def test_a_period_that_runs_reaches_as_far_as_it_was_looked_at():
+    october, november = (Slice(f"2026-{month}", date(2026, month, 1), date(2026, month, 30), "1") for month in (10, 11))
+    looks = Looks((Look(date(2026, 10, 1), TODAY, TODAY),))
+    source = SourceState("t", looks, (october, november), {one.key: one for one in (october, november)})
+
+    assert source.reach == Reach(date(2026, 10, 1), date(2026, 11, 30))
 
 
 def test_a_day_that_the_source_forgot_is_known():

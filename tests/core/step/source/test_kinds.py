@@ -1,13 +1,17 @@
 """Sources of every kind through the engine: by day of use, by period, with names for slices and without money in raw rows."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from src.core.base.faults import BooksNotClosed, Rejected, StepFailed
 from src.core.base.window import Window
-from src.core.step.source.by_day import days_asked
+from src.core.providers.slices import Listing, OnBytes, Slice
+from src.core.step.source.by_day import Row, days_asked
 from tests.core.step.source.acme import Acme, Delivered, configured, used
 from tests.fakes.billing import Billing
 
@@ -82,6 +86,100 @@ def test_a_row_outside_its_period_closes_no_books(by_month: Acme):
     export.deliver("2026-11", "one", used(day(1)), used(day(31, 10)))
     with pytest.raises(BooksNotClosed, match="written were"):
         by_month.load(day(1), day(12), export)
+
+
+def test_a_slice_that_is_listed_twice_counts_not_at_all(by_month: Acme):
+    class Twice(Delivered):
+        def slices(self, wanted: Window, everything: Window) -> Listing:
+            listing = super().slices(wanted, everything)
+            return replace(listing, slices=(*listing.slices, *listing.slices))
+
+    export = Twice()
+    export.deliver("2026-11", "one", used(day(1)))
+    with pytest.raises(StepFailed, match="lists '2026-11' twice"):
+        by_month.load(day(1), day(12), export)
+
+
+@pytest.mark.parametrize("key", ["", "..", "../2026-11", "a\\b", "a\x00"])
+def test_what_is_no_name_of_a_slice_is_refused(by_month: Acme, key: str):
+    class Odd(Delivered):
+        def slices(self, wanted: Window, everything: Window) -> Listing:
+            return Listing((Slice(key, day(1), day(30), "one"),), Window(day(1), day(30)))
+
+    with pytest.raises(StepFailed, match="no name"):
+        by_month.load(day(1), day(12), Odd())
+
+
+def test_a_row_of_one_month_in_the_file_of_another_closes_no_books(by_month: Acme):
+    """Read together, the days of both months are asked for."""
+    export = Delivered()
+    export.deliver("2026-10", "one", used(day(1, 10)))
+    export.deliver("2026-11", "one", used(day(1)), used(day(31, 10)))
+    with pytest.raises(BooksNotClosed, match="usage 2026-11: rows lie outside"):
+        by_month.load(day(1, 10), day(12), export)
+
+
+def test_a_slice_that_stands_for_fewer_days_leaves_none_behind(by_month: Acme):
+    class Spans(Delivered):
+        last = day(30)
+
+        def slices(self, wanted: Window, everything: Window) -> Listing:
+            [one] = super().slices(wanted, everything).slices
+            return Listing((replace(one, last=self.last),), Window(day(1), day(30)))
+
+    export = Spans()
+    export.deliver("2026-11", "one", used(day(1)), used(day(20)))
+    by_month.load(day(1), day(30), export)
+    export.last = day(15)
+    export.deliver("2026-11", "two", used(day(1)))
+    by_month.load(day(1), day(30), export)
+
+    assert by_month.here.ask("SELECT usage_date FROM acme_usage_raw") == [{"usage_date": day(1)}]
+    assert by_month.said()["11-20"][0] == "0.00"
+    assert len(by_month.here.ask("SELECT * FROM x_source_slices")) == 1
+
+
+def test_a_month_that_is_delivered_under_another_name_counts_once(by_month: Acme):
+    class Renamed(Delivered):
+        suffix = ""
+
+        def slices(self, wanted: Window, everything: Window) -> Listing:
+            listing = super().slices(wanted, everything)
+            return replace(listing, slices=tuple(replace(one, key=one.key + self.suffix) for one in listing.slices))
+
+        def fetch(self, slices: Sequence[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
+            return super().fetch([replace(one, key=one.key.removesuffix(self.suffix)) for one in slices], into, on_bytes)
+
+    export = Renamed()
+    export.deliver("2026-11", "one", used(day(1)), used(day(2)))
+    by_month.load(day(1), day(12), export)
+    export.suffix = "-v2"
+    by_month.load(day(1), day(12), export)
+
+    assert by_month.here.ask("SELECT source_slice, COUNT(*) AS n FROM acme_usage_raw GROUP BY 1") == [
+        {"source_slice": "2026-11-v2", "n": 2}
+    ]
+    assert by_month.said()["11-01"][0] == "1.00"
+
+
+def test_what_is_not_told_of_the_day_on_the_edge_is_not_taken_back(by_day: Acme):
+    """It may be put away while it is asked for."""
+    rows = [used(day(10)), used(day(11))]
+
+    def ask(window: Window) -> Iterator[tuple[date, Row]]:
+        yield from ((row["usage_date"], row) for row in rows if row["usage_date"] in window)
+
+    def load(since: date) -> None:
+        columns = by_day.engine.books["acme/cost"].raw["acme_usage_raw"].schema.fields[2:]
+        io = by_day.here.parts.warehouse.io_folder(by_day.here.tenant)
+        with days_asked(io, "run", {"usage": (columns, ask)}, by_day.here.clock.today, since) as sources:
+            by_day.load(day(10), day(11), *sources)
+
+    by_day.here.clock.today = day(12)
+    load(day(1))
+    rows.clear()
+    load(day(10))
+    assert by_day.here.ask("SELECT usage_date FROM acme_usage_raw") == [{"usage_date": day(10)}]
 
 
 def test_a_source_that_tells_of_days_it_was_not_asked_for_is_refused(by_day: Acme):

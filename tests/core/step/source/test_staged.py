@@ -54,6 +54,8 @@ def test_what_one_step_brought_another_publishes_also_after_a_take_over(acme: Ac
     assert acme.said()["11-11"] == ("0.50", "provisional")
     assert publish(acme, "run-1")["manifest_id"] == result["manifest_id"]
 
+    assert [*acme.here.parts.warehouse.io_folder(acme.here.tenant).iterdir()] == []  # what was published is not kept
+    acme.engine.stage(STAGE, acme.context(FIRST, LAST, "extract_usage", "run-1"), [export])
     clear_leftovers(acme.here.parts.warehouse.io_folder(acme.here.tenant), "run-1")
     assert [*acme.here.parts.warehouse.io_folder(acme.here.tenant).iterdir()] == []
 
@@ -69,6 +71,26 @@ def test_a_run_whose_process_was_killed_between_the_two_asks_nothing_again(tmp_p
         acme.engine.stage(STAGE, acme.context(FIRST, LAST, "extract_usage", RUN), [Unasked()])
         assert publish(acme, RUN)["tables"] == {"acme_usage_raw": 2, "acme_cost_daily": 2}
         assert acme.said()["11-11"] == ("0.50", "provisional")
+
+
+def test_a_look_is_of_the_day_on_which_it_was_staged(bare: Billing):
+    """A day that was asked for before it had settled is not settled by being published after it."""
+    acme = Acme(bare, configured(bare, "{used: {restates: 3}}"))
+    tenth, run = date(2026, 11, 10), "run-midnight"
+    bare.clock.today = date(2026, 11, 13)
+    with acme.told([used(tenth)]) as source:
+        acme.engine.stage(STAGE, acme.context(tenth, tenth, "extract_usage", run), [source])
+    bare.clock.today = date(2026, 11, 14)
+    acme.engine.run(PUBLISH, acme.context(tenth, tenth, "load_usage", run))
+
+    assert acme.said()["11-10"] == ("1.00", "stale")
+
+
+def test_two_steps_that_stage_one_source_are_not_published(acme: Acme, export: Delivered):
+    for name in ("extract_usage", "extract_again"):
+        acme.engine.stage(STAGE, acme.context(FIRST, LAST, name, "run-1"), [export])
+    with pytest.raises(Misconfigured, match="two sources called usage"):
+        acme.engine.run({**PUBLISH, "staged_by": ["extract_usage", "extract_again"]}, acme.context(FIRST, LAST, "load_usage", "run-1"))
 
 
 def test_another_run_finds_nothing_of_it(acme: Acme, export: Delivered):
@@ -92,7 +114,13 @@ def test_what_was_broken_off_is_not_staged(acme: Acme, export: Delivered):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"books": "acme/cost"}, {**READ, "staged_by": ["extract_usage"]}, {**PUBLISH, "stage": True}, {**PUBLISH, "source_query": "SELECT 1"}],
+    [
+        {"books": "acme/cost"},
+        {**READ, "staged_by": ["extract_usage"]},
+        {**PUBLISH, "stage": True},
+        {**PUBLISH, "source_query": "SELECT 1"},
+        {**PUBLISH, "late_days": 3},
+    ],
 )
 def test_a_step_reads_or_publishes_what_was_read(acme: Acme, wrong):
     with pytest.raises(Misconfigured, match="is wrong"):
