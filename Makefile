@@ -38,8 +38,8 @@ RUN = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist work
 test: .venv/dev.stamp ## Run the tests
 	$(RUN) -m "not proof" $(TESTS)
 
-test-fast: .venv/dev.stamp ## Run the tests that start no process and need no engine: run them all the time
-	$(RUN) -p no:schemathesis -m "not proof and not process and not engine" $(TESTS)
+test-fast: .venv/dev.stamp ## Run the tests that start no process, need no engine and load no whole bill: run them all the time
+	$(RUN) -p no:schemathesis -m "not proof and not process and not engine and not bill" $(TESTS)
 
 families: .venv/dev.stamp ## Run the tests, and print what each family of them takes and proves
 	$(RUN) -m "not proof" -p tests.families $(TESTS)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
+import pytest
 import structlog
 
 from src.core.base.faults import BooksNotClosed, QualityFailed
@@ -18,6 +19,7 @@ from src.sandbox.gcp.worlds import DOLLARS, EUROS, detailed_table, standard_tabl
 from tests.core.gcp.conftest import OCTOBER, TODAY
 from tests.fakes.billing import ROOT, billing
 
+pytestmark = pytest.mark.bill
 SEPTEMBER = date(2026, 9, 1), date(2026, 9, 30)
 DAILY = "SELECT usage_date, currency, SUM(cost) AS billed, SUM(credits) AS credits, SUM(row_count) AS n FROM gcp_cost_daily GROUP BY 1, 2"
 EVERYTHING = {

@@ -1,7 +1,10 @@
+import pytest
+
 from tests.fakes.billing import billing
 from tests.traps import TODAY, answers, restated, shown, taken_back, undelivered
 
 
+@pytest.mark.bill
 async def test_no_trap_catches_us_and_every_trap_is_one(tmp_path, exports, bare):
     with billing(tmp_path / "traps", TODAY, exports) as here:
         found = [*await answers(here), restated(bare), taken_back(bare), undelivered(bare)]
