@@ -119,8 +119,7 @@ class Used:
         return first - timedelta(self.restates), last
 
     def to_look_at(self, holding: Holding, today: date) -> tuple[date, date]:
-        # of a month that runs, the day that is not over need not be there
-        return holding.first, min(holding.last, max(holding.first, today - ONE_DAY))
+        return _begun(holding, today)
 
     def needed(self, slice_day: date, holding: Holding) -> date:  # noqa: ARG002 - the axis names them
         return self._settles(slice_day)
@@ -150,10 +149,15 @@ class Period:
         return first, last
 
     def to_look_at(self, holding: Holding, today: date) -> tuple[date, date]:
-        return holding.first, min(holding.last, max(holding.first, today - ONE_DAY))
+        return _begun(holding, today)
 
     def needed(self, slice_day: date, holding: Holding) -> date:  # noqa: ARG002 - the axis names them
         return _closing(slice_day, self.closing_day)
+
+
+def _begun(holding: Holding, today: date) -> tuple[date, date]:
+    """Of a month that runs, the day that is not over need not be there."""
+    return holding.first, min(holding.last, max(holding.first, today - ONE_DAY))
 
 
 def _closing(day: date, closing_day: int) -> date:

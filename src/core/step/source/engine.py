@@ -155,7 +155,7 @@ class SourceEngine:
             _raw(books, step, step.destination_table)
             prepare(context, tenant, books, self.views)
             given = _Given(step.destination_table, step.source_query, sources, step.late_days, again=step.reload)
-            found = _listed_again(context, lambda: stage(io, context, step, self._plans(context, books, [given])))
+            found = _listed_again(context, lambda: stage(io, context, step, self._plans(context, books, self._known(context), [given])))
         return {"status": "SUCCESS", "destination_table": found.table, "slices_staged": found.slices}
 
     def _published_of_stages(self, step: SourceStep, context: StepContext) -> Published:
@@ -172,8 +172,8 @@ class SourceEngine:
         with inbox(context.services.warehouse.io_folder(tenant), context) as folder:
             return publish(context, tenant, self._loading(step, context, given, folder))
 
-    def _plans(self, context: StepContext, books: Books, given: Sequence["_Given"]) -> tuple[Planned, ...]:
-        calendar, known, window = _calendar(context, books), self._known(context), _window(context)
+    def _plans(self, context: StepContext, books: Books, known: KnownSlices, given: Sequence["_Given"]) -> tuple[Planned, ...]:
+        calendar, window = _calendar(context, books), _window(context)
         context.progress(doing=f"listing {calendar.axis.slices}")
         names = Counter(source.name for one in given for source in one.sources)
         if twice := [name for name, times in names.items() if times > 1]:
@@ -185,7 +185,7 @@ class SourceEngine:
         tenant, books = _tenant(context), self._books(step)
         known = self._known(context)
         raw_of = {source.name: _raw(books, step, one.table) for one in given for source in one.sources}
-        plans = self._plans(context, books, given)
+        plans = self._plans(context, books, known, given)
         to_read = [ToRead(plan.source, plan.filled) for plan in plans if plan.filled]
         batches = gathered(to_read, folder, context, tenant, step.rows_per_statement or self.facts.rows_per_statement)
         others = self.leaf.counting(context, tenant) - {plan.state.source for plan in plans}
