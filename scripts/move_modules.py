@@ -38,12 +38,11 @@ def move(moves: Mapping[str, str]) -> None:
 
 def rewritten(text: str, moves: Mapping[str, str], *, python: bool) -> str:
     modules = {dotted(old): dotted(new) for old, new in moves.items()}
-    if python:
-        text = with_modules_imported_anew(text, modules)
     # at once, so that what was put in place of one name is never taken for another
     places = {old: new for names in (modules, moves) for old, new in names.items()}
     named = "|".join(re.escape(name) for name in sorted(places, key=len, reverse=True))
-    return re.sub(rf"(?<![A-Za-z0-9_.])({named}){WORD}", lambda found: places[found[1]], text)
+    text = re.sub(rf"(?<![A-Za-z0-9_.])({named}){WORD}", lambda found: places[found[1]], text)
+    return with_modules_imported_anew(text, modules) if python else text
 
 
 def with_modules_imported_anew(text: str, modules: Mapping[str, str]) -> str:
