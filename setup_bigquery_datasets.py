@@ -18,8 +18,8 @@ except ModuleNotFoundError as absent:
 
 from src.app.wiring import Parts
 from src.core.base.faults import Fault, Misconfigured
-from src.core.base.google_access import is_open, platform_credentials
 from src.core.base.settings import Settings, load_settings
+from src.core.google.access import is_open, platform_credentials
 
 RESOURCE_MANAGER = "https://cloudresourcemanager.googleapis.com"
 # What is asked of the project itself; on a dataset that the account made it has every right.

@@ -24,7 +24,7 @@ from src.core.base.identity import Actor, Tenant
 from src.core.base.names import Environment, org_slug
 from src.core.base.settings import Settings, use_settings
 from src.core.engine import open_warehouse
-from src.core.engine.dialect import Catalogue
+from src.core.engine.dialect.rendering import Catalogue
 from src.core.engine.port import Warehouse
 from src.core.ledger.store import open_ledger
 from src.core.processors.gcp.bq_etl import BigQueryETLEngine, GoogleTables

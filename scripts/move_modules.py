@@ -1,6 +1,6 @@
 """Moves modules and rewrites what names them: imports, dotted names and paths, in every file that git knows.
 
-    python scripts/move_modules.py moves.txt      # lines of: src/core/engine/scan.py src/core/engine/quality_sql.py
+    python scripts/move_modules.py moves.txt      # lines of: src/core/engine/quality_sql.py src/core/engine/quality_sql.py
 
 What is imported as a module keeps the name that its user calls it by. Nothing else changes, so git follows each file.
 Run `ruff check --fix` and `ruff format` afterwards: imports are sorted anew.

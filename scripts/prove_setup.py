@@ -66,7 +66,7 @@ def run(*command: str | Path, settings: Mapping[str, str] | None) -> tuple[int, 
     if settings is not None:
         kept = {name: value for name, value in env.items() if not name.startswith(("PIP_", "UV_"))}
         env = {**kept, "PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1", **settings}
-    done = subprocess.run(command, env=env, text=True, capture_output=True, check=False)  # noqa: S603 - commands of this file
+    done = subprocess.run(command, env=env, text=True, capture_output=True, check=False)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from src.core.base.schema import Field, TableSchema
-from src.core.engine.bq_values import with_parameters
+from src.core.engine.bigquery.values import with_parameters
 from src.core.ledger.model import load_model
 from src.core.processors.gcp.bq_etl import GoogleTables
 from src.core.step.books.rules import Books

@@ -25,11 +25,23 @@ from typing import IO, Any, Protocol, Self
 ROOT = Path(__file__).resolve().parents[2]
 # What the service and its worker import when they start, and what they load by name when a run comes; of no module that reads settings.
 IMPORTED = (
-    "uvicorn.main", "uvicorn.loops.auto", "uvicorn.protocols.http.auto", "uvicorn.protocols.websockets.auto", "uvicorn.lifespan.on",
-    "src.app.service", "src.app.starting", "src.core.engine.bq_reader", "src.core.engine.duckdb_client", "src.core.engine.files",
-    "src.core.ledger.sqlite", "src.core.providers.gcp.account", "src.sandbox.gcp.press", "src.sandbox.gcp.sessions",
-    "src.sandbox.gcp.storage", "src.sandbox.server",
-)  # fmt: skip
+    "uvicorn.main",
+    "uvicorn.loops.auto",
+    "uvicorn.protocols.http.auto",
+    "uvicorn.protocols.websockets.auto",
+    "uvicorn.lifespan.on",
+    "src.app.service",
+    "src.app.starting",
+    "src.core.engine.reader.tables",
+    "src.core.engine.duckdb.client",
+    "src.core.engine.files.writers",
+    "src.core.ledger.sqlite",
+    "src.core.providers.gcp.account",
+    "src.sandbox.gcp.press",
+    "src.sandbox.gcp.sessions",
+    "src.sandbox.gcp.storage",
+    "src.sandbox.server",
+)
 LONGEST_WORDS = 1 << 17
 
 

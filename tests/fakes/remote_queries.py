@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from src.core.engine.remote import RemoteAnswer, RemoteColumn, RemoteQuery, Selection
+from src.core.engine.reader.port import RemoteAnswer, RemoteColumn, RemoteQuery, Selection
 
 WORDS = {"string": "STRING", "int64": "INTEGER", "double": "FLOAT", "date32[day]": "DATE", "bool": "BOOLEAN"}
 

@@ -111,7 +111,7 @@ DEFECTS = (
     Defect(
         "floats",
         "a float near a half of the last place is rounded to the wrong side",
-        "src/core/engine/duckdb_types.py",
+        "src/core/engine/duckdb/types.py",
         "* 1e9)) < 49e-2",
         "* 1e9)) < 1e0",
         ("tests/core/engine/test_duckdb_floats.py::test_a_float_is_the_decimal_it_is_written_as",),

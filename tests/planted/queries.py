@@ -89,7 +89,7 @@ DEFECTS = (
     Defect(
         "queries",
         "a statement writes more rows at once than it was told to",
-        "src/core/engine/bq_queries.py",
+        "src/core/engine/reader/queries.py",
         "        if self._in_file >= self._rows_at_once:",
         "        if self._in_file > self._rows_at_once:",
         ("tests/core/gcp/test_bigquery_queries.py::test_many_rows_come_through_the_storage_api_in_files_of_so_many",),

@@ -6,7 +6,7 @@ DEFECTS = (
     Defect(
         "fences",
         "a run that was carried out twice publishes twice",
-        "src/core/engine/duckdb_publication.py",
+        "src/core/engine/duckdb/publication.py",
         "(generation IS NULL OR generation < $generation)",
         "(generation IS NULL OR generation <= $generation)",
         ("tests/contract/warehouse/test_publication.py::test_an_older_or_equal_generation_is_superseded",),
@@ -15,7 +15,7 @@ DEFECTS = (
     Defect(
         "fences",
         "on BigQuery a stalled run publishes over a newer one",
-        "src/core/engine/bq_commit.py",
+        "src/core/engine/bigquery/commit.py",
         "if published is not None and published >= self._fence.generation:",
         "if published is not None and published == self._fence.generation:",
         ("tests/contract/warehouse/test_publication.py::test_an_older_or_equal_generation_is_superseded",),
@@ -25,7 +25,7 @@ DEFECTS = (
     Defect(
         "fences",
         "on BigQuery two open publications of one table both commit, and one overwrites the other",
-        "src/core/engine/bq_commit.py",
+        "src/core/engine/bigquery/commit.py",
         "IFNULL(held.generation, 0) > @x_seen_{number})",
         "IFNULL(held.generation, 0) < @x_seen_{number})",
         ("tests/core/engine/test_bq_publication.py::test_of_two_that_are_open_the_one_that_commits_later_hears_of_the_other",),
@@ -34,7 +34,7 @@ DEFECTS = (
     Defect(
         "publication",
         "a run that passed over a refused statement publishes half of its bill",
-        "src/core/engine/duckdb_publication.py",
+        "src/core/engine/duckdb/publication.py",
         "        self._failure = named",
         "        self._failure = fault",
         ("tests/contract/warehouse/test_publication.py::test_a_swallowed_fault_still_publishes_nothing",),
@@ -43,7 +43,7 @@ DEFECTS = (
     Defect(
         "publication",
         "the last day of a window that is loaded again stands twice",
-        "src/core/engine/table_parts.py",
+        "src/core/engine/conditions.py",
         'yield part.column, "<", part.end + ONE_DAY',
         'yield part.column, "<", part.end',
         ("tests/contract/warehouse/test_publication.py::test_a_replacement_takes_only_its_days",),
@@ -52,7 +52,7 @@ DEFECTS = (
     Defect(
         "publication",
         "on BigQuery rows whose column is empty vanish beside what is replaced",
-        "src/core/engine/bq_pending.py",
+        "src/core/engine/bigquery/pending.py",
         'return f"NOT IFNULL({self.gone}, FALSE)" if self.removed else "TRUE"',
         'return f"NOT ({self.gone})" if self.removed else "TRUE"',
         ("tests/core/engine/test_bq_pending.py::test_what_is_removed_is_left_out_and_null_removes_nothing",),
@@ -60,7 +60,7 @@ DEFECTS = (
     Defect(
         "staging",
         "columns that only later files of an export have are lost",
-        "src/core/engine/duckdb_sources.py",
+        "src/core/engine/duckdb/staging.py",
         "read_parquet([{paths}], union_by_name = true)",
         "read_parquet([{paths}], union_by_name = false)",
         ("tests/contract/warehouse/test_staging.py::test_a_staged_file_is_read_in_its_shape_and_written_by_a_query",),
@@ -69,7 +69,7 @@ DEFECTS = (
     Defect(
         "dialect",
         "amounts lose all but two decimals where the warehouse is DuckDB",
-        "src/core/engine/dialect_rules.py",
+        "src/core/engine/dialect/rules.py",
         'node.set("expressions", _precision(NUMERIC_SCALE))',
         'node.set("expressions", _precision(2))',
         ("tests/core/engine/test_dialect.py::test_the_answer_is_bigquerys",),
@@ -77,7 +77,7 @@ DEFECTS = (
     Defect(
         "dialect",
         "a query reads the dataset of another organisation",
-        "src/core/engine/dialect.py",
+        "src/core/engine/dialect/rendering.py",
         "        if table.db or table.catalog:",
         "        if table.catalog:",
         ("tests/contract/warehouse/test_hostile_sql.py::test_hostile_sql_is_refused_everywhere_and_changes_nothing",),
@@ -86,7 +86,7 @@ DEFECTS = (
     Defect(
         "lock-down",
         "SQL reads any file of the machine",
-        "src/core/engine/duckdb_instance.py",
+        "src/core/engine/duckdb/instance.py",
         '("enable_external_access", False),',
         '("enable_external_access", True),',
         ("tests/core/engine/test_duckdb.py::test_an_instance_is_locked_down_under_any_sql",),
@@ -94,7 +94,7 @@ DEFECTS = (
     Defect(
         "BigQuery limits",
         "one query scans a customer's whole history, whatever it costs",
-        "src/core/engine/bq_jobs.py",
+        "src/core/engine/bigquery/jobs.py",
         "self._config(bigquery.QueryJobConfig(query_parameters=values), billed=True)",
         "self._config(bigquery.QueryJobConfig(query_parameters=values))",
         ("tests/core/engine/test_bq_requests.py::test_a_query_says_for_whom_it_is_where_and_how_much_it_may_cost",),
@@ -112,7 +112,7 @@ DEFECTS = (
     Defect(
         "BigQuery jobs",
         "the publication of one organisation takes the outcome of another's for its own",
-        "src/core/engine/bq_jobs.py",
+        "src/core/engine/bigquery/jobs.py",
         'return f"cdp-{self.dataset}-{name}-{attempt}"',
         'return f"cdp-{name}-{attempt}"',
         ("tests/core/engine/test_bq_requests.py::test_a_failure_whose_answer_is_lost_is_told_and_not_tried_again",),

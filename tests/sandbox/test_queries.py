@@ -11,8 +11,8 @@ import pytest
 from google.api_core import exceptions
 from google.cloud import bigquery
 
-from src.core.engine.bq_access import ONCE, READ_ONLY, Key
-from src.core.engine.bq_reader import PARTITIONS
+from src.core.engine.reader.access import ONCE, READ_ONLY, Key
+from src.core.engine.reader.tables import PARTITIONS
 from src.sandbox.server import Sandbox
 from tests.sandbox.conftest import DETAILED, STANDARD, TODAY, HeldClock, sandboxed
 

@@ -14,11 +14,11 @@ from google.cloud.kms_v1.services.key_management_service.transports.grpc import 
 from google.cloud.kms_v1.types.service import DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse
 
 from src.core.base.faults import Misconfigured, Tampered, Unavailable
-from src.core.base.google_access import grpc_channel, platform_credentials
 from src.core.base.settings import Settings
 from src.core.crypto.cloud_faults import fault_of
 from src.core.crypto.envelope import DATA_KEY_BYTES
 from src.core.crypto.keyring import WrappedKey
+from src.core.google.access import grpc_channel, platform_credentials
 
 ATTEMPT_SECONDS = 3.0
 PAUSES = (0.1, 0.5)  # before the second attempt and before the third and last

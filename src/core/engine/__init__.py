@@ -8,21 +8,21 @@ from src.core.base.faults import Misconfigured
 from src.core.base.schema import Field
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
-from src.core.engine.folder import check_folder
+from src.core.engine.files.folder import check_folder
 from src.core.engine.port import ColumnKind, Row, Warehouse
 from src.core.engine.process_lock import ProcessLock
-from src.core.engine.remote import RemoteQueries, RemoteTables
+from src.core.engine.reader.port import RemoteQueries, RemoteTables
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 # Loaded by name, so that a driver is imported only when its engine is chosen and first touched.
-ADAPTERS = {"duckdb": "src.core.engine.duckdb_client", "bigquery": "src.core.engine.bq_client"}
+ADAPTERS = {"duckdb": "src.core.engine.duckdb.client", "bigquery": "src.core.engine.bq_client"}
 EMBEDDED = "duckdb"
-FILES = "src.core.engine.files"
-ROW_FILES = "src.core.engine.row_files"
-READER = "src.core.engine.bq_reader"
-QUERIES = "src.core.engine.bq_queries"
+FILES = "src.core.engine.files.writers"
+ROW_FILES = "src.core.engine.files.rows"
+READER = "src.core.engine.reader.tables"
+QUERIES = "src.core.engine.reader.queries"
 LOCK = ".lock"
 OWNER_ONLY = 0o700
 

@@ -17,19 +17,19 @@ from src.core.base.faults import Misconfigured, Missing, NotYours, Rejected
 from src.core.base.identity import Tenant
 from src.core.base.schema import TableSchema
 from src.core.base.settings import Settings
-from src.core.engine.bq_catalogue import DatasetCatalogue
-from src.core.engine.bq_clients import Clients, Link
-from src.core.engine.bq_jobs import Done, Jobs, Limits
-from src.core.engine.bq_publication import STAGING_HOURS, published_generation, publishing
-from src.core.engine.bq_relations import Relations
-from src.core.engine.bq_staging import clear_left
-from src.core.engine.bq_values import label
-from src.core.engine.files import csv_pieces, parquet_pieces
-from src.core.engine.folder import check_folder
+from src.core.engine.bigquery.catalogue import DatasetCatalogue
+from src.core.engine.bigquery.clients import Clients, Link
+from src.core.engine.bigquery.jobs import Done, Jobs, Limits
+from src.core.engine.bigquery.publication import STAGING_HOURS, published_generation, publishing
+from src.core.engine.bigquery.relations import Relations
+from src.core.engine.bigquery.staging import clear_left
+from src.core.engine.bigquery.values import label
+from src.core.engine.files.disk_space import room_for_files
+from src.core.engine.files.folder import check_folder
+from src.core.engine.files.writers import csv_pieces, parquet_pieces
 from src.core.engine.naming import dataset_of, file_name
 from src.core.engine.port import Erased, ExportFormat, Fence, Params, Publication, RemoteRows, TableChange, TableSize, Traits
 from src.core.engine.process_lock import ProcessLock
-from src.core.engine.room import room_for_files
 
 TRAITS = Traits(dialect="bigquery", one_process=False, transactional_ddl=False, reads_remote=True)
 OWNER_ONLY, OWNER_FILE = 0o700, 0o600

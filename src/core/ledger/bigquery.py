@@ -12,9 +12,9 @@ from sqlalchemy.engine import URL
 from sqlalchemy.sql.base import Executable
 
 from src.core.base.faults import Misconfigured
-from src.core.base.google_access import platform_credentials
 from src.core.base.names import IDENTIFIER
 from src.core.base.settings import Settings
+from src.core.google.access import platform_credentials
 from src.core.ledger.bigquery_jobs import CALL_SECONDS, Jobs, meant
 from src.core.ledger.bigquery_once import Once, uniqueness
 from src.core.ledger.bigquery_statements import Statement, compiled, renewing

@@ -9,7 +9,7 @@ from src.core.base.identity import Tenant
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
 from src.core.engine import open_tables
-from src.core.engine.remote import RemoteTable, RemoteTables
+from src.core.engine.reader.port import RemoteTable, RemoteTables
 from src.core.providers.export import Place
 from src.core.providers.slices import OnBytes, Slice, changed, day_slice, require_listed
 

@@ -13,8 +13,8 @@ import sqlglot
 from sqlglot import exp
 
 from src.core.base.faults import Fault
-from src.core.engine.dialect import READ, Catalogue, is_common
-from src.core.engine.duckdb_values import bound, plain_batch
+from src.core.engine.dialect.rendering import READ, Catalogue, is_common
+from src.core.engine.values import bound, plain_batch
 from src.sandbox.gcp.books import FIRST_DAY
 from src.sandbox.gcp.cells import row
 from src.sandbox.gcp.exports import Exports, Partition

@@ -10,7 +10,7 @@ import pytest
 from src.core.base.clock import SystemClock
 from src.core.base.settings import Settings
 from src.core.engine import open_warehouse
-from src.core.engine.bq_staging import FOLDER
+from src.core.engine.bigquery.staging import FOLDER
 
 HOME = {"ledger_url": "postgresql+psycopg://convergence:old@db:5432/ledger", "warehouse": "bigquery", "gcp_project_id": "acme"}
 

@@ -12,7 +12,8 @@ from google.oauth2.credentials import Credentials as Token
 
 from src.core.base.clock import SystemClock
 from src.core.base.faults import Missing
-from src.core.engine import bq_clients, open_warehouse
+from src.core.engine import open_warehouse
+from src.core.engine.bigquery import clients as bq_clients
 from src.core.engine.port import Fence, Warehouse
 from tests.contract.warehouse.conftest import PLACE, settings_for, tenant_named
 from tests.contract.warehouse.tables import COSTS, MONDAY, days, publish, row, stored

@@ -6,7 +6,7 @@ from google.api_core import exceptions
 from google.auth.exceptions import DefaultCredentialsError, RefreshError, TransportError
 
 from src.core.base.faults import Misconfigured, Missing, Rejected, Throttled, Timeout, TooLarge, Unavailable
-from src.core.engine.bq_faults import fault_of, is_lost, told
+from src.core.engine.bigquery.faults import fault_of, is_lost, told
 
 
 def answered(status: int, reason: str, message: str) -> exceptions.GoogleAPICallError:

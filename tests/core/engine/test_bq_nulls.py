@@ -1,6 +1,6 @@
 import pytest
 
-from src.core.engine.bq_values import with_parameters
+from src.core.engine.bigquery.values import with_parameters
 
 
 def texts():

@@ -8,9 +8,9 @@ from google.cloud.bigquery import SchemaField
 from sqlglot import exp
 
 from src.core.base.faults import Missing
-from src.core.engine.bq_catalogue import Relation
-from src.core.engine.bq_pending import Pending, Sight, parsed_columns, steady_condition
-from src.core.engine.bq_table_parts import condition
+from src.core.engine.bigquery.catalogue import Relation
+from src.core.engine.bigquery.conditions import condition
+from src.core.engine.bigquery.pending import Pending, Sight, parsed_columns, steady_condition
 from src.core.engine.port import TablePart
 
 FIELDS = (SchemaField("day", "DATE"), SchemaField("cost", "NUMERIC"))

@@ -20,9 +20,10 @@ from google.cloud import bigquery
 from src.core.base.clock import SystemClock
 from src.core.base.faults import Conflict, Rejected, Superseded, Throttled
 from src.core.base.schema import Field, TableSchema
-from src.core.engine import bq_commit, open_warehouse
-from src.core.engine.arrow_types import arrow_field
-from src.core.engine.bq_staging import shaped
+from src.core.engine import open_warehouse
+from src.core.engine.arrow import arrow_field
+from src.core.engine.bigquery import commit as bq_commit
+from src.core.engine.bigquery.staging import shaped
 from src.core.engine.port import LOAD_DAY, Fence, RemoteRows, Warehouse
 from tests.contract.warehouse.conftest import PLACE, settings_for, tenant_named
 from tests.contract.warehouse.tables import COSTS, MONDAY, TUESDAY, days, publish, row, stored

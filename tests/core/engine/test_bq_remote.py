@@ -14,7 +14,7 @@ from src.core.base.clock import SystemClock
 from src.core.base.faults import Rejected
 from src.core.base.schema import Field, FieldType, TableSchema
 from src.core.engine import open_warehouse
-from src.core.engine.bq_remote import reshaped
+from src.core.engine.bigquery.remote_rows import reshaped
 from src.core.engine.port import LOAD_DAY, Fence, RemoteRows, Warehouse
 from tests.contract.warehouse.conftest import PLACE, settings_for, tenant_named
 

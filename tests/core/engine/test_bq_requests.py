@@ -18,10 +18,11 @@ from src.core.base.identity import Tenant
 from src.core.base.names import Environment, org_slug
 from src.core.base.schema import Field, Partition, TableSchema
 from src.core.base.settings import Settings
-from src.core.engine import bq_jobs, open_warehouse
+from src.core.engine import open_warehouse
+from src.core.engine.bigquery import jobs as bq_jobs
+from src.core.engine.bigquery.clients import Clients
+from src.core.engine.bigquery.jobs import Jobs, Limits
 from src.core.engine.bq_client import BigQueryWarehouse
-from src.core.engine.bq_clients import Clients
-from src.core.engine.bq_jobs import Jobs, Limits
 from src.core.engine.port import RemoteRows, TableChange
 from tests.fakes.bigquery_proxy import BigQueryProxy, Rule, Sent, is_job, running_proxy
 

@@ -7,9 +7,9 @@ from google.cloud.bigquery import ArrayQueryParameter, ScalarQueryParameter, Sch
 
 from src.core.base.faults import Misconfigured, Rejected
 from src.core.base.schema import Field, TableSchema
-from src.core.engine.bq_clients import account_of
-from src.core.engine.bq_types import arrow_schema, evolution, fields_of
-from src.core.engine.bq_values import label, named_parameters, plain_batch, with_parameters
+from src.core.engine.bigquery.clients import account_of
+from src.core.engine.bigquery.types import arrow_schema, evolution, fields_of
+from src.core.engine.bigquery.values import label, named_parameters, plain_batch, with_parameters
 
 TABLE = TableReference.from_string("p.d.t")
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.core.base.faults import Missing, Rejected
-from src.core.engine.dialect import RESERVED, Catalogue, Purpose
-from src.core.engine.dialect_rules import DIVIDE_MACRO
+from src.core.engine.dialect.rendering import RESERVED, Catalogue, Purpose
+from src.core.engine.dialect.rules import DIVIDE_MACRO
 
 COLUMNS = {
     "i": "BIGINT",

@@ -17,8 +17,8 @@ from src.core.base.identity import Tenant
 from src.core.base.schema import Field, TableSchema
 from src.core.base.settings import Settings
 from src.core.engine import claim_warehouse, open_warehouse
-from src.core.engine.duckdb_client import DuckDBWarehouse
-from src.core.engine.duckdb_instance import Instance, open_instance
+from src.core.engine.duckdb.client import DuckDBWarehouse
+from src.core.engine.duckdb.instance import Instance, open_instance
 from src.core.engine.port import Fence
 from tests.contract.warehouse.conftest import settings_for, tenant_named
 from tests.contract.warehouse.tables import COSTS, MONDAY, publish, row

@@ -14,8 +14,8 @@ import pytest
 from src.core.base.clock import SystemClock
 from src.core.base.faults import Misconfigured, Unavailable
 from src.core.engine import check_embedded, open_warehouse
-from src.core.engine.duckdb_client import DuckDBWarehouse
-from src.core.engine.duckdb_instance import LONGEST_LOG
+from src.core.engine.duckdb.client import DuckDBWarehouse
+from src.core.engine.duckdb.instance import LONGEST_LOG
 from src.core.engine.port import Erased, Warehouse
 from tests.contract.warehouse.conftest import settings_for, tenant_named
 from tests.contract.warehouse.tables import COSTS, MONDAY, publish, row

@@ -7,7 +7,7 @@ import duckdb
 import pyarrow as pa
 
 from src.core.base.schema import Field
-from src.core.engine.duckdb_types import column_in, column_of
+from src.core.engine.duckdb.types import column_in, column_of
 
 NUMERIC = column_of(Field("x", "NUMERIC"))
 LAST = Decimal("1e-9")

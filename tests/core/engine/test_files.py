@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.core.engine.files import csv_pieces, parquet_pieces, table_of
+from src.core.engine.files.writers import csv_pieces, parquet_pieces, table_of
 
 # pairs of CR and LF are one line end to a reader of texts
 plain_texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\x00"), max_size=12)

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pytest
 
 from src.core.base.faults import Rejected
-from src.core.engine.dialect import Catalogue
-from src.core.engine.dialect_rules import DIVIDE_MACRO
-from src.core.engine.duckdb_values import plain_table
+from src.core.engine.dialect.rendering import Catalogue
+from src.core.engine.dialect.rules import DIVIDE_MACRO
+from src.core.engine.values import plain_table
 from tests.engines.analyzer import goldens
 
 GOLDENS = [golden for path in goldens.topics() for golden in goldens.read(path)]

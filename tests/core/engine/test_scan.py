@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from src.core.base.faults import Rejected
-from src.core.engine.dialect import Catalogue
-from src.core.engine.scan import (
+from src.core.engine.dialect.rendering import Catalogue
+from src.core.engine.quality_sql import (
     Absent,
     AddsUp,
     Aggregate,

@@ -13,8 +13,9 @@ import structlog
 from src.core.base.faults import Misconfigured, Missing, Rejected, Unavailable
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
-from src.core.engine import bq_queries, open_queries
-from src.core.engine.remote import RemoteQuery, Selection
+from src.core.engine import open_queries
+from src.core.engine.reader import queries as bq_queries
+from src.core.engine.reader.port import RemoteQuery, Selection
 from src.core.processors.gcp.bq_etl import BigQueryETLEngine
 from src.core.step.context import StepContext
 from tests.fakes.bigquery_source import bigquery_source
@@ -111,7 +112,7 @@ def test_what_is_wanted_is_selected_at_the_source(queries, source, tmp_path):
 def test_many_rows_come_through_the_storage_api_in_files_of_so_many(queries, source, tmp_path, monkeypatch):
     monkeypatch.setattr(bq_queries, "BULK_ROWS", 1)
     monkeypatch.setattr(bq_queries, "BATCH_ROWS", 1)
-    monkeypatch.setattr("src.core.engine.bq_access.GROUP_ROWS", 1)
+    monkeypatch.setattr("src.core.engine.reader.access.GROUP_ROWS", 1)
     answer = queries.read(JOINED, EVERYTHING, tmp_path, 1, untold)
 
     assert len(answer.paths) == 2

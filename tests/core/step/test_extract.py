@@ -12,8 +12,8 @@ import pytest
 
 from src.core.base.faults import Unavailable
 from src.core.base.schema import Field, TableSchema
-from src.core.engine.arrow_types import arrow_field
-from src.core.engine.bq_staging import pieces
+from src.core.engine.arrow import arrow_field
+from src.core.engine.bigquery.staging import pieces
 from src.core.providers.slices import OnBytes, Slice
 from tests.core.gcp.handmade import Hand, load, row
 from tests.fakes.billing import Billing, billing

@@ -15,9 +15,9 @@ from src.core.base.secret import Secret
 from src.core.base.settings import Settings
 from src.core.base.window import Window
 from src.core.engine import open_queries
+from src.core.engine.files.disk_space import room_for_files
 from src.core.engine.port import WHOLE_TABLE, Scalar, TablePart
-from src.core.engine.remote import RemoteAnswer, RemoteQueries, RemoteQuery
-from src.core.engine.room import room_for_files
+from src.core.engine.reader.port import RemoteAnswer, RemoteQueries, RemoteQuery
 from src.core.step import credentials, manifests
 from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
 from src.core.step.etl.config import EtlStep, Rules, WriteMode, day_column, place_flaws

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from src.core.base.faults import Flaw, Rejected
 from src.core.base.schema import SPELLINGS, Field, TableSchema
 from src.core.engine.port import Scalar
-from src.core.engine.remote import RemoteColumn, Selection
+from src.core.engine.reader.port import RemoteColumn, Selection
 
 RECORD = "record"
 # Types besides its own that a column takes. Others are not cast here: engines would not all cast them alike, and the query can.

@@ -10,7 +10,7 @@ from src.core.base.identity import Tenant
 from src.core.base.schema import TableSchema
 from src.core.base.window import Window
 from src.core.engine.port import ParquetFiles, TablePart
-from src.core.engine.remote import RemoteAnswer, RemoteQuery
+from src.core.engine.reader.port import RemoteAnswer, RemoteQuery
 from src.core.step import manifests
 from src.core.step.context import StepContext
 from src.core.step.etl.config import WriteMode

@@ -9,7 +9,7 @@ from src.core.base.faults import Misconfigured
 from src.core.base.names import did_you_mean
 from src.core.base.schema import Field, FieldType, TableSchema
 from src.core.engine.port import Scalar
-from src.core.engine.scan import EVERY_ROW, Absent, Compared, Every, Not, OneOf, Path, Predicate
+from src.core.engine.quality_sql import EVERY_ROW, Absent, Compared, Every, Not, OneOf, Path, Predicate
 from src.core.step.quality.forms import FORMS, PARAMETER, misfit
 from src.core.step.quality.suite import Expectation, is_parameter
 from src.core.step.quality.values import fitted

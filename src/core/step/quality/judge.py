@@ -9,7 +9,7 @@ from src.core.base.faults import Flaw, Misconfigured, QualityFailed, Rejected
 from src.core.base.names import did_you_mean
 from src.core.base.schema import TableSchema
 from src.core.engine.port import Publication
-from src.core.engine.scan import Measure, Newest, Part, question
+from src.core.engine.quality_sql import Measure, Newest, Part, question
 from src.core.ledger.dq import Finding, Severity
 from src.core.step.quality import plans
 from src.core.step.quality.asking import MOMENTS, Asked, filled, named_columns

@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import combinations
 
 from src.core.engine.port import Scalar
-from src.core.engine.scan import (
+from src.core.engine.quality_sql import (
     Absent,
     AddsUp,
     Aggregate,

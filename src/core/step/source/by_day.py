@@ -15,8 +15,8 @@ from src.core.base.faults import Rejected, StepFailed
 from src.core.base.schema import Field
 from src.core.base.window import Window
 from src.core.engine import write_rows
+from src.core.engine.files.disk_space import room_for_files
 from src.core.engine.port import RemoteRows
-from src.core.engine.room import room_for_files
 from src.core.providers.slices import Listing, OnBytes, Slice, changed, day_slice
 from src.core.step.source.staging import PREFIX, SLICE
 

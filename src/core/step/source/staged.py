@@ -16,8 +16,8 @@ from typing import Any
 
 from src.core.base.faults import Misconfigured
 from src.core.base.window import Window
+from src.core.engine.files.disk_space import room_for_files
 from src.core.engine.port import RemoteRows
-from src.core.engine.room import room_for_files
 from src.core.providers.slices import Listing, OnBytes, Slice, changed
 from src.core.step.context import StepContext
 from src.core.step.source.config import SourceStep

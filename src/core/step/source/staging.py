@@ -20,8 +20,8 @@ from tempfile import TemporaryDirectory, mkdtemp
 from src.core.base.faults import BooksNotClosed
 from src.core.base.identity import Tenant
 from src.core.base.window import Window
+from src.core.engine.files.disk_space import room_for_files
 from src.core.engine.port import LOAD_DAY, ParquetFiles, RemoteRows
-from src.core.engine.room import room_for_files
 from src.core.providers.slices import OnBytes, Slice, require_listed
 from src.core.step.context import StepContext
 from src.core.step.source.port import Source
