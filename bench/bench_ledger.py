@@ -19,7 +19,7 @@ from typing import Any
 
 from bench import queue_cycle
 from bench.measure import compare
-from src.core.ledger.sqlite_statements import Compiled
+from src.core.ledger.sqlite.statements import Compiled
 from tests.engines.places import MEND, postgres_bin
 from tests.engines.postgres import PostgresServer, running_postgres
 

@@ -20,9 +20,9 @@ from src.core.base.settings import Settings
 from src.core.base.window import Window
 from src.core.crypto.vault import Vault
 from src.core.engine.port import Warehouse
-from src.core.ledger import orgs
 from src.core.ledger.plans import Plan
 from src.core.ledger.store import Ledger, open_ledger
+from src.core.ledger.tables import orgs
 from src.core.pipeline.catalog import Catalog, Entry
 from src.core.scheduler.acceptance import accept
 from src.core.scheduler.board import Board

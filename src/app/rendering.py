@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Literal
 
 from src.app.models.organizations import KeyAnswer, OrganizationAnswer
-from src.core.ledger.keys import KeyRecord
-from src.core.ledger.orgs import Org
+from src.core.ledger.tables.keys import KeyRecord
+from src.core.ledger.tables.orgs import Org
 
 
 def organization_answer(org: Org) -> OrganizationAnswer:

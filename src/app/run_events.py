@@ -10,7 +10,7 @@ from fastapi import Request
 
 from src.app.run_rendering import end_event, progress_event
 from src.app.sse import KEEP_ALIVE_SECONDS, Event, paced
-from src.core.ledger.runs import Run
+from src.core.ledger.tables.runs import Run
 from src.core.scheduler.control import OVER
 
 LONGEST_WAIT_SECONDS: Final = 600.0

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from src.app.models.pipelines import LogLine, LogPage
-from src.core.ledger.runs import Run, StepLog
+from src.core.ledger.tables.runs import Run, StepLog
 from src.core.scheduler.control import OVER
 from src.core.scheduler.reports import Trace
 

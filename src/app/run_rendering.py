@@ -24,8 +24,8 @@ from src.app.models.pipelines import (
     WindowRule,
 )
 from src.app.sse import Event
-from src.core.ledger.dq import DqResult
-from src.core.ledger.runs import Run, StepLog
+from src.core.ledger.tables.dq_results import DqResult
+from src.core.ledger.tables.runs import Run, StepLog
 from src.core.pipeline.catalog import Entry
 from src.core.scheduler.reports import Report
 

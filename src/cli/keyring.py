@@ -9,8 +9,8 @@ from src.core.base.faults import Fault, Misconfigured
 from src.core.base.identity import Actor
 from src.core.crypto.local_keyring import LocalKeyring
 from src.core.crypto.vault import Binding
-from src.core.ledger import credentials as stored_credentials
-from src.core.ledger import keys, kms_keys
+from src.core.ledger.tables import credentials as stored_credentials
+from src.core.ledger.tables import keys, kms_keys
 from src.core.ledger.unit import Unit
 from src.core.step import api_keys, credentials, trail
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from src.core.ledger.sqlite import BUSY_SECONDS
+from src.core.ledger.sqlite.engine import BUSY_SECONDS
 from tests.acceptance.observed import audits, new_slug, problem
 from tests.acceptance.test_start import uvicorn
 from tests.fakes.running import ROOT, RunningService

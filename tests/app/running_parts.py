@@ -18,8 +18,8 @@ from src.app.wiring import Parts
 from src.core.base.identity import Actor
 from src.core.base.names import OrgSlug, fingerprint, key_hash
 from src.core.base.settings import Settings
-from src.core.ledger import keys, orgs, queue, runs
-from src.core.ledger.runs import StepLog
+from src.core.ledger.tables import keys, orgs, queue, runs
+from src.core.ledger.tables.runs import StepLog
 from src.core.pipeline.catalog import Catalog
 from src.core.pipeline.registry import Registry
 from src.core.scheduler.settling import Ending, settle

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from src.core.ledger import keys, orgs
+from src.core.ledger.tables import keys, orgs
 from tests.app.running_parts import House
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from src.core.ledger import dq, runs
+from src.core.ledger.tables import dq_results as dq
+from src.core.ledger.tables import runs
 from tests.acceptance.observed import problem
 from tests.app.running_parts import WAIT_SECONDS, House, until
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from src.app.models.subscriptions import SPELLINGS
-from src.core.ledger import quotas
+from src.core.ledger.tables import quotas
 from tests.acceptance.observed import problem
 from tests.app.running_parts import House
 

@@ -28,7 +28,7 @@ LOADS_BY_NAME = {
     "src/core/ledger/store.py",
 }
 # the ledger on BigQuery inserts once by a text that no toolkit writes; like the engines it quotes names and binds values
-ADAPTERS = ("src/core/engine/", "src/core/ledger/bigquery_statements.py")
+ADAPTERS = ("src/core/engine/", "src/core/ledger/bigquery/statements.py")
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 50
 LONGEST_PROCESSOR = 80

@@ -35,7 +35,7 @@ IMPORTED = (
     "src.core.engine.reader.tables",
     "src.core.engine.duckdb.client",
     "src.core.engine.files.writers",
-    "src.core.ledger.sqlite",
+    "src.core.ledger.sqlite.engine",
     "src.core.providers.gcp.account",
     "src.sandbox.gcp.press",
     "src.sandbox.gcp.sessions",

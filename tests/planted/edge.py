@@ -62,7 +62,7 @@ DEFECTS = (
     Defect(
         "subscriptions",
         "a suspended subscription runs on",
-        "src/core/ledger/quotas.py",
+        "src/core/ledger/tables/quotas.py",
         'or_(subscription.status == "ACTIVE", trying), living)',
         'or_(subscription.status != "CANCELLED", trying), living)',
         ("tests/app/test_subscriptions.py::test_a_blocked_organisation_runs_nothing_and_is_told_why",),

@@ -79,7 +79,7 @@ DEFECTS = (
     Defect(
         "quotas",
         "a plan admits one run a month more than it allows",
-        "src/core/ledger/quotas.py",
+        "src/core/ledger/tables/quotas.py",
         'this_month < _limit(tables, "monthly_run_limit"),',
         'this_month <= _limit(tables, "monthly_run_limit"),',
         ("tests/contract/ledger/test_quotas.py::test_a_new_month_begins_at_nought_and_a_new_day_keeps_the_month",),
@@ -88,7 +88,7 @@ DEFECTS = (
     Defect(
         "quotas",
         "a process whose clock is behind midnight sets today's count back to nought",
-        "src/core/ledger/quotas.py",
+        "src/core/ledger/tables/quotas.py",
         "today = case((quota.c.usage_date < day, literal(0)), else_=quota.c.pipelines_run_today)",
         "today = case((quota.c.usage_date != day, literal(0)), else_=quota.c.pipelines_run_today)",
         ("tests/contract/ledger/test_quotas.py::test_a_caller_that_still_thinks_it_is_yesterday_resets_nothing",),
@@ -97,7 +97,7 @@ DEFECTS = (
     Defect(
         "quotas",
         "a trial ends a day before its last day",
-        "src/core/ledger/quotas.py",
+        "src/core/ledger/tables/quotas.py",
         "subscription.trial_end_date >= day)",
         "subscription.trial_end_date > day)",
         ("tests/core/scheduler/test_acceptance.py::test_a_trial_runs_through_its_last_day",),
@@ -105,7 +105,7 @@ DEFECTS = (
     Defect(
         "keys",
         "rotating again lets a key that was given away live longer",
-        "src/core/ledger/keys.py",
+        "src/core/ledger/tables/keys.py",
         "or_(keys.c.expires_at.is_(None), keys.c.expires_at > end),",
         "or_(keys.c.expires_at.is_(None), keys.c.expires_at < end),",
         ("tests/contract/ledger/test_keys.py::test_rotation_ends_the_others_and_extends_none",),
@@ -114,7 +114,7 @@ DEFECTS = (
     Defect(
         "keys",
         "an organisation revokes the key of another",
-        "src/core/ledger/keys.py",
+        "src/core/ledger/tables/keys.py",
         '.where(keys.c.org_slug == bindparam("slug"), keys.c.fingerprint == bindparam("mark"), keys.c.revoked_at.is_(None))',
         '.where(keys.c.fingerprint == bindparam("mark"), keys.c.revoked_at.is_(None))',
         ("tests/contract/ledger/test_keys.py::test_a_key_is_revoked_once_and_by_its_own_organisation",),
@@ -123,7 +123,7 @@ DEFECTS = (
     Defect(
         "queue",
         "two runs of one pipeline are carried out at once",
-        "src/core/ledger/queue.py",
+        "src/core/ledger/tables/queue.py",
         'return and_(queue.c.state == "QUEUED", queue.c.available_at <= at, ~busy)',
         'return and_(queue.c.state == "QUEUED", queue.c.available_at <= at)',
         ("tests/contract/ledger/test_queue.py::test_one_running_entry_of_a_pipeline_and_its_others_block_nobody",),
@@ -132,7 +132,7 @@ DEFECTS = (
     Defect(
         "lease",
         "a worker that stood still renews a lease that had run out",
-        "src/core/ledger/queue.py",
+        "src/core/ledger/tables/queue.py",
         ".where(_held(queue), queue.c.lease_expires_at > at)",
         ".where(_held(queue))",
         ("tests/contract/ledger/test_queue.py::test_a_heartbeat_renews_what_is_held_and_has_not_run_out",),
@@ -141,7 +141,7 @@ DEFECTS = (
     Defect(
         "lease",
         "a run whose worker lives is taken over by another",
-        "src/core/ledger/queue.py",
+        "src/core/ledger/tables/queue.py",
         'queue.c.lease_expires_at == bindparam("expiry"),',
         'queue.c.lease_expires_at >= bindparam("expiry"),',
         ("tests/contract/ledger/test_queue.py::test_a_renewed_lease_is_not_taken_over",),
@@ -150,7 +150,7 @@ DEFECTS = (
     Defect(
         "runs",
         "a run that is over ends once more, and frees a slot twice",
-        "src/core/ledger/runs.py",
+        "src/core/ledger/tables/runs.py",
         '.where(runs.c.pipeline_logging_id == bindparam("id"), or_(runs.c.status == "QUEUED", runs.c.status == "RUNNING"))',
         '.where(runs.c.pipeline_logging_id == bindparam("id"))',
         ("tests/contract/ledger/test_runs.py::test_of_many_who_end_a_run_one_is_told_so",),
@@ -159,7 +159,7 @@ DEFECTS = (
     Defect(
         "runs",
         "one customer's request key answers with another customer's run",
-        "src/core/ledger/runs.py",
+        "src/core/ledger/tables/runs.py",
         'return _runs(tables).where(run.org_slug == bindparam("org_slug"), run.idempotency_key == bindparam("idempotency_key"))',
         'return _runs(tables).where(run.idempotency_key == bindparam("idempotency_key"))',
         ("tests/core/scheduler/test_acceptance.py::test_an_idempotency_key_names_its_run_also_when_that_is_over_and_no_other_work",),
@@ -167,7 +167,7 @@ DEFECTS = (
     Defect(
         "insert once",
         "an audit row is overwritten by a later one",
-        "src/core/ledger/sqlite.py",
+        "src/core/ledger/sqlite/engine.py",
         "once = insert(table).on_conflict_do_nothing()",
         'once = insert(table).prefix_with("OR REPLACE")',
         ("tests/contract/ledger/test_audit.py::test_an_entry_is_written_once_and_never_changed",),
@@ -176,7 +176,7 @@ DEFECTS = (
     Defect(
         "audit",
         "the trail of an organisation leaves out what the platform did to it",
-        "src/core/ledger/audit.py",
+        "src/core/ledger/tables/audit.py",
         "query = query.where(entry.org_slug == org_slug)",
         "query = query.where(entry.actor_org_slug == org_slug)",
         ("tests/contract/ledger/test_audit.py::test_entries_come_newest_first_for_one_organisation_or_all",),
@@ -185,7 +185,7 @@ DEFECTS = (
     Defect(
         "sqlite",
         "a run that was told to be accepted is gone after a power cut",
-        "src/core/ledger/sqlite.py",
+        "src/core/ledger/sqlite/engine.py",
         'raw.execute("PRAGMA synchronous=FULL")',
         'raw.execute("PRAGMA synchronous=NORMAL")',
         ("tests/core/ledger/test_sqlite.py::test_every_commit_is_on_disk_and_readers_do_not_wait",),
@@ -193,7 +193,7 @@ DEFECTS = (
     Defect(
         "erasure",
         "an off-boarding that comes late erases the next owner of the slug",
-        "src/core/ledger/orgs.py",
+        "src/core/ledger/tables/orgs.py",
         "if living is None or living.generation != generation:",
         "if living is None:",
         ("tests/contract/ledger/test_orgs.py::test_erasing_an_earlier_generation_leaves_the_next_alone",),
@@ -202,7 +202,7 @@ DEFECTS = (
     Defect(
         "PostgreSQL",
         "a claim waits for what another worker is taking, and the queue stands still",
-        "src/core/ledger/postgresql.py",
+        "src/core/ledger/postgresql/engine.py",
         "with_for_update(skip_locked=True, of=table)",
         "with_for_update(of=table)",
         ("tests/core/ledger/test_postgresql.py::test_a_claim_passes_over_what_another_is_taking_and_over_its_pipeline",),
@@ -211,7 +211,7 @@ DEFECTS = (
     Defect(
         "PostgreSQL",
         "one answer is put together of two moments",
-        "src/core/ledger/postgresql.py",
+        "src/core/ledger/postgresql/engine.py",
         'SNAPSHOT = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"',
         'SNAPSHOT = b"BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"',
         ("tests/contract/ledger/test_units.py::test_a_reading_unit_sees_one_moment",),
@@ -221,7 +221,7 @@ DEFECTS = (
     Defect(
         "BigQuery jobs",
         "two processes that are asked for the same work at once both accept it",
-        "src/core/ledger/bigquery_once.py",
+        "src/core/ledger/bigquery/once.py",
         'ended = self._jobs.done(f"{stem}_{attempt}", statement, caller)',
         'ended = self._jobs.done(f"{stem}_{caller}", statement, caller)',
         ("tests/core/ledger/test_bigquery.py::test_of_two_processes_with_one_work_one_is_told_that_it_is_its_own",),
@@ -230,7 +230,7 @@ DEFECTS = (
     Defect(
         "BigQuery jobs",
         "a change whose answer was lost is made a second time",
-        "src/core/ledger/bigquery_jobs.py",
+        "src/core/ledger/bigquery/jobs.py",
         "            job_id=job_id,",
         "            job_id_prefix=job_id,",
         ("tests/core/ledger/test_bigquery.py::test_a_change_whose_answer_was_lost_is_looked_up_and_done_once",),
@@ -239,7 +239,7 @@ DEFECTS = (
     Defect(
         "BigQuery jobs",
         "a question to the ledger scans as much as it likes, at the platform's cost",
-        "src/core/ledger/bigquery_jobs.py",
+        "src/core/ledger/bigquery/jobs.py",
         "maximum_bytes_billed=self._settings.bigquery_maximum_bytes_billed,",
         "maximum_bytes_billed=None,",
         ("tests/core/ledger/test_bigquery.py::test_every_job_is_labelled_bounded_and_in_its_place",),
@@ -256,7 +256,7 @@ DEFECTS = (
     Defect(
         "taking over",
         "a run that kills its workers is taken over for ever",
-        "src/core/ledger/queue.py",
+        "src/core/ledger/tables/queue.py",
         "retry_count=queue.c.retry_count + 1",
         "retry_count=queue.c.retry_count",
         ("tests/contract/ledger/test_queue.py::test_what_expired_is_taken_over_or_buried_once",),
@@ -265,7 +265,7 @@ DEFECTS = (
     Defect(
         "quality",
         "what a later claim of a run found is not kept beside what its first one did",
-        "src/core/ledger/dq.py",
+        "src/core/ledger/tables/dq_results.py",
         '"/".join((run_id, str(generation), step_id',
         '"/".join((run_id, step_id',
         ("tests/contract/ledger/test_dq.py::test_each_claim_part_step_and_table_has_its_own",),

@@ -20,8 +20,8 @@ from src.core.base.faults import Fault, NotYours, Unauthenticated
 from src.core.base.identity import Actor, ActorKind, Tenant
 from src.core.base.names import API_KEY, OrgSlug, key_hash, org_slug
 from src.core.base.threads import blocking
-from src.core.ledger import keys
-from src.core.ledger.keys import KeyRecord
+from src.core.ledger.tables import keys
+from src.core.ledger.tables.keys import KeyRecord
 
 log = structlog.get_logger("auth")
 

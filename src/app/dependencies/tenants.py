@@ -3,7 +3,7 @@ from fastapi import Request
 from src.app.dependencies.auth import CurrentOrg, caller_of
 from src.core.base.faults import Missing
 from src.core.base.identity import Tenant
-from src.core.ledger import orgs
+from src.core.ledger.tables import orgs
 
 
 async def living_tenant(request: Request, named: str) -> Tenant:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from src.app.models.organizations import Answer, Request
-from src.core.ledger.subscriptions import SubscriptionStatus
+from src.core.ledger.tables.subscriptions import SubscriptionStatus
 from src.core.step.billing import Change
 
 SPELLINGS: dict[str, SubscriptionStatus] = {

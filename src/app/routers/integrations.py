@@ -21,7 +21,7 @@ from src.app.wiring import Parts
 from src.core.base.identity import Tenant
 from src.core.base.secret import Secret
 from src.core.base.threads import blocking
-from src.core.ledger.credentials import CredentialRecord
+from src.core.ledger.tables.credentials import CredentialRecord
 from src.core.pipeline.inputs import handed_on
 from src.core.providers.known import Provider, Providers, known_providers
 from src.core.step import credentials

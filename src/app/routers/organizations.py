@@ -23,7 +23,7 @@ from src.app.rendering import key_answer, organization_answer
 from src.core.base.faults import Missing, NotYours
 from src.core.base.names import OrgSlug, slug_flaw
 from src.core.base.threads import blocking
-from src.core.ledger import orgs
+from src.core.ledger.tables import orgs
 from src.core.step import api_keys
 
 router = APIRouter(prefix="/api/v1", tags=["organizations"], route_class=KeyedRoute)

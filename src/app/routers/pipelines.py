@@ -17,9 +17,9 @@ from src.app.run_requests import inputs_of, usual_window, window_of, window_rule
 from src.app.sse import EventStream, encoded, watchers_of
 from src.core.base.identity import Tenant
 from src.core.base.threads import blocking
-from src.core.ledger import run_pages, runs
-from src.core.ledger.run_pages import Wanted
-from src.core.ledger.runs import Run
+from src.core.ledger.tables import run_pages, runs
+from src.core.ledger.tables.run_pages import Wanted
+from src.core.ledger.tables.runs import Run
 from src.core.pipeline.catalog import Entry
 from src.core.scheduler import acceptance, control, reports, watching
 from src.core.scheduler.acceptance import Accepted

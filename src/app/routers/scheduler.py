@@ -4,7 +4,7 @@ from src.app.dependencies.auth import KeyedRoute, access, admin_of
 from src.app.models.scheduler import QueueAnswer
 from src.core.base.faults import Conflict
 from src.core.base.threads import blocking
-from src.core.ledger import queue_counts
+from src.core.ledger.tables import queue_counts
 
 router = APIRouter(prefix="/api/v1/scheduler", tags=["scheduler"], route_class=KeyedRoute)
 

@@ -118,9 +118,9 @@ class Adapter(Protocol):
 
 # Loaded by name, so that a driver is imported only when its engine is chosen.
 ENGINES = {
-    "sqlite": "src.core.ledger.sqlite",
-    "postgresql": "src.core.ledger.postgresql",
-    "bigquery": "src.core.ledger.bigquery",
+    "sqlite": "src.core.ledger.sqlite.engine",
+    "postgresql": "src.core.ledger.postgresql.engine",
+    "bigquery": "src.core.ledger.bigquery.engine",
 }
 # its traits say the same, and are known only when it is loaded
 UNPOLLED = "bigquery"

@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 from src.core.base.identity import Actor, Tenant
 from src.core.base.redaction import redacted_text
 from src.core.base.window import Window
-from src.core.ledger.runs import NewRun, TriggerType
+from src.core.ledger.tables.runs import NewRun, TriggerType
 from src.core.pipeline.catalog import Catalog, Entry
 from src.core.pipeline.journal import DeferredJournal, Journal
 from src.core.pipeline.log_lines import LogLines

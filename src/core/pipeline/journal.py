@@ -11,9 +11,9 @@ from structlog.typing import FilteringBoundLogger
 
 from src.core.base.faults import Conflict, Fault
 from src.core.base.threads import blocking
-from src.core.ledger import runs
-from src.core.ledger.runs import NewRun, StepLog
 from src.core.ledger.store import Ledger, Unit
+from src.core.ledger.tables import runs
+from src.core.ledger.tables.runs import NewRun, StepLog
 
 RunStatus = Literal["SUCCESS", "FAILED", "CANCELLED"]
 

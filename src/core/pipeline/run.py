@@ -9,7 +9,7 @@ from structlog.typing import FilteringBoundLogger
 
 from src.core.base.faults import Fault, StepFailed
 from src.core.base.identity import Actor, Tenant
-from src.core.ledger.runs import NewRun, StepLog
+from src.core.ledger.tables.runs import NewRun, StepLog
 from src.core.pipeline.catalog import Entry
 from src.core.pipeline.document import Step
 from src.core.pipeline.graph import walk

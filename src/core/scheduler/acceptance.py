@@ -13,9 +13,9 @@ from src.core.base.faults import Conflict, Flaw, Missing, Rejected, Throttled
 from src.core.base.identity import Actor, Tenant
 from src.core.base.redaction import redacted_text
 from src.core.base.window import Window
-from src.core.ledger import orgs, queue, quotas, runs, scheduled
-from src.core.ledger.runs import NewRun, Run, TriggerType
 from src.core.ledger.store import Unit
+from src.core.ledger.tables import orgs, queue, quotas, runs, scheduled
+from src.core.ledger.tables.runs import NewRun, Run, TriggerType
 from src.core.pipeline.catalog import Catalog, Entry
 from src.core.pipeline.preparation import Prepared, prepare
 from src.core.scheduler.refusals import refusal

@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 
 from src.core.base.faults import Missing
 from src.core.base.identity import Tenant
-from src.core.ledger import orgs, quotas
-from src.core.ledger.orgs import Org
-from src.core.ledger.quotas import Reason, Usage
 from src.core.ledger.store import Unit
+from src.core.ledger.tables import orgs, quotas
+from src.core.ledger.tables.orgs import Org
+from src.core.ledger.tables.quotas import Reason, Usage
 from src.core.scheduler.refusals import refusal, reset_of
 from src.core.step.context import Services
 

@@ -9,10 +9,10 @@ import structlog
 from src.core.base.identity import Actor, Tenant
 from src.core.base.names import OrgSlug
 from src.core.base.window import Window
-from src.core.ledger import orgs, queue, runs, scheduled
-from src.core.ledger.queue import Entry, Hold
-from src.core.ledger.runs import Run, Taken, TriggerType
 from src.core.ledger.store import Unit
+from src.core.ledger.tables import orgs, queue, runs, scheduled
+from src.core.ledger.tables.queue import Entry, Hold
+from src.core.ledger.tables.runs import Run, Taken, TriggerType
 from src.core.step.context import Services
 
 log = structlog.get_logger("worker")

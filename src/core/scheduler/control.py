@@ -2,9 +2,9 @@ from datetime import datetime
 
 from src.core.base.faults import Conflict, Missing
 from src.core.base.identity import Actor, Tenant
-from src.core.ledger import queue, runs
-from src.core.ledger.runs import Run
 from src.core.ledger.store import Unit
+from src.core.ledger.tables import queue, runs
+from src.core.ledger.tables.runs import Run
 from src.core.scheduler.settling import Ending, settle
 from src.core.step import trail
 from src.core.step.context import Services

@@ -9,10 +9,11 @@ from weakref import WeakValueDictionary
 from src.core.base.documents import read_text
 from src.core.base.identity import Tenant
 from src.core.engine.port import Fence, Publication, TablePart
-from src.core.ledger import dq, runs
-from src.core.ledger.dq import DqResult
-from src.core.ledger.runs import Run, StepLog
 from src.core.ledger.store import Unit
+from src.core.ledger.tables import dq_results as dq
+from src.core.ledger.tables import runs
+from src.core.ledger.tables.dq_results import DqResult
+from src.core.ledger.tables.runs import Run, StepLog
 from src.core.step.context import Services
 
 SCOPE = "x_meta"

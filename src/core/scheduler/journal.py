@@ -4,8 +4,8 @@ from datetime import datetime
 
 from src.core.base.faults import Fault, LeaseLost
 from src.core.base.threads import blocking
-from src.core.ledger import runs
-from src.core.ledger.runs import LastStatus, NewRun, StepLog
+from src.core.ledger.tables import runs
+from src.core.ledger.tables.runs import LastStatus, NewRun, StepLog
 from src.core.pipeline.catalog import Entry
 from src.core.pipeline.journal import RunEnd
 from src.core.scheduler.fencing import seal

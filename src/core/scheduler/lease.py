@@ -12,9 +12,9 @@ import structlog
 
 from src.core.base.faults import Fault, LeaseLost
 from src.core.base.threads import blocking
-from src.core.ledger import queue, runs, scheduled
-from src.core.ledger.queue import Beat, Hold
 from src.core.ledger.store import Unit
+from src.core.ledger.tables import queue, runs, scheduled
+from src.core.ledger.tables.queue import Beat, Hold
 from src.core.pipeline.step_runner import Sleep
 from src.core.scheduler.bell import Bell
 from src.core.scheduler.board import Board

@@ -8,10 +8,10 @@ import structlog
 from src.core.base.faults import LeaseLost
 from src.core.base.identity import Actor
 from src.core.base.names import OrgSlug
-from src.core.ledger import queue, quotas, runs, scheduled
-from src.core.ledger.queue import Entry
-from src.core.ledger.runs import Run
 from src.core.ledger.store import Unit
+from src.core.ledger.tables import queue, quotas, runs, scheduled
+from src.core.ledger.tables.queue import Entry
+from src.core.ledger.tables.runs import Run
 from src.core.scheduler.claims import outlived
 from src.core.scheduler.settling import Ending, settle
 from src.core.step.context import Services

@@ -4,9 +4,9 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from src.core.base.faults import Fault, Missing, NotYours, PaymentNeeded, QuotaExceeded
-from src.core.ledger.orgs import Org
 from src.core.ledger.plans import Plan, Plans
-from src.core.ledger.quotas import Reason, Usage
+from src.core.ledger.tables.orgs import Org
+from src.core.ledger.tables.quotas import Reason, Usage
 
 CONCURRENT_RETRY_SECONDS = 10
 PAY = "an administrator of the platform sets it to active again: PUT /api/v1/organizations/{org}/subscription"

@@ -5,10 +5,11 @@ from typing import Any
 
 from src.core.base.faults import Missing
 from src.core.base.identity import Tenant
-from src.core.ledger import dq, runs
-from src.core.ledger.dq import DqResult
-from src.core.ledger.runs import Run, StepLog
 from src.core.ledger.store import Unit
+from src.core.ledger.tables import dq_results as dq
+from src.core.ledger.tables import runs
+from src.core.ledger.tables.dq_results import DqResult
+from src.core.ledger.tables.runs import Run, StepLog
 from src.core.step import manifests
 from src.core.step.context import Services
 

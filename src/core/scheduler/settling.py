@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from src.core.base.identity import Actor
-from src.core.ledger import audit, quotas, runs, scheduled
-from src.core.ledger.runs import LastStatus
-from src.core.ledger.scheduled import LastState
 from src.core.ledger.store import Unit
+from src.core.ledger.tables import audit, quotas, runs, scheduled
+from src.core.ledger.tables.runs import LastStatus
+from src.core.ledger.tables.scheduled import LastState
 
 STATES: Mapping[LastStatus, LastState] = {"SUCCESS": "COMPLETED", "FAILED": "FAILED", "CANCELLED": "CANCELLED"}
 

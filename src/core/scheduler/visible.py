@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from src.core.base.faults import StepFailed
 from src.core.base.identity import Tenant
-from src.core.ledger import runs
+from src.core.ledger.tables import runs
 from src.core.pipeline.catalog import Entry
 from src.core.scheduler.settling import Ending
 from src.core.step import manifests

@@ -12,7 +12,7 @@ from anyio import CapacityLimiter
 
 from src.core.base.faults import Fault, LeaseLost, Misconfigured, StepFailed, Throttled
 from src.core.base.threads import blocking, work_in
-from src.core.ledger import queue
+from src.core.ledger.tables import queue
 from src.core.pipeline.catalog import Catalog
 from src.core.pipeline.executor import AsyncPipelineExecutor
 from src.core.pipeline.run import Terms

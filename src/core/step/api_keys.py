@@ -8,10 +8,10 @@ from src.core.base.identity import Actor
 from src.core.base.names import OrgSlug, fingerprint, key_hash
 from src.core.base.secret import Secret
 from src.core.crypto.vault import Binding
-from src.core.ledger import keys, kms_keys, orgs
-from src.core.ledger.keys import KeyRecord
-from src.core.ledger.orgs import Org
 from src.core.ledger.store import Unit
+from src.core.ledger.tables import keys, kms_keys, orgs
+from src.core.ledger.tables.keys import KeyRecord
+from src.core.ledger.tables.orgs import Org
 from src.core.step import trail
 from src.core.step.context import Services
 

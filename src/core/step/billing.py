@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 from src.core.base.faults import Missing
 from src.core.base.identity import Actor, Tenant
-from src.core.ledger import orgs, subscriptions
 from src.core.ledger.store import Unit
-from src.core.ledger.subscriptions import Subscription, SubscriptionStatus
+from src.core.ledger.tables import orgs, subscriptions
+from src.core.ledger.tables.subscriptions import Subscription, SubscriptionStatus
 from src.core.step import trail
 from src.core.step.context import Services
 

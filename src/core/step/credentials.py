@@ -11,9 +11,9 @@ from src.core.base.names import did_you_mean
 from src.core.base.redaction import redacted_text
 from src.core.base.secret import Secret
 from src.core.crypto.vault import Binding
-from src.core.ledger import credentials, kms_keys, orgs
-from src.core.ledger.credentials import CredentialRecord
 from src.core.ledger.store import Unit
+from src.core.ledger.tables import credentials, kms_keys, orgs
+from src.core.ledger.tables.credentials import CredentialRecord
 from src.core.step import trail
 from src.core.step.context import Services, StepConfig, StepContext
 

@@ -10,7 +10,7 @@ from src.core.base.faults import Rejected
 from src.core.base.identity import Tenant
 from src.core.base.window import Window
 from src.core.engine.port import RemoteRows
-from src.core.ledger.credentials import list_for
+from src.core.ledger.tables.credentials import list_for
 from src.core.providers.export import BillingExport, Place
 from src.core.providers.slices import Listing, OnBytes, Slice
 from src.core.step.bigquery_export import BigQueryExport, open_reader

@@ -7,8 +7,8 @@ from src.core.base.faults import Conflict, Misconfigured
 from src.core.base.identity import Tenant
 from src.core.base.names import OrgSlug
 from src.core.engine.port import Fence
-from src.core.ledger import orgs
-from src.core.ledger.orgs import NewOrg
+from src.core.ledger.tables import orgs
+from src.core.ledger.tables.orgs import NewOrg
 from src.core.step import api_keys, trail
 from src.core.step.context import Services, StepContext, StepResult
 from src.core.step.onboarding import PROFILE_TABLE, VALIDATION_TABLE, Dataset, OnboardingPlan, plan, requested, taken

@@ -18,7 +18,7 @@ from src.core.base.identity import Tenant
 from src.core.base.names import did_you_mean, slug_flaw
 from src.core.base.redaction import redacted_text
 from src.core.base.schema import TableSchema
-from src.core.ledger import orgs
+from src.core.ledger.tables import orgs
 from src.core.step.context import Services
 
 VALIDATION_TABLE, PROFILE_TABLE = "onboarding_validation_test", "x_org_profile"

@@ -7,7 +7,7 @@ from src.core.base.faults import Conflict, Flaw, Misconfigured, Rejected
 from src.core.base.identity import Tenant
 from src.core.base.redaction import redacted_text
 from src.core.base.secret import Secret
-from src.core.ledger import credentials as ledger_credentials
+from src.core.ledger.tables import credentials as ledger_credentials
 from src.core.providers.link import linked
 from src.core.providers.packages import PACKAGES, Verdict
 from src.core.step import credentials, trail

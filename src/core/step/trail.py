@@ -3,8 +3,8 @@ from typing import Any
 
 from src.core.base.identity import Actor
 from src.core.base.redaction import redacted_member, redacted_text
-from src.core.ledger import audit
 from src.core.ledger.store import Unit
+from src.core.ledger.tables import audit
 from src.core.step.context import Services
 
 

@@ -13,8 +13,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from src.core.base.settings import Settings
-from src.core.ledger import queue, quotas
 from src.core.ledger.store import open_ledger
+from src.core.ledger.tables import queue, quotas
 from tests.contract.ledger import patience
 from tests.contract.ledger.samples import AT, TODAY, org
 from tests.fakes.nursery import Program, spoken_with

@@ -5,10 +5,10 @@ from functools import cache
 from sqlalchemy import insert
 
 from src.core.base.settings import ROOT
-from src.core.ledger import keys, orgs
 from src.core.ledger.model import load_model
 from src.core.ledger.plans import Plan
-from src.core.ledger.runs import NewRun, StepLog
+from src.core.ledger.tables import keys, orgs
+from src.core.ledger.tables.runs import NewRun, StepLog
 
 AT = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 TODAY = AT.date()

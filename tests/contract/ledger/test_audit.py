@@ -2,7 +2,7 @@ from datetime import timedelta
 
 from src.core.base.identity import Actor
 from src.core.base.names import OrgSlug
-from src.core.ledger import audit
+from src.core.ledger.tables import audit
 from tests.contract.ledger.samples import AT
 
 ACTOR = Actor("org", OrgSlug("acme"), "u-1", "abcd-12345678", "req-1")

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import select, text
 
 from src.core.base.faults import Misconfigured
-from src.core.ledger import orgs, runs
 from src.core.ledger.store import open_ledger
+from src.core.ledger.tables import orgs, runs
 from tests.contract.ledger.rivals import race
 from tests.contract.ledger.samples import AT, org, run, step
 

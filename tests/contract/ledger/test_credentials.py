@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from src.core.base.faults import Conflict
-from src.core.ledger import credentials, orgs
-from src.core.ledger.credentials import CredentialRecord
+from src.core.ledger.tables import credentials, orgs
+from src.core.ledger.tables.credentials import CredentialRecord
 from tests.contract.ledger.samples import AT, org
 
 LATER = AT + timedelta(hours=1)

@@ -2,7 +2,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
-from src.core.ledger import dq
+from src.core.ledger.tables import dq_results as dq
 from tests.contract.ledger.samples import AT
 
 MONTH = dq.Finding(

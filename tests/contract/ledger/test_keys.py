@@ -4,7 +4,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from src.core.ledger import keys, orgs
+from src.core.ledger.tables import keys, orgs
 from tests.contract.ledger.moments import MOMENTS
 from tests.contract.ledger.samples import AT, key, org
 

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from src.core.ledger import kms_keys
+from src.core.ledger.tables import kms_keys
 from tests.contract.ledger.samples import AT
 
 HOUR = timedelta(hours=1)

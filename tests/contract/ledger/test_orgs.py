@@ -1,7 +1,7 @@
 import pytest
 from sqlalchemy import func, select
 
-from src.core.ledger import keys, orgs, quotas, subscriptions
+from src.core.ledger.tables import keys, orgs, quotas, subscriptions
 from tests.contract.ledger.rivals import at_once, race
 from tests.contract.ledger.samples import AT, SCALE, TODAY, key, org, put, row_of, schemas
 

@@ -2,8 +2,8 @@ from datetime import timedelta
 
 import pytest
 
-from src.core.ledger import queue
-from src.core.ledger.queue import Beat, Hold
+from src.core.ledger.tables import queue
+from src.core.ledger.tables.queue import Beat, Hold
 from tests.contract.ledger.rivals import at_once, race
 from tests.contract.ledger.samples import AT, CROWD
 

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from src.core.ledger import orgs, quotas, subscriptions
 from src.core.ledger.plans import Plan
+from src.core.ledger.tables import orgs, quotas, subscriptions
 from tests.contract.ledger.rivals import race
 from tests.contract.ledger.samples import AT, CROWD, TODAY, org
 

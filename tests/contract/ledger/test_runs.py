@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from src.core.ledger import runs
-from src.core.ledger.run_pages import Wanted, page
+from src.core.ledger.tables import runs
+from src.core.ledger.tables.run_pages import Wanted, page
 from tests.contract.ledger.rivals import at_once
 from tests.contract.ledger.samples import AT, run, step
 

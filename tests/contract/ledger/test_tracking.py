@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from src.core.ledger import tracking
+from src.core.ledger.tables import tracking
 from tests.contract.ledger.rivals import at_once
 from tests.contract.ledger.samples import AT
 

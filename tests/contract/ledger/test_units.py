@@ -8,8 +8,8 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
-from src.core.ledger import keys, orgs
 from src.core.ledger.store import open_ledger
+from src.core.ledger.tables import keys, orgs
 from tests.contract.ledger.moments import MOMENTS
 from tests.contract.ledger.rivals import at_once, spawn
 from tests.contract.ledger.samples import AT, key, org, put, row_of, schemas

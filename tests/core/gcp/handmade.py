@@ -14,8 +14,8 @@ import yaml
 
 from src.core.base.window import Window
 from src.core.engine.port import RemoteRows
-from src.core.ledger import credentials
-from src.core.ledger.credentials import CredentialRecord
+from src.core.ledger.tables import credentials
+from src.core.ledger.tables.credentials import CredentialRecord
 from src.core.processors.gcp.bq_etl import BigQueryETLEngine
 from src.core.providers.export import BillingExport, Place
 from src.core.providers.slices import Listing, OnBytes, Slice, day_slice

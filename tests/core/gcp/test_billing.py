@@ -11,7 +11,8 @@ import structlog
 from src.core.base.faults import BooksNotClosed, QualityFailed
 from src.core.base.secret import Secret
 from src.core.base.settings import use_settings
-from src.core.ledger import dq, tracking
+from src.core.ledger.tables import dq_results as dq
+from src.core.ledger.tables import tracking
 from src.core.processors.gcp.bq_etl import BigQueryETLEngine
 from src.core.step.bigquery_export import BigQueryExport
 from src.core.step.context import StepContext

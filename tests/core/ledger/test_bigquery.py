@@ -12,11 +12,12 @@ from sqlalchemy.engine import make_url
 
 from src.core.base.faults import Fault, Misconfigured, Throttled, Unavailable
 from src.core.base.settings import ROOT, Settings
-from src.core.ledger import bigquery_jobs, orgs, quotas, runs
-from src.core.ledger.bigquery import open_engine
+from src.core.ledger.bigquery import jobs as bigquery_jobs
+from src.core.ledger.bigquery.engine import open_engine
 from src.core.ledger.model import load_model
 from src.core.ledger.plans import Plan, Plans
 from src.core.ledger.store import Ledger
+from src.core.ledger.tables import orgs, quotas, runs
 from tests.contract.ledger.rivals import at_once
 from tests.contract.ledger.samples import AT, TODAY, org, run
 from tests.fakes.bigquery_proxy import is_job

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import delete
 
-from src.core.ledger import tracking
+from src.core.ledger.tables import tracking
 from tests.contract.ledger.rivals import at_once
 from tests.contract.ledger.test_tracking import told
 from tests.core.ledger.test_bigquery import opened, written

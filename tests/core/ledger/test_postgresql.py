@@ -8,9 +8,10 @@ from sqlalchemy import select, text
 
 from src.core.base.faults import Conflict, Throttled, Unavailable
 from src.core.base.settings import Settings
-from src.core.ledger import orgs, postgresql_links, queue, runs
-from src.core.ledger.postgresql_faults import Unforeseen
+from src.core.ledger.postgresql import links as postgresql_links
+from src.core.ledger.postgresql.faults import Unforeseen
 from src.core.ledger.store import open_ledger
+from src.core.ledger.tables import orgs, queue, runs
 from tests.contract.ledger.rivals import at_once
 from tests.contract.ledger.samples import AT, org, run
 from tests.contract.ledger.test_queue import entry

@@ -10,9 +10,9 @@ from sqlalchemy import text
 
 from src.core.base.faults import Misconfigured, Throttled, Unavailable
 from src.core.base.settings import Settings
-from src.core.ledger import keys, orgs
-from src.core.ledger.postgresql_faults import refusal_of
+from src.core.ledger.postgresql.faults import refusal_of
 from src.core.ledger.store import open_ledger
+from src.core.ledger.tables import keys, orgs
 from tests.contract.ledger.samples import org
 from tests.core.ledger.test_postgresql import opened, until
 from tests.engines.postgres import running_postgres

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from src.core.base.settings import ROOT
-from src.core.ledger import keys, orgs, quotas, runs, subscriptions, tracking
 from src.core.ledger.plans import Plan
+from src.core.ledger.tables import keys, orgs, quotas, runs, subscriptions, tracking
 from tests.contract.ledger.samples import AT, TODAY, key, org, run
 from tests.core.ledger.test_postgresql import beside, opened, until
 

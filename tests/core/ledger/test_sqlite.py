@@ -13,8 +13,9 @@ from sqlalchemy.exc import DBAPIError
 
 from src.core.base.faults import Conflict, Misconfigured, Throttled, Unavailable
 from src.core.base.settings import ROOT, Settings
-from src.core.ledger import orgs, sqlite
+from src.core.ledger.sqlite import engine as sqlite
 from src.core.ledger.store import open_ledger
+from src.core.ledger.tables import orgs
 from tests.contract.ledger.samples import org
 
 

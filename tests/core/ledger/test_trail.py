@@ -12,8 +12,8 @@ from src.core.base.faults import Timeout
 from src.core.base.identity import Actor
 from src.core.base.names import Environment
 from src.core.base.settings import Settings
-from src.core.ledger import audit, orgs
 from src.core.ledger.store import Ledger, open_ledger
+from src.core.ledger.tables import audit, orgs
 from src.core.processors.setup.initial.onetime_bootstrap_processor import get_engine
 from src.core.step import trail
 from src.core.step.context import StepContext

@@ -14,9 +14,9 @@ from src.core.base.identity import Actor
 from src.core.base.names import Environment
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
-from src.core.ledger import runs
-from src.core.ledger.runs import NewRun, StepLog
 from src.core.ledger.store import Ledger, open_ledger
+from src.core.ledger.tables import runs
+from src.core.ledger.tables.runs import NewRun, StepLog
 from src.core.pipeline.journal import HeldJournal, LedgerJournal, RunEnd, written
 from tests.core.pipeline.parts import HEAD, Bench, Stage, stage, statuses, until
 

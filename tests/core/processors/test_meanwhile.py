@@ -16,8 +16,8 @@ from src.core.base.faults import Conflict, Timeout
 from src.core.base.ids import SystemIds
 from src.core.base.settings import ROOT, Settings
 from src.core.engine.port import Warehouse
-from src.core.ledger import keys, orgs
-from src.core.ledger.orgs import NewOrg
+from src.core.ledger.tables import keys, orgs
+from src.core.ledger.tables.orgs import NewOrg
 from tests.core.processors.test_onboarding import GOOD, erase, onboard
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

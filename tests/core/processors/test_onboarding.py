@@ -13,7 +13,7 @@ from src.core.base.identity import Actor, Tenant
 from src.core.base.names import Environment, OrgSlug, slug_flaw
 from src.core.base.settings import Settings
 from src.core.engine.port import Fence
-from src.core.ledger import orgs
+from src.core.ledger.tables import orgs
 
 ROOT = Actor("root", user_id="tester")
 GOOD = {"org_slug": "good_org", "company_name": "Good", "admin_email": "good@example.com"}

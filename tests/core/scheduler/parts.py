@@ -23,10 +23,10 @@ from src.core.base.window import Window
 from src.core.crypto.vault import Vault
 from src.core.engine import open_warehouse
 from src.core.engine.port import Warehouse
-from src.core.ledger import queue, quotas, runs
 from src.core.ledger.plans import Plan
-from src.core.ledger.runs import Run
 from src.core.ledger.store import Ledger, open_ledger
+from src.core.ledger.tables import queue, quotas, runs
+from src.core.ledger.tables.runs import Run
 from src.core.pipeline.catalog import Catalog
 from src.core.pipeline.executor import AsyncPipelineExecutor
 from src.core.pipeline.journal import LedgerJournal

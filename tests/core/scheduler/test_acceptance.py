@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from src.core.base.faults import Conflict, Missing, NotYours, PaymentNeeded, QuotaExceeded, Rejected
 from src.core.base.window import Window
-from src.core.ledger import orgs, queue, quotas, runs, subscriptions
 from src.core.ledger.plans import Plan
+from src.core.ledger.tables import orgs, queue, quotas, runs, subscriptions
 from src.core.scheduler.refusals import reset_of
 from tests.contract.ledger.rivals import at_once
 from tests.core.scheduler.parts import DAY, NOON

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import delete, update
 
 from src.core.base.faults import QuotaExceeded
-from src.core.ledger import orgs, queue, quotas, runs
 from src.core.ledger.plans import Plan
+from src.core.ledger.tables import orgs, queue, quotas, runs
 from src.core.scheduler.claims import next_claim
 from src.core.scheduler.recovery import STRANDED, sweep
 from tests.contract.ledger.samples import org

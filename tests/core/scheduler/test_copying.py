@@ -8,7 +8,7 @@ import pytest
 from src.core.base.facts import TableFacts
 from src.core.base.settings import ROOT
 from src.core.base.window import Window
-from src.core.ledger import runs
+from src.core.ledger.tables import runs
 from src.core.scheduler.copying import TABLES, RunCopies
 from tests.contract.ledger.rivals import at_once
 from tests.contract.ledger.samples import row_of

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from src.core.base.faults import Throttled
-from src.core.ledger import bigquery_jobs
+from src.core.ledger.bigquery import jobs as bigquery_jobs
 from src.core.ledger.plans import Plan
 from src.core.scheduler.board import Board
 from src.core.scheduler.claims import next_claim

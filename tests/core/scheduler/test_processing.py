@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from src.core.base.faults import Throttled
-from src.core.ledger import queue
+from src.core.ledger.tables import queue
 from tests.core.scheduler.parts import at_work, day, over, stage, until
 
 

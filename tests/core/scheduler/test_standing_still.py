@@ -4,7 +4,7 @@ import pytest
 
 from src.core.base.faults import Throttled
 from src.core.base.identity import Actor
-from src.core.ledger import queue
+from src.core.ledger.tables import queue
 from src.core.scheduler import fencing, worker
 from src.core.scheduler.control import cancel
 from src.core.scheduler.journal import NEVER_ENDED, STOPPED

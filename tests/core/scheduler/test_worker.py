@@ -8,7 +8,7 @@ from src.core.base.faults import Fault, LeaseLost, Rejected, Superseded
 from src.core.base.identity import Actor
 from src.core.base.schema import Field, TableSchema
 from src.core.engine.port import Fence
-from src.core.ledger import audit, queue, runs
+from src.core.ledger.tables import audit, queue, runs
 from src.core.scheduler.control import cancel
 from tests.core.scheduler.parts import at_work, begun, day, over, settled, stage, until
 

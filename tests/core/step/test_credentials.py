@@ -12,8 +12,8 @@ from src.core.base.identity import Actor, Tenant
 from src.core.base.names import Environment, OrgSlug
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
-from src.core.ledger import audit, orgs
-from src.core.ledger import credentials as stored
+from src.core.ledger.tables import audit, orgs
+from src.core.ledger.tables import credentials as stored
 from src.core.processors.gcp import authenticator, validation
 from src.core.processors.integrations import kms_decrypt, kms_store, validate, validate_gcp
 from src.core.step import credentials, probe

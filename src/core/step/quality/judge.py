@@ -10,7 +10,7 @@ from src.core.base.names import did_you_mean
 from src.core.base.schema import TableSchema
 from src.core.engine.port import Publication
 from src.core.engine.quality_sql import Measure, Newest, Part, question
-from src.core.ledger.dq import Finding, Severity
+from src.core.ledger.tables.dq_results import Finding, Severity
 from src.core.step.quality import plans
 from src.core.step.quality.asking import MOMENTS, Asked, filled, named_columns
 from src.core.step.quality.plans import Outcome, Plan

@@ -12,7 +12,7 @@ from pydantic import Field
 from src.core.base.documents import Document, Located, locate_document, read_text
 from src.core.base.faults import Flaw, Misconfigured
 from src.core.base.names import did_you_mean
-from src.core.ledger.dq import Severity
+from src.core.ledger.tables.dq_results import Severity
 from src.core.step.quality.forms import BOOKKEEPING, FORMS, PARAMETER, misfit
 
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")

@@ -13,7 +13,7 @@ from src.core.base.secret import Secret
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
 from src.core.base.window import Window
-from src.core.ledger.credentials import list_for
+from src.core.ledger.tables.credentials import list_for
 from src.core.providers.link import ProviderLink, linked
 from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
 from src.core.step.credentials import OpenCredential

@@ -8,8 +8,9 @@ from src.core.base.faults import BooksNotClosed
 from src.core.base.identity import Tenant
 from src.core.base.schema import TableSchema
 from src.core.engine.port import Fence, TablePart
-from src.core.ledger import dq, tracking
-from src.core.ledger.tracking import TrackedDay
+from src.core.ledger.tables import dq_results as dq
+from src.core.ledger.tables import tracking
+from src.core.ledger.tables.tracking import TrackedDay
 from src.core.step import manifests
 from src.core.step.books import told
 from src.core.step.books.history import AS_TOLD, BY_RIVAL, Key, Restatement, Said, difference, restatements

@@ -9,8 +9,8 @@ import pytest
 from src.core.base.faults import Misconfigured, Rejected
 from src.core.base.secret import Secret
 from src.core.base.window import Window
-from src.core.ledger import credentials
-from src.core.ledger.credentials import FIELDS, CredentialRecord
+from src.core.ledger.tables import credentials
+from src.core.ledger.tables.credentials import FIELDS, CredentialRecord
 from src.core.providers.link import ProviderLink
 from src.core.step.credentials import OpenCredential
 from src.core.step.source.by_day import DaysAsked, days_asked

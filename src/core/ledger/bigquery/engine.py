@@ -15,10 +15,10 @@ from src.core.base.faults import Misconfigured
 from src.core.base.names import IDENTIFIER
 from src.core.base.settings import Settings
 from src.core.google.access import platform_credentials
-from src.core.ledger.bigquery_jobs import CALL_SECONDS, Jobs, meant
-from src.core.ledger.bigquery_once import Once, uniqueness
-from src.core.ledger.bigquery_statements import Statement, compiled, renewing
-from src.core.ledger.bigquery_structure import BigQueryStructure
+from src.core.ledger.bigquery.jobs import CALL_SECONDS, Jobs, meant
+from src.core.ledger.bigquery.once import Once, uniqueness
+from src.core.ledger.bigquery.statements import Statement, compiled, renewing
+from src.core.ledger.bigquery.structure import BigQueryStructure
 from src.core.ledger.model import LedgerModel
 from src.core.ledger.turnstile import OnePerThread
 from src.core.ledger.unit import Build, LedgerTraits, Params, Row, Unit

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from src.core.base.faults import Throttled
-from src.core.ledger.postgresql_wire import Wire
+from src.core.ledger.postgresql.wire import Wire
 
 FRESH_SECONDS = 1.0  # so soon after its last use a connection is taken to be sound without being asked
 BUSY = "all connections to the ledger are in use: retry in a moment, or raise LEDGER_CONNECTIONS"

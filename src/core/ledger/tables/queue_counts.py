@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Select, func, select
 
-from src.core.ledger.queue import QUEUE
+from src.core.ledger.tables.queue import QUEUE
 from src.core.ledger.unit import Tables, Unit
 
 

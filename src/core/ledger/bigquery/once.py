@@ -13,9 +13,9 @@ from typing import Any
 
 from sqlalchemy import Table
 
-from src.core.ledger.bigquery_faults import told
-from src.core.ledger.bigquery_jobs import Jobs, raise_meant
-from src.core.ledger.bigquery_statements import Statement, having, insert_lacking, insert_unless, removing
+from src.core.ledger.bigquery.faults import told
+from src.core.ledger.bigquery.jobs import Jobs, raise_meant
+from src.core.ledger.bigquery.statements import Statement, having, insert_lacking, insert_unless, removing
 from src.core.ledger.unit import Params
 
 Columns = Sequence[str]

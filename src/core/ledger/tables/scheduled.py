@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Update, bindparam, func, or_, update
 
-from src.core.ledger.runs import TriggerType
+from src.core.ledger.tables.runs import TriggerType
 from src.core.ledger.unit import Tables, Unit
 
 LastState = Literal["COMPLETED", "FAILED", "CANCELLED"]

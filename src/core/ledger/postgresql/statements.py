@@ -13,7 +13,7 @@ from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import TypeEngine
 
 from src.core.ledger.columns import Json, Money, json_text, money_text
-from src.core.ledger.postgresql_wire import Wire
+from src.core.ledger.postgresql.wire import Wire
 from src.core.ledger.unit import Params
 
 Writer = Callable[[Any], bytes]

@@ -21,8 +21,8 @@ from sqlalchemy.sql.base import Executable
 from src.core.base.faults import Misconfigured, Throttled, Unavailable
 from src.core.base.settings import Settings
 from src.core.ledger.model import LedgerModel
-from src.core.ledger.sqlite_faults import fault_of, is_busy, os_fault
-from src.core.ledger.sqlite_statements import Change, Point
+from src.core.ledger.sqlite.faults import fault_of, is_busy, os_fault
+from src.core.ledger.sqlite.statements import Change, Point
 from src.core.ledger.turnstile import Turnstile
 from src.core.ledger.unit import Build, LedgerTraits, Params, Unit
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, func, select
 
-from src.core.ledger.runs import RUN_COLUMNS, Run, RunStatus, TriggerType
+from src.core.ledger.tables.runs import RUN_COLUMNS, Run, RunStatus, TriggerType
 from src.core.ledger.unit import Tables, Unit
 
 

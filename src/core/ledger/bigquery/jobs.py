@@ -16,8 +16,8 @@ from google.cloud.bigquery import QueryJob, QueryJobConfig
 
 from src.core.base.faults import Throttled, Unavailable
 from src.core.base.settings import Settings
-from src.core.ledger.bigquery_faults import CROWD, CROWD_SECONDS, SILENT, BigQueryErrors, fault_of, told
-from src.core.ledger.bigquery_statements import Statement
+from src.core.ledger.bigquery.faults import CROWD, CROWD_SECONDS, SILENT, BigQueryErrors, fault_of, told
+from src.core.ledger.bigquery.statements import Statement
 
 PATIENCE_SECONDS = 20.0  # for BigQuery to take a statement at all
 CALL_SECONDS = 30.0

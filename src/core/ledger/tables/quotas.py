@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Select, Update, bindparam, case, exists, func, literal, or_, select, update
 
-from src.core.ledger import orgs
-from src.core.ledger.subscriptions import may_run
+from src.core.ledger.tables import orgs
+from src.core.ledger.tables.subscriptions import may_run
 from src.core.ledger.unit import Tables, Unit
 
 Reason = Literal["blocked", "monthly", "daily", "concurrent"]

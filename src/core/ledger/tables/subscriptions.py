@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from sqlalchemy import Select, Update, bindparam, select, update
 
-from src.core.ledger import orgs
 from src.core.ledger.plans import Plan
+from src.core.ledger.tables import orgs
 from src.core.ledger.unit import Tables, Unit
 
 SubscriptionStatus = Literal["TRIAL", "ACTIVE", "SUSPENDED", "CANCELLED"]

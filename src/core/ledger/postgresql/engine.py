@@ -22,10 +22,10 @@ from sqlalchemy.sql.base import Executable
 from src.core.base.faults import Misconfigured, Unavailable
 from src.core.base.settings import Settings
 from src.core.ledger.model import LedgerModel
-from src.core.ledger.postgresql_faults import BAD_OPTIONS, CUT_SHORT, OUTCOME_UNKNOWN, READ_ONLY, Dropped, broke_off, fault_of, refusal_of
-from src.core.ledger.postgresql_links import Link, Links
-from src.core.ledger.postgresql_statements import NUL, STANDS_FOR_NUL, Prepared
-from src.core.ledger.postgresql_wire import Wire
+from src.core.ledger.postgresql.faults import BAD_OPTIONS, CUT_SHORT, OUTCOME_UNKNOWN, READ_ONLY, Dropped, broke_off, fault_of, refusal_of
+from src.core.ledger.postgresql.links import Link, Links
+from src.core.ledger.postgresql.statements import NUL, STANDS_FOR_NUL, Prepared
+from src.core.ledger.postgresql.wire import Wire
 from src.core.ledger.turnstile import OnePerThread
 from src.core.ledger.unit import Build, LedgerTraits, Params, Row, Tables, Unit
 

@@ -13,8 +13,8 @@ from sqlalchemy import Table
 from src.core.base.faults import Throttled
 from src.core.base.schema import Field, TableSchema
 from src.core.base.settings import Settings
-from src.core.ledger.bigquery_jobs import CALL_SECONDS, Jobs, meant
-from src.core.ledger.bigquery_statements import DIALECT, Statement
+from src.core.ledger.bigquery.jobs import CALL_SECONDS, Jobs, meant
+from src.core.ledger.bigquery.statements import DIALECT, Statement
 from src.core.ledger.model import LedgerModel, View
 
 VIEW = "VIEW"
