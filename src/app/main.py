@@ -2,8 +2,8 @@
 
 from fastapi import FastAPI
 
+from src.app.process.starting import begin, refuse
 from src.app.service import create_app
-from src.app.starting import begin, refuse
 from src.core.base.faults import Fault
 
 

@@ -10,13 +10,14 @@ import structlog
 from fastapi import FastAPI
 from starlette.routing import BaseRoute
 
-from src.app import docs_pages, middleware, openapi, problems
+from src.app.answers import docs_pages, openapi
+from src.app.answers.sse import Watchers
+from src.app.answers.tables import downloads
 from src.app.dependencies.auth import Door
 from src.app.dependencies.limits import Limiter
+from src.app.edge import middleware, problems
 from src.app.edge.connections import Connections
 from src.app.routers import admin, costs, health, integrations, organizations, pipelines, scheduler, subscriptions
-from src.app.sse import Watchers
-from src.app.tables import downloads
 from src.app.version import VERSION
 from src.app.wiring import Parts
 from src.core.base.faults import Misconfigured

@@ -8,9 +8,9 @@ import typer
 import uvicorn
 
 from src.app.config import get_settings
-from src.app.starting import look
+from src.app.process.starting import look
 from src.app.wiring import Parts
-from src.app.working import work
+from src.app.worker import work
 from src.cli import keyring
 from src.cli.demo import DEMO_PORT, Demo
 from src.core.base.faults import Fault

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from src.app import tables
+from src.app.answers import tables
 from src.app.config import Settings
 from src.app.routers import costs
 from src.app.service import create_app

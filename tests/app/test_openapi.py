@@ -1,7 +1,7 @@
 """The OpenAPI document says what FastAPI does not know, and says it once however often it is asked for."""
 
+from src.app.answers.openapi import USER_ID
 from src.app.config import Settings
-from src.app.openapi import USER_ID
 from src.app.service import create_app
 
 

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from src.app.sse import WATCHERS, Event, Watchers, encoded, paced
+from src.app.answers.sse import WATCHERS, Event, Watchers, encoded, paced
 from src.core.base.faults import Throttled
 from tests.acceptance.observed import problem
 from tests.app.running_parts import WAIT_SECONDS, Exchange, House, until

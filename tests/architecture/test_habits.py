@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Authentication mints tenants, and the queue's claim.
 MINTS_TENANTS = {"src/app/dependencies/auth.py", "src/core/scheduler/claims.py"}
 # The HTTP edge and the step runner are the two named boundaries where anything may be caught.
-CATCHES_ALL = {"src/app/middleware.py", "src/core/pipeline/step_runner.py"}
+CATCHES_ALL = {"src/app/edge/middleware.py", "src/core/pipeline/step_runner.py"}
 # The demo hands its own environment on to the service it starts.
 READS_ENVIRONMENT = {"src/core/base/settings.py", "src/cli/demo.py"}
 # Loading by name: processors by ps_type, providers, those of the sandbox, the chosen warehouse adapter, and what writes its Parquet files.

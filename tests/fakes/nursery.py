@@ -31,7 +31,7 @@ IMPORTED = (
     "uvicorn.protocols.websockets.auto",
     "uvicorn.lifespan.on",
     "src.app.service",
-    "src.app.starting",
+    "src.app.process.starting",
     "src.core.engine.reader.tables",
     "src.core.engine.duckdb.client",
     "src.core.engine.files.writers",

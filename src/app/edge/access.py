@@ -12,7 +12,7 @@ from time import time_ns
 
 import structlog
 
-from src.app.redaction import redacted_text
+from src.app.process.redaction import redacted_text
 from src.core.base.identity import Actor
 from src.core.base.settings import Settings
 

@@ -1,7 +1,7 @@
 from fastapi import HTTPException
 from starlette.types import Message, Receive
 
-from src.app.problems import Problem
+from src.app.edge.problems import Problem
 from src.core.base.faults import TooLarge
 
 

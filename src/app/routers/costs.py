@@ -4,11 +4,11 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from src.app.cost_tables import daily_answer, daily_columns, daily_rows, summary_answer, summary_columns, summary_rows
+from src.app.answers.cost_tables import daily_answer, daily_columns, daily_rows, summary_answer, summary_columns, summary_rows
+from src.app.answers.tables import FILES, JSON_OR_TABLE, TABLE_CONTENT, file_answer, form_of, rows_as
 from src.app.dependencies.auth import Admin, KeyedRoute, access, caller_of, parts_of
 from src.app.dependencies.parameters import check_parameters
 from src.app.models.costs import DailyAnswer, FileForm, Form, SummaryAnswer
-from src.app.tables import FILES, JSON_OR_TABLE, TABLE_CONTENT, file_answer, form_of, rows_as
 from src.core.base.faults import TooLarge
 from src.core.base.identity import Tenant
 from src.core.base.threads import blocking

@@ -12,8 +12,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from src.app.dependencies.auth import access, parts_of
-from src.app.metrics import METRICS_TYPE, Meter
-from src.app.problems import Problem, problem_response
+from src.app.edge.problems import Problem, problem_response
+from src.app.process.metrics import METRICS_TYPE, Meter
 from src.core.base.clock import Clock
 from src.core.base.faults import Fault, Unavailable
 

@@ -3,6 +3,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Path, Query, Request
 
+from src.app.answers.records import key_answer, organization_answer
 from src.app.dependencies.audited import audited
 from src.app.dependencies.auth import Admin, CurrentOrg, KeyedRoute, access, admin_of, caller_of, door_of, org_of, parts_of
 from src.app.models.organizations import (
@@ -19,7 +20,6 @@ from src.app.models.organizations import (
     RotateRequest,
     WhoAmI,
 )
-from src.app.rendering import key_answer, organization_answer
 from src.core.base.faults import Missing, NotYours
 from src.core.base.names import OrgSlug, slug_flaw
 from src.core.base.threads import blocking

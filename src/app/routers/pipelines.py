@@ -5,16 +5,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
 from pydantic import AfterValidator
 
+from src.app.answers.run_events import ended, run_events
+from src.app.answers.run_log import as_text, lines_of, page_of, wants_text
+from src.app.answers.runs import accepted_answer, links_of, pipeline_answer, run_answer, run_detail
+from src.app.answers.sse import EventStream, encoded, watchers_of
 from src.app.dependencies.audited import audited
 from src.app.dependencies.auth import KeyedRoute, access, caller_of, parts_of
 from src.app.dependencies.parameters import check_parameters
+from src.app.dependencies.run_requests import inputs_of, usual_window, window_of, window_rule
 from src.app.dependencies.tenants import living_tenant
 from src.app.models.pipelines import LogPage, PipelineList, RunAccepted, RunAnswer, RunDetail, RunPage, RunRequest, State, Status, Trigger
-from src.app.run_events import ended, run_events
-from src.app.run_log import as_text, lines_of, page_of, wants_text
-from src.app.run_rendering import accepted_answer, links_of, pipeline_answer, run_answer, run_detail
-from src.app.run_requests import inputs_of, usual_window, window_of, window_rule
-from src.app.sse import EventStream, encoded, watchers_of
 from src.core.base.identity import Tenant
 from src.core.base.threads import blocking
 from src.core.ledger.tables import run_pages, runs

@@ -11,10 +11,11 @@ from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from src.app import docs_pages, middleware, problems
+from src.app.answers import docs_pages
 from src.app.dependencies.auth import Door
 from src.app.dependencies.limits import Limiter
-from src.app.logs import configure_logs
+from src.app.edge import middleware, problems
+from src.app.process.logs import configure_logs
 from src.app.routers import health
 from src.app.wiring import Parts
 from src.core.base import faults

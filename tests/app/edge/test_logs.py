@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from src.app.logs import configure_logs
-from src.app.redaction import MASK, redacted, redacted_text
+from src.app.process.logs import configure_logs
+from src.app.process.redaction import MASK, redacted, redacted_text
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
 from tests.app.edge.conftest import ORG_KEY, events

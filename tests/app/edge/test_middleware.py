@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.app.edge.trace import read_trace
-from src.app.logs import REQUEST
+from src.app.process.logs import REQUEST
 from tests.app.edge.conftest import ORG_KEY, build, client, events
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

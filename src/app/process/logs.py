@@ -11,7 +11,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from src.app.redaction import redact
+from src.app.process.redaction import redact
 from src.core.base.settings import Settings
 
 FOREIGN_LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.asgi")

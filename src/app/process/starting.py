@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import structlog
 
-from src.app.logs import configure_logs
+from src.app.process.logs import configure_logs
 from src.app.wiring import Parts
 from src.core.base.faults import Fault
 from src.core.base.settings import get_settings

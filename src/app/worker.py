@@ -6,8 +6,8 @@ import signal
 import uvicorn
 from fastapi import FastAPI
 
+from src.app.process.starting import begin, refuse
 from src.app.service import create_worker
-from src.app.starting import begin, refuse
 from src.core.base.faults import Fault, Misconfigured
 from src.core.base.settings import Settings, get_settings, use_settings
 from src.core.engine import EMBEDDED

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from src.app.redaction import redacted_text
+from src.app.process.redaction import redacted_text
 from src.core.base.faults import Fault, Flaw, Missing, NotYours, Rejected, TooLarge, Unauthenticated
 from src.core.base.names import did_you_mean
 

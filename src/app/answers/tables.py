@@ -10,9 +10,9 @@ from fastapi import HTTPException, Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from src.app.edge.concurrency import Places
 from src.app.edge.connections import Connections
 from src.app.models.costs import FileForm, Form
-from src.app.places import Places
 from src.core.base.threads import blocking
 from src.core.engine import load_files
 from src.core.engine.port import ColumnKind, Row

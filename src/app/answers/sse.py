@@ -15,7 +15,7 @@ from fastapi import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from src.app.places import Places
+from src.app.edge.concurrency import Places
 
 T = TypeVar("T")
 

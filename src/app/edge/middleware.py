@@ -8,12 +8,12 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from src.app import problems
+from src.app.edge import problems
 from src.app.edge.access import Access, AccessLog
 from src.app.edge.body import counted, too_large
 from src.app.edge.trace import Trace, read_trace
-from src.app.logs import REQUEST
-from src.app.metrics import Meter
+from src.app.process.logs import REQUEST
+from src.app.process.metrics import Meter
 from src.core.base.names import Environment
 from src.core.base.settings import Settings
 

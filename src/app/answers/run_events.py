@@ -8,8 +8,8 @@ from typing import Final
 import anyio
 from fastapi import Request
 
-from src.app.run_rendering import end_event, progress_event
-from src.app.sse import KEEP_ALIVE_SECONDS, Event, paced
+from src.app.answers.runs import end_event, progress_event
+from src.app.answers.sse import KEEP_ALIVE_SECONDS, Event, paced
 from src.core.ledger.tables.runs import Run
 from src.core.scheduler.control import OVER
 

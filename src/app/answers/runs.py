@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from src.app.answers.sse import Event
 from src.app.models.pipelines import (
     DataQuality,
     Days,
@@ -23,7 +24,6 @@ from src.app.models.pipelines import (
     Totals,
     WindowRule,
 )
-from src.app.sse import Event
 from src.core.ledger.tables.dq_results import DqResult
 from src.core.ledger.tables.runs import Run, StepLog
 from src.core.pipeline.catalog import Entry
