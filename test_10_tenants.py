@@ -33,8 +33,8 @@ except ModuleNotFoundError as absent:
 from src.core.base.clock import SystemClock
 from src.core.base.faults import Fault, Misconfigured, Unavailable
 from src.core.base.settings import ROOT, load_settings
+from src.sandbox.gcp.accounts import PROJECTS, detailed_table, standard_table
 from src.sandbox.gcp.provider import Gcp
-from src.sandbox.gcp.worlds import PROJECTS, detailed_table, standard_table
 
 OK, CREATED, ACCEPTED, UNAUTHENTICATED, FORBIDDEN, MISSING, TOO_MANY = 200, 201, 202, 401, 403, 404, 429
 OVER = ("SUCCESS", "FAILED", "CANCELLED")

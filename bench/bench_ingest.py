@@ -31,7 +31,7 @@ from src.core.processors.gcp.bq_etl import BigQueryETLEngine, GoogleTables
 from src.core.providers.export import Place
 from src.core.providers.slices import OnBytes, Slice, day_slice
 from src.core.step.context import StepContext
-from src.core.step.gcp_tables import ExportTable
+from src.core.step.gcp.exports import ExportTable
 from src.core.step.source.config import SourceStep
 from src.core.step.source.engine import SourceEngine
 

@@ -25,10 +25,10 @@ from src.core.ledger.store import Ledger, open_ledger
 from src.core.ledger.tables import orgs
 from src.core.pipeline.catalog import Catalog, Entry
 from src.core.scheduler.acceptance import accept
-from src.core.scheduler.board import Board
 from src.core.scheduler.claims import next_claim
-from src.core.scheduler.journal import LeasedJournal
 from src.core.scheduler.lease import Lease
+from src.core.scheduler.leased_journal import LeasedJournal
+from src.core.scheduler.progress import Board
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DAY = Window.day(date(2026, 11, 19))

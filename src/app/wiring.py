@@ -18,7 +18,7 @@ from src.core.ledger.store import Ledger, Unit, open_ledger
 from src.core.pipeline.catalog import Catalog
 from src.core.pipeline.executor import AsyncPipelineExecutor
 from src.core.pipeline.journal import LedgerJournal
-from src.core.providers.serving import check_providers
+from src.core.providers.start_check import check_providers
 from src.core.scheduler.worker import Worker
 from src.sandbox.server import Sandbox
 

@@ -12,7 +12,8 @@ from src.core.crypto.vault import Binding
 from src.core.ledger.tables import credentials as stored_credentials
 from src.core.ledger.tables import keys, kms_keys
 from src.core.ledger.unit import Unit
-from src.core.step import api_keys, credentials, trail
+from src.core.step import api_keys, credentials
+from src.core.step import audit_trail as trail
 
 PAGE = 500
 NEW = "is the new key"

@@ -13,7 +13,7 @@ import uvicorn
 from src.core.base.clock import Clock
 from src.core.base.faults import Unavailable
 from src.core.base.settings import SANDBOX_ROWS_PER_HOUR
-from src.sandbox.packages import PREFIX, found
+from src.sandbox.discovery import PREFIX, found
 from src.sandbox.provider import Provider
 from src.sandbox.routing import Router
 

@@ -20,9 +20,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from src.core.base.clock import SystemClock
-from src.sandbox.gcp.answers import Answers, Totals
+from src.sandbox.gcp.accounts import DOLLARS, EUROS, SECOND, detailed_table, standard_table
 from src.sandbox.gcp.provider import Gcp
-from src.sandbox.gcp.worlds import DOLLARS, EUROS, SECOND, detailed_table, standard_table
+from src.sandbox.gcp.right_figures import Answers, Totals
 from tests.acceptance.observed import afternoon, problem, until
 from tests.fakes.made_once import ROWS_PER_HOUR
 from tests.fakes.running import RunningService

@@ -22,9 +22,9 @@ LOADS_BY_NAME = {
     "src/core/engine/__init__.py",
     "src/sandbox/gcp/provider.py",
     "src/sandbox/gcp/queries.py",
-    "src/sandbox/gcp/shelf.py",
+    "src/sandbox/gcp/file_cache.py",
     "src/sandbox/gcp/storage.py",
-    "src/sandbox/packages.py",
+    "src/sandbox/discovery.py",
     "src/core/ledger/store.py",
 }
 # the ledger on BigQuery inserts once by a text that no toolkit writes; like the engines it quotes names and binds values

@@ -36,7 +36,7 @@ from src.app.wiring import Parts
 from src.core.base.settings import Settings, use_settings
 from src.core.processors.gcp import bq_etl
 from src.core.providers.export import Place
-from src.core.step.gcp_tables import ExportTable
+from src.core.step.gcp.exports import ExportTable
 from tests.core.gcp.handmade import Hand, row
 from tests.fakes.billing import StillClock
 from tests.fakes.google import STANDARD, FakeGoogle, FakeTable, service_account, serving

@@ -6,7 +6,7 @@ from typing import Any
 from src.core.base.identity import Tenant
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
-from src.core.step.bigquery_export import BigQueryExport, open_reader
+from src.core.step.gcp.bigquery_export import BigQueryExport, open_reader
 
 
 def open_export(settings: Settings, tenant: Tenant, credential: Secret, connection: Mapping[str, Any]) -> BigQueryExport:

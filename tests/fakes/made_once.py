@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from src.core.base.clock import SystemClock
-from src.sandbox.gcp.worlds import SERVICE_ACCOUNTS
+from src.sandbox.gcp.accounts import SERVICE_ACCOUNTS
 from src.sandbox.server import Sandbox
 
 FOLDER = "CONVERGENCE_TESTS_FOLDER"

@@ -37,7 +37,7 @@ IMPORTED = (
     "src.core.engine.files.writers",
     "src.core.ledger.sqlite.engine",
     "src.core.providers.gcp.account",
-    "src.sandbox.gcp.press",
+    "src.sandbox.gcp.arrow",
     "src.sandbox.gcp.sessions",
     "src.sandbox.gcp.storage",
     "src.sandbox.server",

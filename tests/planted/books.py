@@ -103,7 +103,7 @@ DEFECTS = (
     Defect(
         "staging",
         "files of two sources that are called alike take each other's place",
-        "src/core/step/source/staging.py",
+        "src/core/step/source/fetching.py",
         "        own = into / str(number)",
         '        own = into / "0"',
         ("tests/core/gcp/test_traps.py::test_no_trap_catches_us_and_every_trap_is_one",),
@@ -151,7 +151,7 @@ DEFECTS = (
     Defect(
         "variables",
         "a value inside quotes becomes text of the statement",
-        "src/core/step/variables.py",
+        "src/core/step/placeholders.py",
         '        if values and match.lastgroup in ("text", "quoted"):',
         '        if values and match.lastgroup == "quoted":',
         ("tests/core/step/test_variables.py::test_what_cannot_be_bound_is_told_before_any_value_is_there",),
@@ -192,7 +192,7 @@ DEFECTS = (
     Defect(
         "extract",
         "a year is loaded in one piece, and fills the disk",
-        "src/core/step/source/staging.py",
+        "src/core/step/source/fetching.py",
         "        if held and rows + more > rows_at_once:",
         "        if held and more > rows_at_once:",
         ("tests/core/step/test_extract.py::test_a_load_of_any_length_takes_the_room_of_one_batch_where_nothing_waits_for_it",),
@@ -289,7 +289,7 @@ DEFECTS = (
     Defect(
         "gcp load",
         "the standard and the detailed export of one account are added",
-        "src/core/step/gcp_tables.py",
+        "src/core/step/gcp/exports.py",
         'account = facts.get("billing_account") or table.source',
         "account = table.source",
         ("tests/core/gcp/test_sources.py::test_of_one_account_that_two_credentials_read_one_export_counts",),
@@ -305,7 +305,7 @@ DEFECTS = (
     Defect(
         "gcp check",
         "an export without its costs is loaded",
-        "src/core/step/gcp_columns.py",
+        "src/core/step/gcp/columns.py",
         "missing_required=tuple(path for path in required if path not in there),",
         "missing_required=tuple(path for path in required if path not in template),",
         ("tests/core/step/test_credentials.py::test_an_export_that_cannot_be_loaded_fails_with_what_it_lacks",),
@@ -377,7 +377,7 @@ DEFECTS = (
     Defect(
         "gcp load",
         "a run books an export whose account another credential reads better, and the bill doubles",
-        "src/core/step/gcp_tables.py",
+        "src/core/step/gcp/exports.py",
         "found = [table for table, _ in own if table.source in best]",
         "found = [table for table, _ in own]",
         ("tests/core/gcp/test_billing.py::test_an_account_that_another_credential_reads_better_is_not_loaded",),

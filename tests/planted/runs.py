@@ -94,7 +94,7 @@ DEFECTS = (
     Defect(
         "cancel",
         "an organisation cancels the run of another",
-        "src/core/scheduler/control.py",
+        "src/core/scheduler/cancel.py",
         "    if run is None or run.org_slug != tenant.org_slug:",
         "    if run is None:",
         ("tests/app/test_pipelines.py::test_a_run_of_somebody_else_is_not_cancelled",),
@@ -102,7 +102,7 @@ DEFECTS = (
     Defect(
         "cancel",
         "a run that is told to be cancelled has published its bill",
-        "src/core/scheduler/visible.py",
+        "src/core/scheduler/endings.py",
         '    if ending.status == "SUCCESS":',
         '    if ending.status != "FAILED":',
         ("tests/core/scheduler/test_visible.py::test_a_cancel_after_the_publication_of_a_killed_run_comes_too_late",),

@@ -9,8 +9,8 @@ from src.core.base.identity import Tenant
 from src.core.base.names import Environment, org_slug
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
-from src.core.step.bigquery_export import BigQueryExport
-from src.sandbox.gcp.worlds import DATASET, DOLLARS, EUROS, detailed_table, standard_table
+from src.core.step.gcp.bigquery_export import BigQueryExport
+from src.sandbox.gcp.accounts import DATASET, DOLLARS, EUROS, detailed_table, standard_table
 from src.sandbox.server import Sandbox
 from tests.fakes import made_once
 from tests.fakes.exports import open_export

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from src.core.base.faults import Conflict, Missing, Rejected
 from src.core.providers.slices import Slice, day_slice
-from src.sandbox.gcp.books import FIRST_DAY, parts_there
+from src.sandbox.gcp.account_rows import FIRST_DAY, parts_there
 from src.sandbox.gcp.exports import Exports
 from tests.sandbox.conftest import DETAILED, EURO, STANDARD, TABLES, TODAY, HeldClock, opened, sandboxed
 from tests.sandbox.recount import read

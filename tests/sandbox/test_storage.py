@@ -16,7 +16,7 @@ from google.cloud.bigquery_storage_v1.types import DataFormat, ReadSession
 
 from src.core.engine.reader.access import FULL, ONCE, READ_ONLY, Key
 from src.core.google.access import grpc_channel
-from src.sandbox.gcp.press import BATCH_ROWS
+from src.sandbox.gcp.arrow import BATCH_ROWS
 from src.sandbox.server import Sandbox
 from tests.sandbox.conftest import DETAILED, STANDARD, TODAY, HeldClock, sandboxed
 

@@ -11,7 +11,7 @@ from fastapi import Request
 from src.app.answers.runs import end_event, progress_event
 from src.app.answers.sse import KEEP_ALIVE_SECONDS, Event, paced
 from src.core.ledger.tables.runs import Run
-from src.core.scheduler.control import OVER
+from src.core.scheduler.cancel import OVER
 
 LONGEST_WAIT_SECONDS: Final = 600.0
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from src.app.models.pipelines import LogLine, LogPage
 from src.core.ledger.tables.runs import Run, StepLog
-from src.core.scheduler.control import OVER
+from src.core.scheduler.cancel import OVER
 from src.core.scheduler.reports import Trace
 
 # The record tells these better: also for a step that was skipped, and for an attempt that another worker made.

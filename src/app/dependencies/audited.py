@@ -7,7 +7,7 @@ from src.core.base.faults import Fault
 from src.core.base.identity import Actor
 from src.core.base.threads import blocking
 from src.core.ledger.tables.audit import Outcome
-from src.core.step import trail
+from src.core.step import audit_trail as trail
 
 SHOWN = 200  # what a caller names may be of any length
 

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from src.app.models.organizations import Answer, Request
 from src.core.ledger.tables.subscriptions import SubscriptionStatus
-from src.core.step.billing import Change
+from src.core.step.subscriptions import Change
 
 SPELLINGS: dict[str, SubscriptionStatus] = {
     "trialing": "TRIAL",

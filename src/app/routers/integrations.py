@@ -23,7 +23,7 @@ from src.core.base.secret import Secret
 from src.core.base.threads import blocking
 from src.core.ledger.tables.credentials import CredentialRecord
 from src.core.pipeline.inputs import handed_on
-from src.core.providers.known import Provider, Providers, known_providers
+from src.core.providers.directory import Provider, Providers, known_providers
 from src.core.step import credentials
 
 router = APIRouter(prefix="/api/v1/integrations", tags=["integrations"], route_class=KeyedRoute)

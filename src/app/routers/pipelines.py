@@ -21,7 +21,9 @@ from src.core.ledger.tables import run_pages, runs
 from src.core.ledger.tables.run_pages import Wanted
 from src.core.ledger.tables.runs import Run
 from src.core.pipeline.catalog import Entry
-from src.core.scheduler import acceptance, control, reports, watching
+from src.core.scheduler import acceptance, reports
+from src.core.scheduler import cancel as control
+from src.core.scheduler import follow as watching
 from src.core.scheduler.acceptance import Accepted
 
 router = APIRouter(prefix="/api/v1/pipelines", tags=["pipelines"], route_class=KeyedRoute)

@@ -8,8 +8,8 @@ from src.app.dependencies.tenants import living_tenant
 from src.app.models.subscriptions import Allowance, QuotaAnswer, Slots, SubscriptionAnswer, SubscriptionRequest
 from src.core.base.threads import blocking
 from src.core.scheduler import allowance
-from src.core.step import billing
-from src.core.step.billing import Standing
+from src.core.step import subscriptions as billing
+from src.core.step.subscriptions import Standing
 
 router = APIRouter(prefix="/api/v1/organizations", tags=["subscriptions"], route_class=KeyedRoute)
 

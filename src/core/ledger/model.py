@@ -9,10 +9,10 @@ from pydantic import Field as Key
 from sqlalchemy import Column, Index, MetaData, PrimaryKeyConstraint, Table
 
 from src.core.base.documents import Document, read_document
-from src.core.base.facts import TableFacts, ViewFacts
 from src.core.base.faults import Flaw, Misconfigured
 from src.core.base.names import did_you_mean, identifier
 from src.core.base.schema import TableSchema
+from src.core.base.table_facts import TableFacts, ViewFacts
 from src.core.ledger.columns import column_type
 
 Columns = tuple[str, ...]

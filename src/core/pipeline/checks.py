@@ -8,7 +8,7 @@ from src.core.base.faults import Flaw, Rejected
 from src.core.pipeline.document import Pipeline, Step
 from src.core.pipeline.variables import fillable, filled
 from src.core.step.context import ConfigChecker, StepPlace
-from src.core.step.variables import SQL_KEY, Variables, is_plain
+from src.core.step.placeholders import SQL_KEY, Variables, is_plain
 
 
 @dataclass(frozen=True, slots=True)

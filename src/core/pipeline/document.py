@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from src.core.base.documents import Document
 from src.core.base.names import PS_TYPE, STEP_ID
-from src.core.step.variables import NAME, Kind
+from src.core.step.placeholders import NAME, Kind
 
 Scope = Literal["platform", "organisation"]
 When = Literal["on_success", "on_failure", "on_completion", "always"]

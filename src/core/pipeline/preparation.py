@@ -13,7 +13,7 @@ from src.core.pipeline.inputs import accept
 from src.core.pipeline.mask import Mask
 from src.core.pipeline.variables import settle, written
 from src.core.step.context import Services
-from src.core.step.variables import Variables
+from src.core.step.placeholders import Variables
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 
+from src.core.base.discovery import root_of
 from src.core.base.faults import Misconfigured
 from src.core.base.names import PS_TYPE, did_you_mean
-from src.core.base.packages import root_of
 from src.core.step.context import Processor
 
 PREFIX = "src.core.processors"

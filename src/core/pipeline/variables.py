@@ -9,7 +9,7 @@ from src.core.base.identity import Tenant
 from src.core.base.names import Environment
 from src.core.base.window import Window
 from src.core.pipeline.document import Pipeline
-from src.core.step.variables import SQL_KEY, Identifier, Kind, Value, Variables, bind_sql, fill, is_plain, sql_flaws, text_flaws
+from src.core.step.placeholders import SQL_KEY, Identifier, Kind, Value, Variables, bind_sql, fill, is_plain, sql_flaws, text_flaws
 
 BUILT_IN: Mapping[str, str] = {
     "org_slug": "the organisation",

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from src.core.base.faults import Flaw, Misconfigured
 from src.core.base.names import did_you_mean, is_loopback
 from src.core.base.settings import Settings
-from src.core.providers.known import known_providers
+from src.core.providers.directory import known_providers
 
 NAMED_IN = "configs/system/providers.yml"
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from src.core.base.discovery import file_of, folders_with
 from src.core.base.faults import Flaw, Misconfigured
 from src.core.base.names import did_you_mean
-from src.core.base.packages import file_of, folders_with
 from src.core.base.secret import Secret
 from src.core.providers.link import ProviderLink
 

@@ -16,10 +16,10 @@ from src.core.ledger.store import Unit
 from src.core.ledger.tables import queue, runs, scheduled
 from src.core.ledger.tables.queue import Beat, Hold
 from src.core.pipeline.step_runner import Sleep
-from src.core.scheduler.bell import Bell
-from src.core.scheduler.board import Board
 from src.core.scheduler.claims import Claim, lease_end
+from src.core.scheduler.progress import Board
 from src.core.scheduler.settling import Ending, settle
+from src.core.scheduler.wakeup import Bell
 from src.core.step.context import Services
 
 log = structlog.get_logger("worker")

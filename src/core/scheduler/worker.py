@@ -17,18 +17,18 @@ from src.core.pipeline.catalog import Catalog
 from src.core.pipeline.executor import AsyncPipelineExecutor
 from src.core.pipeline.run import Terms
 from src.core.pipeline.step_runner import Sleep
-from src.core.scheduler.bell import Bell, until_either
-from src.core.scheduler.board import Board
 from src.core.scheduler.claims import Claim, next_claim
 from src.core.scheduler.copying import RunCopies
 from src.core.scheduler.fencing import raise_fence, seal
-from src.core.scheduler.journal import STOPPED, LeasedJournal
 from src.core.scheduler.lease import RETRY_SECONDS, Lease
+from src.core.scheduler.leased_journal import STOPPED, LeasedJournal
+from src.core.scheduler.progress import Board
 from src.core.scheduler.recovery import recover, sweep
 from src.core.scheduler.settling import Ending
+from src.core.scheduler.wakeup import Bell, until_either
 from src.core.step import manifests
 from src.core.step.context import Services
-from src.core.step.source.staging import clear_leftovers
+from src.core.step.source.fetching import clear_leftovers
 
 log = structlog.get_logger("worker")
 

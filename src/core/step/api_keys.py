@@ -12,7 +12,7 @@ from src.core.ledger.store import Unit
 from src.core.ledger.tables import keys, kms_keys, orgs
 from src.core.ledger.tables.keys import KeyRecord
 from src.core.ledger.tables.orgs import Org
-from src.core.step import trail
+from src.core.step import audit_trail as trail
 from src.core.step.context import Services
 
 SECRET_LENGTH = 16  # the customer's format: {org_slug}_api_{16 letters and digits}, 95 bits

@@ -10,7 +10,8 @@ from src.core.base.secret import Secret
 from src.core.ledger.tables import credentials as ledger_credentials
 from src.core.providers.link import linked
 from src.core.providers.packages import PACKAGES, Verdict
-from src.core.step import credentials, trail
+from src.core.step import audit_trail as trail
+from src.core.step import credentials
 from src.core.step.context import Services, StepConfig, StepContext, StepResult
 from src.core.step.credentials import OpenCredential
 

@@ -6,12 +6,12 @@ from datetime import UTC, date, datetime, time
 from hashlib import md5
 from typing import TypeVar
 
-from src.sandbox.gcp.books import FIRST_DAY
+from src.sandbox.gcp.account_rows import FIRST_DAY
+from src.sandbox.gcp.accounts import DATASET, LOCATION, PROJECTS, table_names, usage_tables
 from src.sandbox.gcp.problems import Failed, Json, Problem
 from src.sandbox.gcp.rights import require_dataset, require_table
 from src.sandbox.gcp.schema import fields_of
 from src.sandbox.gcp.tokens import Bearer
-from src.sandbox.gcp.worlds import DATASET, LOCATION, PROJECTS, table_names, usage_tables
 
 PAGE = 50
 BYTES_A_ROW = 900

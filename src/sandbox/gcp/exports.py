@@ -7,12 +7,12 @@ from pathlib import Path
 
 from src.core.base.faults import Missing
 from src.core.base.settings import SANDBOX_ROWS_PER_HOUR
-from src.sandbox.gcp.answers import Answers, count
-from src.sandbox.gcp.books import FIRST_DAY, PART_COMES_AFTER, Books, parts_there
+from src.sandbox.gcp.account_rows import FIRST_DAY, PART_COMES_AFTER, Books, parts_there
+from src.sandbox.gcp.accounts import DATASET, PROJECTS, BillingAccount, UsageTable, usage_tables
 from src.sandbox.gcp.detailed import by_resource
+from src.sandbox.gcp.file_cache import Kept, Shelf
+from src.sandbox.gcp.right_figures import Answers, count
 from src.sandbox.gcp.rows import Row
-from src.sandbox.gcp.shelf import Kept, Shelf
-from src.sandbox.gcp.worlds import DATASET, PROJECTS, BillingAccount, UsageTable, usage_tables
 
 DAY = timedelta(days=1)
 

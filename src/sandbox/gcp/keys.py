@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, generate
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from src.core.base.faults import Missing
-from src.sandbox.gcp.worlds import SERVICE_ACCOUNTS, ServiceAccount
+from src.sandbox.gcp.accounts import SERVICE_ACCOUNTS, ServiceAccount
 
 GOOGLE_TOKEN_URL = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 CERTIFICATES = "https://www.googleapis.com/oauth2/v1/certs"

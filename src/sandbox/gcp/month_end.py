@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from random import Random
 
+from src.sandbox.gcp.accounts import BillingAccount
 from src.sandbox.gcp.catalogue import INVOICE, ROUNDING, TAX
 from src.sandbox.gcp.rows import DAY, Adjustment, Invoice, Row, Sku, seconds
-from src.sandbox.gcp.worlds import BillingAccount
 
 FIRST_INVOICE = "202501"
 TAX_DAYS = (2, 3, 5)

@@ -10,17 +10,17 @@ from starlette.types import ASGIApp
 from src.core.base.clock import Clock
 from src.core.base.faults import Unavailable
 from src.core.base.settings import SANDBOX_ROWS_PER_HOUR
-from src.sandbox.gcp.answers import Answers
+from src.sandbox.gcp.accounts import DEMO, SERVICE_ACCOUNTS
 from src.sandbox.gcp.bigquery import BigQuery
+from src.sandbox.gcp.callers import Gate, Trouble
 from src.sandbox.gcp.exports import Exports
-from src.sandbox.gcp.gate import Gate, Trouble
+from src.sandbox.gcp.file_cache import Shelf
 from src.sandbox.gcp.keys import Keys
 from src.sandbox.gcp.queries import Queries
+from src.sandbox.gcp.right_figures import Answers
 from src.sandbox.gcp.service import Service
-from src.sandbox.gcp.shelf import Shelf
 from src.sandbox.gcp.tokens import Tokens
 from src.sandbox.gcp.traps import Trap, traps
-from src.sandbox.gcp.worlds import DEMO, SERVICE_ACCOUNTS
 
 # Loaded by name when the sandbox starts: a service without one never imports gRPC for it.
 STORAGE = "src.sandbox.gcp.storage"

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from importlib import import_module
 from typing import Any, Protocol, cast
 
+from src.sandbox.gcp.accounts import LOCATION
 from src.sandbox.gcp.bigquery import Paging
 from src.sandbox.gcp.cells import row
 from src.sandbox.gcp.exports import Exports, Partition
@@ -17,7 +18,6 @@ from src.sandbox.gcp.problems import Failed, Json, Problem
 from src.sandbox.gcp.rights import require_dataset, require_work
 from src.sandbox.gcp.schema import Field
 from src.sandbox.gcp.tokens import Bearer
-from src.sandbox.gcp.worlds import LOCATION
 
 # Loaded by name for the first question that wants it: it imports DuckDB and the dialect.
 SQL = "src.sandbox.gcp.sql"

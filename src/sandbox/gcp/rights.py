@@ -1,8 +1,8 @@
 """What a service account may see of the sandbox's datasets, and what Google says where it may not."""
 
+from src.sandbox.gcp.accounts import DATASET, LOCATION, PROJECTS, table_names
 from src.sandbox.gcp.problems import Failed, Problem
 from src.sandbox.gcp.tokens import Bearer
-from src.sandbox.gcp.worlds import DATASET, LOCATION, PROJECTS, table_names
 
 
 def require_dataset(bearer: Bearer, project: str, dataset: str, permission: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from src.core.providers.export import ExportKind
-from src.sandbox.gcp.worlds import usage_tables
+from src.sandbox.gcp.accounts import usage_tables
 
 
 @dataclass(frozen=True, slots=True)

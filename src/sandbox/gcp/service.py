@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
 from src.sandbox.gcp.bigquery import PAGE, BigQuery, Paging
-from src.sandbox.gcp.gate import Gate
+from src.sandbox.gcp.callers import Gate
 from src.sandbox.gcp.problems import Failed, Json, Problem
 from src.sandbox.gcp.queries import Queries
 from src.sandbox.gcp.tokens import READS_BIGQUERY, Bearer, Refused, Tokens

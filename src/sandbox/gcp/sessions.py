@@ -21,9 +21,9 @@ from google.cloud.bigquery_storage_v1.types import (
     StreamStats,
 )
 
-from src.sandbox.gcp.books import FIRST_DAY
+from src.sandbox.gcp.account_rows import FIRST_DAY
+from src.sandbox.gcp.arrow import arrow_type
 from src.sandbox.gcp.exports import Exports, Partition
-from src.sandbox.gcp.press import arrow_type
 from src.sandbox.gcp.problems import Failed, Problem
 from src.sandbox.gcp.rights import require_rows, require_work
 from src.sandbox.gcp.schema import fields_of

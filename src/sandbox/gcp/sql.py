@@ -15,10 +15,10 @@ from sqlglot import exp
 from src.core.base.faults import Fault
 from src.core.engine.dialect.rendering import READ, Catalogue, is_common
 from src.core.engine.values import bound, plain_batch
-from src.sandbox.gcp.books import FIRST_DAY
+from src.sandbox.gcp.account_rows import FIRST_DAY
+from src.sandbox.gcp.arrow import arrow_type
 from src.sandbox.gcp.cells import row
 from src.sandbox.gcp.exports import Exports, Partition
-from src.sandbox.gcp.press import arrow_type
 from src.sandbox.gcp.problems import Failed, Json, Problem
 from src.sandbox.gcp.rights import require_rows
 from src.sandbox.gcp.schema import Field, fields_of

@@ -7,8 +7,8 @@ from typing import NoReturn, Protocol, cast
 
 import grpc
 
+from src.sandbox.gcp.callers import Gate
 from src.sandbox.gcp.exports import Exports
-from src.sandbox.gcp.gate import Gate
 from src.sandbox.gcp.problems import RATE_LIMIT, Failed, Problem
 from src.sandbox.gcp.tokens import WRITES_BIGQUERY, Bearer
 

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
 from src.core.base.clock import Clock
+from src.sandbox.gcp.accounts import SERVICE_ACCOUNTS, ServiceAccount
 from src.sandbox.gcp.keys import GOOGLE_TOKEN_URL, Keys
-from src.sandbox.gcp.worlds import SERVICE_ACCOUNTS, ServiceAccount
 
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 LIFE = 3600

@@ -9,12 +9,12 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal
 
-from src.sandbox.gcp.answers import credit_sum
-from src.sandbox.gcp.books import CORRECTED_BEFORE, FIRST_DAY
+from src.sandbox.gcp.account_rows import CORRECTED_BEFORE, FIRST_DAY
+from src.sandbox.gcp.accounts import DOLLARS, EUROS, detailed_table, standard_table
 from src.sandbox.gcp.exports import Exports
 from src.sandbox.gcp.money import PLACES, nanos, numeric
+from src.sandbox.gcp.right_figures import credit_sum
 from src.sandbox.gcp.rows import EPOCH, Row, seconds
-from src.sandbox.gcp.worlds import DOLLARS, EUROS, detailed_table, standard_table
 
 Measure = Literal["billed", "credits", "net"]
 Amount = Callable[[Row], int]

@@ -21,9 +21,9 @@ from src.core.providers.export import BillingExport, Place
 from src.core.providers.slices import Listing, OnBytes, Slice, day_slice
 from src.core.step.books.axis import Axis
 from src.core.step.context import StepContext
-from src.core.step.gcp_tables import ExportTable
+from src.core.step.gcp.exports import ExportTable
 from src.core.step.source.config import SourceStep
-from src.core.step.source.loading import Published
+from src.core.step.source.load_parts import Published
 from src.core.step.source.port import Source
 from tests.fakes.billing import ROOT, Billing
 

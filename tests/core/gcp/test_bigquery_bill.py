@@ -14,8 +14,8 @@ from src.core.base.secret import Secret
 from src.core.engine import open_tables
 from src.core.providers.export import BillingExport, Place
 from src.core.providers.slices import Slice
-from src.core.step.bigquery_export import BigQueryExport
-from src.sandbox.gcp.worlds import DOLLARS, detailed_table
+from src.core.step.gcp.bigquery_export import BigQueryExport
+from src.sandbox.gcp.accounts import DOLLARS, detailed_table
 from tests.core.gcp.conftest import TODAY
 from tests.core.gcp.handmade import SCHEMA, Hand, load, row
 from tests.fakes.bigquery_source import BigQuerySource, bigquery_source, write

@@ -12,8 +12,8 @@ from src.core.base.secret import Secret
 from src.core.base.window import Window
 from src.core.engine.port import RemoteRows
 from src.core.providers.slices import SourceChanged
-from src.core.step.gcp_tables import ExportTable
-from src.core.step.source.staging import Batch, require_unchanged
+from src.core.step.gcp.exports import ExportTable
+from src.core.step.source.fetching import Batch, require_unchanged
 from tests.core.gcp.conftest import TODAY
 from tests.core.gcp.handmade import SCHEMA, Hand, load, row, said
 from tests.fakes.bigquery_source import bigquery_source, write

@@ -14,9 +14,9 @@ from src.core.base.settings import use_settings
 from src.core.ledger.tables import dq_results as dq
 from src.core.ledger.tables import tracking
 from src.core.processors.gcp.bq_etl import BigQueryETLEngine
-from src.core.step.bigquery_export import BigQueryExport
 from src.core.step.context import StepContext
-from src.sandbox.gcp.worlds import DOLLARS, EUROS, detailed_table, standard_table
+from src.core.step.gcp.bigquery_export import BigQueryExport
+from src.sandbox.gcp.accounts import DOLLARS, EUROS, detailed_table, standard_table
 from tests.core.gcp.conftest import OCTOBER, TODAY
 from tests.fakes.billing import ROOT, billing
 

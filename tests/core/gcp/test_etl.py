@@ -17,7 +17,7 @@ from src.core.base.faults import BooksNotClosed, LeaseLost, Misconfigured, Rejec
 from src.core.base.window import Window
 from src.core.processors.gcp.bq_etl import BigQueryETLEngine
 from src.core.step.context import StepContext
-from src.sandbox.gcp.worlds import EUROS, standard_table
+from src.sandbox.gcp.accounts import EUROS, standard_table
 from tests.fakes.billing import ROOT
 from tests.fakes.remote_queries import AnsweredQueries
 

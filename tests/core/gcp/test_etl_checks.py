@@ -10,7 +10,7 @@ from src.core.base.faults import Misconfigured, Rejected
 from src.core.base.settings import ROOT
 from src.core.pipeline.catalog import Catalog
 from src.core.pipeline.preparation import prepare
-from src.core.step.etl.kept import kept_tables, table_flaw
+from src.core.step.etl.protected_tables import kept_tables, table_flaw
 from src.core.step.etl.query import query_flaws
 
 DOCUMENT = """

@@ -15,7 +15,7 @@ from src.core.base.settings import Settings
 from src.core.ledger.store import Ledger, open_ledger
 from src.core.ledger.tables import audit, orgs
 from src.core.processors.setup.initial.onetime_bootstrap_processor import get_engine
-from src.core.step import trail
+from src.core.step import audit_trail as trail
 from src.core.step.context import StepContext
 from tests.contract.ledger.samples import org
 from tests.core.pipeline.parts import Bench, CountedIds

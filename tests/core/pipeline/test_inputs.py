@@ -13,7 +13,7 @@ from src.core.base.window import Window
 from src.core.pipeline.document import Input, Pipeline
 from src.core.pipeline.inputs import accept, handed_on, input_flaw
 from src.core.pipeline.variables import filled, settle
-from src.core.step.variables import Identifier, Value
+from src.core.step.placeholders import Identifier, Value
 from tests.core.pipeline.parts import ACME
 
 ASKED = {

@@ -14,7 +14,7 @@ from src.core.base.identity import Actor
 from src.core.base.settings import ROOT, Settings, get_settings, load_settings, use_settings
 from src.core.providers.endpoints import endpoint
 from src.core.providers.link import linked
-from src.core.providers.serving import check_providers
+from src.core.providers.start_check import check_providers
 from src.core.step.context import StepContext
 from tests.core.providers import asking
 from tests.fakes import made_once

@@ -2,7 +2,7 @@ import pytest
 
 from src.core.base.faults import Misconfigured, Missing, Rejected
 from src.core.base.settings import ROOT
-from src.core.providers.known import Providers
+from src.core.providers.directory import Providers
 from src.core.providers.packages import PACKAGES
 
 KNOWN = Providers.load(ROOT / "configs" / "system" / "providers.yml")

@@ -5,8 +5,8 @@ from weakref import WeakValueDictionary
 
 import pytest
 
-from src.core.base.facts import TableFacts
 from src.core.base.settings import ROOT
+from src.core.base.table_facts import TableFacts
 from src.core.base.window import Window
 from src.core.ledger.tables import runs
 from src.core.scheduler.copying import TABLES, RunCopies

@@ -9,9 +9,9 @@ from sqlalchemy import select
 from src.core.base.faults import Throttled
 from src.core.ledger.bigquery import jobs as bigquery_jobs
 from src.core.ledger.plans import Plan
-from src.core.scheduler.board import Board
 from src.core.scheduler.claims import next_claim
 from src.core.scheduler.lease import Lease
+from src.core.scheduler.progress import Board
 from src.core.scheduler.settling import Ending
 from tests.core.scheduler.parts import day, floor
 from tests.fakes.bigquery_proxy import is_job, running_proxy

@@ -6,8 +6,8 @@ from src.core.base.faults import Throttled
 from src.core.base.identity import Actor
 from src.core.ledger.tables import queue
 from src.core.scheduler import fencing, worker
-from src.core.scheduler.control import cancel
-from src.core.scheduler.journal import NEVER_ENDED, STOPPED
+from src.core.scheduler.cancel import cancel
+from src.core.scheduler.leased_journal import NEVER_ENDED, STOPPED
 from tests.core.scheduler.parts import at_work, over, stage, until
 
 LEASE = 31

@@ -10,7 +10,7 @@ from src.core.base.schema import TableSchema
 from src.core.base.threads import blocking
 from src.core.engine.port import Fence
 from src.core.ledger.tables import runs
-from src.core.scheduler.control import cancel
+from src.core.scheduler.cancel import cancel
 from src.core.scheduler.recovery import recover
 from tests.core.scheduler.parts import Hold, at_work, begun, over, settled, stage, until
 from tests.core.scheduler.test_worker import ORG, SPENT, abandon, amounts

@@ -9,7 +9,7 @@ from src.core.base.identity import Actor
 from src.core.base.schema import Field, TableSchema
 from src.core.engine.port import Fence
 from src.core.ledger.tables import audit, queue, runs
-from src.core.scheduler.control import cancel
+from src.core.scheduler.cancel import cancel
 from tests.core.scheduler.parts import at_work, begun, day, over, settled, stage, until
 
 ORG = Actor("org", user_id="user-7")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.core.base.faults import Misconfigured, Rejected
-from src.core.step.variables import Identifier, Value, bind_sql, fill, sql_flaws, text_flaws
+from src.core.step.placeholders import Identifier, Value, bind_sql, fill, sql_flaws, text_flaws
 
 HOSTILE = ["'; DROP TABLE org_profiles; --", "x' OR '1'='1", "\\", "`", '"', "{date}", "}}", "@other", "a\nb", "\x00", "*/ 1", "${x}", "%s"]
 

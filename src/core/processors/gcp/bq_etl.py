@@ -12,7 +12,7 @@ from src.core.base.threads import blocking
 from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
 from src.core.step.credentials import OpenCredential
 from src.core.step.etl.engine import QueryEngine
-from src.core.step.gcp_tables import PROVIDER, counting, opened_tables
+from src.core.step.gcp.exports import PROVIDER, counting, opened_tables
 from src.core.step.source.config import SourceStep
 from src.core.step.source.engine import SourceEngine
 from src.core.step.source.port import Source

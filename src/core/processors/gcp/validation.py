@@ -7,7 +7,7 @@ from src.core.base.names import did_you_mean
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
 from src.core.step.context import StepConfig, StepContext, StepResult
-from src.core.step.gcp_columns import REQUIRED, check_exports, read_templates
+from src.core.step.gcp.columns import REQUIRED, check_exports, read_templates
 
 
 class GcpExportValidator:

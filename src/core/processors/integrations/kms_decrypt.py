@@ -3,7 +3,7 @@ import structlog
 from src.core.base.faults import Misconfigured
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
-from src.core.providers.known import known_providers
+from src.core.providers.directory import known_providers
 from src.core.step import credentials
 from src.core.step.context import StepConfig, StepContext, StepResult
 

@@ -12,7 +12,7 @@ from src.core.providers.slices import Slice
 from src.core.step.books.completeness import EMPTY
 from src.core.step.books.rules import Books, Derived, Raw
 from src.core.step.books.shares import Share
-from src.core.step.books.told import By
+from src.core.step.books.telling import By
 from src.core.step.books.totals import Total, Totals
 
 Row = Mapping[str, Any]

@@ -8,13 +8,13 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from src.core.base.documents import Document, Located, read_document, read_located, read_text
-from src.core.base.facts import PartitionFacts, TableFacts
 from src.core.base.faults import Flaw, Misconfigured
 from src.core.base.names import did_you_mean, identifier
 from src.core.base.schema import TableSchema
+from src.core.base.table_facts import PartitionFacts, TableFacts
 from src.core.step.books.axis import Axis, Period, Used, Written
 from src.core.step.books.retelling import RETELLING, Retelling, dated, flaws_of
-from src.core.step.onboarding import DatasetConfig
+from src.core.step.onboarding.plan import DatasetConfig
 from src.core.step.quality.judge import check_suite
 from src.core.step.quality.suite import Suite, load_suite
 

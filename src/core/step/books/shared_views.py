@@ -22,7 +22,7 @@ from src.core.base.faults import Flaw, Misconfigured
 from src.core.base.identity import Tenant
 from src.core.base.names import IDENTIFIER
 from src.core.engine.port import Warehouse
-from src.core.step.variables import PIECES
+from src.core.step.placeholders import PIECES
 
 BOOKS = "books.yml"
 NAMELESS = frozenset({"NULL", "TRUE", "FALSE", "END"})  # a column may end with one of these and has no name then

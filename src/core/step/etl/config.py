@@ -11,7 +11,7 @@ from src.core.base.faults import Flaw, Misconfigured, Rejected
 from src.core.base.names import did_you_mean, identifier
 from src.core.base.schema import TableSchema
 from src.core.step.context import StepConfig, StepPlace
-from src.core.step.etl.kept import table_flaw
+from src.core.step.etl.protected_tables import table_flaw
 from src.core.step.etl.query import query_flaws
 
 WriteMode: TypeAlias = Literal["append", "overwrite", "truncate"]

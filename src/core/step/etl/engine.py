@@ -22,12 +22,12 @@ from src.core.step import credentials, manifests
 from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
 from src.core.step.etl.config import EtlStep, Rules, WriteMode, day_column, place_flaws
 from src.core.step.etl.fit import fitted
-from src.core.step.etl.kept import ONBOARDING, kept_tables
+from src.core.step.etl.protected_tables import ONBOARDING, kept_tables
 from src.core.step.etl.publication import Loading, publish, require_rows
-from src.core.step.onboarding import DatasetConfig
+from src.core.step.onboarding.plan import DatasetConfig
+from src.core.step.placeholders import bind_sql
+from src.core.step.source.fetching import inbox
 from src.core.step.source.load import already_published
-from src.core.step.source.staging import inbox
-from src.core.step.variables import bind_sql
 
 SOURCE = "source_table"
 INSERT = "insert.sql"

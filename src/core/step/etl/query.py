@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from src.core.step.variables import PIECES
+from src.core.step.placeholders import PIECES
 
 BEGINNINGS = frozenset({"select", "with", "from"})
 STAGED = "incoming"

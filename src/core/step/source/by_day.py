@@ -18,7 +18,7 @@ from src.core.engine import write_rows
 from src.core.engine.files.disk_space import room_for_files
 from src.core.engine.port import RemoteRows
 from src.core.providers.slices import Listing, OnBytes, Slice, changed, day_slice
-from src.core.step.source.staging import PREFIX, SLICE
+from src.core.step.source.fetching import PREFIX, SLICE
 
 Row = Mapping[str, Any]
 

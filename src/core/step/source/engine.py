@@ -12,12 +12,12 @@ from typing import Any, Literal, Protocol, Self, TypeVar
 from pydantic import Field
 
 from src.core.base.documents import Document, read_document
-from src.core.base.facts import TableFacts
 from src.core.base.faults import Flaw, Misconfigured, Rejected
 from src.core.base.identity import Tenant
 from src.core.base.names import did_you_mean
 from src.core.base.schema import Field as Column
 from src.core.base.schema import TableSchema
+from src.core.base.table_facts import TableFacts
 from src.core.base.window import Window
 from src.core.engine.port import LOAD_DAY
 from src.core.providers.slices import SourceChanged
@@ -29,14 +29,14 @@ from src.core.step.books.rules import Books, Ledgers, Raw
 from src.core.step.books.shared_views import Views, read_views
 from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
 from src.core.step.credentials import OpenCredential
+from src.core.step.placeholders import bind_sql
 from src.core.step.source.config import SourceStep, read_step, step_flaws
+from src.core.step.source.fetching import SLICE, ToRead, gathered, inbox
 from src.core.step.source.load import already_published, prepare, publish, track
-from src.core.step.source.loading import Closed, Destination, Loading, Published, SourceStates
+from src.core.step.source.load_parts import Closed, Destination, Loading, Published, SourceStates
 from src.core.step.source.planning import Planned, planned
 from src.core.step.source.port import Source
 from src.core.step.source.staged import forget, required, stage, staged
-from src.core.step.source.staging import SLICE, ToRead, gathered, inbox
-from src.core.step.variables import bind_sql
 
 ROWS_PER_STATEMENT = 4_000_000
 LISTINGS = 3  # how often a listing is asked again because the source changed under it

@@ -12,19 +12,19 @@ from src.core.ledger.tables import dq_results as dq
 from src.core.ledger.tables import tracking
 from src.core.ledger.tables.tracking import TrackedDay
 from src.core.step import manifests
-from src.core.step.books import told
+from src.core.step.books import telling as told
 from src.core.step.books.history import AS_TOLD, BY_RIVAL, Key, Restatement, Said, difference, restatements
 from src.core.step.books.questions import Asking, judged_part
 from src.core.step.books.rules import INCOMING, Books
 from src.core.step.books.shared_views import Views, publish_views
 from src.core.step.books.shares import Share, contested, shares
-from src.core.step.books.told import Before, By
+from src.core.step.books.telling import Before, By
 from src.core.step.books.totals import require_closed, require_equal
 from src.core.step.context import StepContext
 from src.core.step.quality.judge import judge
-from src.core.step.source.loading import Closed, Loading, Published, Work, Written
+from src.core.step.source.fetching import MARKS, require_unchanged
+from src.core.step.source.load_parts import Closed, Loading, Published, Work, Written
 from src.core.step.source.manifest import manifest
-from src.core.step.source.staging import MARKS, require_unchanged
 
 TRACKED = (
     "usage_date",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from src.core.step.quality.judge import Verdict
-from src.core.step.source.loading import Closed, Loading, Work, Written
+from src.core.step.source.load_parts import Closed, Loading, Work, Written
 
 SHOWN_VERSIONS = 400
 

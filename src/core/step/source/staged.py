@@ -21,8 +21,8 @@ from src.core.engine.port import RemoteRows
 from src.core.providers.slices import Listing, OnBytes, Slice, changed
 from src.core.step.context import StepContext
 from src.core.step.source.config import SourceStep
+from src.core.step.source.fetching import PREFIX
 from src.core.step.source.planning import Planned
-from src.core.step.source.staging import PREFIX
 
 INDEX = "staged.json"
 

@@ -19,7 +19,7 @@ from src.core.engine.port import Fence, Publication
 from src.core.step.books.questions import Asking
 from src.core.step.books.retelling import flaws_of
 from src.core.step.books.rules import Books
-from src.core.step.books.told import By
+from src.core.step.books.telling import By
 from src.core.step.source.load import prepare
 from tests.core.step.source.acme import Acme, configured
 from tests.fakes.billing import Billing, billing

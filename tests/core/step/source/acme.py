@@ -22,7 +22,7 @@ from src.core.step.credentials import OpenCredential
 from src.core.step.source.by_day import Row, days_asked
 from src.core.step.source.config import SourceStep
 from src.core.step.source.engine import SourceEngine
-from src.core.step.source.loading import Published
+from src.core.step.source.load_parts import Published
 from src.core.step.source.port import Source
 from tests.fakes.billing import ROOT, Billing
 

@@ -16,7 +16,7 @@ from src.core.step.credentials import OpenCredential
 from src.core.step.source.by_day import DaysAsked, days_asked
 from src.core.step.source.config import SourceStep
 from src.core.step.source.days_processor import DaysProcessor
-from src.core.step.source.staging import clear_leftovers
+from src.core.step.source.fetching import clear_leftovers
 from tests.core.step.source.acme import READ, Acme, configured, used
 from tests.fakes.billing import Billing
 

@@ -10,7 +10,7 @@ import pytest
 
 from src.core.base.faults import Misconfigured
 from src.core.step.source.config import SourceStep
-from src.core.step.source.staging import clear_leftovers
+from src.core.step.source.fetching import clear_leftovers
 from tests.core.step.source.acme import READ, Acme, Delivered, configured, used
 from tests.core.step.source.killed import RUN
 from tests.fakes.billing import Billing, History, billing

@@ -8,7 +8,7 @@ from src.core.base import faults
 from src.core.base.faults import Fault, Flaw
 from src.core.base.secret import Secret
 from src.core.step.context import StepConfig, StepContext, StepResult
-from src.core.step.variables import bind_sql
+from src.core.step.placeholders import bind_sql
 
 
 class Scripted:

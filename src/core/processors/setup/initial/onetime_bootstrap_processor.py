@@ -5,7 +5,7 @@ from src.core.base.names import Environment
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
 from src.core.ledger.store import BootstrapResult, Unit
-from src.core.step import trail
+from src.core.step import audit_trail as trail
 from src.core.step.context import StepConfig, StepContext, StepResult
 
 DATASET = "organizations"

@@ -4,9 +4,9 @@ import structlog
 
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
-from src.core.step import trail
+from src.core.step import audit_trail as trail
 from src.core.step.context import StepConfig, StepContext, StepResult
-from src.core.step.onboarding import OnboardingPlan, plan, requested
+from src.core.step.onboarding.plan import OnboardingPlan, plan, requested
 
 
 class OrgDryRunProcessor:

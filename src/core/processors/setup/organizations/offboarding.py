@@ -7,7 +7,7 @@ from src.core.base.identity import Tenant
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
 from src.core.ledger.tables import orgs
-from src.core.step import trail
+from src.core.step import audit_trail as trail
 from src.core.step.context import StepConfig, StepContext, StepResult
 
 

@@ -3,8 +3,8 @@ import structlog
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
 from src.core.step.context import StepConfig, StepContext, StepResult
-from src.core.step.onboard import onboard
-from src.core.step.onboarding import Dataset
+from src.core.step.onboarding.carry_out import onboard
+from src.core.step.onboarding.plan import Dataset
 
 
 class OrgOnboardingProcessor:

@@ -15,11 +15,11 @@ from src.core.step.books.history import Restatement
 from src.core.step.books.questions import Asking, Reload
 from src.core.step.books.rules import Books, Raw
 from src.core.step.books.shares import Share
-from src.core.step.books.told import By, DayTold
+from src.core.step.books.telling import By, DayTold
 from src.core.step.books.totals import Totals
 from src.core.step.context import StepContext
 from src.core.step.quality.judge import Verdict
-from src.core.step.source.staging import Batch
+from src.core.step.source.fetching import Batch
 
 
 @dataclass(frozen=True, slots=True)

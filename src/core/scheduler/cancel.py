@@ -6,7 +6,7 @@ from src.core.ledger.store import Unit
 from src.core.ledger.tables import queue, runs
 from src.core.ledger.tables.runs import Run
 from src.core.scheduler.settling import Ending, settle
-from src.core.step import trail
+from src.core.step import audit_trail as trail
 from src.core.step.context import Services
 
 OVER = ("SUCCESS", "FAILED", "CANCELLED")

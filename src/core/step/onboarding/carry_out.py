@@ -9,9 +9,10 @@ from src.core.base.names import OrgSlug
 from src.core.engine.port import Fence
 from src.core.ledger.tables import orgs
 from src.core.ledger.tables.orgs import NewOrg
-from src.core.step import api_keys, trail
+from src.core.step import api_keys
+from src.core.step import audit_trail as trail
 from src.core.step.context import Services, StepContext, StepResult
-from src.core.step.onboarding import PROFILE_TABLE, VALIDATION_TABLE, Dataset, OnboardingPlan, plan, requested, taken
+from src.core.step.onboarding.plan import PROFILE_TABLE, VALIDATION_TABLE, Dataset, OnboardingPlan, plan, requested, taken
 
 SCOPE = "setup/organizations/onboarding"
 PROBE = Decimal("1234567.123456789")  # all nine digits of a NUMERIC

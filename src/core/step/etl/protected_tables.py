@@ -8,7 +8,7 @@ from pydantic import ConfigDict
 
 from src.core.base.documents import Document, read_document
 from src.core.step.books.retelling import before_of
-from src.core.step.onboarding import DatasetConfig
+from src.core.step.onboarding.plan import DatasetConfig
 
 HOUSEKEEPING = "x_"
 STAGED = frozenset({"incoming", "fetched"})  # what publications stage under; a table of that name would keep them from it

@@ -13,9 +13,9 @@ from src.core.engine.port import RemoteRows
 from src.core.ledger.tables.credentials import list_for
 from src.core.providers.export import BillingExport, Place
 from src.core.providers.slices import Listing, OnBytes, Slice
-from src.core.step.bigquery_export import BigQueryExport, open_reader
 from src.core.step.context import StepContext
 from src.core.step.credentials import OpenCredential
+from src.core.step.gcp.bigquery_export import BigQueryExport, open_reader
 
 PROVIDER = "gcp"
 

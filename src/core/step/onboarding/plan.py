@@ -12,12 +12,12 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import field_validator
 
 from src.core.base.documents import Document, read_document, read_text
-from src.core.base.facts import TableFacts, ViewFacts
 from src.core.base.faults import Conflict, Fault, Flaw, Misconfigured, Rejected, Unavailable
 from src.core.base.identity import Tenant
 from src.core.base.names import did_you_mean, slug_flaw
 from src.core.base.redaction import redacted_text
 from src.core.base.schema import TableSchema
+from src.core.base.table_facts import TableFacts, ViewFacts
 from src.core.ledger.tables import orgs
 from src.core.step.context import Services
 

@@ -1,6 +1,6 @@
 from src.core.base.settings import Settings
+from src.core.providers.directory import known_providers
 from src.core.providers.endpoints import check_endpoints
-from src.core.providers.known import known_providers
 from src.core.providers.packages import PACKAGES
 
 

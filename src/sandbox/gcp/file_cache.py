@@ -11,13 +11,13 @@ from typing import Protocol, cast
 from uuid import uuid4
 
 from src.core.providers.export import ExportKind
-from src.sandbox.gcp.books import Books
+from src.sandbox.gcp.account_rows import Books
+from src.sandbox.gcp.accounts import UsageTable
 from src.sandbox.gcp.detailed import by_resource
 from src.sandbox.gcp.rows import Row
-from src.sandbox.gcp.worlds import UsageTable
 
 # Loaded by name: a service that never reads the export never imports pyarrow.
-PRESS = "src.sandbox.gcp.press"
+PRESS = "src.sandbox.gcp.arrow"
 # Names the folder, so that files of another making are never taken for these. Raised with whatever changes a row.
 MAKING = 2
 OWNER_ONLY = 0o700

@@ -5,7 +5,7 @@ from src.core.base.threads import blocking
 from src.core.ledger.tables import runs
 from src.core.ledger.tables.runs import Run
 from src.core.pipeline.step_runner import Sleep
-from src.core.scheduler.control import OVER
+from src.core.scheduler.cancel import OVER
 from src.core.step.context import Services
 
 

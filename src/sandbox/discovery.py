@@ -4,8 +4,8 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
+from src.core.base.discovery import file_of, folders_with
 from src.core.base.faults import Misconfigured
-from src.core.base.packages import file_of, folders_with
 from src.sandbox.provider import Provider
 
 PREFIX = "src.sandbox"

@@ -8,10 +8,10 @@ from src.core.ledger.tables import runs
 from src.core.ledger.tables.runs import LastStatus, NewRun, StepLog
 from src.core.pipeline.catalog import Entry
 from src.core.pipeline.journal import RunEnd
+from src.core.scheduler.endings import true_ending
 from src.core.scheduler.fencing import seal
 from src.core.scheduler.lease import Lease
 from src.core.scheduler.settling import Ending
-from src.core.scheduler.visible import true_ending
 from src.core.step.context import Services
 
 STOPPED = "cancelled while it was running"

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
+from src.sandbox.gcp.accounts import BillingAccount
 from src.sandbox.gcp.catalogue import OFFERS, Offer
 from src.sandbox.gcp.rows import Labels, Place, Project, Tag
-from src.sandbox.gcp.worlds import BillingAccount
 
 SMALLEST_FLEET = 40
 RESOURCES_AT_MOST = 3

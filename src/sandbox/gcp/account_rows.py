@@ -12,10 +12,10 @@ from random import Random
 
 from src.core.base.settings import SANDBOX_ROWS_PER_HOUR
 from src.sandbox.gcp import month_end
+from src.sandbox.gcp.accounts import BillingAccount
 from src.sandbox.gcp.catalogue import COMPOSER, MARKETPLACE, SUPPORT
-from src.sandbox.gcp.fleet import Asset, fleet
+from src.sandbox.gcp.resources import Asset, fleet
 from src.sandbox.gcp.rows import DAY, EPOCH, HOUR, Adjustment, Credit, Invoice, Row, seconds
-from src.sandbox.gcp.worlds import BillingAccount
 
 SEED = "convergence-1"
 FIRST_DAY = date(2025, 1, 1)

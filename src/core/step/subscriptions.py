@@ -9,7 +9,7 @@ from src.core.base.identity import Actor, Tenant
 from src.core.ledger.store import Unit
 from src.core.ledger.tables import orgs, subscriptions
 from src.core.ledger.tables.subscriptions import Subscription, SubscriptionStatus
-from src.core.step import trail
+from src.core.step import audit_trail as trail
 from src.core.step.context import Services
 
 
