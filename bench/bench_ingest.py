@@ -28,10 +28,10 @@ from src.core.engine.dialect.rendering import Catalogue
 from src.core.engine.port import Warehouse
 from src.core.ledger.store import open_ledger
 from src.core.processors.gcp.bq_etl import BigQueryETLEngine, GoogleTables
-from src.core.providers.export import Place
+from src.core.providers.export import TablePlace
 from src.core.providers.slices import OnBytes, Slice, day_slice
 from src.core.step.context import StepContext
-from src.core.step.gcp.exports import ExportTable
+from src.core.step.gcp.exports import ExportSource
 from src.core.step.source.config import SourceStep
 from src.core.step.source.engine import SourceEngine
 
@@ -111,7 +111,7 @@ class Files:
             paths.append(path)
         return tuple(paths)
 
-    def place(self, table: str, days: Iterable[Slice]) -> Place | None:  # noqa: ARG002 - files are nowhere else
+    def place(self, table: str, days: Iterable[Slice]) -> TablePlace | None:  # noqa: ARG002 - files are nowhere else
         return None
 
     def close(self) -> None: ...
@@ -196,7 +196,7 @@ def load(services: Services, folder: Path, days: tuple[date, ...], part: str) ->
         late_days=0,
         reload=True,
     )
-    engine.engine.load(step, context, [ExportTable(Place("bench", "export", TABLE), Files(folder, days))])
+    engine.engine.load(step, context, [ExportSource(TablePlace("bench", "export", TABLE), Files(folder, days))])
 
 
 def query_of(document: Path) -> str:

@@ -23,7 +23,7 @@ from src.core.engine.port import Warehouse
 from src.core.ledger.plans import Plan
 from src.core.ledger.store import Ledger, open_ledger
 from src.core.ledger.tables import orgs
-from src.core.pipeline.catalog import Catalog, Entry
+from src.core.pipeline.catalog import Catalog, CatalogEntry
 from src.core.scheduler.acceptance import accept
 from src.core.scheduler.claims import next_claim
 from src.core.scheduler.lease import Lease
@@ -45,7 +45,7 @@ class Desk:
 
     settings: Settings
     ledger: Ledger
-    entry: Entry
+    entry: CatalogEntry
     catalog: Catalog
     clock: Clock
     ids: Ids

@@ -6,13 +6,13 @@ from typing import Any
 
 from src.core.base.discovery import file_of, folders_with
 from src.core.base.faults import Misconfigured
-from src.sandbox.provider import Provider
+from src.sandbox.provider import SandboxProvider
 
 PREFIX = "src.sandbox"
 MODULE = "provider"
 
 
-def found(prefix: str, *given: Any, **named: Any) -> Mapping[str, Provider]:
+def found(prefix: str, *given: Any, **named: Any) -> Mapping[str, SandboxProvider]:
     """Every provider there is, each made from what is given."""
     return {name: _made(prefix, name)(*given, **named) for name in folders_with(prefix, MODULE)}
 

@@ -5,7 +5,7 @@ from typing import Protocol
 from starlette.types import ASGIApp
 
 
-class Provider(Protocol):
+class SandboxProvider(Protocol):
     """One provider of the sandbox. Its `app` is mounted at /{name}.
 
     It is made of the sandbox's folder and clock, of `today`, where the date is held still, and of `rows_per_hour`.

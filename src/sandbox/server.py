@@ -14,7 +14,7 @@ from src.core.base.clock import Clock
 from src.core.base.faults import Unavailable
 from src.core.base.settings import SANDBOX_ROWS_PER_HOUR
 from src.sandbox.discovery import PREFIX, found
-from src.sandbox.provider import Provider
+from src.sandbox.provider import SandboxProvider
 from src.sandbox.routing import Router
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class _Quiet(logging.Filter):
 
 
 class _Running:
-    def __init__(self, providers: Mapping[str, Provider]) -> None:
+    def __init__(self, providers: Mapping[str, SandboxProvider]) -> None:
         self._quiet = _Quiet()
         logging.getLogger("uvicorn.error").addFilter(self._quiet)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

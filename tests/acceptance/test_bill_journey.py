@@ -22,7 +22,7 @@ import pytest
 from src.core.base.clock import SystemClock
 from src.sandbox.gcp.accounts import DOLLARS, EUROS, SECOND, detailed_table, standard_table
 from src.sandbox.gcp.provider import Gcp
-from src.sandbox.gcp.right_figures import Answers, Totals
+from src.sandbox.gcp.right_figures import Answers, RightTotals
 from tests.acceptance.observed import afternoon, problem, until
 from tests.fakes.made_once import ROWS_PER_HOUR
 from tests.fakes.running import RunningService
@@ -114,7 +114,7 @@ def money(row: Mapping[str, Any]) -> Money:
     return Money(Decimal(row["billed_cost"]), Decimal(row["credits"]), Decimal(row["net_cost"]), int(row["row_count"]))
 
 
-def as_money(total: Totals) -> Money:
+def as_money(total: RightTotals) -> Money:
     return Money(total.billed, total.credits, total.net, total.rows)
 
 

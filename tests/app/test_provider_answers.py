@@ -10,10 +10,10 @@ from src.app.models.integrations import CREDENTIALS, CredentialPart, SetupPart
 from src.app.models.provider_answers import any_of, by_provider
 from src.core.base.faults import Misconfigured
 from src.core.providers.gcp.credential import Connection as Gcp
-from src.core.providers.packages import Connection
+from src.core.providers.packages import ShownConnection
 from tests.fakes.providers.acme_cloud.credential import Connection as Acme
 
-BOTH: dict[str, type[Connection]] = {"gcp": Gcp, "acme_cloud": Acme}
+BOTH: dict[str, type[ShownConnection]] = {"gcp": Gcp, "acme_cloud": Acme}
 COMMON = {
     "credential_name": "default",
     "credential_fingerprint": "f",
@@ -55,7 +55,7 @@ def test_the_type_of_an_answer_is_told_apart_by_its_provider():
 
 
 def test_a_fact_that_would_take_the_place_of_another_is_refused():
-    class Hiding(Connection):
+    class Hiding(ShownConnection):
         expires_at: str = ""
         status: str = ""
 

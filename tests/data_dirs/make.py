@@ -35,8 +35,8 @@ from src.app.service import create_app
 from src.app.wiring import Parts
 from src.core.base.settings import Settings, use_settings
 from src.core.processors.gcp import bq_etl
-from src.core.providers.export import Place
-from src.core.step.gcp.exports import ExportTable
+from src.core.providers.export import TablePlace
+from src.core.step.gcp.exports import ExportSource
 from tests.core.gcp.handmade import Hand, row
 from tests.fakes.billing import StillClock
 from tests.fakes.google import STANDARD, FakeGoogle, FakeTable, service_account, serving
@@ -73,8 +73,8 @@ def reading(bill: Hand) -> Iterator[None]:
     """The bill, in the place of the customer's BigQuery."""
 
     @contextmanager
-    def opened(*_: Any) -> Iterator[list[ExportTable]]:
-        yield [ExportTable(Place(SOURCE["project"], SOURCE["dataset"], STANDARD), bill)]
+    def opened(*_: Any) -> Iterator[list[ExportSource]]:
+        yield [ExportSource(TablePlace(SOURCE["project"], SOURCE["dataset"], STANDARD), bill)]
 
     with patch.object(bq_etl, "opened_tables", opened):
         yield

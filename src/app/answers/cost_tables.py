@@ -11,8 +11,8 @@ from fastapi.responses import Response
 from src.core.base.identity import Tenant
 from src.core.costs.amounts import Amounts, money
 from src.core.costs.daily import Daily, DailyLine
-from src.core.costs.question import Question
-from src.core.costs.summary import Restatement, Sum, Summary
+from src.core.costs.question import CostQuestion
+from src.core.costs.summary import ShownRestatement, Sum, Summary
 from src.core.engine.port import ColumnKind
 
 AMOUNTS: Mapping[str, ColumnKind] = {
@@ -34,11 +34,11 @@ BEFORE: Mapping[str, ColumnKind] = {
 }
 
 
-def daily_columns(question: Question) -> dict[str, ColumnKind]:
+def daily_columns(question: CostQuestion) -> dict[str, ColumnKind]:
     return {"usage_date": "day", **dict.fromkeys(question.groups, "text"), **AMOUNTS, **STANDING}
 
 
-def summary_columns(question: Question) -> dict[str, ColumnKind]:
+def summary_columns(question: CostQuestion) -> dict[str, ColumnKind]:
     return {**dict.fromkeys(question.groups, "text"), **AMOUNTS, **BEFORE}
 
 
@@ -67,7 +67,7 @@ def _standing(line: DailyLine) -> dict[str, Any]:
     return {"completeness": standing.status, "completeness_reason": standing.reason, "source_as_of": standing.source_as_of}
 
 
-def daily_answer(tenant: Tenant, question: Question, found: Daily) -> Response:
+def daily_answer(tenant: Tenant, question: CostQuestion, found: Daily) -> Response:
     return _json(
         {
             **_asked(tenant, question),
@@ -90,7 +90,7 @@ def daily_answer(tenant: Tenant, question: Question, found: Daily) -> Response:
     )
 
 
-def summary_answer(tenant: Tenant, question: Question, found: Summary) -> Response:
+def summary_answer(tenant: Tenant, question: CostQuestion, found: Summary) -> Response:
     before = question.previous
     return _json(
         {
@@ -120,7 +120,7 @@ def summary_answer(tenant: Tenant, question: Question, found: Summary) -> Respon
     )
 
 
-def _asked(tenant: Tenant, question: Question) -> dict[str, Any]:
+def _asked(tenant: Tenant, question: CostQuestion) -> dict[str, Any]:
     window = question.window
     return {"org_slug": tenant.org_slug, "from": str(window.start), "to": str(window.end), "group_by": question.groups}
 
@@ -135,7 +135,7 @@ def _sums(sums: Sequence[Sum]) -> Iterator[dict[str, Any]]:
         yield {**one.keys, "currency": one.currency, **_amounts(one.now), "previous": _amounts(one.before), "change": change}
 
 
-def _restatement(change: Restatement) -> dict[str, Any]:
+def _restatement(change: ShownRestatement) -> dict[str, Any]:
     amounts = {name: money(getattr(change, name)) for name in ("billed_before", "billed_after", "net_before", "net_after")}
     moments = {"said_since": _moment(change.said_since), "changed_at": _moment(change.changed_at)}
     return {"sentence": change.sentence, **asdict(change), **amounts, **moments}

@@ -10,14 +10,14 @@ from fastapi import Request
 
 from src.app.answers.runs import end_event, progress_event
 from src.app.answers.sse import KEEP_ALIVE_SECONDS, Event, paced
-from src.core.ledger.tables.runs import Run
+from src.core.ledger.tables.runs import RunRecord
 from src.core.scheduler.cancel import OVER
 
 LONGEST_WAIT_SECONDS: Final = 600.0
 
 
 async def run_events(
-    standing: AsyncIterator[Run], stopping: asyncio.Event, every: float = KEEP_ALIVE_SECONDS
+    standing: AsyncIterator[RunRecord], stopping: asyncio.Event, every: float = KEEP_ALIVE_SECONDS
 ) -> AsyncGenerator[Event | None]:
     count = 0
     async with aclosing(paced(standing, stopping, every)) as paces:
@@ -31,7 +31,9 @@ async def run_events(
                 yield end_event(run)
 
 
-async def ended(request: Request, standing: AsyncIterator[Run], stopping: asyncio.Event, within: float = LONGEST_WAIT_SECONDS) -> bool:
+async def ended(
+    request: Request, standing: AsyncIterator[RunRecord], stopping: asyncio.Event, within: float = LONGEST_WAIT_SECONDS
+) -> bool:
     """Whether the run is over; not, when that takes too long, the caller left, or the service is about to stop."""
     left = asyncio.ensure_future(_left(request))
     end = asyncio.ensure_future(_end(standing, stopping))
@@ -45,7 +47,7 @@ async def ended(request: Request, standing: AsyncIterator[Run], stopping: asynci
             await asyncio.gather(left, end, return_exceptions=True)
 
 
-async def _end(standing: AsyncIterator[Run], stopping: asyncio.Event) -> bool:
+async def _end(standing: AsyncIterator[RunRecord], stopping: asyncio.Event) -> bool:
     async with aclosing(paced(standing, stopping)) as paces:
         async for run in paces:
             if run is not None and run.status in OVER:

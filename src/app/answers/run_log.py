@@ -5,16 +5,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from src.app.models.pipelines import LogLine, LogPage
-from src.core.ledger.tables.runs import Run, StepLog
+from src.core.ledger.tables.runs import RunRecord, StepLog
 from src.core.scheduler.cancel import OVER
-from src.core.scheduler.reports import Trace
+from src.core.scheduler.reports import RunReport
 
 # The record tells these better: also for a step that was skipped, and for an attempt that another worker made.
 TOLD_BY_RECORD = frozenset({"run.started", "run.finished", "step.started", "step.finished", "step.retried"})
 LEVELS = {"FAILED": "error", "CANCELLED": "warning"}
 
 
-def lines_of(trace: Trace) -> list[LogLine]:
+def lines_of(trace: RunReport) -> list[LogLine]:
     """In order of time; of the same moment, in the order they came to be."""
     lines = [*_beginning(trace.run)]
     for index, step in enumerate(trace.steps):
@@ -24,7 +24,7 @@ def lines_of(trace: Trace) -> list[LogLine]:
     return sorted(lines, key=lambda line: line.at)
 
 
-def page_of(run: Run, lines: Sequence[LogLine], cursor: int, limit: int) -> LogPage:
+def page_of(run: RunRecord, lines: Sequence[LogLine], cursor: int, limit: int) -> LogPage:
     """While a run goes on, `next_cursor` is where its coming lines will stand."""
     shown = list(lines[cursor : cursor + limit])
     reached = cursor + len(shown)
@@ -50,7 +50,7 @@ def _line(line: LogLine) -> str:
     return f"{at} {line.level:<7} {line.event}{step} {message}".rstrip()
 
 
-def _beginning(run: Run) -> Iterator[LogLine]:
+def _beginning(run: RunRecord) -> Iterator[LogLine]:
     covered = f"{run.window_start}..{run.window_end}" if run.window_start else None
     yield _told(
         run.accepted_at, "info", "run.accepted", document=run.document, trigger=run.trigger_type, window=covered, user_id=run.user_id
@@ -59,7 +59,7 @@ def _beginning(run: Run) -> Iterator[LogLine]:
         yield _told(run.started_at, "info", "run.started", attempt_of_run=run.attempt)
 
 
-def _end(run: Run) -> Iterator[LogLine]:
+def _end(run: RunRecord) -> Iterator[LogLine]:
     if run.ended_at is not None:
         yield _told(
             run.ended_at,

@@ -25,15 +25,15 @@ from src.app.models.pipelines import (
     WindowRule,
 )
 from src.core.ledger.tables.dq_results import DqResult
-from src.core.ledger.tables.runs import Run, StepLog
-from src.core.pipeline.catalog import Entry
+from src.core.ledger.tables.runs import RunRecord, StepLog
+from src.core.pipeline.catalog import CatalogEntry
 from src.core.scheduler.reports import Report
 
 RUNS, RUN = "/api/v1/pipelines/runs", "/api/v1/pipelines/run"
 SEGMENTS = (2, 3)  # of a document's path, as the two routes take them
 
 
-def status_of(run: Run) -> Status:
+def status_of(run: RunRecord) -> Status:
     return "RUNNING" if run.status == "QUEUED" else run.status
 
 
@@ -46,7 +46,7 @@ def days(start: date | None, end: date | None) -> Days | None:
     return None if start is None or end is None else Days(start=start, end=end)
 
 
-def accepted_answer(run: Run, org_slug: str, *, reused: bool) -> RunAccepted:
+def accepted_answer(run: RunRecord, org_slug: str, *, reused: bool) -> RunAccepted:
     return RunAccepted(
         pipeline_logging_id=run.pipeline_logging_id,
         status=status_of(run),
@@ -59,7 +59,7 @@ def accepted_answer(run: Run, org_slug: str, *, reused: bool) -> RunAccepted:
     )
 
 
-def run_answer(run: Run, org_slug: str) -> RunAnswer:
+def run_answer(run: RunRecord, org_slug: str) -> RunAnswer:
     return RunAnswer(**_run(run, org_slug))
 
 
@@ -83,7 +83,7 @@ def run_detail(report: Report, org_slug: str) -> RunDetail:
     )
 
 
-def progress_answer(run: Run) -> ProgressAnswer:
+def progress_answer(run: RunRecord) -> ProgressAnswer:
     known = run.progress or {}
     done = run.status == "SUCCESS"
     return ProgressAnswer(
@@ -102,12 +102,12 @@ def progress_answer(run: Run) -> ProgressAnswer:
     )
 
 
-def progress_event(run: Run, count: int) -> Event:
+def progress_event(run: RunRecord, count: int) -> Event:
     told = {"status": status_of(run), "state": run.status, "attempt": run.attempt}
     return Event("progress", str(count), told | progress_answer(run).model_dump(mode="json"))
 
 
-def end_event(run: Run) -> Event:
+def end_event(run: RunRecord) -> Event:
     error = _failure(run.status, run.error_code, run.error_message)
     told = {
         "pipeline_logging_id": run.pipeline_logging_id,
@@ -121,7 +121,7 @@ def end_event(run: Run) -> Event:
     return Event("end", "end", told)
 
 
-def pipeline_answer(entry: Entry, org_slug: str, last: Run | None, window: WindowRule) -> PipelineAnswer:
+def pipeline_answer(entry: CatalogEntry, org_slug: str, last: RunRecord | None, window: WindowRule) -> PipelineAnswer:
     document = entry.document
     return PipelineAnswer(
         id=entry.document_id,
@@ -150,14 +150,14 @@ def pipeline_answer(entry: Entry, org_slug: str, last: Run | None, window: Windo
     )
 
 
-def _path(entry: Entry, org_slug: str) -> str:
+def _path(entry: CatalogEntry, org_slug: str) -> str:
     document = entry.document
     if entry.document_id.count("/") + 1 in SEGMENTS:
         return f"{RUN}/{org_slug}/{entry.document_id}"
     return f"{RUN}/{org_slug}/{document.provider}/{document.domain}/{document.pipeline}"
 
 
-def _run(run: Run, org_slug: str) -> dict[str, Any]:
+def _run(run: RunRecord, org_slug: str) -> dict[str, Any]:
     return {
         "pipeline_logging_id": run.pipeline_logging_id,
         "org_slug": org_slug,
@@ -182,7 +182,7 @@ def _run(run: Run, org_slug: str) -> dict[str, Any]:
     }
 
 
-def _note(run: Run) -> str | None:
+def _note(run: RunRecord) -> str | None:
     note = (run.result or {}).get("note")
     return str(note) if note else None
 

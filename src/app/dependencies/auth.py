@@ -67,7 +67,7 @@ class CurrentOrg(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Held:
+class _SeenKey:
     record: KeyRecord
     tenant: Tenant
     read_at: float
@@ -78,11 +78,11 @@ class KeyCache:
     """Keys seen within the last seconds, so that a request costs no ledger read. Revoking here forgets at once."""
 
     parts: Parts
-    _held: OrderedDict[str, _Held] = field(default_factory=OrderedDict)
+    _held: OrderedDict[str, _SeenKey] = field(default_factory=OrderedDict)
     _forgotten: int = 0
     _touching: set[asyncio.Task[None]] = field(default_factory=set)
 
-    async def find(self, hashed: str) -> _Held | None:
+    async def find(self, hashed: str) -> _SeenKey | None:
         held = self._held.get(hashed)
         now = self.parts.clock.monotonic()
         if held is not None and now - held.read_at < self.parts.settings.auth_cache_seconds:
@@ -92,13 +92,13 @@ class KeyCache:
         if record is None:
             self._held.pop(hashed, None)
             return None
-        held = _Held(record, Tenant(OrgSlug(record.org_slug), self.parts.settings.environment), now)
+        held = _SeenKey(record, Tenant(OrgSlug(record.org_slug), self.parts.settings.environment), now)
         if forgotten == self._forgotten:  # else it was read before somebody revoked it
             self._keep(hashed, held)
         self._touch_soon(record)
         return held
 
-    def _keep(self, hashed: str, held: _Held) -> None:
+    def _keep(self, hashed: str, held: _SeenKey) -> None:
         self._held[hashed] = held
         self._held.move_to_end(hashed)
         while len(self._held) > CACHED_KEYS:
@@ -244,7 +244,7 @@ def _root_key(request: Request) -> str | None:
     return request.headers.get(ROOT_HEADER) or request.headers.get(OLD_ROOT_HEADER)
 
 
-async def _living_key(request: Request, door: Door, api_key: str) -> _Held:
+async def _living_key(request: Request, door: Door, api_key: str) -> _SeenKey:
     refused = "this key is unknown, expired or revoked; ask the platform admin for a new one"
     if not API_KEY.fullmatch(api_key):
         await _refuse(request, "an organisation's key looks like {org_slug}_api_ and 16 letters and digits; this one does not")

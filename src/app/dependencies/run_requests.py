@@ -8,7 +8,7 @@ from src.app.models.pipelines import DATES, RunRequest, WindowRule
 from src.core.base.faults import Flaw, Rejected
 from src.core.base.names import did_you_mean
 from src.core.base.window import EARLIEST, Window
-from src.core.pipeline.catalog import Entry
+from src.core.pipeline.catalog import CatalogEntry
 
 LONGEST_DAYS: Final = 366
 LONGEST_NAME: Final = 90
@@ -37,7 +37,7 @@ def window_of(asked: RunRequest, today: date) -> Window:
     return window
 
 
-def inputs_of(asked: RunRequest, entry: Entry) -> Mapping[str, Any]:
+def inputs_of(asked: RunRequest, entry: CatalogEntry) -> Mapping[str, Any]:
     """The pipeline's own inputs; the document itself judges their values."""
     known = [*DATES, *entry.document.inputs]
     flaws = [

@@ -21,7 +21,7 @@ NANOSECONDS = 1_000_000_000
 
 
 @dataclass(slots=True)
-class Access:
+class AccessLine:
     method: str
     route: str
     status: int
@@ -43,7 +43,7 @@ class AccessLog:
         self._stamp = ""
         self._log = structlog.get_logger("http")
 
-    def write(self, access: Access) -> None:
+    def write(self, access: AccessLine) -> None:
         if self._quiet:
             return
         if self._json:
@@ -51,7 +51,7 @@ class AccessLog:
         else:
             self._event(access)
 
-    def _line(self, access: Access) -> str:
+    def _line(self, access: AccessLine) -> str:
         line = (
             f'{{"timestamp":"{self._now()}","severity":"INFO","level":"info","event":"http.request","method":{json.dumps(access.method)}'
             f',"route":"{access.route}","status":{access.status},"duration_ms":{access.duration_ms:.2f}'
@@ -74,7 +74,7 @@ class AccessLog:
             self._stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
         return f"{self._stamp}.{rest // 1000:06d}Z"
 
-    def _event(self, access: Access) -> None:
+    def _event(self, access: AccessLine) -> None:
         facts: dict[str, object] = {
             "method": access.method,
             "route": access.route,

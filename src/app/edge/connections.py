@@ -14,14 +14,14 @@ log = structlog.get_logger("http")
 LEAVE_SECONDS: Final = 5.0
 
 
-class _Exchange(Protocol):
+class _Cycle(Protocol):
     scope: Scope
 
 
 @runtime_checkable
 class _Connection(Protocol):
     transport: asyncio.Transport
-    cycle: _Exchange | None
+    cycle: _Cycle | None
 
 
 class Connections:

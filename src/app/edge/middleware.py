@@ -9,7 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from src.app.edge import problems
-from src.app.edge.access import Access, AccessLog
+from src.app.edge.access import AccessLine, AccessLog
 from src.app.edge.body import counted, too_large
 from src.app.edge.trace import Trace, read_trace
 from src.app.process.logs import REQUEST
@@ -91,7 +91,7 @@ class EdgeMiddleware:
         route, status, state = _route(scope), exchange.status or CLIENT_GONE, scope["state"]
         self._meter.observe(scope["method"], route, status, seconds)
         self._access.write(
-            Access(
+            AccessLine(
                 scope["method"],
                 route,
                 status,

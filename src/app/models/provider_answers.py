@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, create_model
 
 from src.core.base.faults import Misconfigured
-from src.core.providers.packages import Connection
+from src.core.providers.packages import ShownConnection
 
 
-def by_provider(connections: Mapping[str, type[Connection]], ending: str, *parts: type[BaseModel]) -> Mapping[str, type[Any]]:
+def by_provider(connections: Mapping[str, type[ShownConnection]], ending: str, *parts: type[BaseModel]) -> Mapping[str, type[Any]]:
     """The fields of the first part, then those of the provider's connection, then those of the other parts."""
     return {name: _model(name, ending, [parts[0], connection, *parts[1:]]) for name, connection in connections.items()}
 

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from src.app.models.organizations import Answer, Request
 from src.core.ledger.tables.subscriptions import SubscriptionStatus
-from src.core.step.subscriptions import Change
+from src.core.step.subscriptions import SubscriptionChange
 
 SPELLINGS: dict[str, SubscriptionStatus] = {
     "trialing": "TRIAL",
@@ -64,9 +64,9 @@ class SubscriptionRequest(Request):
             raise ValueError("names nothing to change; send plan, status or trial_end_date")
         return self
 
-    def change(self) -> Change:
+    def change(self) -> SubscriptionChange:
         endless = self.trial_end_date is None and "trial_end_date" in self.model_fields_set
-        return Change(plan=self.plan, status=self.status, trial_end_date=self.trial_end_date, endless=endless)
+        return SubscriptionChange(plan=self.plan, status=self.status, trial_end_date=self.trial_end_date, endless=endless)
 
 
 class SubscriptionAnswer(Answer):

@@ -13,8 +13,8 @@ from src.core.base.faults import TooLarge
 from src.core.base.identity import Tenant
 from src.core.base.threads import blocking
 from src.core.costs.daily import read_daily
-from src.core.costs.question import MOST_DAYS, Filters, GroupName, Question, groups_asked, window_asked
-from src.core.costs.reader import Reader
+from src.core.costs.question import MOST_DAYS, CostQuestion, Filters, GroupName, groups_asked, window_asked
+from src.core.costs.reader import CostReader
 from src.core.costs.summary import read_summary
 from src.core.costs.tables import table_file
 
@@ -38,10 +38,10 @@ DAILY_RESPONSES: dict[int | str, dict[str, Any]] = {200: {"model": DailyAnswer, 
 TABLE_RESPONSES: dict[int | str, dict[str, Any]] = {200: {"description": "The rows as a file", "content": dict(TABLE_CONTENT)}}
 
 
-def reader_of(request: Request, org_slug: str) -> Reader:
+def reader_of(request: Request, org_slug: str) -> CostReader:
     caller, parts = caller_of(request), parts_of(request)
     tenant: Tenant = caller.tenant(org_slug) if isinstance(caller, Admin) else caller.tenant
-    return Reader(parts.warehouse, parts.settings.configs_dir, tenant, parts.clock.now())
+    return CostReader(parts.warehouse, parts.settings.configs_dir, tenant, parts.clock.now())
 
 
 def asked_question(
@@ -57,14 +57,14 @@ def asked_question(
         list[str] | None,
         Query(max_length=8, description="None, one or two of provider, service, project, sku, region, account, cost_type, invoice_month"),
     ] = None,
-) -> Question:
+) -> CostQuestion:
     check_parameters(request, *QUESTION_PARAMETERS)
     window = window_asked(first, to, parts_of(request).clock.now().date())
     groups: tuple[GroupName, ...] = groups_asked(group_by or ())
-    return Question(window, Filters(provider, service, project, currency.upper() if currency else None), groups)
+    return CostQuestion(window, Filters(provider, service, project, currency.upper() if currency else None), groups)
 
 
-Asked = Annotated[Question, Depends(asked_question)]
+Asked = Annotated[CostQuestion, Depends(asked_question)]
 
 
 @router.get("/{org_slug}/daily", summary="Costs by day, with how complete each day is", responses=DAILY_RESPONSES, **access("root_or_org"))
@@ -143,5 +143,5 @@ async def table_rows(
     return await file_answer(request, reader.tenant.org_slug, form, f"{table}{window}", begin)
 
 
-def _days(question: Question) -> str:
+def _days(question: CostQuestion) -> str:
     return f"{question.window.start}_{question.window.end}"

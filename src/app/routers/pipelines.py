@@ -19,8 +19,8 @@ from src.core.base.identity import Tenant
 from src.core.base.threads import blocking
 from src.core.ledger.tables import run_pages, runs
 from src.core.ledger.tables.run_pages import Wanted
-from src.core.ledger.tables.runs import Run
-from src.core.pipeline.catalog import Entry
+from src.core.ledger.tables.runs import RunRecord
+from src.core.pipeline.catalog import CatalogEntry
 from src.core.scheduler import acceptance, reports
 from src.core.scheduler import cancel as control
 from src.core.scheduler import follow as watching
@@ -198,7 +198,9 @@ async def list_pipelines(request: Request, org_slug: Slug) -> PipelineList:
     )
 
 
-async def _run(request: Request, org_slug: str, entry: Entry, asked: RunRequest, *, wait: bool, idempotency_key: str | None) -> Response:
+async def _run(
+    request: Request, org_slug: str, entry: CatalogEntry, asked: RunRequest, *, wait: bool, idempotency_key: str | None
+) -> Response:
     tenant = await living_tenant(request, org_slug)
     parts, watchers = parts_of(request), watchers_of(request)
     if not wait:
@@ -212,7 +214,7 @@ async def _run(request: Request, org_slug: str, entry: Entry, asked: RunRequest,
     return _answer(200, run_detail(await blocking(reports.report, parts, tenant, run_id), tenant.org_slug), tenant, run_id)
 
 
-async def _accept(request: Request, tenant: Tenant, entry: Entry, asked: RunRequest, idempotency_key: str | None) -> Accepted:
+async def _accept(request: Request, tenant: Tenant, entry: CatalogEntry, asked: RunRequest, idempotency_key: str | None) -> Accepted:
     parts, actor = parts_of(request), caller_of(request).actor
     async with audited(parts, actor, "runs.accept", f"pipelines/{entry.document_id}", tenant.org_slug):
         accepted = await blocking(
@@ -231,7 +233,7 @@ async def _accept(request: Request, tenant: Tenant, entry: Entry, asked: RunRequ
     return accepted
 
 
-async def _own(request: Request, tenant: Tenant, run_id: str) -> Run:
+async def _own(request: Request, tenant: Tenant, run_id: str) -> RunRecord:
     return reports.own(await parts_of(request).glance(runs.get, run_id), tenant, run_id)
 
 

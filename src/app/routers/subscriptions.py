@@ -9,7 +9,7 @@ from src.app.models.subscriptions import Allowance, QuotaAnswer, Slots, Subscrip
 from src.core.base.threads import blocking
 from src.core.scheduler import allowance
 from src.core.step import subscriptions as billing
-from src.core.step.subscriptions import Standing
+from src.core.step.subscriptions import SubscriptionStanding
 
 router = APIRouter(prefix="/api/v1/organizations", tags=["subscriptions"], route_class=KeyedRoute)
 
@@ -57,7 +57,7 @@ def _counted(used: int, limit: int) -> dict[str, int]:
     return {"used": used, "limit": limit, "remaining": max(0, limit - used)}
 
 
-def _subscription(standing: Standing) -> SubscriptionAnswer:
+def _subscription(standing: SubscriptionStanding) -> SubscriptionAnswer:
     found = standing.subscription
     return SubscriptionAnswer(
         org_slug=found.org_slug,

@@ -29,7 +29,7 @@ class Amounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class AmountChange:
     """From one range to the next; empty where one of the two has no rows, or the earlier lacks some for certain."""
 
     billed_cost: Decimal | None
@@ -46,7 +46,7 @@ class Change:
         return cls(_less(now.billed_cost, before.billed_cost), net, percent)
 
 
-UNKNOWN = Change(None, None, None)
+UNKNOWN = AmountChange(None, None, None)
 
 
 def _less(now: Decimal | None, before: Decimal | None) -> Decimal | None:

@@ -31,7 +31,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class DayCompleteness:
     status: Status
     reason: str | None = None
     source_as_of: datetime | None = None
@@ -52,14 +52,14 @@ def together(statuses: Sequence[Status]) -> Status:
     return "partial" if found == "missing" and set(statuses) != {"missing"} else found
 
 
-def of_day(by_provider: Mapping[str, Sequence[Mark]]) -> Standing:
+def of_day(by_provider: Mapping[str, Sequence[Mark]]) -> DayCompleteness:
     """Of one day, with the reason of each provider unless all are complete."""
     found = {provider: together([mark.status for mark in marks]) for provider, marks in sorted(by_provider.items())}
     moments = [mark.source_as_of for marks in by_provider.values() for mark in marks if mark.source_as_of is not None]
     said = [(provider, status, _reasons(by_provider[provider])) for provider, status in found.items()]
     telling = any(reason or status != "complete" for _, status, reason in said)
     text = "; ".join(f"{provider}: {reason or status}" for provider, status, reason in said) if telling else None
-    return Standing(together(list(found.values())), text, min(moments, default=None))
+    return DayCompleteness(together(list(found.values())), text, min(moments, default=None))
 
 
 def _reasons(marks: Sequence[Mark]) -> str:
@@ -68,19 +68,19 @@ def _reasons(marks: Sequence[Mark]) -> str:
 
 
 @dataclass(frozen=True)
-class Calendar:
+class CompletenessCalendar:
     """The days of a range with what is known of each; `began` says from which day on a provider is expected."""
 
     today: date
     days: Mapping[date, Mapping[str, Sequence[Mark]]] = field(default_factory=dict)
     began: Mapping[str, date] = field(default_factory=dict)
     as_of: datetime | None = None
-    _held: dict[tuple[date, str | None], Standing] = field(default_factory=dict, repr=False)
+    _held: dict[tuple[date, str | None], DayCompleteness] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
         cls, marks: Iterable[Mark], began: Mapping[str, date], now: datetime, read_at: Mapping[str, datetime | None] | None = None
-    ) -> "Calendar":
+    ) -> "CompletenessCalendar":
         days: dict[date, dict[str, list[Mark]]] = {}
         published: list[datetime] = []
         for mark in marks:
@@ -90,7 +90,7 @@ class Calendar:
                 published.append(mark.published_at)
         return cls(now.date(), days, began, max(published, default=None))
 
-    def standing(self, day: date, provider: str | None = None) -> Standing:
+    def standing(self, day: date, provider: str | None = None) -> DayCompleteness:
         """Of all providers, or of one."""
         held = self._held.get((day, provider))
         if held is None:
@@ -101,21 +101,21 @@ class Calendar:
         found = [self.standing(day).status for day in window]
         return {status: found.count(status) for status in reversed(STATUSES)}
 
-    def _standing(self, day: date, provider: str | None) -> Standing:
+    def _standing(self, day: date, provider: str | None) -> DayCompleteness:
         recorded = self.days.get(day, {})
         absent = NOT_OVER if day >= self.today else NOT_LOADED
         names = {provider} if provider else {*recorded, *(name for name, since in self.began.items() if since <= day)}
         if not names:
-            return Standing("missing", absent)
+            return DayCompleteness("missing", absent)
         return of_day({name: recorded.get(name) or [Mark(day, name, "missing", absent)] for name in names})
 
 
-def calendar_of(marks: Iterable[Row], unmarked: Iterable[Row], spans: Iterable[Row], now: datetime) -> Calendar:
+def calendar_of(marks: Iterable[Row], unmarked: Iterable[Row], spans: Iterable[Row], now: datetime) -> CompletenessCalendar:
     """From what both questions select of `x_cost_daily`, and the days that have rows and stand not there."""
     recorded = [Mark(**cast("Any", row)) for row in marks]
     recorded += [Mark(**cast("Any", row), status="provisional", reason=UNRECORDED) for row in unmarked]
     known = list(spans)
-    return Calendar.of(
+    return CompletenessCalendar.of(
         recorded,
         {str(row["provider"]): cast("date", row["first_day"]) for row in known},
         now,

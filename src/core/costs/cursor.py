@@ -12,24 +12,24 @@ PARTS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PageEnd:
     """The last row of a page, by what rows are ordered by."""
 
     day: date
     keys: tuple[str, str, str]
 
 
-def parameters_after(place: Place | None) -> dict[str, Scalar]:
+def parameters_after(place: PageEnd | None) -> dict[str, Scalar]:
     first, second, third = place.keys if place else (None, None, None)
     return {"after_day": place.day if place else None, "after_1": first, "after_2": second, "after_3": third}
 
 
-def cursor_of(place: Place, fingerprint: str) -> str:
+def cursor_of(place: PageEnd, fingerprint: str) -> str:
     text = json.dumps([fingerprint, place.day.isoformat(), *place.keys], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def place_of(cursor: str, fingerprint: str) -> Place:
+def place_of(cursor: str, fingerprint: str) -> PageEnd:
     try:
         made_for, place = _read(cursor)
     except (ValueError, RecursionError) as wrong:
@@ -44,10 +44,10 @@ def place_of(cursor: str, fingerprint: str) -> Place:
     return place
 
 
-def _read(cursor: str) -> tuple[str, Place]:
+def _read(cursor: str) -> tuple[str, PageEnd]:
     parts = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
     if not isinstance(parts, list) or len(parts) != PARTS or not all(isinstance(part, str) for part in parts):
         raise ValueError("not five texts")
     made_for, day, first, second, third = parts
     "".join(parts).encode()  # JSON can write half a character, which no engine takes
-    return made_for, Place(date.fromisoformat(day), (first, second, third))
+    return made_for, PageEnd(date.fromisoformat(day), (first, second, third))

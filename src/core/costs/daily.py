@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from src.core.base.window import Window
 from src.core.costs.amounts import Amounts
-from src.core.costs.completeness import Calendar, Standing, Status, calendar_of
-from src.core.costs.cursor import Place, cursor_of, parameters_after, place_of
-from src.core.costs.question import Question
-from src.core.costs.reader import COSTS_VIEW, Reader
+from src.core.costs.completeness import CompletenessCalendar, DayCompleteness, Status, calendar_of
+from src.core.costs.cursor import PageEnd, cursor_of, parameters_after, place_of
+from src.core.costs.question import CostQuestion
+from src.core.costs.reader import COSTS_VIEW, CostReader
 
 NEEDED: Final = (COSTS_VIEW, "x_load_manifests", "x_cost_daily")
 NO_KEYS: Final = ("0", "0", "")
@@ -20,11 +20,11 @@ class DailyLine:
     keys: Mapping[str, str | None]
     currency: str | None
     amounts: Amounts
-    standing: Standing
+    standing: DayCompleteness
 
 
 @dataclass(frozen=True, slots=True)
-class Total:
+class CurrencyTotal:
     currency: str
     amounts: Amounts
 
@@ -32,13 +32,13 @@ class Total:
 @dataclass(frozen=True, slots=True)
 class Daily:
     lines: tuple[DailyLine, ...]
-    totals: tuple[Total, ...]
+    totals: tuple[CurrencyTotal, ...]
     completeness: Mapping[Status, int]
     as_of: datetime | None
     next_cursor: str | None
 
 
-def read_daily(reader: Reader, question: Question, limit: int, cursor: str | None = None) -> Daily:
+def read_daily(reader: CostReader, question: CostQuestion, limit: int, cursor: str | None = None) -> Daily:
     """Every day of the window; one without rows appears once, with what is known of it and no amounts."""
     fingerprint = question.fingerprint(reader.tenant)
     after = place_of(cursor, fingerprint) if cursor else None
@@ -51,10 +51,12 @@ def read_daily(reader: Reader, question: Question, limit: int, cursor: str | Non
     shown = rows[:limit]
     return Daily(
         lines=tuple(_line(row, question, calendar) for row in shown),
-        totals=tuple(Total(row["currency"], Amounts.now(row)) for row in sorted(found["totals"], key=lambda row: str(row["currency"]))),
+        totals=tuple(
+            CurrencyTotal(row["currency"], Amounts.now(row)) for row in sorted(found["totals"], key=lambda row: str(row["currency"]))
+        ),
         completeness=calendar.counts(question.window),
         as_of=calendar.as_of,
-        next_cursor=cursor_of(Place(shown[-1]["usage_date"], _order(shown[-1])[1:]), fingerprint) if len(rows) > limit else None,
+        next_cursor=cursor_of(PageEnd(shown[-1]["usage_date"], _order(shown[-1])[1:]), fingerprint) if len(rows) > limit else None,
     )
 
 
@@ -62,13 +64,13 @@ def _order(row: Mapping[str, Any]) -> tuple[date, str, str, str]:
     return row["usage_date"], row["place_1"], row["place_2"], row["place_3"]
 
 
-def _line(row: Mapping[str, Any], question: Question, calendar: Calendar) -> DailyLine:
+def _line(row: Mapping[str, Any], question: CostQuestion, calendar: CompletenessCalendar) -> DailyLine:
     keys = dict(zip(question.groups, (row["key_1"], row["key_2"]), strict=False))
     provider = keys.get("provider")
     return DailyLine(row["usage_date"], keys, row["currency"], Amounts.now(row), calendar.standing(row["usage_date"], provider))
 
 
-def _nothing(window: Window, after: Place | None, most: int) -> dict[str, list[dict[str, Any]]]:
+def _nothing(window: Window, after: PageEnd | None, most: int) -> dict[str, list[dict[str, Any]]]:
     """The statement's answer before anything was loaded."""
     empty = {"key_1": None, "key_2": None, "currency": None, "billed_cost": None, "credits": None, "net_cost": None, "row_count": None}
     places = dict(zip(("place_1", "place_2", "place_3"), NO_KEYS, strict=True))

@@ -34,7 +34,7 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class CostQuestion:
     window: Window
     filters: Filters = field(default_factory=Filters)
     groups: tuple[GroupName, ...] = ()

@@ -13,7 +13,7 @@ COSTS_VIEW = "billing_cost_daily"
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class CostReader:
     """One organisation's costs at one moment, asked by the statements of `configs/costs`."""
 
     warehouse: Warehouse

@@ -4,10 +4,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from src.core.costs.amounts import UNKNOWN, Amounts, Change, money
+from src.core.costs.amounts import UNKNOWN, AmountChange, Amounts, money
 from src.core.costs.completeness import Status, calendar_of
-from src.core.costs.question import Question
-from src.core.costs.reader import COSTS_VIEW, Reader
+from src.core.costs.question import CostQuestion
+from src.core.costs.reader import COSTS_VIEW, CostReader
 from src.core.engine.port import Scalar
 
 NEEDED: Final = (COSTS_VIEW, "x_load_manifests", "x_cost_daily", "x_cost_monthly", "x_cost_history")
@@ -20,11 +20,11 @@ class Sum:
     currency: str
     now: Amounts
     before: Amounts
-    change: Change
+    change: AmountChange
 
 
 @dataclass(frozen=True, slots=True)
-class Invoice:
+class InvoiceMonth:
     """What an invoice month comes to, whatever part of it lies in the range."""
 
     provider: str
@@ -38,7 +38,7 @@ class Invoice:
 
 
 @dataclass(frozen=True, slots=True)
-class Restatement:
+class ShownRestatement:
     provider: str
     grain: str
     period: str
@@ -68,12 +68,12 @@ class Summary:
     completeness: Mapping[Status, int]
     completeness_before: Mapping[Status, int]
     as_of: datetime | None
-    invoices: tuple[Invoice, ...]
-    restatements: tuple[Restatement, ...]
+    invoices: tuple[InvoiceMonth, ...]
+    restatements: tuple[ShownRestatement, ...]
     restatements_left_off: int
 
 
-def read_summary(reader: Reader, question: Question, limit: int) -> Summary:
+def read_summary(reader: CostReader, question: CostQuestion, limit: int) -> Summary:
     """What the window comes to, beside the window of equal length before it."""
     found = reader.ask("summary", _parameters(question, limit)) if reader.has(*NEEDED) else NOTHING
     calendar = calendar_of(found["marks"], found["unmarked"], found["spans"], reader.now)
@@ -87,7 +87,7 @@ def read_summary(reader: Reader, question: Question, limit: int) -> Summary:
         completeness_before=before,
         as_of=calendar.as_of,
         invoices=tuple(_invoice(row) for row in sorted(found["invoices"], key=_invoice_order)),
-        restatements=tuple(sorted((Restatement(**row) for row in found["changes"]), key=_change_order, reverse=True)),
+        restatements=tuple(sorted((ShownRestatement(**row) for row in found["changes"]), key=_change_order, reverse=True)),
         restatements_left_off=found["changes_found"] - len(found["changes"]),
     )
 
@@ -99,7 +99,7 @@ NOTHING: Final[Mapping[str, Any]] = {
 }
 
 
-def _parameters(question: Question, limit: int) -> dict[str, Scalar]:
+def _parameters(question: CostQuestion, limit: int) -> dict[str, Scalar]:
     window = question.window
     return {
         **question.parameters(),
@@ -113,15 +113,15 @@ def _parameters(question: Question, limit: int) -> dict[str, Scalar]:
     }
 
 
-def _sum(row: Mapping[str, Any], question: Question | None, *, whole: bool) -> Sum:
+def _sum(row: Mapping[str, Any], question: CostQuestion | None, *, whole: bool) -> Sum:
     """`whole` says whether the earlier range may be compared with: growth against days that were never loaded is none."""
     keys = dict(zip(question.groups, (row["key_1"], row["key_2"]), strict=False)) if question else {}
     now, before = Amounts.now(row), Amounts.before(row)
-    return Sum(keys, row["currency"], now, before, Change.between(before, now) if whole else UNKNOWN)
+    return Sum(keys, row["currency"], now, before, AmountChange.between(before, now) if whole else UNKNOWN)
 
 
-def _invoice(row: Mapping[str, Any]) -> Invoice:
-    return Invoice(
+def _invoice(row: Mapping[str, Any]) -> InvoiceMonth:
+    return InvoiceMonth(
         row["provider"],
         row["invoice_month"],
         row["currency"],
@@ -137,7 +137,7 @@ def _invoice_order(row: Mapping[str, Any]) -> tuple[str, str, str]:
     return row["invoice_month"], row["provider"], row["currency"]
 
 
-def _change_order(change: Restatement) -> tuple[datetime, str, str, str]:
+def _change_order(change: ShownRestatement) -> tuple[datetime, str, str, str]:
     return change.changed_at, change.period, change.provider, change.currency
 
 

@@ -10,7 +10,7 @@ from src.core.base.faults import Flaw, Missing, Rejected
 from src.core.base.names import identifier
 from src.core.base.window import EARLIEST
 from src.core.costs.question import LATEST, check_days
-from src.core.costs.reader import Reader
+from src.core.costs.reader import CostReader
 from src.core.engine import load_files
 from src.core.engine.port import ExportFormat, Params
 
@@ -26,7 +26,7 @@ MOMENT_COLUMNS: Final = ("published_at", "changed_at", "checked_at", "snapshot_a
 
 
 def table_file(
-    reader: Reader, table: str, first: date | None, last: date | None, file_format: ExportFormat
+    reader: CostReader, table: str, first: date | None, last: date | None, file_format: ExportFormat
 ) -> Generator[bytes, None, None]:
     """Bounded in memory whatever the table's size; closing the iterator lets go of the warehouse."""
     named, params = _statement(reader, table, first, last)
@@ -34,7 +34,7 @@ def table_file(
     return _pieces(reader, table, rows, file_format)
 
 
-def _pieces(reader: Reader, table: str, rows: "Iterator[pa.RecordBatch]", file_format: ExportFormat) -> Generator[bytes, None, None]:
+def _pieces(reader: CostReader, table: str, rows: "Iterator[pa.RecordBatch]", file_format: ExportFormat) -> Generator[bytes, None, None]:
     files = load_files()
     with closing(rows):  # type: ignore[type-var]  # the port's iterators are generators
         start = next(rows, None)
@@ -48,7 +48,7 @@ def _pieces(reader: Reader, table: str, rows: "Iterator[pa.RecordBatch]", file_f
             yield from pieces
 
 
-def _statement(reader: Reader, table: str, first: date | None, last: date | None) -> tuple[str, Params]:
+def _statement(reader: CostReader, table: str, first: date | None, last: date | None) -> tuple[str, Params]:
     columns = _columns(reader, table)
     if first is None and last is None:
         return _naming(reader.statement("table"), table), {}
@@ -71,7 +71,7 @@ def _statement(reader: Reader, table: str, first: date | None, last: date | None
     raise Rejected(f"{table} has no column of days; leave from and to out", flaws=[Flaw("cannot be applied", "from")])
 
 
-def _columns(reader: Reader, table: str) -> tuple[str, ...]:
+def _columns(reader: CostReader, table: str) -> tuple[str, ...]:
     reader.has()
     if table in UNSERVED:
         raise Missing(f"{table} is kept by the warehouse itself and is not served")

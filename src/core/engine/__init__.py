@@ -27,11 +27,11 @@ LOCK = ".lock"
 OWNER_ONLY = 0o700
 
 
-class Adapter(Protocol):
+class WarehouseAdapter(Protocol):
     def open_warehouse(self, settings: Settings, clock: Clock, home: Path, claim: ProcessLock | None) -> Warehouse: ...
 
 
-class Reader(Protocol):
+class TableReader(Protocol):
     def open_tables(self, settings: Settings, credential: Secret, labels: Mapping[str, str]) -> RemoteTables: ...
 
 
@@ -73,13 +73,13 @@ def check_embedded(settings: Settings) -> None:
 
 
 def open_warehouse(settings: Settings, clock: Clock, claim: ProcessLock | None = None) -> Warehouse:
-    adapter = cast("Adapter", import_module(ADAPTERS[settings.warehouse_engine]))
+    adapter = cast("WarehouseAdapter", import_module(ADAPTERS[settings.warehouse_engine]))
     return adapter.open_warehouse(settings, clock, _home(settings), claim or claim_warehouse(settings))
 
 
 def open_tables(settings: Settings, credential: Secret, labels: Mapping[str, str]) -> RemoteTables:
     """BigQuery's tables as this service account sees them; what is asked of it is labelled so."""
-    return cast("Reader", import_module(READER)).open_tables(settings, credential, labels)
+    return cast("TableReader", import_module(READER)).open_tables(settings, credential, labels)
 
 
 def open_queries(settings: Settings, credential: Secret, labels: Mapping[str, str]) -> RemoteQueries:

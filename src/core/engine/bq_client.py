@@ -18,8 +18,8 @@ from src.core.base.identity import Tenant
 from src.core.base.schema import TableSchema
 from src.core.base.settings import Settings
 from src.core.engine.bigquery.catalogue import DatasetCatalogue
-from src.core.engine.bigquery.clients import Clients, Link
-from src.core.engine.bigquery.jobs import Done, Jobs, Limits
+from src.core.engine.bigquery.clients import AccountClients, Clients
+from src.core.engine.bigquery.jobs import Done, Limits, WarehouseJobs
 from src.core.engine.bigquery.publication import STAGING_HOURS, published_generation, publishing
 from src.core.engine.bigquery.relations import Relations
 from src.core.engine.bigquery.staging import clear_left
@@ -28,7 +28,7 @@ from src.core.engine.files.disk_space import room_for_files
 from src.core.engine.files.folder import check_folder
 from src.core.engine.files.writers import csv_pieces, parquet_pieces
 from src.core.engine.naming import dataset_of, file_name
-from src.core.engine.port import Erased, ExportFormat, Fence, Params, Publication, RemoteRows, TableChange, TableSize, Traits
+from src.core.engine.port import DroppedDataset, ExportFormat, Fence, Params, Publication, RemoteRows, TableChange, TableSize, Traits
 from src.core.engine.process_lock import ProcessLock
 
 TRAITS = Traits(dialect="bigquery", one_process=False, transactional_ddl=False, reads_remote=True)
@@ -66,7 +66,7 @@ class BigQueryWarehouse:
     def has_dataset(self, tenant: Tenant) -> bool:
         return self._catalogue(tenant).exists()
 
-    def drop_dataset(self, tenant: Tenant) -> Erased:
+    def drop_dataset(self, tenant: Tenant) -> DroppedDataset:
         erased = self._owned(tenant).drop()
         with self._lock:
             self._catalogues.pop(tenant.dataset, None)
@@ -144,7 +144,7 @@ class BigQueryWarehouse:
     def close(self) -> None:
         self._clients.close()
 
-    def _asked(self, tenant: Tenant, sql: str, params: Params | None) -> tuple[Jobs, Done]:
+    def _asked(self, tenant: Tenant, sql: str, params: Params | None) -> tuple[WarehouseJobs, Done]:
         self._open(tenant).checked(sql)
         jobs = self._tenant_jobs(tenant)
         return jobs, jobs.run(sql, params)
@@ -180,19 +180,19 @@ class BigQueryWarehouse:
         jobs = self._platform_jobs(tenant)
         return Relations(jobs, DatasetCatalogue(jobs, self._clock))
 
-    def _platform_jobs(self, tenant: Tenant) -> Jobs:
+    def _platform_jobs(self, tenant: Tenant) -> WarehouseJobs:
         """Through the platform's own account: an organisation's may write in its dataset, and neither make one nor drop it."""
         return self._jobs(self._clients.platform(), dataset_of(tenant), self._limits)
 
-    def _tenant_jobs(self, tenant: Tenant) -> Jobs:
+    def _tenant_jobs(self, tenant: Tenant) -> WarehouseJobs:
         return self._labelled_jobs(tenant, self._clients.of(tenant))
 
-    def _labelled_jobs(self, tenant: Tenant, link: Link) -> Jobs:
+    def _labelled_jobs(self, tenant: Tenant, link: AccountClients) -> WarehouseJobs:
         jobs = self._jobs(link, dataset_of(tenant), self._limits)
         return replace(jobs, labels={"org": label(tenant.org_slug), "environment": tenant.environment.suffix})
 
-    def _jobs(self, link: Link, dataset: str, limits: Limits) -> Jobs:
-        return Jobs(link.client, link.reader, dataset, limits)
+    def _jobs(self, link: AccountClients, dataset: str, limits: Limits) -> WarehouseJobs:
+        return WarehouseJobs(link.client, link.reader, dataset, limits)
 
     def _io(self, tenant: Tenant) -> Path:
         folder = self._home / dataset_of(tenant)

@@ -95,7 +95,7 @@ class TableSize:
 
 
 @dataclass(frozen=True, slots=True)
-class Erased:
+class DroppedDataset:
     existed: bool
     tables: int = 0
     views: int = 0
@@ -103,7 +103,7 @@ class Erased:
 
 
 @dataclass(frozen=True, slots=True)
-class Staged:
+class StagedShape:
     """How a source differs from the shape it was staged in, by its top columns."""
 
     absent: tuple[str, ...] = ()
@@ -113,7 +113,7 @@ class Staged:
 class Publication(Protocol):
     """Everything one run makes visible, at once. Leaving the block commits; an exception leaves all as it was."""
 
-    def stage(self, name: str, source: "ParquetFiles | RemoteRows | pa.Table", shape: TableSchema | None) -> Staged:
+    def stage(self, name: str, source: "ParquetFiles | RemoteRows | pa.Table", shape: TableSchema | None) -> StagedShape:
         """Makes a source readable in this publication's statements as the relation `name`, in the columns and types of `shape`.
 
         What the source lacks is NULL, what `shape` does not name is left out; without a shape it is read as it is.
@@ -154,7 +154,7 @@ class Warehouse(Protocol):
 
     def has_dataset(self, tenant: Tenant) -> bool: ...
 
-    def drop_dataset(self, tenant: Tenant) -> Erased: ...
+    def drop_dataset(self, tenant: Tenant) -> DroppedDataset: ...
 
     def io_folder(self, tenant: Tenant) -> Path:
         """Where files are put for this dataset to load and where it exports to."""

@@ -121,16 +121,16 @@ Measure: TypeAlias = Count | Aggregate | Newest | Repeated
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class QualityQuery:
     sql: str
     params: Params
 
 
-def question(table: str, part: Part, measures: Sequence[Measure]) -> Question:
+def question(table: str, part: Part, measures: Sequence[Measure]) -> QualityQuery:
     """One statement with one row: the measures under `m0`, `m1`, ... Its text does not change from one window to the next of its kind."""
     text = _Text(table, part)
     columns = ", ".join(f"{text.measure(measure)} AS m{number}" for number, measure in enumerate(measures))
-    return Question(f"SELECT {columns} FROM {text.source}", text.params)
+    return QualityQuery(f"SELECT {columns} FROM {text.source}", text.params)
 
 
 class _Text:

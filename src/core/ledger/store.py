@@ -109,10 +109,10 @@ def _engine(settings: Settings, model: LedgerModel) -> LedgerEngine:
     name = url.get_backend_name()
     if name not in ENGINES:
         raise Misconfigured(f"LEDGER_URL names the engine {name!r}; served are {', '.join(sorted(ENGINES))}: {EXAMPLE}")
-    return cast("Adapter", import_module(ENGINES[name])).open_engine(settings, url, model)
+    return cast("LedgerAdapter", import_module(ENGINES[name])).open_engine(settings, url, model)
 
 
-class Adapter(Protocol):
+class LedgerAdapter(Protocol):
     def open_engine(self, settings: Settings, url: URL, model: LedgerModel) -> LedgerEngine: ...
 
 

@@ -23,7 +23,7 @@ FILE = "pipeline"
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogEntry:
     document_id: str
     shown: str
     document: Pipeline
@@ -42,7 +42,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Catalog:
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, CatalogEntry]
     registry: Registry
 
     @classmethod
@@ -51,7 +51,7 @@ class Catalog:
         registry = registry or Registry()
         if not configs_dir.is_dir():
             raise Misconfigured("the configs folder is missing; name it in CONFIGS_DIR", flaws=[Flaw("not found", file=str(configs_dir))])
-        entries: dict[str, Entry] = {}
+        entries: dict[str, CatalogEntry] = {}
         flaws: list[Flaw] = []
         for path in sorted([*configs_dir.rglob("*.yml"), *configs_dir.rglob("*.yaml")]):
             relative = path.relative_to(configs_dir)
@@ -68,13 +68,13 @@ class Catalog:
             raise Misconfigured("pipelines are wrong", flaws=flaws)
         return cls(entries, registry)
 
-    def get(self, document_id: str) -> Entry:
+    def get(self, document_id: str) -> CatalogEntry:
         found = self.entries.get(document_id) or self._aliases.get(document_id)
         if found is None:
             raise Missing(f"there is no pipeline {document_id[:120]!r}{did_you_mean(document_id, [*self.entries, *self._aliases])}")
         return found
 
-    def look_up(self, provider: str, domain: str, pipeline: str | None = None) -> Entry:
+    def look_up(self, provider: str, domain: str, pipeline: str | None = None) -> CatalogEntry:
         """An organisation's pipeline as the API's paths name it, with its name or by the only one of its domain."""
         asked = "/".join(part for part in (provider, domain, pipeline) if part)
         named = self._organisation.get(asked) or self._aliases.get(asked)
@@ -93,19 +93,19 @@ class Catalog:
             raise Missing(f"there is no pipeline {asked[:120]!r}{did_you_mean(asked, served)}")
         return fitting[0]
 
-    def _of(self, provider: str, domain: str) -> list[Entry]:
+    def _of(self, provider: str, domain: str) -> list[CatalogEntry]:
         return [entry for entry in self._organisation.values() if (entry.document.provider, entry.document.domain) == (provider, domain)]
 
     @cached_property
-    def _organisation(self) -> Mapping[str, Entry]:
+    def _organisation(self) -> Mapping[str, CatalogEntry]:
         return {name: entry for name, entry in self.entries.items() if entry.document.scope == "organisation"}
 
     @cached_property
-    def _aliases(self) -> Mapping[str, Entry]:
+    def _aliases(self) -> Mapping[str, CatalogEntry]:
         return {alias: entry for entry in self.entries.values() for alias in entry.document.aliases}
 
 
-def _entry(path: Path, relative: Path, shown: str, registry: Registry) -> Entry | None:
+def _entry(path: Path, relative: Path, shown: str, registry: Registry) -> CatalogEntry | None:
     marked = MARK.search(read_text(path, shown)) is not None
     if not marked and relative.stem != FILE:
         return None
@@ -119,7 +119,7 @@ def _entry(path: Path, relative: Path, shown: str, registry: Registry) -> Entry 
     flaws = [*_input_flaws(located), *_variable_flaws(located), *_step_flaws(located), *_processor_flaws(located, registry, checks)]
     if flaws:
         raise Misconfigured("a pipeline is wrong", flaws=flaws)
-    return Entry(document_id, shown, located.document, tuple(check for check in checks if check.depends_on_the_run))
+    return CatalogEntry(document_id, shown, located.document, tuple(check for check in checks if check.depends_on_the_run))
 
 
 def _input_flaws(located: Located[Pipeline]) -> Iterator[Flaw]:
@@ -169,7 +169,7 @@ def _processor_flaws(located: Located[Pipeline], registry: Registry, checks: lis
                 yield located.flaw(flaw.message, "steps", index, "config", *(flaw.field.split(".") if flaw.field else ()))
 
 
-def _name_clashes(entries: Mapping[str, Entry]) -> Iterator[Flaw]:
+def _name_clashes(entries: Mapping[str, CatalogEntry]) -> Iterator[Flaw]:
     names: dict[str, str] = {}
     for entry in entries.values():
         name = entry.document.pipeline

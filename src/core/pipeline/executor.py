@@ -9,12 +9,12 @@ from src.core.base.identity import Actor, Tenant
 from src.core.base.redaction import redacted_text
 from src.core.base.window import Window
 from src.core.ledger.tables.runs import NewRun, TriggerType
-from src.core.pipeline.catalog import Catalog, Entry
+from src.core.pipeline.catalog import Catalog, CatalogEntry
 from src.core.pipeline.journal import DeferredJournal, Journal
 from src.core.pipeline.log_lines import LogLines
 from src.core.pipeline.outcome import Outcome
 from src.core.pipeline.preparation import prepare
-from src.core.pipeline.run import UNLEASED, Run, Terms
+from src.core.pipeline.run import UNLEASED, PipelineRun, Terms
 from src.core.pipeline.step_runner import Sleep
 from src.core.step.context import Services
 
@@ -50,7 +50,7 @@ class AsyncPipelineExecutor:
         lines = LogLines(prepared.mask, self._services.clock)
         log = lines.logger(run_id=run_id, org=record.org_slug)
         journal = terms.journal or self._journal
-        run = Run(
+        run = PipelineRun(
             record=record,
             entry=entry,
             registry=self._catalog.registry,
@@ -68,7 +68,7 @@ class AsyncPipelineExecutor:
             return await run.carry_out()
 
     @asynccontextmanager
-    async def _turn(self, entry: Entry, tenant: Tenant | None) -> AsyncIterator[None]:
+    async def _turn(self, entry: CatalogEntry, tenant: Tenant | None) -> AsyncIterator[None]:
         """One run at a time of a pipeline for an organisation, in the order they came."""
         if tenant is None:
             yield
@@ -79,7 +79,7 @@ class AsyncPipelineExecutor:
 
     def _record(
         self,
-        entry: Entry,
+        entry: CatalogEntry,
         run_id: str,
         *,
         actor: Actor,

@@ -8,7 +8,7 @@ from src.core.base.faults import NotYours, Rejected
 from src.core.base.identity import Tenant
 from src.core.base.redaction import MASK
 from src.core.base.window import Window
-from src.core.pipeline.catalog import Entry
+from src.core.pipeline.catalog import CatalogEntry
 from src.core.pipeline.inputs import accept
 from src.core.pipeline.mask import Mask
 from src.core.pipeline.variables import settle, written
@@ -17,7 +17,7 @@ from src.core.step.placeholders import Variables
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedRun:
     inputs: Mapping[str, Any]
     variables: Variables
     parameters: dict[str, Any]
@@ -26,8 +26,8 @@ class Prepared:
 
 
 def prepare(
-    services: Services, entry: Entry, *, run_id: str, tenant: Tenant | None, window: Window | None, inputs: Mapping[str, Any]
-) -> Prepared:
+    services: Services, entry: CatalogEntry, *, run_id: str, tenant: Tenant | None, window: Window | None, inputs: Mapping[str, Any]
+) -> PreparedRun:
     """What this run lacks, or has too much of, is told before anything has begun."""
     taken = accept(entry.document.inputs, inputs)
     _check_tenant(entry, tenant, taken)
@@ -46,15 +46,15 @@ def prepare(
         written(text, variables, sql=sql)
     for check in entry.checks:
         check.require(variables)
-    return Prepared(taken, variables, mask.plain(_impersonal(entry, taken)), mask)
+    return PreparedRun(taken, variables, mask.plain(_impersonal(entry, taken)), mask)
 
 
-def _impersonal(entry: Entry, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def _impersonal(entry: CatalogEntry, inputs: Mapping[str, Any]) -> dict[str, Any]:
     asked = entry.document.inputs
     return {name: MASK if asked[name].personal and value is not None else value for name, value in inputs.items()}
 
 
-def _check_tenant(entry: Entry, tenant: Tenant | None, inputs: Mapping[str, Any]) -> None:
+def _check_tenant(entry: CatalogEntry, tenant: Tenant | None, inputs: Mapping[str, Any]) -> None:
     if entry.document.scope == "organisation" and tenant is None:
         raise Rejected(f"the pipeline {entry.document_id} runs for an organisation; name one")
     if tenant is not None and inputs.get("org_slug") not in (None, tenant.org_slug):

@@ -10,14 +10,14 @@ from structlog.typing import FilteringBoundLogger
 from src.core.base.faults import Fault, StepFailed
 from src.core.base.identity import Actor, Tenant
 from src.core.ledger.tables.runs import NewRun, StepLog
-from src.core.pipeline.catalog import Entry
+from src.core.pipeline.catalog import CatalogEntry
 from src.core.pipeline.document import Step
 from src.core.pipeline.graph import walk
 from src.core.pipeline.journal import Journal, RunEnd, RunStatus, written
 from src.core.pipeline.log_lines import LogLines
 from src.core.pipeline.mask import Mask
 from src.core.pipeline.outcome import Outcome, StepOutcome, may_run, without_result
-from src.core.pipeline.preparation import Prepared
+from src.core.pipeline.preparation import PreparedRun
 from src.core.pipeline.registry import Registry
 from src.core.pipeline.step_runner import Sleep, StepRunner
 from src.core.pipeline.variables import filled
@@ -43,16 +43,16 @@ UNLEASED = Terms()
 
 
 @dataclass
-class Run:
+class PipelineRun:
     record: NewRun
-    entry: Entry
+    entry: CatalogEntry
     registry: Registry
     services: Services
     journal: Journal
     log: FilteringBoundLogger
     lines: LogLines
     sleep: Sleep
-    prepared: Prepared
+    prepared: PreparedRun
     actor: Actor
     tenant: Tenant | None
     terms: Terms

@@ -12,7 +12,7 @@ ExportKind = Literal["standard", "detailed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TablePlace:
     """A table of BigQuery."""
 
     project: str
@@ -40,7 +40,7 @@ class BillingExport(Protocol):
         """
         ...
 
-    def place(self, table: str, days: Iterable[Slice]) -> Place | None:
+    def place(self, table: str, days: Iterable[Slice]) -> TablePlace | None:
         """Where an engine may find these days itself; None where it cannot.
 
         A place is named only when these rows were proven readable with the export's own credential: what an engine reads, it reads

@@ -21,7 +21,7 @@ MODULE = "credential"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CredentialVerdict:
     """What the provider said. Not valid: `error` says why and what to do, and the rest is empty."""
 
     valid: bool
@@ -36,7 +36,7 @@ class Verdict:
     expires_at: datetime | None = None
 
 
-class Connection(BaseModel):
+class ShownConnection(BaseModel):
     """Of the facts stored beside a credential those that `/integrations` shows.
 
     A field that comes later has a default: what was stored before lacks it.
@@ -45,7 +45,7 @@ class Connection(BaseModel):
     model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
 
-Probe = Callable[[ProviderLink, Secret, Mapping[str, Any]], Verdict]
+Probe = Callable[[ProviderLink, Secret, Mapping[str, Any]], CredentialVerdict]
 """A credential and the caller's settings, shown to the provider. What it refuses is a Rejected; what cannot be asked is no verdict."""
 
 
@@ -53,7 +53,7 @@ Probe = Callable[[ProviderLink, Secret, Mapping[str, Any]], Verdict]
 class CredentialFacts:
     kinds: str
     """What it takes, in words for people: "the JSON key of a service account"."""
-    connection: type[Connection]
+    connection: type[ShownConnection]
     probe: Probe
 
 
@@ -76,12 +76,12 @@ class ProviderPackages:
         kinds, connection, probe = (module.get(each) for each in ("KINDS", "Connection", "probe"))
         if not isinstance(kinds, str) or not kinds:
             raise Misconfigured(f"{self._file(name)} has no KINDS: what a credential of {name} is, in words for people")
-        if not inspect.isclass(connection) or not issubclass(connection, Connection):
+        if not inspect.isclass(connection) or not issubclass(connection, ShownConnection):
             raise Misconfigured(
-                f"{self._file(name)} has no class Connection(packages.Connection): what /integrations shows of a credential"
+                f"{self._file(name)} has no class Connection(packages.ShownConnection): what /integrations shows of a credential"
             )
         if not callable(probe):
-            raise Misconfigured(f"{self._file(name)} has no `probe(link, secret, settings)` that answers a Verdict")
+            raise Misconfigured(f"{self._file(name)} has no `probe(link, secret, settings)` that answers a CredentialVerdict")
         return CredentialFacts(kinds, connection, probe)
 
     def _file(self, name: str) -> str:

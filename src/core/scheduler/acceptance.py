@@ -15,9 +15,9 @@ from src.core.base.redaction import redacted_text
 from src.core.base.window import Window
 from src.core.ledger.store import Unit
 from src.core.ledger.tables import orgs, queue, quotas, runs, scheduled
-from src.core.ledger.tables.runs import NewRun, Run, TriggerType
-from src.core.pipeline.catalog import Catalog, Entry
-from src.core.pipeline.preparation import Prepared, prepare
+from src.core.ledger.tables.runs import NewRun, RunRecord, TriggerType
+from src.core.pipeline.catalog import Catalog, CatalogEntry
+from src.core.pipeline.preparation import PreparedRun, prepare
 from src.core.scheduler.refusals import refusal
 from src.core.step.context import Services
 
@@ -26,7 +26,7 @@ RACES = 3
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    run: Run
+    run: RunRecord
     fresh: bool
     """False for a run that was there already."""
 
@@ -39,7 +39,7 @@ class _Raced(Exception):
 class _Request:
     services: Services
     tenant: Tenant
-    entry: Entry
+    entry: CatalogEntry
     run: NewRun
     queued: Mapping[str, Any]
     priority: int
@@ -52,7 +52,7 @@ def accept(
     *,
     tenant: Tenant,
     actor: Actor,
-    entry: Entry,
+    entry: CatalogEntry,
     window: Window | None,
     inputs: Mapping[str, Any],
     trigger: TriggerType = "api",
@@ -126,7 +126,7 @@ def _give_back(unit: Unit, request: _Request, day: date) -> None:
     quotas.give_back(unit, request.tenant.org_slug, day=day, at=request.services.clock.now())
 
 
-def _see_queued(unit: Unit, request: _Request, known: Run) -> None:
+def _see_queued(unit: Unit, request: _Request, known: RunRecord) -> None:
     """Where nothing is undone, its acceptance may have been broken off before the queue had it."""
     if known.status == "QUEUED" and queue.get(unit, known.pipeline_logging_id) is None:
         # read again, for it may have been claimed and ended since
@@ -135,7 +135,7 @@ def _see_queued(unit: Unit, request: _Request, known: Run) -> None:
             _enqueue(unit, request, run)
 
 
-def _known(unit: Unit, request: _Request) -> Run | None:
+def _known(unit: Unit, request: _Request) -> RunRecord | None:
     run = request.run
     if run.idempotency_key is not None and run.org_slug is not None:
         asked = runs.of_request(unit, run.org_slug, run.idempotency_key)
@@ -149,7 +149,7 @@ def _known(unit: Unit, request: _Request) -> Run | None:
     return runs.working(unit, run.active_key) if run.active_key is not None else None
 
 
-def _same_request(asked: Run, request: _Request) -> bool:
+def _same_request(asked: RunRecord, request: _Request) -> bool:
     run, window = request.run, (request.run.window_start, request.run.window_end)
     if request.usual_window is not None:
         then = request.usual_window(asked.accepted_at.date())
@@ -173,7 +173,7 @@ def _reserve(unit: Unit, request: _Request) -> date:
     raise Missing(f"there is no organisation {slug!r}")
 
 
-def _enqueue(unit: Unit, request: _Request, run: NewRun | Run) -> None:
+def _enqueue(unit: Unit, request: _Request, run: NewRun | RunRecord) -> None:
     retries = request.services.settings.worker_takeovers
     # a run is triggered once and queued once, so its id serves for all three
     scheduled.add(
@@ -217,7 +217,7 @@ def _enqueue(unit: Unit, request: _Request, run: NewRun | Run) -> None:
     )
 
 
-def _check_queueable(entry: Entry, prepared: Prepared) -> None:
+def _check_queueable(entry: CatalogEntry, prepared: PreparedRun) -> None:
     """The queue keeps inputs as they were given until the run is over, so none of them may be a secret."""
     asked = entry.document.inputs
     flaws = [
@@ -242,6 +242,6 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float) else str(value)
 
 
-def _active_key(tenant: Tenant, entry: Entry, window: Window | None, inputs: Mapping[str, Any]) -> str:
+def _active_key(tenant: Tenant, entry: CatalogEntry, window: Window | None, inputs: Mapping[str, Any]) -> str:
     digest = hashlib.sha256(json.dumps(_given(inputs), sort_keys=True).encode()).hexdigest()[:32]
     return f"{tenant.org_slug}|{entry.document_id}|{window or 'none'}|{digest}"

@@ -15,7 +15,7 @@ from src.core.step.context import Services
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class RunAllowance:
     org: Org
     used: Usage
     day_resets: datetime
@@ -24,18 +24,18 @@ class Allowance:
     why: str | None
 
 
-def allowance(services: Services, tenant: Tenant) -> Allowance:
+def allowance(services: Services, tenant: Tenant) -> RunAllowance:
     return services.ledger.read(_allowance, services, tenant)
 
 
-def _allowance(unit: Unit, services: Services, tenant: Tenant) -> Allowance:
+def _allowance(unit: Unit, services: Services, tenant: Tenant) -> RunAllowance:
     now = services.clock.now()
     org = orgs.get(unit, tenant.org_slug)
     if org is None:
         raise Missing(f"there is no organisation {tenant.org_slug!r}; GET /api/v1/organizations lists them")
     used = quotas.usage(unit, org.org_slug, now.astimezone(ZoneInfo(org.timezone)).date())
     reason = quotas.reached(used)
-    return Allowance(
+    return RunAllowance(
         org=org,
         used=used,
         day_resets=reset_of("daily", used.day, org.timezone),

@@ -4,7 +4,7 @@ from src.core.base.faults import Conflict, Missing
 from src.core.base.identity import Actor, Tenant
 from src.core.ledger.store import Unit
 from src.core.ledger.tables import queue, runs
-from src.core.ledger.tables.runs import Run
+from src.core.ledger.tables.runs import RunRecord
 from src.core.scheduler.settling import Ending, settle
 from src.core.step import audit_trail as trail
 from src.core.step.context import Services
@@ -12,12 +12,12 @@ from src.core.step.context import Services
 OVER = ("SUCCESS", "FAILED", "CANCELLED")
 
 
-def cancel(services: Services, *, tenant: Tenant, actor: Actor, run_id: str) -> Run:
+def cancel(services: Services, *, tenant: Tenant, actor: Actor, run_id: str) -> RunRecord:
     """A waiting run is over at once; a running one is asked to stop, and its worker, told by `Worker.wake`, settles it."""
     return services.ledger.write(_cancel, services, tenant, actor, run_id)
 
 
-def _cancel(unit: Unit, services: Services, tenant: Tenant, actor: Actor, run_id: str) -> Run:
+def _cancel(unit: Unit, services: Services, tenant: Tenant, actor: Actor, run_id: str) -> RunRecord:
     now = services.clock.now()
     run = _own(unit, tenant, run_id)
     if run.status in OVER:
@@ -44,7 +44,7 @@ def _ending(services: Services, tenant: Tenant, actor: Actor, run_id: str, at: d
     )
 
 
-def _own(unit: Unit, tenant: Tenant, run_id: str) -> Run:
+def _own(unit: Unit, tenant: Tenant, run_id: str) -> RunRecord:
     run = runs.get(unit, run_id)
     if run is None or run.org_slug != tenant.org_slug:
         raise Missing(f"{tenant.org_slug} has no run {run_id[:80]!r}")

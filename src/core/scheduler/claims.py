@@ -11,8 +11,8 @@ from src.core.base.names import OrgSlug
 from src.core.base.window import Window
 from src.core.ledger.store import Unit
 from src.core.ledger.tables import orgs, queue, runs, scheduled
-from src.core.ledger.tables.queue import Entry, Hold
-from src.core.ledger.tables.runs import Run, Taken, TriggerType
+from src.core.ledger.tables.queue import Hold, QueueEntry
+from src.core.ledger.tables.runs import RunRecord, Taken, TriggerType
 from src.core.step.context import Services
 
 log = structlog.get_logger("worker")
@@ -23,7 +23,7 @@ CLOCKS_APART = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    entry: Entry
+    entry: QueueEntry
     hold: Hold
     tenant: Tenant
     attempt: int
@@ -46,7 +46,7 @@ class Claim:
         return Actor("system", self.tenant.org_slug, self.entry.user_id, request_id=self.entry.request_id)
 
 
-def outlived(unit: Unit, run: Run | Taken) -> bool:
+def outlived(unit: Unit, run: RunRecord | Taken) -> bool:
     """Whether the organisation it was accepted for has been erased: where nothing is undone, an acceptance may fall between the statements
     of an off-boarding, and the slug may have another owner by now."""
     org = orgs.get(unit, run.org_slug or "")

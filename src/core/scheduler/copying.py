@@ -13,7 +13,7 @@ from src.core.ledger.store import Unit
 from src.core.ledger.tables import dq_results as dq
 from src.core.ledger.tables import runs
 from src.core.ledger.tables.dq_results import DqResult
-from src.core.ledger.tables.runs import Run, StepLog
+from src.core.ledger.tables.runs import RunRecord, StepLog
 from src.core.step.context import Services
 
 SCOPE = "x_meta"
@@ -60,7 +60,7 @@ class _Turn:
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    run: Run
+    run: RunRecord
     steps: list[StepLog]
     results: list[DqResult]
 
@@ -89,7 +89,7 @@ class RunCopies:
                     _copy(publication, record)
             return len(missing)
 
-    def _missing(self, tenant: Tenant) -> list[Run]:
+    def _missing(self, tenant: Tenant) -> list[RunRecord]:
         since = self.services.clock.now() - LOOK_BACK
         ended = self.services.ledger.read(runs.ended_since, tenant.org_slug, since)
         if not ended:
@@ -100,7 +100,7 @@ class RunCopies:
         return [run for run in ended if run.pipeline_logging_id not in copied]
 
 
-def _record(unit: Unit, run: Run) -> _Record:
+def _record(unit: Unit, run: RunRecord) -> _Record:
     return _Record(run, runs.steps(unit, run.pipeline_logging_id), dq.of_run(unit, run.pipeline_logging_id))
 
 
@@ -118,5 +118,5 @@ def _copy(publication: Publication, record: _Record) -> None:
     publication.replace("x_meta_dq_results", results, part)
 
 
-def _fields(record: Run | StepLog | DqResult, names: tuple[str, ...]) -> dict[str, Any]:
+def _fields(record: RunRecord | StepLog | DqResult, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: getattr(record, name) for name in names}

@@ -6,13 +6,13 @@ from dataclasses import replace
 from src.core.base.faults import StepFailed
 from src.core.base.identity import Tenant
 from src.core.ledger.tables import runs
-from src.core.pipeline.catalog import Entry
+from src.core.pipeline.catalog import CatalogEntry
 from src.core.scheduler.settling import Ending
 from src.core.step import manifests
 from src.core.step.context import Services
 
 
-def true_ending(services: Services, tenant: Tenant, entry: Entry | None, ending: Ending) -> Ending:
+def true_ending(services: Services, tenant: Tenant, entry: CatalogEntry | None, ending: Ending) -> Ending:
     """A run that has published is not called cancelled; nor is it failed, unless steps were left that its publication did not stand for."""
     if ending.status == "SUCCESS":
         return ending
@@ -37,7 +37,7 @@ def true_ending(services: Services, tenant: Tenant, entry: Entry | None, ending:
     )
 
 
-def _left(entry: Entry | None, published: Collection[str], done: Collection[str]) -> list[str]:
+def _left(entry: CatalogEntry | None, published: Collection[str], done: Collection[str]) -> list[str]:
     """Steps of the ordinary way that neither are done nor lead to a publication."""
     if entry is None:
         return []

@@ -3,13 +3,13 @@ from collections.abc import AsyncIterator
 
 from src.core.base.threads import blocking
 from src.core.ledger.tables import runs
-from src.core.ledger.tables.runs import Run
+from src.core.ledger.tables.runs import RunRecord
 from src.core.pipeline.step_runner import Sleep
 from src.core.scheduler.cancel import OVER
 from src.core.step.context import Services
 
 
-async def watch(services: Services, run_id: str, *, every: float | None = None, sleep: Sleep = asyncio.sleep) -> AsyncIterator[Run]:
+async def watch(services: Services, run_id: str, *, every: float | None = None, sleep: Sleep = asyncio.sleep) -> AsyncIterator[RunRecord]:
     """The run as it stands, and again whenever its status or progress changes; ends after its last status, or when it is gone.
 
     It is looked at as often as its progress may be written.
@@ -29,7 +29,7 @@ async def watch(services: Services, run_id: str, *, every: float | None = None, 
         await sleep(every)
 
 
-async def _look(services: Services, run_id: str) -> Run | None:
+async def _look(services: Services, run_id: str) -> RunRecord | None:
     ledger = services.ledger
     if ledger.traits.inline_reads:
         return ledger.glance(runs.get, run_id)

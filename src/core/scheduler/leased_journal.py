@@ -6,7 +6,7 @@ from src.core.base.faults import Fault, LeaseLost
 from src.core.base.threads import blocking
 from src.core.ledger.tables import runs
 from src.core.ledger.tables.runs import LastStatus, NewRun, StepLog
-from src.core.pipeline.catalog import Entry
+from src.core.pipeline.catalog import CatalogEntry
 from src.core.pipeline.journal import RunEnd
 from src.core.scheduler.endings import true_ending
 from src.core.scheduler.fencing import seal
@@ -24,7 +24,7 @@ class LeasedJournal:
 
     services: Services
     lease: Lease
-    entry: Entry | None
+    entry: CatalogEntry | None
     """Its document, unless that is gone by now."""
     ending: Ending | None = None
     """How the run ended, once it did."""

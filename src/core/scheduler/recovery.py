@@ -10,8 +10,8 @@ from src.core.base.identity import Actor
 from src.core.base.names import OrgSlug
 from src.core.ledger.store import Unit
 from src.core.ledger.tables import queue, quotas, runs, scheduled
-from src.core.ledger.tables.queue import Entry
-from src.core.ledger.tables.runs import Run
+from src.core.ledger.tables.queue import QueueEntry
+from src.core.ledger.tables.runs import RunRecord
 from src.core.scheduler.claims import outlived
 from src.core.scheduler.settling import Ending, settle
 from src.core.step.context import Services
@@ -41,14 +41,14 @@ def sweep(services: Services) -> int:
     return ended
 
 
-def _end_stranded(unit: Unit, services: Services, run: Run) -> bool:
+def _end_stranded(unit: Unit, services: Services, run: RunRecord) -> bool:
     if not outlived(unit, run):
         return settle(unit, _stranded(services, run))
     runs.forget(unit, run.pipeline_logging_id)
     return True
 
 
-def _stranded(services: Services, run: Run) -> Ending:
+def _stranded(services: Services, run: RunRecord) -> Ending:
     why = "its acceptance was broken off before it came into the queue, or while it was to come back there; ask for it again"
     log.warning("run.stranded", run_id=run.pipeline_logging_id, org=run.org_slug)
     slug = OrgSlug(run.org_slug or "")
@@ -64,7 +64,7 @@ def _stranded(services: Services, run: Run) -> Ending:
     )
 
 
-def _recover(unit: Unit, services: Services, entry: Entry) -> bool:
+def _recover(unit: Unit, services: Services, entry: QueueEntry) -> bool:
     at = services.clock.now()
     tries = entry.retry_count + 1
     why = f"the worker {entry.lease_owner} stopped without a word (lease ended {entry.lease_expires_at})"
@@ -83,7 +83,7 @@ def _recover(unit: Unit, services: Services, entry: Entry) -> bool:
     return True
 
 
-def _ending(services: Services, entry: Entry, why: str) -> Ending:
+def _ending(services: Services, entry: QueueEntry, why: str) -> Ending:
     return Ending(
         run_id=entry.pipeline_logging_id,
         audit_id=services.ids.new(),

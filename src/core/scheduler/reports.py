@@ -9,29 +9,29 @@ from src.core.ledger.store import Unit
 from src.core.ledger.tables import dq_results as dq
 from src.core.ledger.tables import runs
 from src.core.ledger.tables.dq_results import DqResult
-from src.core.ledger.tables.runs import Run, StepLog
+from src.core.ledger.tables.runs import RunRecord, StepLog
 from src.core.step import manifests
 from src.core.step.context import Services
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class RunReport:
     """What the ledger has of it, off one snapshot."""
 
-    run: Run
+    run: RunRecord
     steps: list[StepLog]
     judged: list[DqResult]
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    run: Run
+    run: RunRecord
     steps: list[StepLog]
     judged: list[DqResult]
     manifests: list[dict[str, Any]]
 
 
-def trace(services: Services, tenant: Tenant, run_id: str) -> Trace:
+def trace(services: Services, tenant: Tenant, run_id: str) -> RunReport:
     return services.ledger.read(_trace, tenant, run_id)
 
 
@@ -42,13 +42,13 @@ def report(services: Services, tenant: Tenant, run_id: str) -> Report:
     return Report(found.run, found.steps, found.judged, published)
 
 
-def own(found: Run | None, tenant: Tenant, run_id: str) -> Run:
+def own(found: RunRecord | None, tenant: Tenant, run_id: str) -> RunRecord:
     """Whether a run of somebody else's exists is not told."""
     if found is None or found.org_slug != tenant.org_slug:
         raise Missing(f"{tenant.org_slug} has no run {run_id[:80]!r}; GET /api/v1/pipelines/runs/{tenant.org_slug} lists them")
     return found
 
 
-def _trace(unit: Unit, tenant: Tenant, run_id: str) -> Trace:
+def _trace(unit: Unit, tenant: Tenant, run_id: str) -> RunReport:
     run = own(runs.get(unit, run_id), tenant, run_id)
-    return Trace(run, runs.steps(unit, run_id), dq.of_run(unit, run_id))
+    return RunReport(run, runs.steps(unit, run_id), dq.of_run(unit, run_id))

@@ -9,21 +9,21 @@ from src.core.base.redaction import redacted_text
 from src.core.base.secret import Secret
 from src.core.ledger.tables import credentials as ledger_credentials
 from src.core.providers.link import linked
-from src.core.providers.packages import PACKAGES, Verdict
+from src.core.providers.packages import PACKAGES, CredentialVerdict
 from src.core.step import audit_trail as trail
 from src.core.step import credentials
 from src.core.step.context import Services, StepConfig, StepContext, StepResult
 from src.core.step.credentials import OpenCredential
 
 
-def probe(services: Services, provider: str, secret: Secret, settings: Mapping[str, Any]) -> Verdict:
+def probe(services: Services, provider: str, secret: Secret, settings: Mapping[str, Any]) -> CredentialVerdict:
     """A provider that cannot be asked (Unavailable, Throttled) is no verdict."""
     ask = PACKAGES.credential(provider).probe
     try:
         with linked(services, provider) as link:
             return ask(link, secret, settings)
     except Rejected as refused:
-        return Verdict(valid=False, error=refused.detail, flaws=refused.flaws)
+        return CredentialVerdict(valid=False, error=refused.detail, flaws=refused.flaws)
 
 
 def validate(provider: str, step_config: StepConfig, context: StepContext) -> StepResult:

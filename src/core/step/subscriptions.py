@@ -14,7 +14,7 @@ from src.core.step.context import Services
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class SubscriptionChange:
     """What is None stays as it is."""
 
     plan: str | None = None
@@ -25,25 +25,25 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class SubscriptionStanding:
     subscription: Subscription
     may_run: bool
 
 
-def standing(unit: Unit, slug: str, now: datetime) -> Standing:
+def standing(unit: Unit, slug: str, now: datetime) -> SubscriptionStanding:
     """As it is on the organisation's own day."""
     found = living(unit, slug)
     org = orgs.get(unit, slug)
     day = now.astimezone(ZoneInfo(org.timezone) if org else UTC).date()
-    return Standing(found, found.may_run(day))
+    return SubscriptionStanding(found, found.may_run(day))
 
 
-def change(services: Services, actor: Actor, tenant: Tenant, asked: Change) -> Standing:
+def change(services: Services, actor: Actor, tenant: Tenant, asked: SubscriptionChange) -> SubscriptionStanding:
     """Counts from the next run on: what is running is not stopped."""
     return services.ledger.write(_change, services, actor, tenant, asked)
 
 
-def _change(unit: Unit, services: Services, actor: Actor, tenant: Tenant, asked: Change) -> Standing:
+def _change(unit: Unit, services: Services, actor: Actor, tenant: Tenant, asked: SubscriptionChange) -> SubscriptionStanding:
     slug, at = tenant.org_slug, services.clock.now()
     before = living(unit, slug)
     if asked.plan is not None:

@@ -15,7 +15,7 @@ from src.sandbox.gcp import month_end
 from src.sandbox.gcp.accounts import BillingAccount
 from src.sandbox.gcp.catalogue import COMPOSER, MARKETPLACE, SUPPORT
 from src.sandbox.gcp.resources import Asset, fleet
-from src.sandbox.gcp.rows import DAY, EPOCH, HOUR, Adjustment, Credit, Invoice, Row, seconds
+from src.sandbox.gcp.rows import DAY, EPOCH, HOUR, Adjustment, Credit, Row, RowInvoice, seconds
 
 SEED = "convergence-1"
 FIRST_DAY = date(2025, 1, 1)
@@ -53,13 +53,13 @@ def invoice_month(start: int, exported: int) -> str:
     return f"{written if late else used:%Y%m}"
 
 
-class Books:
+class AccountRows:
     def __init__(self, account: BillingAccount, rows_per_hour: int = SANDBOX_ROWS_PER_HOUR) -> None:
         self.account = account
         self.rows_per_hour = rows_per_hour
         self._fleet = fleet(account, rows_per_hour, SEED)
         self._rate = lru_cache(maxsize=64)(conversion_rate)
-        self._invoice = lru_cache(maxsize=256)(Invoice)
+        self._invoice = lru_cache(maxsize=256)(RowInvoice)
 
     def rows(self, day: date, parts: int) -> Iterator[Row]:
         for number in range(parts):

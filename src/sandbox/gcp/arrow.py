@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from src.core.providers.export import ExportKind
-from src.sandbox.gcp.rows import Adjustment, ConsumptionModel, Invoice, Labels, Place, Project, Row, Sku, Tag
-from src.sandbox.gcp.schema import COLUMNS, Field, columns
+from src.sandbox.gcp.rows import Adjustment, ConsumptionModel, Labels, Location, Project, Row, RowInvoice, Sku, Tag
+from src.sandbox.gcp.schema import COLUMNS, ExportField, columns
 
 MICROSECONDS = 1_000_000
 FUTURE_DISCOUNT = 0.9
@@ -24,7 +24,7 @@ SCALARS = {
 }
 
 
-def arrow_type(field: Field) -> pa.DataType:
+def arrow_type(field: ExportField) -> pa.DataType:
     """As BigQuery names it in Arrow."""
     one = pa.struct([pa.field(inner.name, arrow_type(inner)) for inner in field.fields]) if field.fields else SCALARS[field.type]
     return pa.list_(one) if field.repeated else one
@@ -69,7 +69,7 @@ def _shared(pick: Pick, shape: Callable[[Any], object]) -> Maker:
     return make
 
 
-def _invoice(invoice: Invoice) -> object:
+def _invoice(invoice: RowInvoice) -> object:
     return {"month": invoice.month, "publisher_type": invoice.publisher}
 
 
@@ -95,7 +95,7 @@ def _tags(tags: tuple[Tag, ...]) -> object:
     return [{"key": tag.key, "value": tag.value, "inherited": tag.inherited, "namespace": tag.namespace} for tag in tags]
 
 
-def _place(place: Place) -> object:
+def _place(place: Location) -> object:
     return {"location": place.location, "country": place.country, "region": place.region, "zone": place.zone}
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from src.sandbox.gcp.account_rows import FIRST_DAY
 from src.sandbox.gcp.accounts import DATASET, LOCATION, PROJECTS, table_names, usage_tables
-from src.sandbox.gcp.problems import Failed, Json, Problem
+from src.sandbox.gcp.problems import Failed, GoogleProblem, Json
 from src.sandbox.gcp.rights import require_dataset, require_table
 from src.sandbox.gcp.schema import fields_of
 from src.sandbox.gcp.tokens import Bearer
@@ -30,7 +30,7 @@ class Paging:
         except ValueError:
             start = -1
         if not 0 <= start <= len(found):
-            raise Failed(Problem(400, "INVALID_ARGUMENT", "invalid", "Invalid page token."))
+            raise Failed(GoogleProblem(400, "INVALID_ARGUMENT", "invalid", "Invalid page token."))
         end = start + max(1, self.size)
         return found[start:end], str(end) if end < len(found) else None
 
@@ -42,7 +42,7 @@ class BigQuery:
 
     def datasets(self, bearer: Bearer, project: str, paging: Paging) -> Json:
         if project not in PROJECTS:
-            raise Failed(Problem(404, "NOT_FOUND", "notFound", f"Not found: Project {project}"))
+            raise Failed(GoogleProblem(404, "NOT_FOUND", "notFound", f"Not found: Project {project}"))
         page, following = paging.cut([DATASET] if project == bearer.account.project else [])
         listed = [
             {

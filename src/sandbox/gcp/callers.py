@@ -4,7 +4,7 @@ import threading
 from collections.abc import Collection
 from typing import Literal
 
-from src.sandbox.gcp.problems import NARROW_SCOPE, RATE_LIMIT, UNAUTHENTICATED, UNAVAILABLE, Failed, Problem
+from src.sandbox.gcp.problems import NARROW_SCOPE, RATE_LIMIT, UNAUTHENTICATED, UNAVAILABLE, Failed, GoogleProblem
 from src.sandbox.gcp.tokens import Bearer, Tokens
 
 TROUBLES = {"rateLimitExceeded": RATE_LIMIT, "unavailable": UNAVAILABLE}
@@ -15,7 +15,7 @@ class Gate:
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
         self._lock = threading.Lock()
-        self._troubles: list[Problem] = []
+        self._troubles: list[GoogleProblem] = []
 
     def trouble(self, kind: Trouble, times: int) -> None:
         with self._lock:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from src.core.base.faults import Missing
 from src.core.base.settings import SANDBOX_ROWS_PER_HOUR
-from src.sandbox.gcp.account_rows import FIRST_DAY, PART_COMES_AFTER, Books, parts_there
+from src.sandbox.gcp.account_rows import FIRST_DAY, PART_COMES_AFTER, AccountRows, parts_there
 from src.sandbox.gcp.accounts import DATASET, PROJECTS, BillingAccount, UsageTable, usage_tables
 from src.sandbox.gcp.detailed import by_resource
 from src.sandbox.gcp.file_cache import Kept, Shelf
@@ -18,7 +18,7 @@ DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Partition:
+class ReadableDay:
     """A load day as it can be read at a certain time."""
 
     shelf: Shelf
@@ -47,7 +47,7 @@ class Exports:
         self._folder = folder
         self._lock = threading.Lock()
         self._shelves: dict[str, Shelf] = {}
-        self._books: Callable[[BillingAccount], Books] = lru_cache(maxsize=None)(lambda account: Books(account, rows_per_hour))
+        self._books: Callable[[BillingAccount], AccountRows] = lru_cache(maxsize=None)(lambda account: AccountRows(account, rows_per_hour))
 
     def shelf(self, project: str, dataset: str, table: str) -> Shelf:
         found = usage_tables(project).get(table) if dataset == DATASET else None
@@ -58,14 +58,14 @@ class Exports:
                 self._shelves[table] = Shelf(self._folder, found, self._books(found.account))
             return self._shelves[table]
 
-    def partitions(self, project: str, table: str, first: date, last: date) -> list[Partition]:
+    def partitions(self, project: str, table: str, first: date, last: date) -> list[ReadableDay]:
         """The days in this range, both ends included, that are over; the oldest first. A table without usage has none."""
         today = self.today()
         if table not in usage_tables(project):
             return []
         shelf, day, end = self.shelf(project, DATASET, table), max(first, FIRST_DAY), min(last, today - DAY)
         days = (day + DAY * number for number in range((end - day).days + 1))
-        return [Partition(shelf, day, parts_there(day, today)) for day in days]
+        return [ReadableDay(shelf, day, parts_there(day, today)) for day in days]
 
     def rows(self, table: str, first: date, last: date, as_of: date | None = None) -> Iterator[Row]:
         """Of the load days from `first` to `last`, both included, as they can be read on `as_of`."""

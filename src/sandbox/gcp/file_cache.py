@@ -11,7 +11,7 @@ from typing import Protocol, cast
 from uuid import uuid4
 
 from src.core.providers.export import ExportKind
-from src.sandbox.gcp.account_rows import Books
+from src.sandbox.gcp.account_rows import AccountRows
 from src.sandbox.gcp.accounts import UsageTable
 from src.sandbox.gcp.detailed import by_resource
 from src.sandbox.gcp.rows import Row
@@ -38,7 +38,7 @@ class Kept:
 class Shelf:
     """The files of one table."""
 
-    def __init__(self, folder: Path, table: UsageTable, books: Books) -> None:
+    def __init__(self, folder: Path, table: UsageTable, books: AccountRows) -> None:
         self.table = table
         self._books = books
         self._folder = folder / f"making-{MAKING}-{books.rows_per_hour}" / table.project / table.name

@@ -20,7 +20,7 @@ PUBLIC_EXPONENT = 65537
 OWNER_ONLY_FOLDER, OWNER_ONLY_FILE = 0o700, 0o600
 
 
-class Keys:
+class KeyFiles:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()

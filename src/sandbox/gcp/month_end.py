@@ -6,7 +6,7 @@ from random import Random
 
 from src.sandbox.gcp.accounts import BillingAccount
 from src.sandbox.gcp.catalogue import INVOICE, ROUNDING, TAX
-from src.sandbox.gcp.rows import DAY, Adjustment, Invoice, Row, Sku, seconds
+from src.sandbox.gcp.rows import DAY, Adjustment, Row, RowInvoice, Sku, seconds
 
 FIRST_INVOICE = "202501"
 TAX_DAYS = (2, 3, 5)
@@ -24,7 +24,7 @@ def charges(account: BillingAccount, day: date, exported: int, chance: Random, r
         last_day = seconds(day.replace(day=1)) - DAY
         return Row(
             account.id,
-            Invoice(month, "GOOGLE"),
+            RowInvoice(month, "GOOGLE"),
             sku,
             last_day,
             last_day + DAY,

@@ -7,7 +7,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class GoogleProblem:
     """Google's error envelope."""
 
     code: int
@@ -25,23 +25,23 @@ class Problem:
 
 
 class Failed(Exception):
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: GoogleProblem) -> None:
         super().__init__(problem.message)
         self.problem = problem
 
 
-UNAUTHENTICATED = Problem(
+UNAUTHENTICATED = GoogleProblem(
     401,
     "UNAUTHENTICATED",
     "authError",
     "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential.",
 )
-NARROW_SCOPE = Problem(403, "PERMISSION_DENIED", "insufficientPermissions", "Request had insufficient authentication scopes.")
-RATE_LIMIT = Problem(
+NARROW_SCOPE = GoogleProblem(403, "PERMISSION_DENIED", "insufficientPermissions", "Request had insufficient authentication scopes.")
+RATE_LIMIT = GoogleProblem(
     403,
     "PERMISSION_DENIED",
     "rateLimitExceeded",
     "Exceeded rate limits: too many api requests per user per method for this user_method.",
     "usageLimits",
 )
-UNAVAILABLE = Problem(503, "UNAVAILABLE", "backendError", "Visibility check was unavailable. Please retry the request.")
+UNAVAILABLE = GoogleProblem(503, "UNAVAILABLE", "backendError", "Visibility check was unavailable. Please retry the request.")

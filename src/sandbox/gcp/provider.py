@@ -15,7 +15,7 @@ from src.sandbox.gcp.bigquery import BigQuery
 from src.sandbox.gcp.callers import Gate, Trouble
 from src.sandbox.gcp.exports import Exports
 from src.sandbox.gcp.file_cache import Shelf
-from src.sandbox.gcp.keys import Keys
+from src.sandbox.gcp.keys import KeyFiles
 from src.sandbox.gcp.queries import Queries
 from src.sandbox.gcp.right_figures import Answers
 from src.sandbox.gcp.service import Service
@@ -26,14 +26,14 @@ from src.sandbox.gcp.traps import Trap, traps
 STORAGE = "src.sandbox.gcp.storage"
 
 
-class Storage(Protocol):
+class RunningStorage(Protocol):
     url: str
 
     def stop(self) -> None: ...
 
 
 class StorageModule(Protocol):
-    Storage: Callable[[Gate, Exports], Storage]
+    Storage: Callable[[Gate, Exports], RunningStorage]
 
 
 class Gcp:
@@ -43,11 +43,11 @@ class Gcp:
         self._clock = clock
         self._today = today
         self._exports = Exports(folder / self.name, self.today, rows_per_hour)
-        self._keys = Keys(folder / "credentials")
+        self._keys = KeyFiles(folder / "credentials")
         tokens = Tokens(self._keys, clock)
         self._gate = Gate(tokens)
         self._service = Service(tokens, self._gate, BigQuery(self.today, rows_per_hour), Queries(self._exports))
-        self._storage: Storage | None = None
+        self._storage: RunningStorage | None = None
 
     @property
     def name(self) -> str:

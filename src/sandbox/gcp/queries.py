@@ -13,10 +13,10 @@ from typing import Any, Protocol, cast
 from src.sandbox.gcp.accounts import LOCATION
 from src.sandbox.gcp.bigquery import Paging
 from src.sandbox.gcp.cells import row
-from src.sandbox.gcp.exports import Exports, Partition
-from src.sandbox.gcp.problems import Failed, Json, Problem
+from src.sandbox.gcp.exports import Exports, ReadableDay
+from src.sandbox.gcp.problems import Failed, GoogleProblem, Json
 from src.sandbox.gcp.rights import require_dataset, require_work
-from src.sandbox.gcp.schema import Field
+from src.sandbox.gcp.schema import ExportField
 from src.sandbox.gcp.tokens import Bearer
 
 # Loaded by name for the first question that wants it: it imports DuckDB and the dialect.
@@ -27,7 +27,7 @@ PARTITIONS = re.compile(
     r"WHERE table_name = @(?P<table>\w+) AND partition_id BETWEEN @(?P<first>\w+) AND @(?P<last>\w+)(?: ORDER BY partition_id)?",
     re.IGNORECASE,
 )
-FACTS: Mapping[str, tuple[str, Callable[[Partition], object]]] = {
+FACTS: Mapping[str, tuple[str, Callable[[ReadableDay], object]]] = {
     "table_catalog": ("STRING", lambda one: one.shelf.table.project),
     "table_name": ("STRING", lambda one: one.shelf.table.name),
     "partition_id": ("STRING", lambda one: f"{one.day:%Y%m%d}"),
@@ -38,7 +38,7 @@ FACTS: Mapping[str, tuple[str, Callable[[Partition], object]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class QueryRequest:
     sql: str
     parameters: tuple[Json, ...]
     dry: bool
@@ -50,7 +50,7 @@ class Question:
         return {str(one.get("name")): str(one.get("parameterValue", {}).get("value")) for one in self.parameters}
 
 
-class Answer(Protocol):
+class KeptAnswer(Protocol):
     @property
     def fields(self) -> Sequence[Json]: ...
     @property
@@ -65,7 +65,7 @@ class Job:
 
     account: str
     project: str
-    question: Question
+    question: QueryRequest
     told: Json
     tables: Sequence[Json]
 
@@ -73,7 +73,7 @@ class Job:
 class SqlModule(Protocol):
     def answered(
         self, exports: Exports, bearer: Bearer, project: str, text: str, parameters: Sequence[Json], *, dry: bool, whole: bool
-    ) -> Answer: ...
+    ) -> KeptAnswer: ...
 
 
 class Queries:
@@ -109,10 +109,10 @@ class Queries:
     def _found(self, bearer: Bearer, project: str, job: str) -> Job:
         found = self._jobs.get(job)
         if found is None or (found.account, found.project) != (bearer.account.email, project):
-            raise Failed(Problem(404, "NOT_FOUND", "notFound", f"Not found: Job {project}:{LOCATION}.{job}"))
+            raise Failed(GoogleProblem(404, "NOT_FOUND", "notFound", f"Not found: Job {project}:{LOCATION}.{job}"))
         return found
 
-    def _kept(self, bearer: Bearer, project: str, question: Question, told: Json, tables: Sequence[Json]) -> Json:
+    def _kept(self, bearer: Bearer, project: str, question: QueryRequest, told: Json, tables: Sequence[Json]) -> Json:
         if not question.dry:
             with self._lock:
                 self._jobs[told["jobReference"]["jobId"]] = Job(bearer.account.email, project, question, told, tables)
@@ -131,11 +131,11 @@ class Queries:
             )
             return self._kept(bearer, project, question, _told(project, told.fields, told.rows, question), told.tables)
         require_dataset(bearer, found["project"], found["dataset"], "bigquery.tables.get")
-        fields = [Field(name, FACTS[name][0]).as_bigquery() for name in _columns(found["columns"])]
+        fields = [ExportField(name, FACTS[name][0]).as_bigquery() for name in _columns(found["columns"])]
         rows = () if question.dry else self._partitions(found, question)
         return _told(project, fields, [row(one, whole=question.whole_microseconds) for one in rows], question)
 
-    def _partitions(self, found: re.Match[str], question: Question) -> Iterator[list[object]]:
+    def _partitions(self, found: re.Match[str], question: QueryRequest) -> Iterator[list[object]]:
         given, columns = question.texts, _columns(found["columns"])
         missing = [found[name] for name in ("table", "first", "last") if found[name] not in given]
         if missing:
@@ -145,7 +145,7 @@ class Queries:
             yield [FACTS[name][1](one) for name in columns]
 
 
-def _told(project: str, fields: Sequence[Json], rows: Sequence[Json], question: Question) -> Json:
+def _told(project: str, fields: Sequence[Json], rows: Sequence[Json], question: QueryRequest) -> Json:
     job = {} if question.dry else {"jobId": f"job_{secrets.token_urlsafe(20)}"}
     told = {
         "kind": "bigquery#queryResponse",
@@ -159,19 +159,19 @@ def _told(project: str, fields: Sequence[Json], rows: Sequence[Json], question: 
 
 
 def invalid(message: str) -> Failed:
-    return Failed(Problem(400, "INVALID_ARGUMENT", "invalidQuery", message))
+    return Failed(GoogleProblem(400, "INVALID_ARGUMENT", "invalidQuery", message))
 
 
-def _question(body: Mapping[str, Any]) -> Question:
+def _question(body: Mapping[str, Any]) -> QueryRequest:
     location, sql = body.get("location") or LOCATION, body.get("query")
     if not isinstance(sql, str) or not sql.strip():
-        raise Failed(Problem(400, "INVALID_ARGUMENT", "required", "Required parameter is missing: query"))
+        raise Failed(GoogleProblem(400, "INVALID_ARGUMENT", "required", "Required parameter is missing: query"))
     if body.get("useLegacySql") is not False:
         raise invalid("the sandbox serves GoogleSQL alone; say useLegacySql: false")
     if str(location).upper() != LOCATION:
-        raise Failed(Problem(404, "NOT_FOUND", "notFound", f"Not found: no dataset of the sandbox is in location {location}"))
+        raise Failed(GoogleProblem(404, "NOT_FOUND", "notFound", f"Not found: no dataset of the sandbox is in location {location}"))
     shown = body.get("formatOptions") or {}
-    return Question(sql, tuple(body.get("queryParameters") or ()), bool(body.get("dryRun")), bool(shown.get("useInt64Timestamp")))
+    return QueryRequest(sql, tuple(body.get("queryParameters") or ()), bool(body.get("dryRun")), bool(shown.get("useInt64Timestamp")))
 
 
 def _columns(listed: str) -> list[str]:

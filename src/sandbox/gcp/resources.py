@@ -6,18 +6,18 @@ from random import Random
 
 from src.sandbox.gcp.accounts import BillingAccount
 from src.sandbox.gcp.catalogue import OFFERS, Offer
-from src.sandbox.gcp.rows import Labels, Place, Project, Tag
+from src.sandbox.gcp.rows import Labels, Location, Project, Tag
 
 SMALLEST_FLEET = 40
 RESOURCES_AT_MOST = 3
 TEAMS = ("search", "checkout", "platform", "data")
 STAGES = ("prod", "stage", "dev")
 PLACES = (
-    Place("us-central1", "US", "us-central1", "us-central1-a"),
-    Place("us-east4", "US", "us-east4", None),
-    Place("europe-west3", "DE", "europe-west3", "europe-west3-b"),
-    Place("asia-northeast1", "JP", "asia-northeast1", None),
-    Place("us"),
+    Location("us-central1", "US", "us-central1", "us-central1-a"),
+    Location("us-east4", "US", "us-east4", None),
+    Location("europe-west3", "DE", "europe-west3", "europe-west3-b"),
+    Location("asia-northeast1", "JP", "asia-northeast1", None),
+    Location("us"),
 )
 
 
@@ -25,7 +25,7 @@ PLACES = (
 class Asset:
     offer: Offer
     project: Project
-    place: Place
+    place: Location
     labels: Labels
     system_labels: Labels
     tags: tuple[Tag, ...]

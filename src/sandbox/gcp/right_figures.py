@@ -14,7 +14,7 @@ K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class RightTotals:
     rows: int
     billed: Decimal
     credits: Decimal
@@ -29,10 +29,10 @@ class Answers:
     """Of the load days asked for, as they could be read on a certain day. All money is in the currency of its key."""
 
     rows: int
-    by_invoice_month: Mapping[tuple[str, str], Totals]
-    by_usage_day: Mapping[tuple[str, date], Totals]
-    by_cost_type: Mapping[tuple[str, str], Totals]
-    by_project: Mapping[tuple[str, str | None], Totals]
+    by_invoice_month: Mapping[tuple[str, str], RightTotals]
+    by_usage_day: Mapping[tuple[str, date], RightTotals]
+    by_cost_type: Mapping[tuple[str, str], RightTotals]
+    by_project: Mapping[tuple[str, str | None], RightTotals]
     by_credit_type: Mapping[tuple[str, str], Decimal]
 
 
@@ -52,14 +52,14 @@ def count(rows: Iterable[Row]) -> Answers:
     )
 
 
-def totals(rows: Iterable[Row], key: Callable[[Row], K]) -> dict[K, Totals]:
+def totals(rows: Iterable[Row], key: Callable[[Row], K]) -> dict[K, RightTotals]:
     sums: dict[K, list[int]] = {}
     for row in rows:
         held = sums.setdefault(key(row), [0, 0, 0])
         held[0] += 1
         held[1] += nanos(row.cost)
         held[2] += credit_sum(row)
-    return {name: Totals(rows, numeric(billed), numeric(credited)) for name, (rows, billed, credited) in sums.items()}
+    return {name: RightTotals(rows, numeric(billed), numeric(credited)) for name, (rows, billed, credited) in sums.items()}
 
 
 def credit_sum(row: Row) -> int:

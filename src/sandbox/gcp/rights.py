@@ -1,7 +1,7 @@
 """What a service account may see of the sandbox's datasets, and what Google says where it may not."""
 
 from src.sandbox.gcp.accounts import DATASET, LOCATION, PROJECTS, table_names
-from src.sandbox.gcp.problems import Failed, Problem
+from src.sandbox.gcp.problems import Failed, GoogleProblem
 from src.sandbox.gcp.tokens import Bearer
 
 
@@ -40,9 +40,9 @@ def _may_see(bearer: Bearer, project: str) -> bool:
     return bearer.account.access == "granted" and (project not in PROJECTS or project == bearer.account.project)
 
 
-def _denied(message: str) -> Problem:
-    return Problem(403, "PERMISSION_DENIED", "accessDenied", message)
+def _denied(message: str) -> GoogleProblem:
+    return GoogleProblem(403, "PERMISSION_DENIED", "accessDenied", message)
 
 
-def _not_found(message: str) -> Problem:
-    return Problem(404, "NOT_FOUND", "notFound", message)
+def _not_found(message: str) -> GoogleProblem:
+    return GoogleProblem(404, "NOT_FOUND", "notFound", message)

@@ -32,7 +32,7 @@ class Project:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     location: str
     country: str | None = None
     region: str | None = None
@@ -69,7 +69,7 @@ class ConsumptionModel:
     description: str
 
 
-class Invoice(NamedTuple):
+class RowInvoice(NamedTuple):
     month: str
     publisher: str
 
@@ -81,7 +81,7 @@ class Credit(NamedTuple):
 
 class Row(NamedTuple):
     account: str
-    invoice: Invoice
+    invoice: RowInvoice
     sku: Sku
     start: int
     end: int
@@ -96,7 +96,7 @@ class Row(NamedTuple):
     labels: Labels = ()
     system_labels: Labels = ()
     tags: tuple[Tag, ...] = ()
-    place: Place | None = None
+    place: Location | None = None
     credits: tuple[Credit, ...] = ()
     transaction: str = "GOOGLE"
     seller: str | None = None

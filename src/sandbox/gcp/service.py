@@ -12,9 +12,9 @@ from starlette.routing import Route, Router
 
 from src.sandbox.gcp.bigquery import PAGE, BigQuery, Paging
 from src.sandbox.gcp.callers import Gate
-from src.sandbox.gcp.problems import Failed, Json, Problem
+from src.sandbox.gcp.problems import Failed, GoogleProblem, Json
 from src.sandbox.gcp.queries import Queries
-from src.sandbox.gcp.tokens import READS_BIGQUERY, Bearer, Refused, Tokens
+from src.sandbox.gcp.tokens import READS_BIGQUERY, Bearer, TokenRefused, Tokens
 
 LARGEST_FORM = 64 * 1024
 PROJECT = "/bigquery/v2/projects/{project}"
@@ -47,7 +47,7 @@ class Service:
         try:
             # the first token of an account may have to wait until its key is made
             return JSONResponse(await run_in_threadpool(self._tokens.grant, form, str(request.url)))
-        except Refused as refused:
+        except TokenRefused as refused:
             return JSONResponse(refused.body, status_code=400)
 
     async def _datasets(self, request: Request) -> Response:
@@ -85,7 +85,7 @@ def _opened(body: bytes) -> Json:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise Failed(Problem(400, "INVALID_ARGUMENT", "parseError", "Parse Error"))
+        raise Failed(GoogleProblem(400, "INVALID_ARGUMENT", "parseError", "Parse Error"))
     return found
 
 

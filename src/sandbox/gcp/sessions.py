@@ -23,8 +23,8 @@ from google.cloud.bigquery_storage_v1.types import (
 
 from src.sandbox.gcp.account_rows import FIRST_DAY
 from src.sandbox.gcp.arrow import arrow_type
-from src.sandbox.gcp.exports import Exports, Partition
-from src.sandbox.gcp.problems import Failed, Problem
+from src.sandbox.gcp.exports import Exports, ReadableDay
+from src.sandbox.gcp.problems import Failed, GoogleProblem
 from src.sandbox.gcp.rights import require_rows, require_work
 from src.sandbox.gcp.schema import fields_of
 from src.sandbox.gcp.tokens import Bearer
@@ -46,7 +46,7 @@ class _Session:
 
     account: str
     schema: pa.Schema
-    days: tuple[Partition, ...]
+    days: tuple[ReadableDay, ...]
 
 
 class Sessions:
@@ -73,7 +73,7 @@ class Sessions:
                 del self._made[next(iter(self._made))]
         return bytes(ReadSession.serialize(self._told(name, wanted, schema, days)))
 
-    def _told(self, name: str, wanted: ReadSession, schema: pa.Schema, days: Sequence[Partition]) -> ReadSession:
+    def _told(self, name: str, wanted: ReadSession, schema: pa.Schema, days: Sequence[ReadableDay]) -> ReadSession:
         wanted.name = name
         wanted.arrow_schema = ArrowSchema(serialized_schema=schema.serialize().to_pybytes())
         # one, as Google gives for little; it gives none where no row is
@@ -86,10 +86,10 @@ class Sessions:
         name, _, _ = asked.read_stream.partition("/streams/")
         session = self._made.get(name)
         if session is None or session.account != bearer.account.email:
-            raise Failed(Problem(404, "NOT_FOUND", "notFound", f"Not found: the read stream {asked.read_stream}"))
+            raise Failed(GoogleProblem(404, "NOT_FOUND", "notFound", f"Not found: the read stream {asked.read_stream}"))
         total = sum(day.kept.rows for day in session.days)
         if asked.offset > total:
-            raise Failed(Problem(400, "OUT_OF_RANGE", "invalid", f"offset {asked.offset} is beyond the {total} rows of the stream"))
+            raise Failed(GoogleProblem(400, "OUT_OF_RANGE", "invalid", f"offset {asked.offset} is beyond the {total} rows of the stream"))
         done = 0
         for batch in _batches(session):
             skipped = min(batch.num_rows, max(0, asked.offset - done))
@@ -97,7 +97,7 @@ class Sessions:
             if skipped < batch.num_rows:
                 yield bytes(ReadRowsResponse.serialize(_answer(batch.slice(skipped), done, total)))
 
-    def _days(self, project: str, table: str, restriction: str) -> tuple[Partition, ...]:
+    def _days(self, project: str, table: str, restriction: str) -> tuple[ReadableDay, ...]:
         terms = [TERM.fullmatch(part.strip()) for part in re.split(r"\bAND\b", restriction, flags=re.IGNORECASE)] if restriction else []
         first, last = FIRST_DAY, self._exports.today()
         for term in terms:
@@ -147,4 +147,4 @@ def _answer(batch: pa.RecordBatch, done: int, total: int) -> ReadRowsResponse:
 
 
 def _invalid(message: str) -> Failed:
-    return Failed(Problem(400, "INVALID_ARGUMENT", "invalid", message))
+    return Failed(GoogleProblem(400, "INVALID_ARGUMENT", "invalid", message))

@@ -18,10 +18,10 @@ from src.core.engine.values import bound, plain_batch
 from src.sandbox.gcp.account_rows import FIRST_DAY
 from src.sandbox.gcp.arrow import arrow_type
 from src.sandbox.gcp.cells import row
-from src.sandbox.gcp.exports import Exports, Partition
-from src.sandbox.gcp.problems import Failed, Json, Problem
+from src.sandbox.gcp.exports import Exports, ReadableDay
+from src.sandbox.gcp.problems import Failed, GoogleProblem, Json
 from src.sandbox.gcp.rights import require_rows
-from src.sandbox.gcp.schema import Field, fields_of
+from src.sandbox.gcp.schema import ExportField, fields_of
 from src.sandbox.gcp.tokens import Bearer
 
 MOST_ROWS: Final = 10_000  # more are read through the Storage API, which knows no results of questions here
@@ -43,7 +43,7 @@ READERS: Final[Mapping[str, Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SelectedRows:
     fields: Sequence[Json]
     rows: Sequence[Json]
     tables: Sequence[Json]
@@ -61,7 +61,9 @@ class _Place:
     table: str
 
 
-def answered(exports: Exports, bearer: Bearer, project: str, text: str, parameters: Sequence[Json], *, dry: bool, whole: bool) -> Answer:
+def answered(
+    exports: Exports, bearer: Bearer, project: str, text: str, parameters: Sequence[Json], *, dry: bool, whole: bool
+) -> SelectedRows:
     """`project` is the one that a table named without any lies in; `whole` asks for moments in microseconds."""
     values = {str(one.get("name")): _value(one) for one in parameters}
     try:
@@ -79,7 +81,7 @@ def answered(exports: Exports, bearer: Bearer, project: str, text: str, paramete
             for place in places:
                 _renamed(place)
             fields, rows = _run(database, Catalogue(columns), root, values, dry=dry, whole=whole)
-            return Answer(fields, rows, tables)
+            return SelectedRows(fields, rows, tables)
     except Fault as refused:
         raise _invalid(refused.detail) from refused
     except duckdb.Error as refused:
@@ -98,7 +100,7 @@ def _run(
         rows += (row(list(one.values()), whole=whole) for one in plain_batch(batch).select(shown).to_pylist())
         if len(rows) > MOST_ROWS:
             raise Failed(
-                Problem(400, "INVALID_ARGUMENT", "responseTooLarge", f"Response too large: the sandbox answers {MOST_ROWS:,} rows")
+                GoogleProblem(400, "INVALID_ARGUMENT", "responseTooLarge", f"Response too large: the sandbox answers {MOST_ROWS:,} rows")
             )
     return [_field(reader.schema.field(name)) for name in shown], rows
 
@@ -132,7 +134,7 @@ def _renamed(place: _Place) -> None:
     node.set("catalog", None)
 
 
-def _registered(database: duckdb.DuckDBPyConnection, exports: Exports, place: _Place, days: Sequence[Partition]) -> dict[str, str]:
+def _registered(database: duckdb.DuckDBPyConnection, exports: Exports, place: _Place, days: Sequence[ReadableDay]) -> dict[str, str]:
     """The columns with DuckDB's types. Rows of a day were all written on it, which is what the pseudo columns say."""
     schema = pa.schema([pa.field(field.name, arrow_type(field)) for field in fields_of(place.project, place.table, exports.today())])
     files = [str(day.file) for day in days]
@@ -146,7 +148,7 @@ def _named(rows: duckdb.DuckDBPyRelation, name: str) -> dict[str, str]:
     return {column: str(kind) for column, kind in zip(rows.columns, rows.types, strict=True)}
 
 
-def _days(database: duckdb.DuckDBPyConnection, exports: Exports, place: _Place, values: Mapping[str, Any]) -> list[Partition]:
+def _days(database: duckdb.DuckDBPyConnection, exports: Exports, place: _Place, values: Mapping[str, Any]) -> list[ReadableDay]:
     """Those that the statement's own conditions on the pseudo columns leave: a day is made when it is first asked for."""
     every = exports.partitions(place.project, place.table, FIRST_DAY, exports.today())
     terms = list(_terms(place))
@@ -206,14 +208,14 @@ def _field(field: pa.Field) -> Json:
         return {**_field(pa.field(field.name, kind.value_type)), "mode": "REPEATED"}
     if pa.types.is_struct(kind):
         return {"name": field.name, "type": "RECORD", "mode": "NULLABLE", "fields": [_field(one) for one in kind]}
-    return Field(field.name, _type(kind)).as_bigquery()
+    return ExportField(field.name, _type(kind)).as_bigquery()
 
 
 def _type(kind: pa.DataType) -> str:
     if kind == pa.decimal128(38, 0):
         return "INTEGER"  # DuckDB's sum of whole numbers
     if pa.types.is_decimal(kind):
-        return "NUMERIC" if kind.scale <= arrow_type(Field("", "NUMERIC")).scale else "BIGNUMERIC"
+        return "NUMERIC" if kind.scale <= arrow_type(ExportField("", "NUMERIC")).scale else "BIGNUMERIC"
     if pa.types.is_timestamp(kind):
         return "TIMESTAMP" if kind.tz else "DATETIME"
     known = (
@@ -228,4 +230,4 @@ def _type(kind: pa.DataType) -> str:
 
 
 def _invalid(message: str) -> Failed:
-    return Failed(Problem(400, "INVALID_ARGUMENT", "invalidQuery", message))
+    return Failed(GoogleProblem(400, "INVALID_ARGUMENT", "invalidQuery", message))

@@ -9,7 +9,7 @@ import grpc
 
 from src.sandbox.gcp.callers import Gate
 from src.sandbox.gcp.exports import Exports
-from src.sandbox.gcp.problems import RATE_LIMIT, Failed, Problem
+from src.sandbox.gcp.problems import RATE_LIMIT, Failed, GoogleProblem
 from src.sandbox.gcp.tokens import WRITES_BIGQUERY, Bearer
 
 SERVICE = "google.cloud.bigquery.storage.v1.BigQueryRead"
@@ -20,13 +20,13 @@ READERS = 16  # each thread is made when its first stream is read
 STOP_SECONDS = 5.0
 
 
-class Sessions(Protocol):
+class ReadSessions(Protocol):
     def create(self, bearer: Bearer, request: bytes) -> bytes: ...
     def read(self, bearer: Bearer, request: bytes) -> Iterator[bytes]: ...
 
 
-class SessionsModule(Protocol):
-    Sessions: Callable[[Exports], Sessions]
+class ReadSessionsModule(Protocol):
+    Sessions: Callable[[Exports], ReadSessions]
 
 
 class Storage:
@@ -35,7 +35,7 @@ class Storage:
     def __init__(self, gate: Gate, exports: Exports) -> None:
         self._gate = gate
         self._exports = exports
-        self._sessions: Sessions | None = None
+        self._sessions: ReadSessions | None = None
         self._pool = ThreadPoolExecutor(READERS, "sandbox-storage")
         self._server = grpc.server(self._pool)
         handlers = {
@@ -68,13 +68,13 @@ class Storage:
         # the API takes no narrower scope, whatever its name
         return self._gate.admit(str(sent.get("authorization", "")), WRITES_BIGQUERY)
 
-    def _opened(self) -> Sessions:
+    def _opened(self) -> ReadSessions:
         if self._sessions is None:
-            self._sessions = cast("SessionsModule", import_module(SESSIONS)).Sessions(self._exports)
+            self._sessions = cast("ReadSessionsModule", import_module(SESSIONS)).Sessions(self._exports)
         return self._sessions
 
 
-def _refuse(context: grpc.ServicerContext, problem: Problem) -> NoReturn:
+def _refuse(context: grpc.ServicerContext, problem: GoogleProblem) -> NoReturn:
     code = grpc.StatusCode.RESOURCE_EXHAUSTED if problem is RATE_LIMIT else grpc.StatusCode[problem.status]
     context.abort(code, problem.message)
     raise AssertionError("abort raises")

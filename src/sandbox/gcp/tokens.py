@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
 from src.core.base.clock import Clock
 from src.sandbox.gcp.accounts import SERVICE_ACCOUNTS, ServiceAccount
-from src.sandbox.gcp.keys import GOOGLE_TOKEN_URL, Keys
+from src.sandbox.gcp.keys import GOOGLE_TOKEN_URL, KeyFiles
 
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 LIFE = 3600
@@ -32,7 +32,7 @@ TIMES = (
 )
 
 
-class Refused(Exception):
+class TokenRefused(Exception):
     """In the token endpoint's own words: the code, then what it says about it."""
 
     def __init__(self, error: str, description: str) -> None:
@@ -48,7 +48,7 @@ class Bearer:
 
 
 class Tokens:
-    def __init__(self, keys: Keys, clock: Clock) -> None:
+    def __init__(self, keys: KeyFiles, clock: Clock) -> None:
         self._keys = keys
         self._clock = clock
         self._lock = threading.Lock()
@@ -61,9 +61,9 @@ class Tokens:
 
     def grant(self, form: Mapping[str, str], own_address: str) -> dict[str, str | int]:
         if form.get("grant_type") != GRANT:
-            raise Refused("unsupported_grant_type", f"Invalid grant_type: {form.get('grant_type', '')}")
+            raise TokenRefused("unsupported_grant_type", f"Invalid grant_type: {form.get('grant_type', '')}")
         if not form.get("assertion"):
-            raise Refused("invalid_request", "Missing required parameter: assertion")
+            raise TokenRefused("invalid_request", "Missing required parameter: assertion")
         bearer = self._accepted(form["assertion"], (own_address, GOOGLE_TOKEN_URL))
         token = f"ya29.c.{secrets.token_urlsafe(96)}"
         with self._lock:
@@ -74,20 +74,20 @@ class Tokens:
         header, claims, signature, signed = _opened(assertion)
         account = next((one for one in SERVICE_ACCOUNTS.values() if one.email == claims.get("iss")), None)
         if account is None:
-            raise Refused("invalid_grant", "Invalid grant: account not found")
+            raise TokenRefused("invalid_grant", "Invalid grant: account not found")
         self._check_signature(account, header, signature, signed)
         if claims.get("aud") not in audiences:
-            raise Refused("invalid_grant", f"Invalid JWT: Failed audience check. The right audience is {GOOGLE_TOKEN_URL}")
+            raise TokenRefused("invalid_grant", f"Invalid JWT: Failed audience check. The right audience is {GOOGLE_TOKEN_URL}")
         self._check_times(claims)
         scopes = frozenset(str(claims.get("scope", "")).split())
         if not scopes or not all(scope.startswith(AUTH) for scope in scopes):
-            raise Refused("invalid_scope", "Invalid OAuth scope or ID token audience provided.")
+            raise TokenRefused("invalid_scope", "Invalid OAuth scope or ID token audience provided.")
         return Bearer(account, scopes, self._now() + LIFE)
 
     def _check_signature(self, account: ServiceAccount, header: Mapping[str, Any], signature: bytes, signed: bytes) -> None:
         key_id, public = self._keys.public(account)
         # a key that was deleted is one that Google no longer knows: it says the same of all of these
-        wrong = Refused("invalid_grant", "Invalid JWT Signature.")
+        wrong = TokenRefused("invalid_grant", "Invalid JWT Signature.")
         if header.get("alg") != "RS256" or header.get("kid", key_id) != key_id or account.access == "revoked":
             raise wrong
         try:
@@ -98,11 +98,11 @@ class Tokens:
     def _check_times(self, claims: Mapping[str, Any]) -> None:
         issued, expires = claims.get("iat"), claims.get("exp")
         if not isinstance(issued, int | float) or not isinstance(expires, int | float):
-            raise Refused("invalid_grant", TIMES)
+            raise TokenRefused("invalid_grant", TIMES)
         # Google's own library dates what it signs by the machine's time, whatever day the sandbox is told it is
         timely = any(issued <= now + SKEW and expires >= now - SKEW for now in (self._now(), time.time()))
         if not timely or not 0 < expires - issued <= LIFE:
-            raise Refused("invalid_grant", TIMES)
+            raise TokenRefused("invalid_grant", TIMES)
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
@@ -115,9 +115,9 @@ def _opened(assertion: str) -> tuple[dict[str, Any], dict[str, Any], bytes, byte
         header, claims = (json.loads(_decoded(part)) for part in parts[:2])
         signature = _decoded(parts[-1])
     except (ValueError, binascii.Error):
-        raise Refused("invalid_grant", "Bad Request") from None
+        raise TokenRefused("invalid_grant", "Bad Request") from None
     if len(parts) != JWT_PARTS or not isinstance(header, dict) or not isinstance(claims, dict):
-        raise Refused("invalid_grant", "Bad Request")
+        raise TokenRefused("invalid_grant", "Bad Request")
     return header, claims, signature, f"{parts[0]}.{parts[1]}".encode()
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from src.core.base.faults import Missing, Unavailable
-from src.core.engine.port import Erased
+from src.core.engine.port import DroppedDataset
 from tests.contract.warehouse.conftest import tenant_named
 from tests.contract.warehouse.tables import COSTS, MONDAY, publish, row, stored
 
@@ -47,7 +47,7 @@ def test_a_dropped_dataset_says_what_it_erased_and_is_gone(warehouse, acme):
     assert (erased.existed, erased.tables, erased.views) == (True, 1, 1)
     assert erased.bytes > 1000
     assert warehouse.has_dataset(acme) is False
-    assert warehouse.drop_dataset(acme) == Erased(existed=False)
+    assert warehouse.drop_dataset(acme) == DroppedDataset(existed=False)
     warehouse.ensure_dataset(acme)
     warehouse.ensure_table(acme, COSTS)
     assert publish(warehouse, acme, [row(MONDAY)], 1) == 1  # the fences went with it

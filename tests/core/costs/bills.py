@@ -7,7 +7,7 @@ from pathlib import Path
 
 from src.core.base.identity import Tenant
 from src.core.base.schema import TableSchema
-from src.core.costs.reader import Reader
+from src.core.costs.reader import CostReader
 from src.core.engine.port import Fence, Warehouse
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
@@ -34,8 +34,8 @@ def publish(warehouse: Warehouse, tenant: Tenant, **tables: Iterable[dict[str, o
             publication.append(name, rows)
 
 
-def reader(warehouse: Warehouse, tenant: Tenant, now: datetime = NOW) -> Reader:
-    return Reader(warehouse, CONFIGS, tenant, now)
+def reader(warehouse: Warehouse, tenant: Tenant, now: datetime = NOW) -> CostReader:
+    return CostReader(warehouse, CONFIGS, tenant, now)
 
 
 def cost(day: date, billed: str = "1", less: str = "0", currency: str = "USD", **more: object) -> dict[str, object]:

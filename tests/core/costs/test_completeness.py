@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from src.core.base.window import Window
-from src.core.costs.completeness import Calendar, Mark, Standing, aged, of_day, together
+from src.core.costs.completeness import CompletenessCalendar, DayCompleteness, Mark, aged, of_day, together
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = date(2026, 11, 10)
@@ -59,7 +59,7 @@ def test_a_day_lists_the_reason_of_each_provider_and_the_oldest_moment():
         }
     )
 
-    assert day == Standing("partial", "aws: 2 of 3 files; gcp: complete", NOW - timedelta(hours=9))
+    assert day == DayCompleteness("partial", "aws: 2 of 3 files; gcp: complete", NOW - timedelta(hours=9))
 
 
 def test_a_complete_day_needs_no_reason():
@@ -69,7 +69,7 @@ def test_a_complete_day_needs_no_reason():
 def test_a_provider_is_expected_from_its_first_day_on():
     began = {"gcp": DAY, "aws": DAY + timedelta(days=2)}
     days = [DAY + timedelta(days=number) for number in range(3)]
-    calendar = Calendar.of([mark("complete", day=day) for day in days], began, NOW)
+    calendar = CompletenessCalendar.of([mark("complete", day=day) for day in days], began, NOW)
 
     assert [calendar.standing(day).status for day in days] == ["complete", "complete", "partial"]
     assert calendar.standing(days[2]).reason == "aws: nothing was loaded for this day; gcp: complete"
@@ -78,15 +78,15 @@ def test_a_provider_is_expected_from_its_first_day_on():
 
 
 def test_a_day_that_is_not_over_says_so():
-    calendar = Calendar.of([], {}, NOW)
+    calendar = CompletenessCalendar.of([], {}, NOW)
 
-    assert calendar.standing(NOW.date()) == Standing("missing", "the day is not over, and nothing was loaded for it")
-    assert calendar.standing(DAY) == Standing("missing", "nothing was loaded for this day")
+    assert calendar.standing(NOW.date()) == DayCompleteness("missing", "the day is not over, and nothing was loaded for it")
+    assert calendar.standing(DAY) == DayCompleteness("missing", "nothing was loaded for this day")
 
 
 def test_counts_cover_every_day_of_the_window():
     window = Window(DAY, DAY + timedelta(days=9))
-    calendar = Calendar.of([mark("complete"), mark("partial", day=DAY + timedelta(days=1))], {"gcp": DAY}, NOW)
+    calendar = CompletenessCalendar.of([mark("complete"), mark("partial", day=DAY + timedelta(days=1))], {"gcp": DAY}, NOW)
 
     counts = calendar.counts(window)
 

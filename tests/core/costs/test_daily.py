@@ -13,7 +13,7 @@ from src.core.base.identity import Tenant
 from src.core.base.names import Environment, org_slug
 from src.core.base.window import Window
 from src.core.costs.daily import read_daily
-from src.core.costs.question import GROUPS, Filters, Question
+from src.core.costs.question import GROUPS, CostQuestion, Filters
 from src.core.engine.port import Fence
 from tests.core.costs.bills import PUBLISHED, cost, mark, marks, publish, reader
 
@@ -41,7 +41,7 @@ bill_rows = st.lists(
     max_size=25,
 )
 questions = st.builds(
-    lambda groups, service, project, currency: Question(WINDOW, Filters(None, service, project, currency), tuple(groups)),
+    lambda groups, service, project, currency: CostQuestion(WINDOW, Filters(None, service, project, currency), tuple(groups)),
     st.lists(st.sampled_from(GROUPS), unique=True, max_size=2),
     st.sampled_from([None, None, "a", ""]),
     st.sampled_from([None, None, "b"]),
@@ -67,7 +67,7 @@ def pages(asked, question, limit):
 def test_every_row_stands_on_one_page_wherever_a_page_ends(warehouse, acme, limit):
     rows = [cost(day, service=service, currency=currency) for day in DAYS[:2] for service in (None, "", "a") for currency in ("EUR", "USD")]
     publish(warehouse, acme, gcp_cost_daily=rows)
-    question = Question(WINDOW, groups=("service",))
+    question = CostQuestion(WINDOW, groups=("service",))
     [whole] = pages(reader(warehouse, acme), question, 100)
 
     found = pages(reader(warehouse, acme), question, limit)
@@ -150,7 +150,7 @@ def test_before_anything_was_loaded_every_day_is_missing(warehouse):
     tenant = Tenant(org_slug("empty_corp"), Environment.DEVELOPMENT)
     warehouse.ensure_dataset(tenant)
 
-    found = pages(reader(warehouse, tenant), Question(WINDOW, groups=("sku",)), 4)
+    found = pages(reader(warehouse, tenant), CostQuestion(WINDOW, groups=("sku",)), 4)
 
     lines = [line for page in found for line in page.lines]
     assert [line.usage_date for line in lines] == DAYS
@@ -162,13 +162,13 @@ def test_before_anything_was_loaded_every_day_is_missing(warehouse):
 
 def test_an_organisation_without_a_dataset_is_told_so(warehouse):
     with pytest.raises(Missing, match="onboard"):
-        read_daily(reader(warehouse, Tenant(org_slug("nobody"), Environment.DEVELOPMENT)), Question(WINDOW), 10)
+        read_daily(reader(warehouse, Tenant(org_slug("nobody"), Environment.DEVELOPMENT)), CostQuestion(WINDOW), 10)
 
 
 def test_a_filter_that_leaves_a_day_empty_does_not_make_it_missing(warehouse, acme):
     publish(warehouse, acme, gcp_cost_daily=[cost(DAYS[0], service="Compute")], x_cost_daily=marks(DAYS[:1]))
 
-    found = read_daily(reader(warehouse, acme), Question(Window.day(DAYS[0]), Filters(service="Storage")), 10)
+    found = read_daily(reader(warehouse, acme), CostQuestion(Window.day(DAYS[0]), Filters(service="Storage")), 10)
 
     [line] = found.lines
     assert line.amounts.net_cost is None
@@ -185,9 +185,9 @@ def test_a_provider_that_fell_silent_is_seen_beside_one_that_did_not(warehouse, 
     )
     asked = reader(warehouse, acme)
 
-    whole = read_daily(asked, Question(Window(DAYS[0], DAYS[2])), 10)
-    apart = read_daily(asked, Question(Window(DAYS[0], DAYS[2]), groups=("provider",)), 10)
-    only = read_daily(asked, Question(Window(DAYS[0], DAYS[2]), Filters(provider="aws")), 10)
+    whole = read_daily(asked, CostQuestion(Window(DAYS[0], DAYS[2])), 10)
+    apart = read_daily(asked, CostQuestion(Window(DAYS[0], DAYS[2]), groups=("provider",)), 10)
+    only = read_daily(asked, CostQuestion(Window(DAYS[0], DAYS[2]), Filters(provider="aws")), 10)
 
     assert [line.standing.status for line in whole.lines] == ["complete", "complete", "partial"]
     assert [(line.usage_date, line.keys["provider"], line.standing.status) for line in apart.lines] == [
@@ -204,7 +204,7 @@ def test_a_provider_that_fell_silent_is_seen_beside_one_that_did_not(warehouse, 
 def test_rows_that_no_run_has_recorded_are_provisional(warehouse, acme):
     publish(warehouse, acme, gcp_cost_daily=[cost(DAYS[0])])
 
-    [line] = read_daily(reader(warehouse, acme), Question(Window.day(DAYS[0])), 10).lines
+    [line] = read_daily(reader(warehouse, acme), CostQuestion(Window.day(DAYS[0])), 10).lines
 
     assert line.amounts.net_cost == 1
     assert line.standing.status == "provisional"
@@ -212,13 +212,13 @@ def test_rows_that_no_run_has_recorded_are_provisional(warehouse, acme):
 
 def test_one_answer_never_mixes_two_publications(warehouse, acme):
     publish(warehouse, acme, gcp_cost_daily=[cost(DAYS[0], "1")], x_cost_daily=marks(DAYS[:1]))
-    before = read_daily(reader(warehouse, acme), Question(WINDOW), 100)
+    before = read_daily(reader(warehouse, acme), CostQuestion(WINDOW), 100)
 
     with warehouse.publication(acme, "run", fence(warehouse, acme)) as publication:
         publication.replace("gcp_cost_daily", [cost(DAYS[0], "5"), cost(DAYS[1], "6")])
         publication.replace("x_cost_daily", marks(DAYS[:2]))
-        during = read_daily(reader(warehouse, acme), Question(WINDOW), 100)
-    after = read_daily(reader(warehouse, acme), Question(WINDOW), 100)
+        during = read_daily(reader(warehouse, acme), CostQuestion(WINDOW), 100)
+    after = read_daily(reader(warehouse, acme), CostQuestion(WINDOW), 100)
 
     assert during == before
     assert [total.amounts.net_cost for total in after.totals] == [Decimal(11)]

@@ -9,8 +9,8 @@ from src.core.base.identity import Tenant
 from src.core.base.names import Environment, org_slug
 from src.core.base.window import EARLIEST, Window
 from src.core.costs.amounts import money
-from src.core.costs.cursor import Place, cursor_of, place_of
-from src.core.costs.question import LATEST, Filters, Question, groups_asked, window_asked
+from src.core.costs.cursor import PageEnd, cursor_of, place_of
+from src.core.costs.question import LATEST, CostQuestion, Filters, groups_asked, window_asked
 
 TODAY = date(2026, 11, 21)
 ACME, OTHER = (Tenant(org_slug(name), Environment.DEVELOPMENT) for name in ("acme_corp", "other_corp"))
@@ -46,7 +46,7 @@ def test_windows_that_are_none_are_refused(first, last):
 @given(st.dates(EARLIEST, LATEST - timedelta(days=400)), st.integers(1, 366))
 def test_the_previous_window_ends_right_before_and_is_as_long(start, days):
     window = Window(start, start + timedelta(days=days - 1))
-    before = Question(window).previous
+    before = CostQuestion(window).previous
 
     assert before.end == start - timedelta(days=1)
     assert len(before) == len(window)
@@ -69,7 +69,7 @@ def test_other_groups_are_refused_with_what_to_do(given_, said):
 
 @given(st.dates(), st.tuples(*[st.text()] * 3))
 def test_a_cursor_comes_back_as_it_was(day, keys):
-    assert place_of(cursor_of(Place(day, keys), "mark"), "mark") == Place(day, keys)
+    assert place_of(cursor_of(PageEnd(day, keys), "mark"), "mark") == PageEnd(day, keys)
 
 
 @given(st.text(max_size=200))
@@ -81,16 +81,16 @@ def test_anything_else_is_refused_as_a_cursor(text):
 @pytest.mark.parametrize(
     "other",
     [
-        (OTHER, Question(Window(TODAY, TODAY))),
-        (ACME, Question(Window(TODAY - timedelta(days=1), TODAY))),
-        (ACME, Question(Window(TODAY, TODAY), Filters(service="Compute"))),
-        (ACME, Question(Window(TODAY, TODAY), Filters(project="Compute"))),
-        (ACME, Question(Window(TODAY, TODAY), groups=("sku",))),
+        (OTHER, CostQuestion(Window(TODAY, TODAY))),
+        (ACME, CostQuestion(Window(TODAY - timedelta(days=1), TODAY))),
+        (ACME, CostQuestion(Window(TODAY, TODAY), Filters(service="Compute"))),
+        (ACME, CostQuestion(Window(TODAY, TODAY), Filters(project="Compute"))),
+        (ACME, CostQuestion(Window(TODAY, TODAY), groups=("sku",))),
     ],
 )
 def test_a_cursor_fits_its_own_question_only(other):
     tenant, question = other
-    cursor = cursor_of(Place(TODAY, ("0", "0", "")), Question(Window(TODAY, TODAY)).fingerprint(ACME))
+    cursor = cursor_of(PageEnd(TODAY, ("0", "0", "")), CostQuestion(Window(TODAY, TODAY)).fingerprint(ACME))
 
     with pytest.raises(Rejected, match="another question"):
         place_of(cursor, question.fingerprint(tenant))

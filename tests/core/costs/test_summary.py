@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from src.core.base.window import Window
-from src.core.costs.amounts import Amounts, Change
-from src.core.costs.question import Filters, Question
+from src.core.costs.amounts import AmountChange, Amounts
+from src.core.costs.question import CostQuestion, Filters
 from src.core.costs.summary import CHANGES_SHOWN, read_summary
 from src.core.engine.port import Fence
 from tests.core.costs.bills import PUBLISHED, cost, marks, publish, reader
@@ -75,7 +75,7 @@ def test_sums_equal_a_recomputation_by_hand_and_currencies_stay_apart(warehouse,
     with warehouse.publication(acme, "run", Fence("tests", warehouse.last_generation(acme, "tests") + 1)) as publication:
         publication.replace("gcp_cost_daily", rows)
 
-    found = read_summary(reader(warehouse, acme), Question(WINDOW, groups=("service", "region")), 1000)
+    found = read_summary(reader(warehouse, acme), CostQuestion(WINDOW, groups=("service", "region")), 1000)
 
     expected = recomputed(rows)
     sums = {(one.keys["service"], one.keys["region"], one.currency): [one.before.net_cost, one.now.net_cost] for one in found.groups}
@@ -91,7 +91,7 @@ def test_the_dearest_groups_of_each_currency_are_shown_and_the_rest_counted(ware
     rows = [cost(START, str(number), service=f"s{number}", currency=currency) for number in range(5) for currency in ("USD", "EUR")]
     publish(warehouse, acme, gcp_cost_daily=rows)
 
-    found = read_summary(reader(warehouse, acme), Question(WINDOW, groups=("service",)), 2)
+    found = read_summary(reader(warehouse, acme), CostQuestion(WINDOW, groups=("service",)), 2)
 
     assert [(one.currency, one.keys["service"]) for one in found.groups] == [("EUR", "s4"), ("EUR", "s3"), ("USD", "s4"), ("USD", "s3")]
     assert found.groups_left_off == 6
@@ -102,8 +102,8 @@ def test_control_totals_are_of_the_invoices_that_the_range_touches(warehouse, ac
     publish(warehouse, acme, x_cost_monthly=[month("202609"), month("202610"), month("202611", "EUR"), month("202611"), month("202612")])
     asked = reader(warehouse, acme)
 
-    found = read_summary(asked, Question(WINDOW), 10)
-    euros = read_summary(asked, Question(WINDOW, Filters(currency="EUR")), 10)
+    found = read_summary(asked, CostQuestion(WINDOW), 10)
+    euros = read_summary(asked, CostQuestion(WINDOW, Filters(currency="EUR")), 10)
 
     assert [(one.invoice_month, one.currency) for one in found.invoices] == [("202610", "USD"), ("202611", "EUR"), ("202611", "USD")]
     assert [(one.invoice_month, one.currency) for one in euros.invoices] == [("202611", "EUR")]
@@ -120,7 +120,7 @@ def test_restatements_of_the_range_come_newest_first_as_sentences(warehouse, acm
     ]
     publish(warehouse, acme, x_cost_history=rows)
 
-    found = read_summary(reader(warehouse, acme), Question(WINDOW), 10)
+    found = read_summary(reader(warehouse, acme), CostQuestion(WINDOW), 10)
 
     assert [one.sentence for one in found.restatements] == [
         "gcp 202611 said nothing, 7.00 USD since 2026-11-05T03:00:00Z, because 3 rows came late",
@@ -134,7 +134,7 @@ def test_a_range_over_a_years_end_has_no_restatements_of_other_periods(warehouse
     others = [change(period, 1) for period in ("202501", "202511", "202602", "2025-12-29", "2026-01-03")]
     publish(warehouse, acme, x_cost_history=[*others, change("2026-01-01", 3), change("202512", 2), change("202601", 1)])
 
-    found = read_summary(reader(warehouse, acme), Question(Window(date(2025, 12, 30), date(2026, 1, 2))), 10)
+    found = read_summary(reader(warehouse, acme), CostQuestion(Window(date(2025, 12, 30), date(2026, 1, 2))), 10)
 
     assert [one.period for one in found.restatements] == ["2026-01-01", "202512", "202601"]
 
@@ -142,7 +142,7 @@ def test_a_range_over_a_years_end_has_no_restatements_of_other_periods(warehouse
 def test_restatements_beyond_the_newest_are_counted(warehouse, acme):
     publish(warehouse, acme, x_cost_history=[change("2026-10-30", hour) for hour in range(CHANGES_SHOWN + 5)])
 
-    found = read_summary(reader(warehouse, acme), Question(WINDOW), 10)
+    found = read_summary(reader(warehouse, acme), CostQuestion(WINDOW), 10)
 
     assert len(found.restatements) == CHANGES_SHOWN
     assert found.restatements_left_off == 5
@@ -152,7 +152,7 @@ def test_restatements_beyond_the_newest_are_counted(warehouse, acme):
 def test_both_ranges_say_how_complete_they_are(warehouse, acme):
     publish(warehouse, acme, x_cost_daily=marks([BEFORE, START, END]))
 
-    found = read_summary(reader(warehouse, acme), Question(WINDOW), 10)
+    found = read_summary(reader(warehouse, acme), CostQuestion(WINDOW), 10)
 
     assert (found.completeness["complete"], found.completeness["missing"]) == (2, 2)
     assert (found.completeness_before["complete"], found.completeness_before["missing"]) == (1, 3)
@@ -161,15 +161,15 @@ def test_both_ranges_say_how_complete_they_are(warehouse, acme):
 def test_growth_is_told_only_beside_a_range_that_is_there_whole(warehouse, acme):
     before = [BEFORE + timedelta(days=number) for number in range(len(WINDOW))]
     publish(warehouse, acme, gcp_cost_daily=[cost(BEFORE, "2"), cost(START, "3")], x_cost_daily=marks([*before[:-1], *WINDOW]))
-    [lacking] = read_summary(reader(warehouse, acme), Question(WINDOW), 10).totals
+    [lacking] = read_summary(reader(warehouse, acme), CostQuestion(WINDOW), 10).totals
     publish(warehouse, acme, x_cost_daily=marks(before[-1:]))
-    [whole] = read_summary(reader(warehouse, acme), Question(WINDOW), 10).totals
+    [whole] = read_summary(reader(warehouse, acme), CostQuestion(WINDOW), 10).totals
 
     assert (lacking.change.net_cost, whole.change.net_cost) == (None, Decimal(1))
 
 
 def test_before_anything_was_loaded_there_is_nothing_to_sum(warehouse, acme):
-    found = read_summary(reader(warehouse, acme), Question(WINDOW), 10)
+    found = read_summary(reader(warehouse, acme), CostQuestion(WINDOW), 10)
 
     assert (found.groups, found.totals, found.invoices, found.restatements) == ((), (), (), ())
     assert found.completeness["missing"] == len(WINDOW)
@@ -178,10 +178,10 @@ def test_before_anything_was_loaded_there_is_nothing_to_sum(warehouse, acme):
 def test_a_change_is_exact_and_empty_where_a_side_is():
     large = Decimal("12345678901234567890123456789.123456789")
 
-    assert Change.between(Amounts(net_cost=large), Amounts(net_cost=large)).net_cost == 0
-    assert Change.between(Amounts(net_cost=Decimal("0.000000001")), Amounts(net_cost=large)).net_cost == Decimal(
+    assert AmountChange.between(Amounts(net_cost=large), Amounts(net_cost=large)).net_cost == 0
+    assert AmountChange.between(Amounts(net_cost=Decimal("0.000000001")), Amounts(net_cost=large)).net_cost == Decimal(
         "12345678901234567890123456789.123456788"
     )
-    assert Change.between(Amounts(net_cost=Decimal(-4)), Amounts(net_cost=Decimal(-1))).net_percent == Decimal(75)
-    assert Change.between(Amounts(net_cost=Decimal(0)), Amounts(net_cost=Decimal(1))).net_percent is None
-    assert Change.between(Amounts(), Amounts(net_cost=Decimal(1))).net_cost is None
+    assert AmountChange.between(Amounts(net_cost=Decimal(-4)), Amounts(net_cost=Decimal(-1))).net_percent == Decimal(75)
+    assert AmountChange.between(Amounts(net_cost=Decimal(0)), Amounts(net_cost=Decimal(1))).net_percent is None
+    assert AmountChange.between(Amounts(), Amounts(net_cost=Decimal(1))).net_cost is None

@@ -21,7 +21,7 @@ from src.core.base.settings import Settings
 from src.core.engine import open_warehouse
 from src.core.engine.bigquery import jobs as bq_jobs
 from src.core.engine.bigquery.clients import Clients
-from src.core.engine.bigquery.jobs import Jobs, Limits
+from src.core.engine.bigquery.jobs import Limits, WarehouseJobs
 from src.core.engine.bq_client import BigQueryWarehouse
 from src.core.engine.port import RemoteRows, TableChange
 from tests.fakes.bigquery_proxy import BigQueryProxy, Rule, Sent, is_job, running_proxy
@@ -51,9 +51,9 @@ class Place:
         self.clients = Clients(settings)
         self.warehouse.ensure_dataset(ACME)
 
-    def jobs(self, seconds: float = SECONDS) -> Jobs:
+    def jobs(self, seconds: float = SECONDS) -> WarehouseJobs:
         link = self.clients.platform()
-        return Jobs(link.client, link.reader, ACME.dataset, Limits("US", 10_485_760, seconds), {"org": "acme_corp"})
+        return WarehouseJobs(link.client, link.reader, ACME.dataset, Limits("US", 10_485_760, seconds), {"org": "acme_corp"})
 
     def count(self, table: str) -> int:
         [row] = self.jobs().arrow(self.jobs().run(f"SELECT COUNT(*) AS n FROM `{table}`")).to_pylist()

@@ -16,7 +16,7 @@ from src.core.base.faults import Misconfigured, Unavailable
 from src.core.engine import check_embedded, open_warehouse
 from src.core.engine.duckdb.client import DuckDBWarehouse
 from src.core.engine.duckdb.instance import LONGEST_LOG
-from src.core.engine.port import Erased, Warehouse
+from src.core.engine.port import DroppedDataset, Warehouse
 from tests.contract.warehouse.conftest import settings_for, tenant_named
 from tests.contract.warehouse.tables import COSTS, MONDAY, publish, row
 
@@ -142,7 +142,7 @@ def test_an_erasure_that_the_disk_refuses_is_a_fault_and_its_retry_erases(wareho
     assert erased.existed
     assert erased.bytes > 1000
     assert [path.name for path in home.iterdir()] == [".lock"]
-    assert warehouse.drop_dataset(ACME) == Erased(existed=False)
+    assert warehouse.drop_dataset(ACME) == DroppedDataset(existed=False)
 
 
 def test_a_dataset_made_again_after_a_refused_erasure_can_be_erased_with_what_was_left(warehouse, home, refusing):

@@ -17,11 +17,11 @@ from src.core.engine.port import RemoteRows
 from src.core.ledger.tables import credentials
 from src.core.ledger.tables.credentials import CredentialRecord
 from src.core.processors.gcp.bq_etl import BigQueryETLEngine
-from src.core.providers.export import BillingExport, Place
+from src.core.providers.export import BillingExport, TablePlace
 from src.core.providers.slices import Listing, OnBytes, Slice, day_slice
 from src.core.step.books.axis import Axis
 from src.core.step.context import StepContext
-from src.core.step.gcp.exports import ExportTable
+from src.core.step.gcp.exports import ExportSource
 from src.core.step.source.config import SourceStep
 from src.core.step.source.load_parts import Published
 from src.core.step.source.port import Source
@@ -62,7 +62,7 @@ def row(day: date, cost: float | None = 100.0, *, written: date | None = None, a
 
 class Named(BillingExport, Protocol):
     @property
-    def table(self) -> Place: ...
+    def table(self) -> TablePlace: ...
 
 
 @dataclass
@@ -78,8 +78,8 @@ class Hand:
     """Whose bill it is, where the credential knows."""
 
     @property
-    def table(self) -> Place:
-        return Place(self.project, self.dataset, self.name)
+    def table(self) -> TablePlace:
+        return TablePlace(self.project, self.dataset, self.name)
 
     def add(self, *rows: dict[str, Any]) -> "Hand":
         self.rows += rows
@@ -97,7 +97,7 @@ class Hand:
             on_bytes(day.bytes or 0)
         return tuple(paths)
 
-    def place(self, table: str, days: Iterable[Slice]) -> Place | None:
+    def place(self, table: str, days: Iterable[Slice]) -> TablePlace | None:
         return None
 
     def close(self) -> None: ...
@@ -169,7 +169,7 @@ class Restated:
 
 
 def load(acme: Billing, first: date, last: date, *exports: Named, **more: Any) -> Published:
-    return load_from(acme, first, last, *(ExportTable(one.table, one) for one in exports), **more)
+    return load_from(acme, first, last, *(ExportSource(one.table, one) for one in exports), **more)
 
 
 def load_from(acme: Billing, first: date, last: date, *sources: Source, axis: Axis | None = None, **more: Any) -> Published:

@@ -12,7 +12,7 @@ import pytest
 
 from src.core.base.secret import Secret
 from src.core.engine import open_tables
-from src.core.providers.export import BillingExport, Place
+from src.core.providers.export import BillingExport, TablePlace
 from src.core.providers.slices import Slice
 from src.core.step.gcp.bigquery_export import BigQueryExport
 from src.sandbox.gcp.accounts import DOLLARS, detailed_table
@@ -94,19 +94,19 @@ def plain(value: Any) -> Any:
 class Streamed(BigQueryExport):
     """One whose rows the platform may not read where they are."""
 
-    def place(self, table: str, days: Iterable[Slice]) -> Place | None:
+    def place(self, table: str, days: Iterable[Slice]) -> TablePlace | None:
         return None
 
 
 class Known:
     """An export with the name of its table, as `load` takes one."""
 
-    def __init__(self, table: Place, export: BillingExport) -> None:
+    def __init__(self, table: TablePlace, export: BillingExport) -> None:
         self.table = table
         self.load_days, self.fetch, self.place, self.close = export.load_days, export.fetch, export.place, export.close
 
 
-def opened(here: Billing, table: Place, *, streamed: bool) -> Known:
+def opened(here: Billing, table: TablePlace, *, streamed: bool) -> Known:
     tables = open_tables(here.parts.settings, Secret(json.dumps(service_account())), {"org": "acme_corp"})
     return Known(table, (Streamed if streamed else BigQueryExport)(tables, table.project, table.dataset))
 
@@ -186,7 +186,7 @@ def differing(found: dict[str, list[str]], wanted: dict[str, list[str]]) -> None
 
 async def test_a_bill_of_every_column_comes_through_bigquery_unchanged(tmp_path, exports, source: BigQuerySource):
     """The sandbox's, which has all that Google's has."""
-    table = Place("sandbox-billing", "billing_export", detailed_table(DOLLARS))
+    table = TablePlace("sandbox-billing", "billing_export", detailed_table(DOLLARS))
     first, last = date(2026, 11, 3), date(2026, 11, 4)
     with billing(tmp_path / "sandbox", TODAY, exports) as sandbox:
         assert sandbox.parts.sandbox is not None

@@ -12,7 +12,7 @@ from src.core.base.secret import Secret
 from src.core.base.window import Window
 from src.core.engine.port import RemoteRows
 from src.core.providers.slices import SourceChanged
-from src.core.step.gcp.exports import ExportTable
+from src.core.step.gcp.exports import ExportSource
 from src.core.step.source.fetching import Batch, require_unchanged
 from tests.core.gcp.conftest import TODAY
 from tests.core.gcp.handmade import SCHEMA, Hand, load, row, said
@@ -135,7 +135,7 @@ async def test_a_source_that_changes_is_listed_again_and_not_for_ever(bare, chan
 
 def test_rows_read_where_they_are_are_compared_afterwards():
     hand = Hand("costs", [row(day(1)), row(day(2))])
-    source = ExportTable(hand.table, hand)
+    source = ExportSource(hand.table, hand)
     batches = [
         Batch(source, (one,), RemoteRows("proj", "ds", "costs", (one.day,)))
         for one in source.slices(Window(day(1), day(2)), Window(day(1), day(2))).slices
@@ -151,7 +151,7 @@ def test_rows_read_where_they_are_are_compared_afterwards():
 def test_days_are_far_apart():
     """A listing of the first and the last of them shows those between, too."""
     hand = Hand("costs", [row(day(1) + timedelta(days=number)) for number in range(15)])
-    source = ExportTable(hand.table, hand)
+    source = ExportSource(hand.table, hand)
     listed = source.slices(Window(day(1), TODAY), Window(day(1), TODAY)).slices
     far = (listed[0], listed[-1])
     require_unchanged([Batch(source, far, RemoteRows("proj", "ds", "costs", tuple(one.day for one in far)))])

@@ -6,7 +6,7 @@ from typing import Any
 import structlog.testing
 
 from src.core.base.settings import Settings
-from src.core.pipeline.catalog import Catalog, Entry
+from src.core.pipeline.catalog import Catalog, CatalogEntry
 from src.core.pipeline.document import Pipeline
 from src.core.pipeline.executor import AsyncPipelineExecutor
 from src.core.pipeline.journal import HeldJournal
@@ -71,7 +71,7 @@ async def test_any_document_ends_as_its_edges_and_fates_say():
 
 
 async def check(raw: dict[str, Any], seed: int) -> None:
-    entry = Entry("drawn", "drawn.yml", Pipeline.model_validate(raw))
+    entry = CatalogEntry("drawn", "drawn.yml", Pipeline.model_validate(raw))
     services, journal, script = Bench(SETTINGS), HeldJournal(), Script()
     executor = AsyncPipelineExecutor(services, Catalog({"drawn": entry}, REGISTRY), journal, sleep=services.clock.sleep)
 

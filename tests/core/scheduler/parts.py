@@ -26,7 +26,7 @@ from src.core.engine.port import Warehouse
 from src.core.ledger.plans import Plan
 from src.core.ledger.store import Ledger, open_ledger
 from src.core.ledger.tables import queue, quotas, runs
-from src.core.ledger.tables.runs import Run
+from src.core.ledger.tables.runs import RunRecord
 from src.core.pipeline.catalog import Catalog
 from src.core.pipeline.executor import AsyncPipelineExecutor
 from src.core.pipeline.journal import LedgerJournal
@@ -215,13 +215,13 @@ class Floor:
         executor = AsyncPipelineExecutor(self, self.catalog, LedgerJournal(self.ledger), sleep=self.clock.sleep)
         return Worker(self, self.catalog, executor, sleep=self.clock.sleep, **more)
 
-    def queued(self, run_id: str) -> queue.Entry | None:
+    def queued(self, run_id: str) -> queue.QueueEntry | None:
         return self.ledger.read(queue.get, run_id)
 
     def running(self, slug: str = "acme") -> int:
         return self.ledger.read(quotas.usage, slug, NOON.date()).running
 
-    def run(self, run_id: str) -> Run:
+    def run(self, run_id: str) -> RunRecord:
         found = self.ledger.read(runs.get, run_id)
         assert found is not None
         return found

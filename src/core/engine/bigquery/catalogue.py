@@ -13,7 +13,7 @@ from src.core.base.clock import Clock
 from src.core.base.faults import Missing, Rejected
 from src.core.base.names import IDENTIFIER, did_you_mean
 from src.core.engine.bigquery.faults import told
-from src.core.engine.bigquery.jobs import REQUEST_SECONDS, Jobs
+from src.core.engine.bigquery.jobs import REQUEST_SECONDS, WarehouseJobs
 from src.core.engine.dialect.rendering import Checked, Purpose, checked, is_common
 
 FENCES: Final = "x_fences"
@@ -39,7 +39,7 @@ class Relation:
 
 
 class DatasetCatalogue:
-    def __init__(self, jobs: Jobs, clock: Clock, owner: Jobs | None = None) -> None:
+    def __init__(self, jobs: WarehouseJobs, clock: Clock, owner: WarehouseJobs | None = None) -> None:
         """`owner` is who makes the dataset, where that is somebody else."""
         self._jobs, self._clock, self._owner = jobs, clock, owner or jobs
         self._lock = threading.Lock()
@@ -120,7 +120,7 @@ def is_kept(name: str) -> bool:
     return name in HOUSEKEEPING or name.startswith(STAGE)
 
 
-def qualified(sql: str, known: Checked, jobs: Jobs) -> str:
+def qualified(sql: str, known: Checked, jobs: WarehouseJobs) -> str:
     """The same text with its dataset before each table, so that it can be read from anywhere."""
     places = []
     for table in known.root.find_all(exp.Table):
@@ -135,9 +135,9 @@ def qualified(sql: str, known: Checked, jobs: Jobs) -> str:
     return "".join([*pieces, sql[at:]])
 
 
-def unqualified(sql: str, jobs: Jobs) -> str:
+def unqualified(sql: str, jobs: WarehouseJobs) -> str:
     return sql.replace(_prefix(jobs), "")
 
 
-def _prefix(jobs: Jobs) -> str:
+def _prefix(jobs: WarehouseJobs) -> str:
     return f"`{jobs.project}`.`{jobs.dataset}`."

@@ -24,7 +24,7 @@ ACCOUNT_ID: Final = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 
 
 @dataclass(eq=False, slots=True)
-class Link:
+class AccountClients:
     """One account's way to BigQuery, for many threads at once."""
 
     client: bigquery.Client
@@ -52,21 +52,21 @@ class Clients:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._links: OrderedDict[str | None, Link] = OrderedDict()
+        self._links: OrderedDict[str | None, AccountClients] = OrderedDict()
         self._closed = False
 
     def account(self, tenant: Tenant) -> str | None:
         template = self._settings.org_service_account
         return account_of(template, tenant.org_slug) if template else None
 
-    def platform(self) -> Link:
+    def platform(self) -> AccountClients:
         return self._link(None)
 
-    def of(self, tenant: Tenant) -> Link:
+    def of(self, tenant: Tenant) -> AccountClients:
         return self._link(self.account(tenant))
 
     @contextmanager
-    def for_run(self, tenant: Tenant) -> Iterator[Link]:
+    def for_run(self, tenant: Tenant) -> Iterator[AccountClients]:
         """One of its own, gone after the block. The token is the account's, and the same whichever of its clients shows it."""
         credentials = self.of(tenant).credentials
         link = self._linked(credentials)
@@ -82,7 +82,7 @@ class Clients:
                 link.close()
             self._links.clear()
 
-    def _link(self, account: str | None) -> Link:
+    def _link(self, account: str | None) -> AccountClients:
         with self._lock:
             if self._closed:
                 raise Unavailable("the warehouse is closed")
@@ -95,7 +95,7 @@ class Clients:
                 self._links.popitem(last=False)
             return held
 
-    def _opened(self, account: str | None) -> Link:
+    def _opened(self, account: str | None) -> AccountClients:
         settings = self._settings
         if not settings.gcp_project_id:
             raise Misconfigured("GCP_PROJECT_ID names the project of BigQuery, and is not set")
@@ -104,7 +104,7 @@ class Clients:
             credentials = impersonated(credentials, account)
         return self._linked(credentials)
 
-    def _linked(self, credentials: Credentials) -> Link:
+    def _linked(self, credentials: Credentials) -> AccountClients:
         settings = self._settings
         client = bigquery.Client(
             settings.gcp_project_id,
@@ -112,7 +112,7 @@ class Clients:
             location=settings.bigquery_location,
             client_options=ClientOptions(api_endpoint=settings.platform_bigquery_url),
         )
-        return Link(client, credentials, settings.platform_bigquery_storage_url)
+        return AccountClients(client, credentials, settings.platform_bigquery_storage_url)
 
 
 def account_of(template: str, org_slug: str) -> str:

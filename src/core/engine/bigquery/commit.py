@@ -19,7 +19,7 @@ from typing import Any, Final
 from src.core.base.faults import Fault, Superseded, Throttled
 from src.core.engine.bigquery.catalogue import FENCES
 from src.core.engine.bigquery.conditions import quoted
-from src.core.engine.bigquery.jobs import Jobs
+from src.core.engine.bigquery.jobs import WarehouseJobs
 from src.core.engine.bigquery.pending import Pending
 from src.core.engine.port import Fence, Params
 
@@ -49,7 +49,7 @@ def appends_scope(table: str) -> str:
     return f"{TABLE_SCOPE}{table}:appends"
 
 
-def published_generation(jobs: Jobs, scope: str) -> int:
+def published_generation(jobs: WarehouseJobs, scope: str) -> int:
     [found] = jobs.arrow(jobs.run(PUBLISHED, {"scope": scope})).to_pylist()
     return int(found["generation"] or 0)
 
@@ -57,7 +57,7 @@ def published_generation(jobs: Jobs, scope: str) -> int:
 class Commit:
     """The fences as they were when the publication began, and the one transaction that ends it."""
 
-    def __init__(self, jobs: Jobs, run_id: str, fence: Fence, at: datetime) -> None:
+    def __init__(self, jobs: WarehouseJobs, run_id: str, fence: Fence, at: datetime) -> None:
         self._jobs, self._run_id, self._fence, self._at = jobs, run_id, fence, at
         self._seen = self._look()
         self._changed: set[str] = set()

@@ -23,7 +23,7 @@ COMPARE: Final = {">=": pc.greater_equal, "<": pc.less, "=": pc.equal}
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class BigQueryCondition:
     """Without a text it is every row."""
 
     sql: str = ""
@@ -34,22 +34,22 @@ class Condition:
         return not self.sql
 
 
-def condition(part: TablePart, fields: Sequence[SchemaField], prefix: str) -> Condition:
+def condition(part: TablePart, fields: Sequence[SchemaField], prefix: str) -> BigQueryCondition:
     """The rows of the part; `prefix` keeps the names of its parameters apart from those of other parts."""
     return _condition(part, fields, {column.name: quoted(column.name) for column in fields}, prefix)
 
 
-def guard(part: TablePart, fields: Sequence[SchemaField], given: Mapping[str, str], prefix: str) -> Condition:
+def guard(part: TablePart, fields: Sequence[SchemaField], given: Mapping[str, str], prefix: str) -> BigQueryCondition:
     """True, or an error: a row that the same replacement would not remove would stand twice when it is run twice."""
     kinds = {column.name: shown(column) for column in fields}
     sources = {name: f"CAST({quoted(source)} AS {kinds[name]})" for source, name in given.items()}
     inner = _condition(part, fields, sources, prefix)
     if inner.whole:
         return inner
-    return Condition(f"IF({inner.sql}, TRUE, ERROR(@{prefix}_outside))", {**inner.values, f"{prefix}_outside": OUTSIDE})
+    return BigQueryCondition(f"IF({inner.sql}, TRUE, ERROR(@{prefix}_outside))", {**inner.values, f"{prefix}_outside": OUTSIDE})
 
 
-def _condition(part: TablePart, fields: Sequence[SchemaField], written: Mapping[str, str], prefix: str) -> Condition:
+def _condition(part: TablePart, fields: Sequence[SchemaField], written: Mapping[str, str], prefix: str) -> BigQueryCondition:
     kinds = {column.name: shown(column) for column in fields}
     terms: list[str] = []
     values: dict[str, Any] = {}
@@ -63,7 +63,7 @@ def _condition(part: TablePart, fields: Sequence[SchemaField], written: Mapping[
         given = f"IN UNNEST(@{name})" if isinstance(value, list) else f"{operator} {shape.format(f'@{name}')}"
         terms.append(f"{written[column]} {given}")
         values[name] = value
-    return Condition(" AND ".join(terms), values)
+    return BigQueryCondition(" AND ".join(terms), values)
 
 
 def _check(column: str, known: Mapping[str, str], written: Mapping[str, str]) -> None:

@@ -83,7 +83,7 @@ class Dry:
 
 
 @dataclass(frozen=True, slots=True)
-class Jobs:
+class WarehouseJobs:
     client: bigquery.Client
     read_client: Callable[[], BigQueryReadClient]
     dataset: str
@@ -94,7 +94,7 @@ class Jobs:
     def project(self) -> str:
         return str(self.client.project)
 
-    def labelled(self, *, run: str, pipeline: str) -> "Jobs":
+    def labelled(self, *, run: str, pipeline: str) -> "WarehouseJobs":
         return replace(self, labels={**self.labels, "run": label(run), "pipeline": label(pipeline)})
 
     def run(

@@ -16,7 +16,7 @@ from sqlglot.dialects.bigquery import BigQuery
 
 from src.core.base.faults import Rejected
 from src.core.engine.bigquery.catalogue import Relation
-from src.core.engine.bigquery.conditions import Condition, quoted
+from src.core.engine.bigquery.conditions import BigQueryCondition, quoted
 from src.core.engine.bigquery.types import shown
 from src.core.engine.dialect.rendering import is_common
 
@@ -33,7 +33,7 @@ class Pending:
 
     relation: Relation
     whole: bool = False
-    removed: list[Condition] = field(default_factory=list)
+    removed: list[BigQueryCondition] = field(default_factory=list)
     loaded: str | None = None
     written: str | None = None
 
@@ -57,7 +57,7 @@ class Pending:
     def values(self) -> dict[str, Any]:
         return {name: value for condition in self.removed for name, value in condition.values.items()}
 
-    def remove(self, condition: Condition) -> None:
+    def remove(self, condition: BigQueryCondition) -> None:
         if condition.whole:
             self.whole, self.removed = True, []
         elif not self.whole:
@@ -186,7 +186,7 @@ def _target(root: exp.Expr) -> exp.Expr:
     return found
 
 
-def steady_condition(root: exp.Expr, prefix: str, params: Mapping[str, Any]) -> Condition | None:
+def steady_condition(root: exp.Expr, prefix: str, params: Mapping[str, Any]) -> BigQueryCondition | None:
     """What a DELETE deletes, where that is the same rows however late it is asked; its parameters under names of their own."""
     where = root.args.get("where")
     if not isinstance(root, exp.Delete) or where is None:
@@ -198,4 +198,4 @@ def steady_condition(root: exp.Expr, prefix: str, params: Mapping[str, Any]) -> 
     renamed = where.this.transform(
         lambda node: exp.Parameter(this=exp.Var(this=f"{prefix}_{node.name}")) if isinstance(node, exp.Parameter) else node
     )
-    return Condition(renamed.sql(dialect=BigQuery), {f"{prefix}_{name}": params[name] for name in named if name in params})
+    return BigQueryCondition(renamed.sql(dialect=BigQuery), {f"{prefix}_{name}": params[name] for name in named if name in params})

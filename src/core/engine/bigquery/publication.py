@@ -20,16 +20,16 @@ from src.core.engine.arrow import arrow_field
 from src.core.engine.bigquery.catalogue import HOUSEKEEPING, STAGE, DatasetCatalogue, Relation
 from src.core.engine.bigquery.commit import TABLE_SCOPE, Commit
 from src.core.engine.bigquery.commit import published_generation as published_generation
-from src.core.engine.bigquery.conditions import Condition, condition, guard, quoted, require_inside
+from src.core.engine.bigquery.conditions import BigQueryCondition, condition, guard, quoted, require_inside
 from src.core.engine.bigquery.faults import told
-from src.core.engine.bigquery.jobs import REQUEST_SECONDS, Jobs
+from src.core.engine.bigquery.jobs import REQUEST_SECONDS, WarehouseJobs
 from src.core.engine.bigquery.pending import Pending, Sight, creation, parsed_columns, steady_condition
 from src.core.engine.bigquery.remote_rows import remote_rows
 from src.core.engine.bigquery.staging import Given, fields_of_arrow, given, pieces, plain_field, relaxed, shaped
 from src.core.engine.bigquery.types import fields_of
 from src.core.engine.dialect.rendering import Checked, Purpose
 from src.core.engine.loadable import matched
-from src.core.engine.port import WHOLE_TABLE, Content, Fence, Params, ParquetFiles, RemoteRows, Staged, TablePart
+from src.core.engine.port import WHOLE_TABLE, Content, Fence, Params, ParquetFiles, RemoteRows, StagedShape, TablePart
 
 # How long what a killed process has prepared may stand: longer than any run, so that nothing is taken from under a living one.
 STAGING_HOURS: Final = 24
@@ -37,7 +37,7 @@ STAGING_HOURS: Final = 24
 
 @contextmanager
 def publishing(  # noqa: PLR0917 - what a dataset is, what a run is, and the clock
-    jobs: Jobs, io: Path, run_id: str, fence: Fence, clock: Clock, catalogue: DatasetCatalogue
+    jobs: WarehouseJobs, io: Path, run_id: str, fence: Fence, clock: Clock, catalogue: DatasetCatalogue
 ) -> Iterator["BigQueryPublication"]:
     if fence.scope.startswith(TABLE_SCOPE):
         raise Rejected(f"a fence's scope does not start with {TABLE_SCOPE!r}; that is how tables are fenced")
@@ -65,7 +65,7 @@ class Stagings:
 
 
 class BigQueryPublication:
-    def __init__(self, jobs: Jobs, io: Path, names: Stagings, commit: Commit, catalogue: DatasetCatalogue) -> None:
+    def __init__(self, jobs: WarehouseJobs, io: Path, names: Stagings, commit: Commit, catalogue: DatasetCatalogue) -> None:
         self._jobs, self._io, self._names, self._commit, self._catalogue = jobs, io, names, commit, catalogue
         self.pending: dict[str, Pending] = {}
         self._staged: dict[str, Relation] = {}
@@ -73,7 +73,7 @@ class BigQueryPublication:
         self._parts = 0
         self._failure: Fault | None = None
 
-    def stage(self, name: str, source: "ParquetFiles | RemoteRows | pa.Table", shape: TableSchema | None) -> Staged:
+    def stage(self, name: str, source: "ParquetFiles | RemoteRows | pa.Table", shape: TableSchema | None) -> StagedShape:
         with self._statement():
             if identifier(name) in HOUSEKEEPING or (name not in self._staged and self._catalogue.find(name)):
                 raise Conflict(f"{name} is a table or view of this dataset; a staged source needs another name")
@@ -178,7 +178,7 @@ class BigQueryPublication:
         self._commit.fence(target.name)
         return self._take(target, condition(part, target.relation.fields, self._prefix()))
 
-    def _take(self, target: Pending, taken: Condition) -> int:
+    def _take(self, target: Pending, taken: BigQueryCondition) -> int:
         where, values = taken.sql or "TRUE", {**target.values, **taken.values}
         count = 0
         if not target.whole:
@@ -238,7 +238,7 @@ class BigQueryPublication:
             ends = datetime.now(UTC) + timedelta(hours=STAGING_HOURS)
             return self._jobs.load(files, name, TableSchema(name, fields), expires=ends) if files else 0
 
-    def _stage_here(self, name: str, source: "ParquetFiles | pa.Table", shape: TableSchema | None) -> tuple[Staged, tuple[Field, ...]]:
+    def _stage_here(self, name: str, source: "ParquetFiles | pa.Table", shape: TableSchema | None) -> tuple[StagedShape, tuple[Field, ...]]:
         held: Given = given(self._io, source, ())
         if shape is None and not held.columns:
             raise Rejected(f"nothing is given to be staged as {name}, and no shape that says what it would look like")
@@ -252,19 +252,19 @@ class BigQueryPublication:
         self._texts[name] = f"(SELECT {parsed_columns(described)} FROM {quoted(made)})" if has_json else quoted(made)
         wanted = {field.name.lower() for field in fields}
         absent = tuple(field.name for field in fields if field.name not in sources)
-        return Staged(absent, tuple(column for key, column in origin.items() if key not in wanted)), fields
+        return StagedShape(absent, tuple(column for key, column in origin.items() if key not in wanted)), fields
 
-    def _statement(self) -> "_Statement":
+    def _statement(self) -> "_BigQueryStatement":
         if self._failure:
             raise Conflict(f"an earlier statement of this publication failed: {self._failure.detail}")
-        return _Statement(self)
+        return _BigQueryStatement(self)
 
     def fail(self, error: BaseException) -> None:
         """Whatever leaves a statement half done ends the publication."""
         self._failure = error if isinstance(error, Fault) else Conflict(f"a statement was broken off by {type(error).__name__}")
 
 
-class _Statement:
+class _BigQueryStatement:
     def __init__(self, publication: BigQueryPublication) -> None:
         self._publication = publication
 

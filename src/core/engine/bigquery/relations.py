@@ -11,11 +11,11 @@ from src.core.base.names import identifier
 from src.core.base.schema import TableSchema
 from src.core.engine.bigquery.catalogue import FENCES, DatasetCatalogue, is_kept, qualified
 from src.core.engine.bigquery.faults import RETRY_SECONDS, told
-from src.core.engine.bigquery.jobs import REQUEST_SECONDS, Jobs
+from src.core.engine.bigquery.jobs import REQUEST_SECONDS, WarehouseJobs
 from src.core.engine.bigquery.types import evolution, fields_of, partitioning
 from src.core.engine.bigquery.values import label
 from src.core.engine.naming import check_free, check_names
-from src.core.engine.port import Erased, TableChange, TableSize
+from src.core.engine.port import DroppedDataset, TableChange, TableSize
 
 TRIES: Final = 3  # another process may change the same table between a look at it and the change
 WRITER: Final = "WRITER"
@@ -28,7 +28,7 @@ FENCE_COLUMNS: Final = (
 
 
 class Relations:
-    def __init__(self, jobs: Jobs, catalogue: DatasetCatalogue) -> None:
+    def __init__(self, jobs: WarehouseJobs, catalogue: DatasetCatalogue) -> None:
         self._jobs, self._catalogue = jobs, catalogue
         self._client = jobs.client
 
@@ -58,10 +58,10 @@ class Relations:
         dataset.access_entries = [*dataset.access_entries, AccessEntry(WRITER, "userByEmail", account)]
         self._client.update_dataset(dataset, ["access_entries"], retry=self._jobs.retry(), timeout=REQUEST_SECONDS)
 
-    def drop(self) -> Erased:
+    def drop(self) -> DroppedDataset:
         """The dataset and all that is in it."""
         if not self._catalogue.exists():
-            return Erased(existed=False)
+            return DroppedDataset(existed=False)
         names = self._catalogue.names()
         described = [self._catalogue.described(name) for name, is_view in names.items() if not is_view]
         with told():
@@ -69,7 +69,7 @@ class Relations:
                 self._catalogue.reference, delete_contents=True, not_found_ok=True, retry=self._jobs.retry(), timeout=REQUEST_SECONDS
             )
         size = sum(table.num_bytes or 0 for table in described if table)
-        return Erased(existed=True, tables=len(described), views=len(names) - len(described), bytes=size)
+        return DroppedDataset(existed=True, tables=len(described), views=len(names) - len(described), bytes=size)
 
     def columns(self, name: str) -> tuple[str, ...]:
         relation = self._catalogue.need(name)

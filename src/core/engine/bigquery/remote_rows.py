@@ -9,16 +9,18 @@ from google.cloud.bigquery import SchemaField
 
 from src.core.base.faults import Rejected
 from src.core.base.schema import SPELLINGS, Field, TableSchema
-from src.core.engine.bigquery.jobs import Jobs
+from src.core.engine.bigquery.jobs import WarehouseJobs
 from src.core.engine.bigquery.pending import creation
 from src.core.engine.bigquery.staging import plain_field, relaxed
 from src.core.engine.bigquery.types import fields_of, quoted, shown
-from src.core.engine.port import LOAD_DAY, RemoteRows, Staged
+from src.core.engine.port import LOAD_DAY, RemoteRows, StagedShape
 
 NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,1024}")
 
 
-def remote_rows(jobs: Jobs, staging: str, rows: RemoteRows, shape: TableSchema | None, hours: int) -> tuple[Staged, tuple[Field, ...]]:
+def remote_rows(
+    jobs: WarehouseJobs, staging: str, rows: RemoteRows, shape: TableSchema | None, hours: int
+) -> tuple[StagedShape, tuple[Field, ...]]:
     """The rows pass from BigQuery to BigQuery; of the columns only those that are named are read."""
     source = remote_select(rows)
     held = {field.name.lower(): field for field in jobs.dry(source).fields}
@@ -34,7 +36,7 @@ def remote_rows(jobs: Jobs, staging: str, rows: RemoteRows, shape: TableSchema |
     jobs.run(creation(staging, wanted, hours) + filling)
     named = {field.name.lower() for field in fields}
     absent = tuple(field.name for field in fields if field.name.lower() not in held)
-    return Staged(absent, tuple(field.name for key, field in held.items() if key not in named)), fields
+    return StagedShape(absent, tuple(field.name for key, field in held.items() if key not in named)), fields
 
 
 def remote_select(rows: RemoteRows) -> str:

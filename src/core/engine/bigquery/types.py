@@ -57,18 +57,18 @@ def partitioning(schema: TableSchema) -> TimePartitioning | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Evolution:
+class BigQueryEvolution:
     fields: tuple[SchemaField, ...]
     added: tuple[str, ...]
 
 
-def evolution(schema: TableSchema, existing: Sequence[SchemaField], table: TableReference) -> Evolution:
+def evolution(schema: TableSchema, existing: Sequence[SchemaField], table: TableReference) -> BigQueryEvolution:
     """The table's columns with what the schema adds to them. What is added is nullable: rows that are there have no value for it."""
     merge = _Merge(schema.name)
     fields = merge.fields(existing, fields_of(schema), "")
     if merge.flaws:
         raise Rejected(f"the table {table.table_id} holds other types than its schema; a type is never changed in place", flaws=merge.flaws)
-    return Evolution(fields, tuple(merge.added))
+    return BigQueryEvolution(fields, tuple(merge.added))
 
 
 class _Merge:

@@ -21,7 +21,7 @@ from src.core.engine.duckdb.publication import published_generation, publishing,
 from src.core.engine.duckdb.types import creation, evolution, quoted
 from src.core.engine.files.folder import check_folder
 from src.core.engine.naming import check_free, check_names, dataset_of, file_name
-from src.core.engine.port import Erased, ExportFormat, Fence, Params, Publication, RemoteRows, TableChange, TableSize, Traits
+from src.core.engine.port import DroppedDataset, ExportFormat, Fence, Params, Publication, RemoteRows, TableChange, TableSize, Traits
 from src.core.engine.process_lock import ProcessLock
 from src.core.engine.values import bound, plain_batch, plain_table
 
@@ -75,11 +75,11 @@ class DuckDBWarehouse:
     def has_dataset(self, tenant: Tenant) -> bool:
         return database_file(self._instances.folder(dataset_of(tenant))).exists()
 
-    def drop_dataset(self, tenant: Tenant) -> Erased:
+    def drop_dataset(self, tenant: Tenant) -> DroppedDataset:
         tables, views = self._relations(tenant)
         with self._instances.alone(dataset_of(tenant)) as folder:
             existed, size = erase(folder)
-        return Erased(existed=existed, tables=tables, views=views, bytes=size)
+        return DroppedDataset(existed=existed, tables=tables, views=views, bytes=size)
 
     def io_folder(self, tenant: Tenant) -> Path:
         with self._open(tenant) as instance:

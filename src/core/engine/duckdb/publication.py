@@ -28,7 +28,7 @@ from src.core.engine.duckdb.instance import FENCES, HOUSEKEEPING, Instance
 from src.core.engine.duckdb.staging import Incoming, incoming, stage
 from src.core.engine.duckdb.types import quoted
 from src.core.engine.loadable import matched
-from src.core.engine.port import WHOLE_TABLE, Content, Fence, Params, ParquetFiles, RemoteRows, Staged, TablePart
+from src.core.engine.port import WHOLE_TABLE, Content, Fence, Params, ParquetFiles, RemoteRows, StagedShape, TablePart
 from src.core.engine.values import bound, plain_table
 
 TABLE_SCOPE = "table:"
@@ -103,7 +103,7 @@ class DuckDBPublication:
         self._failure: Fault | None = None
         self._staged: dict[str, dict[str, str]] = {}
 
-    def stage(self, name: str, source: "ParquetFiles | RemoteRows | pa.Table", shape: TableSchema | None) -> Staged:
+    def stage(self, name: str, source: "ParquetFiles | RemoteRows | pa.Table", shape: TableSchema | None) -> StagedShape:
         if isinstance(source, RemoteRows):
             raise Rejected("DuckDB reads no table of another project; fetch its rows first")
         with self._statement():
@@ -193,10 +193,10 @@ class DuckDBPublication:
             raise Missing(f"{table} is not a table of this dataset's schemas")
         self._fenced.add(table)
 
-    def _statement(self) -> "_Statement":
+    def _statement(self) -> "_DuckDbStatement":
         if self._failure:
             raise Conflict(f"an earlier statement of this publication failed: {self._failure.detail}")
-        return _Statement(self)
+        return _DuckDbStatement(self)
 
     def fail(self, error: BaseException) -> Fault | None:
         """Whatever leaves a statement half done ends the publication; what DuckDB says leaves as a fault."""
@@ -208,7 +208,7 @@ class DuckDBPublication:
         return fault
 
 
-class _Statement:
+class _DuckDbStatement:
     def __init__(self, publication: DuckDBPublication) -> None:
         self._publication = publication
 

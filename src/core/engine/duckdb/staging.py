@@ -16,7 +16,7 @@ from src.core.base.schema import Field, TableSchema
 from src.core.engine.duckdb.instance import Instance
 from src.core.engine.duckdb.types import Column, column_in, column_of, quoted
 from src.core.engine.loadable import inside, matched
-from src.core.engine.port import Content, ParquetFiles, Staged
+from src.core.engine.port import Content, ParquetFiles, StagedShape
 from src.core.engine.values import reader_of
 
 VIEW = "x_incoming_rows"
@@ -70,7 +70,9 @@ def incoming(cursor: duckdb.DuckDBPyConnection, instance: Instance, table: str, 
             cursor.unregister(VIEW)
 
 
-def stage(cursor: duckdb.DuckDBPyConnection, io: Path, name: str, source: "ParquetFiles | pa.Table", shape: TableSchema | None) -> Staged:
+def stage(
+    cursor: duckdb.DuckDBPyConnection, io: Path, name: str, source: "ParquetFiles | pa.Table", shape: TableSchema | None
+) -> StagedShape:
     """A temporary view of this cursor alone, over the files or the Arrow table."""
     if isinstance(source, ParquetFiles):
         relation = _files_relation(io, source)
@@ -81,14 +83,14 @@ def stage(cursor: duckdb.DuckDBPyConnection, io: Path, name: str, source: "Parqu
         if not relation:
             raise Rejected(f"nothing is given to be staged as {name}, and no shape that says what it would look like")
         cursor.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT * FROM {relation}")
-        return Staged()
+        return StagedShape()
     seen = cursor.sql(f"SELECT * FROM {relation} LIMIT 0") if relation else None
     given = {} if seen is None else {name.lower(): (name, column_in(kind)) for name, kind in zip(seen.columns, seen.types, strict=True)}
     wanted = {field.name.lower(): field for field in shape.fields}
     columns = [_staged_column(field, given.get(key)) for key, field in wanted.items()]
     rows = f" FROM {relation}" if relation else " WHERE false"
     cursor.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT {', '.join(columns)}{rows}")
-    return Staged(
+    return StagedShape(
         absent=tuple(field.name for key, field in wanted.items() if key not in given),
         unknown=tuple(name for key, (name, _) in given.items() if key not in wanted),
     )

@@ -37,7 +37,7 @@ class Key(Credentials):
         """Without one the library asks nothing of an address of its own; BigQuery answers as well without what it would be told there."""
 
 
-class Access:
+class BigQueryAccess:
     def __init__(self, settings: Settings, credential: Secret, labels: Mapping[str, str]) -> None:
         key = json.loads(credential.reveal())
         self.settings = settings

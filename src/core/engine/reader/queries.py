@@ -22,7 +22,7 @@ from src.core.engine.bigquery.jobs import BATCH_ROWS, BULK_ROWS, PAGE_ROWS
 from src.core.engine.bigquery.types import arrow_schema, quoted
 from src.core.engine.bigquery.values import plain_batch, with_parameters
 from src.core.engine.port import Scalar
-from src.core.engine.reader.access import GROUP_ROWS, ONCE, Access, grouped
+from src.core.engine.reader.access import GROUP_ROWS, ONCE, BigQueryAccess, grouped
 from src.core.engine.reader.faults import Reading, told
 from src.core.engine.reader.port import RemoteAnswer, RemoteColumn, RemoteQuery, Selection
 
@@ -31,7 +31,7 @@ GIVEN: Final = "x_given_"
 
 
 class BigQueryQueries:
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: BigQueryAccess) -> None:
         self._access = access
 
     def columns(self, query: RemoteQuery) -> tuple[RemoteColumn, ...]:
@@ -119,7 +119,7 @@ class _Written:
 
 
 def open_queries(settings: Settings, credential: Secret, labels: Mapping[str, str]) -> BigQueryQueries:
-    return BigQueryQueries(Access(settings, credential, labels))
+    return BigQueryQueries(BigQueryAccess(settings, credential, labels))
 
 
 def _selecting(sql: str, wanted: Selection) -> tuple[str, dict[str, Scalar]]:

@@ -15,7 +15,7 @@ from src.core.base.faults import Rejected
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
 from src.core.engine.port import LOAD_DAY
-from src.core.engine.reader.access import GROUP_ROWS, ONCE, Access, grouped
+from src.core.engine.reader.access import GROUP_ROWS, ONCE, BigQueryAccess, grouped
 from src.core.engine.reader.faults import Reading, told
 from src.core.engine.reader.port import RemoteDay, RemoteTable
 
@@ -38,7 +38,7 @@ RESTRICTION: Final = "_PARTITIONTIME = TIMESTAMP '{day} 00:00:00+00:00'"
 
 
 class BigQueryTables:
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: BigQueryAccess) -> None:
         self._access = access
         self._facts: dict[RemoteTable, bigquery.Table] = {}
 
@@ -89,7 +89,7 @@ class BigQueryTables:
 
 
 def open_tables(settings: Settings, credential: Secret, labels: Mapping[str, str]) -> BigQueryTables:
-    return BigQueryTables(Access(settings, credential, labels))
+    return BigQueryTables(BigQueryAccess(settings, credential, labels))
 
 
 def _checked(table: RemoteTable) -> RemoteTable:

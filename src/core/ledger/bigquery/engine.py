@@ -15,7 +15,7 @@ from src.core.base.faults import Misconfigured
 from src.core.base.names import IDENTIFIER
 from src.core.base.settings import Settings
 from src.core.google.access import platform_credentials
-from src.core.ledger.bigquery.jobs import CALL_SECONDS, Jobs, meant
+from src.core.ledger.bigquery.jobs import CALL_SECONDS, LedgerJobs, meant
 from src.core.ledger.bigquery.once import Once, uniqueness
 from src.core.ledger.bigquery.statements import Statement, compiled, renewing
 from src.core.ledger.bigquery.structure import BigQueryStructure
@@ -43,7 +43,7 @@ def open_engine(settings: Settings, url: URL, model: LedgerModel) -> "BigQueryEn
 class BigQueryUnit(Unit):
     """Each statement stands for itself: what came before one that fails stays."""
 
-    def __init__(self, engine: "BigQueryEngine", jobs: Jobs, *, writes: bool) -> None:  # no connection is held
+    def __init__(self, engine: "BigQueryEngine", jobs: LedgerJobs, *, writes: bool) -> None:  # no connection is held
         self.tables = engine.model.tables
         self._kept = engine.kept
         self._writes = writes
@@ -94,7 +94,7 @@ class BigQueryEngine:
         self._settings = settings
         self._project = project
         self._dataset = bigquery.DatasetReference(project, dataset)
-        self._made: Jobs | None = None
+        self._made: LedgerJobs | None = None
         self._making = threading.Lock()
         self._writing = OnePerThread()
         self._closed = False
@@ -138,12 +138,12 @@ class BigQueryEngine:
     def _structure(self) -> BigQueryStructure:
         return BigQueryStructure(self._jobs(), self._dataset, self.model, self._settings)
 
-    def _jobs(self) -> Jobs:
+    def _jobs(self) -> LedgerJobs:
         with self._making:
             if self._closed:
                 raise RuntimeError("this ledger is closed")
             if self._made is None:
-                self._made = Jobs(self._client(), self.place, self._settings)
+                self._made = LedgerJobs(self._client(), self.place, self._settings)
             return self._made
 
     def _client(self) -> bigquery.Client:

@@ -54,7 +54,7 @@ MENDING_WORDS = ((NOT_THERE, NOT_BOOTSTRAPPED), (re.compile("limit for bytes bil
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class BigQueryRefusal:
     reason: str
     message: str
     status: int | None
@@ -70,14 +70,14 @@ class Told:
         return not self.crowded and (self.reason in BROKEN or (self.status or 0) >= SERVER_ERROR)
 
 
-def told(wrong: BaseException) -> Told:
+def told(wrong: BaseException) -> BigQueryRefusal:
     if isinstance(wrong, RetryError) and wrong.cause is not None:
         return told(wrong.cause)
     if isinstance(wrong, GoogleAPICallError):
-        return Told(reason_of(wrong), said_of(wrong), int(wrong.code) if wrong.code else None)
+        return BigQueryRefusal(reason_of(wrong), said_of(wrong), int(wrong.code) if wrong.code else None)
     if isinstance(wrong, GoogleAuthError) and not isinstance(wrong, TransportError):
-        return Told("authError", str(wrong), None)
-    return Told("backendError", str(wrong), None)
+        return BigQueryRefusal("authError", str(wrong), None)
+    return BigQueryRefusal("backendError", str(wrong), None)
 
 
 def fault_of(wrong: BaseException) -> Fault | None:
@@ -92,7 +92,7 @@ def fault_of(wrong: BaseException) -> Fault | None:
     return _lasting(said)
 
 
-def _lasting(said: Told) -> Fault | None:
+def _lasting(said: BigQueryRefusal) -> Fault | None:
     if said.reason in ("quotaExceeded", "resourcesExceeded"):
         return Throttled(QUOTA, retry_after=QUOTA_SECONDS)
     if said.reason == "timeout" or TIMED_OUT.search(said.message):

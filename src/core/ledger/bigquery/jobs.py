@@ -53,7 +53,7 @@ class Pauses:
         return True
 
 
-class Jobs:
+class LedgerJobs:
     def __init__(self, client: bigquery.Client, dataset: str, settings: Settings) -> None:
         self.client = client
         self._dataset = dataset

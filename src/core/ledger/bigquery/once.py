@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Table
 
 from src.core.ledger.bigquery.faults import told
-from src.core.ledger.bigquery.jobs import Jobs, raise_meant
+from src.core.ledger.bigquery.jobs import LedgerJobs, raise_meant
 from src.core.ledger.bigquery.statements import Statement, having, insert_lacking, insert_unless, removing
 from src.core.ledger.unit import Params
 
@@ -44,7 +44,7 @@ def uniqueness(key: Columns, unique: Sequence[Columns], values: Params) -> Uniqu
 
 
 class Once:
-    def __init__(self, jobs: Jobs, place: str) -> None:
+    def __init__(self, jobs: LedgerJobs, place: str) -> None:
         self._jobs = jobs
         self._place = place
 

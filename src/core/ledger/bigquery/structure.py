@@ -13,7 +13,7 @@ from sqlalchemy import Table
 from src.core.base.faults import Throttled
 from src.core.base.schema import Field, TableSchema
 from src.core.base.settings import Settings
-from src.core.ledger.bigquery.jobs import CALL_SECONDS, Jobs, meant
+from src.core.ledger.bigquery.jobs import CALL_SECONDS, LedgerJobs, meant
 from src.core.ledger.bigquery.statements import DIALECT, Statement
 from src.core.ledger.model import LedgerModel, View
 
@@ -21,7 +21,7 @@ VIEW = "VIEW"
 
 
 class BigQueryStructure:
-    def __init__(self, jobs: Jobs, dataset: DatasetReference, model: LedgerModel, settings: Settings) -> None:
+    def __init__(self, jobs: LedgerJobs, dataset: DatasetReference, model: LedgerModel, settings: Settings) -> None:
         self._jobs = jobs
         self._dataset = dataset
         self._model = model

@@ -23,9 +23,9 @@ from src.core.base.faults import Misconfigured, Unavailable
 from src.core.base.settings import Settings
 from src.core.ledger.model import LedgerModel
 from src.core.ledger.postgresql.faults import BAD_OPTIONS, CUT_SHORT, OUTCOME_UNKNOWN, READ_ONLY, Dropped, broke_off, fault_of, refusal_of
-from src.core.ledger.postgresql.links import Link, Links
-from src.core.ledger.postgresql.statements import NUL, STANDS_FOR_NUL, Prepared
-from src.core.ledger.postgresql.wire import Wire
+from src.core.ledger.postgresql.links import PostgresqlLink, PostgresqlLinks
+from src.core.ledger.postgresql.statements import NUL, STANDS_FOR_NUL, PreparedStatement
+from src.core.ledger.postgresql.wire import PostgresqlWire
 from src.core.ledger.turnstile import OnePerThread
 from src.core.ledger.unit import Build, LedgerTraits, Params, Row, Tables, Unit
 
@@ -73,7 +73,7 @@ class TextDumper(StrDumper):
 
 
 class PostgresqlUnit(Unit):
-    def __init__(self, link: Link, engine: "PostgresqlEngine", *, writes: bool) -> None:
+    def __init__(self, link: PostgresqlLink, engine: "PostgresqlEngine", *, writes: bool) -> None:
         super().__init__(link.connection, engine.model.tables, engine.kept, writes=writes)
         self._link = link
         self._engine = engine
@@ -101,7 +101,7 @@ class PostgresqlUnit(Unit):
     def insert_later(self, table: Table, values: Params) -> None:
         self._once(table, values).later(self._link.wire, values)
 
-    def _once(self, table: Table, values: Params) -> Prepared:
+    def _once(self, table: Table, values: Params) -> PreparedStatement:
         self._check_writes()
         columns = list(values)
         return self._engine.prepared((table.name, *columns), lambda _: insert(table).on_conflict_do_nothing(), columns)
@@ -148,17 +148,17 @@ class PostgresqlEngine:
     def __init__(self, url: URL, connections: int, model: LedgerModel) -> None:
         self.model = model
         self.kept: dict[Build[Any], Any] = {}
-        self._prepared: dict[Any, Prepared] = {}
+        self._prepared: dict[Any, PreparedStatement] = {}
         self._dialect: Dialect = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
         self._writing = OnePerThread()
         self._numbers = count()
         self._engine = _toolkit(url)
-        self._links = Links(self._link, connections)
+        self._links = PostgresqlLinks(self._link, connections)
 
-    def prepared(self, key: Any, build: Build[Any], columns: Sequence[str] | None = None) -> Prepared:
+    def prepared(self, key: Any, build: Build[Any], columns: Sequence[str] | None = None) -> PreparedStatement:
         found = self._prepared.get(key)
         if found is None:
-            made = Prepared(next(self._numbers), build(self.model.tables), self._dialect, columns)
+            made = PreparedStatement(next(self._numbers), build(self.model.tables), self._dialect, columns)
             found = self._prepared.setdefault(key, made)
         return found
 
@@ -219,7 +219,7 @@ class PostgresqlEngine:
             self._links.give_back(link)
 
     @contextmanager
-    def _transaction(self, begin: bytes) -> Iterator[Link]:
+    def _transaction(self, begin: bytes) -> Iterator[PostgresqlLink]:
         link = self._begun(begin)
         try:
             yield link
@@ -230,14 +230,14 @@ class PostgresqlEngine:
         finally:
             self._links.give_back(link)
 
-    def _begun(self, begin: bytes) -> Link:
+    def _begun(self, begin: bytes) -> PostgresqlLink:
         try:
             return self._try_begin(begin)
         except Dropped:
             # the server has been away since it was last used
             return self._try_begin(begin)
 
-    def _try_begin(self, begin: bytes) -> Link:
+    def _try_begin(self, begin: bytes) -> PostgresqlLink:
         link = self._links.take(TURN_SECONDS)
         try:
             if begin is WRITING and link.fresh:
@@ -250,7 +250,7 @@ class PostgresqlEngine:
             raise fault from None
         return link
 
-    def _fault(self, wrong: Exception, link: Link) -> Exception:
+    def _fault(self, wrong: Exception, link: PostgresqlLink) -> Exception:
         fault = fault_of(wrong)
         if isinstance(fault, Dropped):
             self._links.forget(link)
@@ -258,14 +258,14 @@ class PostgresqlEngine:
             self._prepared.clear()
         return fault
 
-    def _link(self) -> Link:
+    def _link(self) -> PostgresqlLink:
         try:
-            return Link(self._engine.connect())
+            return PostgresqlLink(self._engine.connect())
         except PostgresError as wrong:
             raise refusal_of(wrong) from None
 
 
-def _commit(link: Link) -> None:
+def _commit(link: PostgresqlLink) -> None:
     try:
         said = link.wire.say(b"COMMIT").command_status
     except psycopg.Error as wrong:
@@ -276,7 +276,7 @@ def _commit(link: Link) -> None:
         raise RuntimeError(CUT_SHORT)
 
 
-def _check_writable(link: Link) -> None:
+def _check_writable(link: PostgresqlLink) -> None:
     try:
         only_reads = link.wire.say(WRITABLE).get_value(0, 0) == b"on"
     except psycopg.Error as wrong:
@@ -301,5 +301,5 @@ def _toolkit(url: URL) -> Engine:
 
 
 def _set_up(driver: psycopg.Connection[Any], _record: object) -> None:
-    Wire(driver.pgconn).say(SESSION)
+    PostgresqlWire(driver.pgconn).say(SESSION)
     driver.adapters.register_dumper(str, TextDumper)

@@ -12,13 +12,13 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from src.core.base.faults import Throttled
-from src.core.ledger.postgresql.wire import Wire
+from src.core.ledger.postgresql.wire import PostgresqlWire
 
 FRESH_SECONDS = 1.0  # so soon after its last use a connection is taken to be sound without being asked
 BUSY = "all connections to the ledger are in use: retry in a moment, or raise LEDGER_CONNECTIONS"
 
 
-class Link:
+class PostgresqlLink:
     """`connection` is for what the toolkit builds, `wire` for what is prepared; a transaction is begun and ended on it for both."""
 
     __slots__ = ("connection", "era", "used", "wire")
@@ -28,7 +28,7 @@ class Link:
         if not isinstance(driver, psycopg.Connection):
             raise TypeError("psycopg's own connection is needed here")
         self.connection = connection
-        self.wire = Wire(driver.pgconn)
+        self.wire = PostgresqlWire(driver.pgconn)
         self.used = time.monotonic()
         self.era = 0
 
@@ -52,15 +52,15 @@ class Link:
         self.connection.close()
 
 
-class Links:
-    def __init__(self, make: Callable[[], Link], most: int) -> None:
+class PostgresqlLinks:
+    def __init__(self, make: Callable[[], PostgresqlLink], most: int) -> None:
         self._make = make
         self._places = Semaphore(most)
-        self._idle: deque[Link] = deque()
+        self._idle: deque[PostgresqlLink] = deque()
         self._era = 0
         self._closed = False
 
-    def take(self, patience: float) -> Link:
+    def take(self, patience: float) -> PostgresqlLink:
         if self._closed:
             raise RuntimeError("this ledger is closed")
         if not self._places.acquire(timeout=patience):
@@ -71,20 +71,20 @@ class Links:
             self._places.release()
             raise
 
-    def idle(self) -> Link | None:
+    def idle(self) -> PostgresqlLink | None:
         with suppress(IndexError):
             while (link := self._idle.pop()).era != self._era:
                 link.close()
             return link
         return None
 
-    def give_back(self, link: Link) -> None:
+    def give_back(self, link: PostgresqlLink) -> None:
         try:
             self.keep(link)
         finally:
             self._places.release()
 
-    def keep(self, link: Link) -> None:
+    def keep(self, link: PostgresqlLink) -> None:
         if not link.settled():
             self.forget(link)
         if link.era == self._era and not self._closed:
@@ -92,7 +92,7 @@ class Links:
         else:
             link.close()
 
-    def forget(self, link: Link) -> None:
+    def forget(self, link: PostgresqlLink) -> None:
         """No connection as old as this one is used again: what it met, they will have met too. Those in use are closed when given back."""
         if link.era == self._era:
             self._era += 1
@@ -102,7 +102,7 @@ class Links:
         self._closed = True
         self._close_idle()
 
-    def _opened(self) -> Link:
+    def _opened(self) -> PostgresqlLink:
         era = self._era
         link = self._make()
         link.era = era

@@ -13,7 +13,7 @@ from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import TypeEngine
 
 from src.core.ledger.columns import Json, Money, json_text, money_text
-from src.core.ledger.postgresql.wire import Wire
+from src.core.ledger.postgresql.wire import PostgresqlWire
 from src.core.ledger.unit import Params
 
 Writer = Callable[[Any], bytes]
@@ -74,7 +74,7 @@ def _writer(kind: TypeEngine[Any] | None) -> Writer:
     return _plain
 
 
-class Prepared:
+class PreparedStatement:
     __slots__ = ("_binds", "_name", "_readers", "sql")
 
     def __init__(self, number: int, statement: Executable, dialect: Dialect, columns: Sequence[str] | None = None) -> None:
@@ -90,11 +90,11 @@ class Prepared:
         self._binds = [(name, given.get(name), _writer(binds[name].type if name in binds else None)) for name in names]
         self._readers: list[Reader] | None = None
 
-    def rows(self, wire: Wire, params: Params | None) -> int:
+    def rows(self, wire: PostgresqlWire, params: Params | None) -> int:
         """How many one INSERT, UPDATE or DELETE touched."""
         return wire.say(self.sql, self._name, self.bound(params)).command_tuples or 0
 
-    def first(self, wire: Wire, params: Params | None) -> Sequence[Any] | None:
+    def first(self, wire: PostgresqlWire, params: Params | None) -> Sequence[Any] | None:
         result = wire.say(self.sql, self._name, self.bound(params))
         if result.ntuples == 0:
             return None
@@ -104,7 +104,7 @@ class Prepared:
         values = map(partial(result.get_value, 0), range(len(readers)))
         return [None if value is None else read(value) for read, value in zip(readers, values, strict=True)]
 
-    def later(self, wire: Wire, params: Params | None) -> None:
+    def later(self, wire: PostgresqlWire, params: Params | None) -> None:
         wire.later(self.sql, self._name, self.bound(params))
 
     def bound(self, params: Params | None) -> list[Any]:

@@ -16,7 +16,7 @@ Said = tuple[bytes, bytes, Values]
 PLAIN = b""
 
 
-class Wire:
+class PostgresqlWire:
     """A statement is said by its name, under which it is prepared where this connection does not know it yet; a command has none."""
 
     __slots__ = ("_known", "_later", "raw")

@@ -22,7 +22,7 @@ from src.core.base.faults import Misconfigured, Throttled, Unavailable
 from src.core.base.settings import Settings
 from src.core.ledger.model import LedgerModel
 from src.core.ledger.sqlite.faults import fault_of, is_busy, os_fault
-from src.core.ledger.sqlite.statements import Change, Point
+from src.core.ledger.sqlite.statements import Point, RowChange
 from src.core.ledger.turnstile import Turnstile
 from src.core.ledger.unit import Build, LedgerTraits, Params, Unit
 
@@ -49,7 +49,7 @@ def open_engine(settings: Settings, url: URL, model: LedgerModel) -> "SqliteEngi
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class SqliteLink:
     connection: Connection
     raw: sqlite3.Connection
 
@@ -58,7 +58,7 @@ class Link:
 
 
 class SqliteUnit(Unit):
-    def __init__(self, link: Link, engine: "SqliteEngine", *, writes: bool) -> None:
+    def __init__(self, link: SqliteLink, engine: "SqliteEngine", *, writes: bool) -> None:
         super().__init__(link.connection, engine.model.tables, engine.kept, writes=writes)
         self._raw = link.raw
         self._points = engine.points
@@ -69,7 +69,7 @@ class SqliteUnit(Unit):
             return super().change(statement, params)
         change = self._changes.get(statement)
         if change is None:
-            change = self._changes[statement] = Change(statement(self.tables), self._connection.dialect)
+            change = self._changes[statement] = RowChange(statement(self.tables), self._connection.dialect)
         self._check_writes()
         return change.rows(self._raw, params)
 
@@ -78,7 +78,7 @@ class SqliteUnit(Unit):
         change = self._changes.get(kept)
         if change is None:
             once = insert(table).on_conflict_do_nothing()
-            change = self._changes[kept] = Change(once, self._connection.dialect, list(values))
+            change = self._changes[kept] = RowChange(once, self._connection.dialect, list(values))
         self._check_writes()
         return change.rows(self._raw, values) == 1
 
@@ -96,15 +96,15 @@ class SqliteEngine:
         self.model = model
         self.kept: dict[Build[Any], Any] = {}
         self.points: dict[Build[Select[Any]], Point] = {}
-        self.changes: dict[Build[Any] | tuple[str, ...], Change] = {}
+        self.changes: dict[Build[Any] | tuple[str, ...], RowChange] = {}
         self._path = path
         # an error that nobody foresaw is logged as it is, and would quote key hashes and names
         self._engine = create_engine(
             URL.create("sqlite", database=str(path)), creator=self._connect, poolclass=NullPool, hide_parameters=True
         )
         self._turnstile = Turnstile()
-        self._writer: Link | None = None
-        self._readers: deque[Link] = deque()
+        self._writer: SqliteLink | None = None
+        self._readers: deque[SqliteLink] = deque()
         self._closed = False
 
     @contextmanager
@@ -113,7 +113,7 @@ class SqliteEngine:
             yield SqliteUnit(link, self, writes=False)
 
     def glance(self, op: Callable[[Unit], T]) -> T:
-        link: Link | None = None
+        link: SqliteLink | None = None
         try:
             link = self._reader()
             return op(SqliteUnit(link, self, writes=False))
@@ -161,8 +161,8 @@ class SqliteEngine:
         self._engine.dispose()
 
     @contextmanager
-    def _snapshot(self) -> Iterator[Link]:
-        link: Link | None = None
+    def _snapshot(self) -> Iterator[SqliteLink]:
+        link: SqliteLink | None = None
         try:
             link = self._reader()
             link.raw.execute("BEGIN")
@@ -174,7 +174,7 @@ class SqliteEngine:
                 self._give_back(link)
 
     @contextmanager
-    def _transaction(self, begun: Callable[[Link], T]) -> Iterator[T]:
+    def _transaction(self, begun: Callable[[SqliteLink], T]) -> Iterator[T]:
         if not self._turnstile.enter(TURN_SECONDS):
             raise Throttled("the ledger has more to write than it can; retry in a moment", retry_after=1)
         try:
@@ -201,13 +201,13 @@ class SqliteEngine:
             self._writer.close()
             self._writer = None
 
-    def _reader(self) -> Link:
+    def _reader(self) -> SqliteLink:
         try:
             return self._readers.pop()
         except IndexError:
             return self._link()
 
-    def _give_back(self, link: Link) -> None:
+    def _give_back(self, link: SqliteLink) -> None:
         if link.raw.in_transaction:
             link.raw.rollback()
         if self._closed or len(self._readers) >= IDLE_READERS:
@@ -215,12 +215,12 @@ class SqliteEngine:
         else:
             self._readers.append(link)
 
-    def _writing_link(self) -> Link:
+    def _writing_link(self) -> SqliteLink:
         link = self._link()
         link.raw.execute("PRAGMA busy_timeout=0")
         return link
 
-    def _link(self) -> Link:
+    def _link(self) -> SqliteLink:
         if self._closed:
             raise RuntimeError("this ledger is closed")
         try:
@@ -231,7 +231,7 @@ class SqliteEngine:
         raw = connection.connection.driver_connection
         if not isinstance(raw, sqlite3.Connection):
             raise TypeError("SQLite's own driver is needed here")
-        return Link(connection, raw)
+        return SqliteLink(connection, raw)
 
     def _make_file(self) -> None:
         """The log and its index take over the owner-only rights of the file."""

@@ -56,7 +56,7 @@ def _process(kind: TypeEngine[Any], dialect: Dialect) -> Process | None:
     return kind.dialect_impl(dialect).bind_processor(dialect)
 
 
-class Change(Compiled):
+class RowChange(Compiled):
     """An INSERT, UPDATE or DELETE."""
 
     __slots__ = ()

@@ -37,7 +37,7 @@ class NewEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class QueueEntry:
     queue_id: str
     org_slug: str
     pipeline_logging_id: str
@@ -77,7 +77,7 @@ class Beat:
 
 
 NEW_COLUMNS = tuple(column.name for column in fields(NewEntry))
-COLUMNS = tuple(column.name for column in fields(Entry))
+COLUMNS = tuple(column.name for column in fields(QueueEntry))
 LOST = Beat(held=False, cancel_requested=False)
 
 
@@ -91,9 +91,9 @@ def add_later(unit: Unit, entry: NewEntry) -> None:
     unit.insert_later(unit.tables[QUEUE], _values(entry))
 
 
-def get(unit: Unit, run_id: str) -> Entry | None:
+def get(unit: Unit, run_id: str) -> QueueEntry | None:
     row = unit.point(_by_run, {"run_id": run_id})
-    return Entry(*row) if row else None
+    return QueueEntry(*row) if row else None
 
 
 def waiting(unit: Unit, at: datetime) -> bool:
@@ -101,7 +101,7 @@ def waiting(unit: Unit, at: datetime) -> bool:
     return unit.point(_waiting, {"at": at}) is not None
 
 
-def claim(unit: Unit, owner: str, at: datetime, until: datetime) -> Entry | None:
+def claim(unit: Unit, owner: str, at: datetime, until: datetime) -> QueueEntry | None:
     """The next entry, now in the owner's hands until then; None when nothing waits.
 
     Those that were asked to stop come first: they hold their places until they are ended. Then the organisation with the fewest running, so
@@ -112,7 +112,7 @@ def claim(unit: Unit, owner: str, at: datetime, until: datetime) -> Entry | None
         row = unit.pick(_next, {"at": at}, apart=("org_slug", "pipeline_id"))
         if row is None:
             return None
-        found = Entry(*row)
+        found = QueueEntry(*row)
         generation = max(int(at.timestamp() * 1_000_000), found.lease_generation + 1)
         values = {"queue_id": found.queue_id, "old": found.lease_generation, "new": generation, "by": owner, "at": at, "until": until}
         if unit.change(_claim, values) == 1:
@@ -159,17 +159,17 @@ def hand_back(unit: Unit, hold: Hold, at: datetime) -> bool:
     return unit.change(_hand_back, {**_proof(hold), "at": at}) == 1
 
 
-def expired(unit: Unit, at: datetime, limit: int = 100) -> list[Entry]:
+def expired(unit: Unit, at: datetime, limit: int = 100) -> list[QueueEntry]:
     """Entries whose worker has stopped saying that it lives."""
-    return [Entry(*row) for row in unit.rows(unit.prepared(_expired), {"at": at, "limit": limit})]
+    return [QueueEntry(*row) for row in unit.rows(unit.prepared(_expired), {"at": at, "limit": limit})]
 
 
-def take_over(unit: Unit, entry: Entry, at: datetime, why: str) -> bool:
+def take_over(unit: Unit, entry: QueueEntry, at: datetime, why: str) -> bool:
     """It waits again, as one more retry. What it was asked stands."""
     return unit.change(_take_over, {**_expiry(entry), "at": at, "why": why}) == 1
 
 
-def bury(unit: Unit, found: Entry | Hold, at: datetime, why: str) -> bool:
+def bury(unit: Unit, found: QueueEntry | Hold, at: datetime, why: str) -> bool:
     """Out of retries: kept, with its reason, and never claimed again. By its holder, or when that one's lease has run out."""
     values = {"at": at, "why": why}
     if isinstance(found, Hold):
@@ -215,7 +215,7 @@ def _proof(hold: Hold) -> dict[str, Any]:
     return {"queue_id": hold.queue_id, "owner": hold.owner, "generation": hold.generation}
 
 
-def _expiry(entry: Entry) -> dict[str, Any]:
+def _expiry(entry: QueueEntry) -> dict[str, Any]:
     return {"queue_id": entry.queue_id, "generation": entry.lease_generation, "expiry": entry.lease_expires_at}
 
 

@@ -26,12 +26,12 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class QuotaRefused:
     reason: Reason
     used: Usage
 
 
-def reserve(unit: Unit, org_slug: str, *, day: date, at: datetime) -> Refused | None:
+def reserve(unit: Unit, org_slug: str, *, day: date, at: datetime) -> QuotaRefused | None:
     """Takes one run of each limit and answers None, or says which limit refuses; of several, the one that lasts longest."""
     # a limit that is lowered, and an organisation that leaves, are seen by whoever comes after
     orgs.alone(unit, org_slug)
@@ -39,7 +39,7 @@ def reserve(unit: Unit, org_slug: str, *, day: date, at: datetime) -> Refused | 
         return None
     used = usage(unit, org_slug, day)
     # the slot that lacked may be free by now
-    return Refused(reached(used) or "concurrent", used)
+    return QuotaRefused(reached(used) or "concurrent", used)
 
 
 def release(unit: Unit, org_slug: str, at: datetime) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, func, select
 
-from src.core.ledger.tables.runs import RUN_COLUMNS, Run, RunStatus, TriggerType
+from src.core.ledger.tables.runs import RUN_COLUMNS, RunRecord, RunStatus, TriggerType
 from src.core.ledger.unit import Tables, Unit
 
 
@@ -31,7 +31,7 @@ def statuses_of(told: RunStatus | None, state: RunStatus | None) -> tuple[RunSta
     return meant if state is None else tuple(status for status in meant if status == state)
 
 
-def page(unit: Unit, org_slug: str, wanted: Wanted, *, after: str | None, limit: int) -> list[Run]:
+def page(unit: Unit, org_slug: str, wanted: Wanted, *, after: str | None, limit: int) -> list[RunRecord]:
     """Newest first, older than the run `after`."""
     run = unit.tables["org_meta_pipeline_runs"].c
     query = _runs(unit.tables).where(run.org_slug == org_slug).order_by(run.pipeline_logging_id.desc()).limit(limit)
@@ -47,12 +47,12 @@ def page(unit: Unit, org_slug: str, wanted: Wanted, *, after: str | None, limit:
         query = query.where(run.accepted_at < _midnight(wanted.to_day + timedelta(days=1)))
     if after is not None:
         query = query.where(run.pipeline_logging_id < after)
-    return [Run(*row) for row in unit.rows(query)]
+    return [RunRecord(*row) for row in unit.rows(query)]
 
 
-def last_of_each(unit: Unit, org_slug: str) -> dict[str, Run]:
+def last_of_each(unit: Unit, org_slug: str) -> dict[str, RunRecord]:
     """The newest run of every pipeline document."""
-    return {run.document: run for run in (Run(*row) for row in unit.rows(unit.prepared(_last_of_each), {"slug": org_slug}))}
+    return {run.document: run for run in (RunRecord(*row) for row in unit.rows(unit.prepared(_last_of_each), {"slug": org_slug}))}
 
 
 def _midnight(day: date) -> datetime:

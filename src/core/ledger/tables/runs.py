@@ -35,7 +35,7 @@ class NewRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunRecord:
     pipeline_logging_id: str
     org_slug: str | None
     pipeline_id: str
@@ -93,15 +93,15 @@ class StepLog:
 
 
 NEW_RUN_COLUMNS = tuple(column.name for column in fields(NewRun))
-RUN_COLUMNS = tuple(column.name for column in fields(Run))
+RUN_COLUMNS = tuple(column.name for column in fields(RunRecord))
 TAKEN_COLUMNS = tuple(column.name for column in fields(Taken))
 STEP_COLUMNS = tuple(column.name for column in fields(StepLog))
 
 
-def accepted(run: NewRun) -> Run:
+def accepted(run: NewRun) -> RunRecord:
     """As it is read when it was just accepted."""
     told: dict[str, Any] = {name: getattr(run, name, None) for name in RUN_COLUMNS}
-    return Run(**{**told, "parameters": dict(run.parameters), "attempt": 0})
+    return RunRecord(**{**told, "parameters": dict(run.parameters), "attempt": 0})
 
 
 def accept(unit: Unit, run: NewRun) -> bool:
@@ -181,30 +181,30 @@ def log_step(unit: Unit, step: StepLog) -> None:
     unit.insert_later(unit.tables["org_meta_step_logs"], values)
 
 
-def get(unit: Unit, run_id: str) -> Run | None:
+def get(unit: Unit, run_id: str) -> RunRecord | None:
     row = unit.point(_by_id, {"run_id": run_id})
-    return Run(*row) if row else None
+    return RunRecord(*row) if row else None
 
 
-def working(unit: Unit, active_key: str) -> Run | None:
+def working(unit: Unit, active_key: str) -> RunRecord | None:
     """The run of this work that is not over."""
     row = unit.point(_by_active_key, {"active_key": active_key})
-    return Run(*row) if row else None
+    return RunRecord(*row) if row else None
 
 
-def of_request(unit: Unit, org_slug: str, idempotency_key: str) -> Run | None:
+def of_request(unit: Unit, org_slug: str, idempotency_key: str) -> RunRecord | None:
     """The run that this organisation asked for under this key, also when it is over."""
     row = unit.point(_by_idempotency_key, {"org_slug": org_slug, "idempotency_key": idempotency_key})
-    return Run(*row) if row else None
+    return RunRecord(*row) if row else None
 
 
-def ended_since(unit: Unit, org_slug: str, since: datetime) -> list[Run]:
-    return [Run(*row) for row in unit.rows(unit.prepared(_ended_since), {"org_slug": org_slug, "since": since})]
+def ended_since(unit: Unit, org_slug: str, since: datetime) -> list[RunRecord]:
+    return [RunRecord(*row) for row in unit.rows(unit.prepared(_ended_since), {"org_slug": org_slug, "since": since})]
 
 
-def stranded(unit: Unit, before: datetime, limit: int = 100) -> list[Run]:
+def stranded(unit: Unit, before: datetime, limit: int = 100) -> list[RunRecord]:
     """Accepted before then, not over, and in nobody's queue."""
-    return [Run(*row) for row in unit.rows(unit.prepared(_stranded), {"before": before, "limit": limit})]
+    return [RunRecord(*row) for row in unit.rows(unit.prepared(_stranded), {"before": before, "limit": limit})]
 
 
 def steps(unit: Unit, run_id: str) -> list[StepLog]:

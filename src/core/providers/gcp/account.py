@@ -20,7 +20,7 @@ from src.core.base.names import key_hash
 from src.core.base.secret import Secret
 from src.core.providers.gcp.kinds import kind_flaw
 from src.core.providers.gcp.refusals import SLOW_DOWN, error_of, refusal, text_at
-from src.core.providers.http.client import Answer, Http
+from src.core.providers.http.client import Http, HttpAnswer
 
 BIGQUERY_READ = "https://www.googleapis.com/auth/bigquery.readonly"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -103,7 +103,7 @@ class GcpAccount:
         signed = b".".join(_encoded(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
         return b".".join((signed, _encoded(self._signer.sign(signed, PKCS1v15(), hashes.SHA256())))).decode()
 
-    def _refusal(self, answer: Answer, now: datetime) -> Fault:
+    def _refusal(self, answer: HttpAnswer, now: datetime) -> Fault:
         said, reason = error_of(answer.body)
         if answer.status in (400, 401, 403) and reason not in SLOW_DOWN:
             return Rejected(

@@ -11,9 +11,9 @@ from src.core.base.clock import Clock
 from src.core.providers.gcp.account import Token
 from src.core.providers.gcp.refusals import refusal
 from src.core.providers.http.auth import bearer
-from src.core.providers.http.client import Answer, Http
+from src.core.providers.http.client import Http, HttpAnswer
 from src.core.providers.http.paging import Cursor, Page, pages
-from src.core.providers.http.shapes import W, Wire, read
+from src.core.providers.http.shapes import W, WireModel, read
 
 PAGE = 1000  # the most that datasets.list and tables.list answer at once
 NEXT = Cursor(of="nextPageToken", param="pageToken")
@@ -21,7 +21,7 @@ LONGEST_LIST = 20  # pages
 DEEPEST = 15  # levels of nested columns that BigQuery allows
 
 
-class DatasetName(Wire):
+class DatasetName(WireModel):
     projectId: str  # noqa: N815 - Google's spelling, here and below
     datasetId: str  # noqa: N815
 
@@ -30,30 +30,30 @@ class TableName(DatasetName):
     tableId: str  # noqa: N815
 
 
-class ListedDataset(Wire):
+class ListedDataset(WireModel):
     datasetReference: DatasetName  # noqa: N815
 
 
-class ListedTable(Wire):
+class ListedTable(WireModel):
     tableReference: TableName  # noqa: N815
     type: str = "TABLE"
 
 
-class DatasetPage(Wire):
+class DatasetPage(WireModel):
     datasets: list[ListedDataset] = Field(default_factory=list)
 
 
-class TablePage(Wire):
+class TablePage(WireModel):
     tables: list[ListedTable] = Field(default_factory=list)
 
 
-class WireField(Wire):
+class WireField(WireModel):
     name: str
     type: str
     fields: list["WireField"] = Field(default_factory=list)
 
 
-class WireSchema(Wire):
+class WireSchema(WireModel):
     fields: list[WireField] = Field(default_factory=list)
 
 
@@ -95,7 +95,7 @@ class BigQueryRest:
         answers = pages(partial(self._ask, path), first, NEXT, most=LONGEST_LIST, longer=longer)
         return (read(answer, shape, "Google", "/".join(path)) for answer in answers)
 
-    def _ask(self, path: Sequence[str], page: Page) -> Answer:
+    def _ask(self, path: Sequence[str], page: Page) -> HttpAnswer:
         answer = self.http.ask("GET", page.url, auth=bearer(self.token.text), params=page.params)
         if not answer.ok:
             raise refusal(answer, self.clock.now(), "/".join(path))

@@ -10,7 +10,7 @@ from src.core.providers.gcp import client, exports
 from src.core.providers.gcp.account import GcpAccount
 from src.core.providers.gcp.exports import ExportSettings
 from src.core.providers.link import ProviderLink
-from src.core.providers.packages import Verdict
+from src.core.providers.packages import CredentialVerdict
 
 KINDS = "the JSON key of a service account"
 
@@ -28,17 +28,17 @@ class ExportAnswer(BaseModel):
     reason: str
 
 
-class Connection(packages.Connection):
+class Connection(packages.ShownConnection):
     project: str | None = Field(default=None, description="Of all tables that count, where they have one in common")
     dataset: str | None = None
     tables: tuple[ExportAnswer, ...] = ()
 
 
-def probe(link: ProviderLink, secret: Secret, settings: Mapping[str, Any]) -> Verdict:
+def probe(link: ProviderLink, secret: Secret, settings: Mapping[str, Any]) -> CredentialVerdict:
     asked = ExportSettings.read(settings)
     account = GcpAccount.parse(secret)
     found = exports.discover(client.tables(link, client.token(link, account)), asked, account.project_id, account.client_email)
-    return Verdict(
+    return CredentialVerdict(
         valid=True,
         subject=account.client_email,
         facts=exports.connection(found, asked),

@@ -52,7 +52,7 @@ class ExportSettings(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class ExportTable:
+class FoundExport:
     project: str
     dataset: str
     table: str
@@ -69,7 +69,7 @@ class ExportTable:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    export: ExportTable
+    export: FoundExport
     facts: Table
 
     @property
@@ -78,7 +78,7 @@ class _Found:
         return self.facts.numRows > 0, self.export.kind == "detailed", self.facts.lastModifiedTime, self.export.name
 
 
-def discover(bigquery: BigQueryRest, settings: ExportSettings, own_project: str, subject: str) -> tuple[ExportTable, ...]:
+def discover(bigquery: BigQueryRest, settings: ExportSettings, own_project: str, subject: str) -> tuple[FoundExport, ...]:
     """Every export it may read, by name; at least one of them counts."""
     project = settings.project or own_project
     found = [_looked_at(bigquery, project, *name) for name in _candidates(bigquery, project, settings)]
@@ -92,7 +92,7 @@ def discover(bigquery: BigQueryRest, settings: ExportSettings, own_project: str,
     return tuple(sorted(chosen, key=lambda one: (one.name, one.kind)))
 
 
-def connection(exports: Sequence[ExportTable], settings: ExportSettings) -> dict[str, Any]:
+def connection(exports: Sequence[FoundExport], settings: ExportSettings) -> dict[str, Any]:
     """What is stored beside the credential. `project` and `dataset` are those of all counted tables, where they have one in common."""
     counted = [one for one in exports if one.counts]
     return {
@@ -139,10 +139,10 @@ def _looked_at(bigquery: BigQueryRest, project: str, dataset: str, table: str) -
     # a view or a copy of an export may have any name, and then its columns say which it is
     detailed = bool(shape["detailed"]) if shape else "resource" in facts.columns()
     account = shape["account"].upper().replace("_", "-") if shape else None
-    return _Found(ExportTable(project, dataset, table, "detailed" if detailed else "standard", account, facts.location), facts)
+    return _Found(FoundExport(project, dataset, table, "detailed" if detailed else "standard", account, facts.location), facts)
 
 
-def _named(found: Sequence[_Found], names: Sequence[str]) -> Iterator[ExportTable]:
+def _named(found: Sequence[_Found], names: Sequence[str]) -> Iterator[FoundExport]:
     """Those that the caller names count, and no others."""
     known = [export.name for export in (one.export for one in found)]
     for name in names:
@@ -162,7 +162,7 @@ def _named(found: Sequence[_Found], names: Sequence[str]) -> Iterator[ExportTabl
         yield replace(export, counts=True, reason="settings.tables names it")
 
 
-def _best(found: Sequence[_Found]) -> Iterator[ExportTable]:
+def _best(found: Sequence[_Found]) -> Iterator[FoundExport]:
     best: dict[str, _Found] = {}
     for one in found:
         account = one.export.billing_account or one.export.name

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from src.core.base.faults import Fault
-from src.core.providers.http.client import Answer, words
+from src.core.providers.http.client import HttpAnswer, words
 from src.core.providers.http.statuses import Refusals
 
 SLOW_DOWN = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"})
@@ -20,7 +20,7 @@ REFUSALS = Refusals(
 )
 
 
-def refusal(answer: Answer, now: datetime, asked: str) -> Fault:
+def refusal(answer: HttpAnswer, now: datetime, asked: str) -> Fault:
     said, reason = error_of(answer.body)
     return REFUSALS.fault(answer, now, asked, said=said, reason=reason)
 

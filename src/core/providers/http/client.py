@@ -24,7 +24,7 @@ LONGEST_WAIT = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     status: int
     headers: Mapping[str, str]
     body: Any
@@ -71,7 +71,7 @@ class Http:
         params: Mapping[str, str | int | Sequence[str | int]] | None = None,
         form: Mapping[str, str] | None = None,
         auth: Auth | None = None,
-    ) -> Answer:
+    ) -> HttpAnswer:
         """A parameter with several values stands in the address once for each; no parameters leave the address as it is."""
         place = urlsplit(url).hostname or "nowhere"
         if self._stays and not is_loopback(place):
@@ -80,7 +80,7 @@ class Http:
         sent = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {}), **(auth.headers() if auth else {})}
         with self._failures(place), self._client(place).stream(method, url, headers=sent, params=params or None, data=form) as response:
             text = self._read(response, place)
-        return Answer(response.status_code, response.headers, _parsed(text))
+        return HttpAnswer(response.status_code, response.headers, _parsed(text))
 
     def _client(self, place: str) -> httpx2.Client:
         """A company's proxy stands between this service and its providers, but never between it and its own machine."""

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from urllib.parse import urljoin, urlsplit
 
 from src.core.base.faults import StepFailed
-from src.core.providers.http.client import Answer
+from src.core.providers.http.client import HttpAnswer
 
 Params: TypeAlias = Mapping[str, str | int | Sequence[str | int]]
 NEXT_LINK = re.compile(r"""<([^<>]*)>[^<]*;\s*rel\s*=\s*(?:"[^"]*\bnext\b[^"]*"|next\b)""", re.IGNORECASE)
@@ -22,11 +22,11 @@ class Page:
     params: Params
 
 
-Ask = Callable[[Page], Answer]
+Ask = Callable[[Page], HttpAnswer]
 """Answers what is a success; raises what is none."""
 
 
-Following = Callable[[Page, Answer], Page | None]
+Following = Callable[[Page, HttpAnswer], Page | None]
 """The page after this one; None when it is the last."""
 
 
@@ -39,7 +39,7 @@ class Cursor:
     more: str | None = None
     """The truth value that says whether there is a next page, like `has_more`; where there is none, the text alone says it."""
 
-    def __call__(self, page: Page, answer: Answer) -> Page | None:
+    def __call__(self, page: Page, answer: HttpAnswer) -> Page | None:
         body = answer.body if isinstance(answer.body, Mapping) else {}
         if self.more is not None:
             more = body.get(self.more)
@@ -57,7 +57,7 @@ class Cursor:
         return Page(page.url, {**page.params, self.param: text})
 
 
-def link_header(page: Page, answer: Answer) -> Page | None:
+def link_header(page: Page, answer: HttpAnswer) -> Page | None:
     """The next page is the address that the header `Link` calls `next`."""
     told = answer.headers.get("link", "")
     found = NEXT_LINK.search(told)
@@ -72,14 +72,14 @@ class LinkIn:
 
     of: str
 
-    def __call__(self, page: Page, answer: Answer) -> Page | None:
+    def __call__(self, page: Page, answer: HttpAnswer) -> Page | None:
         text = answer.body.get(self.of) if isinstance(answer.body, Mapping) else None
         if text is not None and not isinstance(text, str):
             raise StepFailed(f"a page of {_place(page)} names as the next one what is no address")
         return _linked(page, text) if text else None
 
 
-def pages(ask: Ask, first: Page, following: Following, *, most: int, longer: str = "") -> Iterator[Answer]:
+def pages(ask: Ask, first: Page, following: Following, *, most: int, longer: str = "") -> Iterator[HttpAnswer]:
     """Each page as it comes. A list of more than `most` pages fails once these are read; `longer` is what is told of it then."""
     page, seen = first, {first.url: [first.params]}
     for _ in range(most):

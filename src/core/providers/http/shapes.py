@@ -5,18 +5,18 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from src.core.base.faults import StepFailed
-from src.core.providers.http.client import Answer
+from src.core.providers.http.client import HttpAnswer
 
-W = TypeVar("W", bound="Wire")
+W = TypeVar("W", bound="WireModel")
 
 
-class Wire(BaseModel):
+class WireModel(BaseModel):
     """What is read of an answer; the rest of it is left where it is."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
-def read(answer: Answer, shape: type[W], provider: str, asked: str) -> W:
+def read(answer: HttpAnswer, shape: type[W], provider: str, asked: str) -> W:
     """`provider` as people call it, and what it was asked for."""
     try:
         return shape.model_validate(answer.body)

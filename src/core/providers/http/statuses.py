@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from src.core.base.faults import Fault, Missing, Rejected, StepFailed, Throttled, Unavailable
-from src.core.providers.http.client import Answer
+from src.core.providers.http.client import HttpAnswer
 
 MEANINGS: Mapping[int, type[Fault]] = {
     **dict.fromkeys((401, 403), Rejected),
@@ -35,7 +35,7 @@ class Refusals:
     mends: Mapping[str, str] = field(default_factory=dict)
     """What else the customer can do, by the reason of a refusal; no patience helps with these."""
 
-    def fault(self, answer: Answer, now: datetime, asked: str, *, said: str = "", reason: str | None = None) -> Fault:
+    def fault(self, answer: HttpAnswer, now: datetime, asked: str, *, said: str = "", reason: str | None = None) -> Fault:
         """`said` and `reason` are what the provider's own shape of an error holds."""
         told = f"{self.provider} answered {answer.status} to {asked}" + (f": {said}" if said else "")
         meaning = MEANINGS.get(answer.status, StepFailed)

@@ -92,26 +92,26 @@ class Calendar:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Judgement:
     completeness: Completeness
     reason: str | None
 
 
-def of_day(day: date, *, has_rows: bool, sources: Iterable[SourceState], calendar: Calendar) -> Standing:
+def of_day(day: date, *, has_rows: bool, sources: Iterable[SourceState], calendar: Calendar) -> Judgement:
     holding = calendar.axis.of_day(day)
     unread = _unread(sources, holding, calendar)
     if not has_rows:
         unseen = f"{calendar.axis.slices} {_shown(unread.since)} have not been read" if unread.since else None
-        return Standing("missing", unread.absent or unseen or unread.old or "the source holds no row of this day")
+        return Judgement("missing", unread.absent or unseen or unread.old or "the source holds no row of this day")
     return _stands(unread, calendar, holding.closes, "day")
 
 
-def of_invoice_month(month: str, *, sources: Iterable[SourceState], calendar: Calendar) -> Standing:
+def of_invoice_month(month: str, *, sources: Iterable[SourceState], calendar: Calendar) -> Judgement:
     """`month` as YYYYMM."""
     try:
         first = date(int(month[:4]), int(month[4:]), 1)
     except ValueError:
-        return Standing("partial", f"{month[:20]!r} is no month")
+        return Judgement("partial", f"{month[:20]!r} is no month")
     holding = calendar.axis.of_month(first)
     return _stands(_unread(sources, holding, calendar), calendar, holding.closes, "invoice month")
 
@@ -183,19 +183,19 @@ def _last_look(source: SourceState, first: date) -> str:
     return f"{source.source} was last looked at on {at}"
 
 
-def _stands(unread: _Unread, calendar: Calendar, closes: date, what: str) -> Standing:
+def _stands(unread: _Unread, calendar: Calendar, closes: date, what: str) -> Judgement:
     if unread.absent:
-        return Standing("partial", unread.absent)
+        return Judgement("partial", unread.absent)
     if unread.since:
-        return Standing(
+        return Judgement(
             "stale",
             f"the source has written on {_shown(unread.since)} since, maybe corrections of this {what}; load these {unread.slices} too",
         )
     if unread.old:
-        return Standing("stale", unread.old)
+        return Judgement("stale", unread.old)
     if calendar.today < closes:
-        return Standing("provisional", f"rows of this {what} may arrive until {closes - ONE_DAY}")
-    return Standing("complete", None)
+        return Judgement("provisional", f"rows of this {what} may arrive until {closes - ONE_DAY}")
+    return Judgement("complete", None)
 
 
 def _shown(slices: frozenset[Slice]) -> str:

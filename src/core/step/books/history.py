@@ -14,7 +14,7 @@ BY_RIVAL = "by another export of the account taking its place"
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Figures:
     """The figures of one period and currency."""
 
     billed: Decimal
@@ -26,11 +26,11 @@ class Said:
     run_id: str | None = None
     """Who said it first."""
 
-    def same_money(self, other: "Said") -> bool:
+    def same_money(self, other: "Figures") -> bool:
         return (self.billed, self.credits, self.net) == (other.billed, other.credits, other.net)
 
 
-NOTHING = Said(ZERO, ZERO, ZERO, 0)
+NOTHING = Figures(ZERO, ZERO, ZERO, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class Restatement:
     grain: Grain
     period: str
     currency: str
-    before: Said | None
-    after: Said | None
+    before: Figures | None
+    after: Figures | None
     causes: tuple[Cause, ...]
     otherwise: str
     """What brought the change that no cause explains."""
@@ -95,8 +95,8 @@ class Restatement:
 
 def restatements(
     grain: Grain,
-    before: Mapping[Key, Said],
-    after: Mapping[Key, Said],
+    before: Mapping[Key, Figures],
+    after: Mapping[Key, Figures],
     causes: Mapping[Key, Iterable[Cause]],
     otherwise: str = AS_TOLD,
 ) -> list[Restatement]:

@@ -13,7 +13,7 @@ from src.core.step.books.completeness import EMPTY
 from src.core.step.books.rules import Books, Derived, Raw
 from src.core.step.books.shares import Share
 from src.core.step.books.telling import By
-from src.core.step.books.totals import Total, Totals
+from src.core.step.books.totals import ControlTotal, ControlTotals
 
 Row = Mapping[str, Any]
 
@@ -97,8 +97,8 @@ class Asking:
     def measured(self, raw: Raw, asked: Params) -> list[dict[str, Any]]:
         return self._ask(raw.measured, asked)
 
-    def written(self, reloads: Iterable[Reload]) -> Totals:
-        totals = Totals()
+    def written(self, reloads: Iterable[Reload]) -> ControlTotals:
+        totals = ControlTotals()
         for reload in reloads:
             totals.add(reload.source, self._ask(reload.raw.written, reload.every), reload.raw.sums)
         return totals
@@ -140,15 +140,15 @@ class Asking:
         self.publication.execute(retelling.clear, asked)
         return filled
 
-    def counted(self, days: Iterable[date], counting: Sequence[Share]) -> dict[str | None, Total]:
+    def counted(self, days: Iterable[date], counting: Sequence[Share]) -> dict[str | None, ControlTotal]:
         """What the raw rows of these days that count come to: by currency where all have money, else their number."""
-        found: dict[str | None, Total] = {}
+        found: dict[str | None, ControlTotal] = {}
         for raw in self.books.counted:
             for which in _each(self.books, counting):
                 for row in self._ask(raw.counted, {**_span(days), **which}):
                     place = row["currency"] if self.books.money else None
-                    total = Total(row["row_count"], {name: row[name] for name in self.books.money})
-                    found[place] = found.get(place, Total()) + total
+                    total = ControlTotal(row["row_count"], {name: row[name] for name in self.books.money})
+                    found[place] = found.get(place, ControlTotal()) + total
         return found
 
     def days(self, days: Iterable[date]) -> list[dict[str, Any]]:

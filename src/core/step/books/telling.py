@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import Any
 
 from src.core.base.window import Window
-from src.core.step.books.completeness import Calendar, SourceState, Standing, of_day, of_invoice_month
-from src.core.step.books.history import Key, Said
-from src.core.step.books.totals import ZERO, Total
+from src.core.step.books.completeness import Calendar, Judgement, SourceState, of_day, of_invoice_month
+from src.core.step.books.history import Figures, Key
+from src.core.step.books.totals import ZERO, ControlTotal
 
 PARTIAL = "partial"
 NO_CURRENCY = "XXX"  # ISO 4217's code for no currency
@@ -25,7 +25,7 @@ class By:
     run_id: str
     at: datetime
 
-    def stamped(self, row: dict[str, Any], said: Said | None) -> dict[str, Any]:
+    def stamped(self, row: dict[str, Any], said: Figures | None) -> dict[str, Any]:
         """With the run that said these figures first, and when."""
         run_id, since = (said.run_id, said.since) if said else (None, None)
         return {"provider": self.provider, **row, "pipeline_logging_id": run_id or self.run_id, "published_at": since or self.at}
@@ -39,11 +39,11 @@ class Before:
     months: list[dict[str, Any]]
 
     @cached_property
-    def said_days(self) -> dict[Key, Said]:
+    def said_days(self) -> dict[Key, Figures]:
         return said(self.days, "usage_date")
 
     @cached_property
-    def said_months(self) -> dict[Key, Said]:
+    def said_months(self) -> dict[Key, Figures]:
         return said(self.months, "invoice_month")
 
     @cached_property
@@ -57,11 +57,11 @@ class Before:
 
 
 @dataclass(frozen=True, slots=True)
-class DayTold:
+class DayFigures:
     day: date
     currency: str
-    said: Said | None
-    standing: Standing
+    said: Figures | None
+    standing: Judgement
 
     @property
     def row(self) -> dict[str, Any]:
@@ -77,8 +77,8 @@ class DayTold:
 
 
 def stand(
-    figures: Mapping[Key, Said], before: Before, window: Window, sources: Iterable[SourceState], calendar: Calendar
-) -> tuple[DayTold, ...]:
+    figures: Mapping[Key, Figures], before: Before, window: Window, sources: Iterable[SourceState], calendar: Calendar
+) -> tuple[DayFigures, ...]:
     """Of every day that was told before, every day that has figures, and every day asked for that has begun."""
     states = tuple(sources)
     known = {date.fromisoformat(day) for day, _ in figures} | {row["usage_date"] for row in before.days}
@@ -90,16 +90,16 @@ def stand(
     for day in sorted(known):
         stands = of_day(day, has_rows=day in by_day, sources=states, calendar=calendar)
         for currency in sorted(by_day.get(day, [NO_CURRENCY])):
-            told.append(DayTold(day, currency, figures.get((str(day), currency)), stands))
+            told.append(DayFigures(day, currency, figures.get((str(day), currency)), stands))
     return tuple(told)
 
 
-def changed_days(days: Iterable[DayTold], before: Before, by: By) -> list[dict[str, Any]]:
+def changed_days(days: Iterable[DayFigures], before: Before, by: By) -> list[dict[str, Any]]:
     """The rows of the days of which anything is told differently than before."""
     then: dict[date, set[tuple[Any, ...]]] = {}
     for row in before.days:
         then.setdefault(row["usage_date"], set()).add(tuple(row[name] for name in TOLD))
-    now: dict[date, list[DayTold]] = {}
+    now: dict[date, list[DayFigures]] = {}
     for told in days:
         now.setdefault(told.day, []).append(told)
     return [
@@ -110,7 +110,7 @@ def changed_days(days: Iterable[DayTold], before: Before, by: By) -> list[dict[s
     ]
 
 
-def month_rows(figures: Mapping[Key, Said], sources: Iterable[SourceState], calendar: Calendar, by: By) -> list[dict[str, Any]]:
+def month_rows(figures: Mapping[Key, Figures], sources: Iterable[SourceState], calendar: Calendar, by: By) -> list[dict[str, Any]]:
     states = tuple(sources)
     rows = []
     for (month, currency), one in figures.items():
@@ -120,20 +120,20 @@ def month_rows(figures: Mapping[Key, Said], sources: Iterable[SourceState], cale
     return rows
 
 
-def dated(figures: Mapping[Key, Said], before: Mapping[Key, Said]) -> dict[Key, Said]:
+def dated(figures: Mapping[Key, Figures], before: Mapping[Key, Figures]) -> dict[Key, Figures]:
     """Figures that did not change have been said since they were first."""
 
-    def one(key: Key, now: Said) -> Said:
+    def one(key: Key, now: Figures) -> Figures:
         then = before.get(key)
         return replace(now, since=then.since, run_id=then.run_id) if then is not None and then.same_money(now) else now
 
     return {key: one(key, now) for key, now in figures.items()}
 
 
-def said(rows: Iterable[Mapping[str, Any]], period: str, by: By | None = None) -> dict[Key, Said]:
+def said(rows: Iterable[Mapping[str, Any]], period: str, by: By | None = None) -> dict[Key, Figures]:
     """By period and currency; days that had no rows had no figures either. `by` whoever says it now."""
     return {
-        (str(row[period]), row["currency"]): Said(
+        (str(row[period]), row["currency"]): Figures(
             row["billed_cost"],
             row["credits"] or ZERO,
             row["net_cost"],
@@ -147,15 +147,15 @@ def said(rows: Iterable[Mapping[str, Any]], period: str, by: By | None = None) -
     }
 
 
-def money(one: Said) -> dict[str, Any]:
+def money(one: Figures) -> dict[str, Any]:
     return {"billed_cost": one.billed, "credits": one.credits, "net_cost": one.net, "row_count": one.rows}
 
 
-def in_all(figures: Mapping[Key, Said], sums: Iterable[str]) -> dict[str | None, Total]:
+def in_all(figures: Mapping[Key, Figures], sums: Iterable[str]) -> dict[str | None, ControlTotal]:
     """What the figures come to, by currency where sums are named, else their rows."""
-    names, found = tuple(sums), dict[str | None, Total]()
+    names, found = tuple(sums), dict[str | None, ControlTotal]()
     for (_, currency), one in figures.items():
         place = currency if names else None
         every = money(one)
-        found[place] = found.get(place, Total()) + Total(one.rows, {name: every[name] for name in names})
+        found[place] = found.get(place, ControlTotal()) + ControlTotal(one.rows, {name: every[name] for name in names})
     return found

@@ -14,30 +14,30 @@ Place = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Total:
+class ControlTotal:
     rows: int = 0
     sums: Mapping[str, Decimal] = field(default_factory=dict)
 
-    def __add__(self, other: "Total") -> "Total":
+    def __add__(self, other: "ControlTotal") -> "ControlTotal":
         names = [*self.sums, *(name for name in other.sums if name not in self.sums)]
-        return Total(self.rows + other.rows, {name: self.sums.get(name, ZERO) + other.sums.get(name, ZERO) for name in names})
+        return ControlTotal(self.rows + other.rows, {name: self.sums.get(name, ZERO) + other.sums.get(name, ZERO) for name in names})
 
     def __str__(self) -> str:
         return ", ".join([f"{self.rows} rows", *(f"{name} {value:f}" for name, value in self.sums.items())])
 
 
 @dataclass(slots=True)
-class Totals:
+class ControlTotals:
     """By source and by what the measures are grouped by."""
 
-    of: dict[tuple[str, Place], Total] = field(default_factory=dict)
+    of: dict[tuple[str, Place], ControlTotal] = field(default_factory=dict)
 
     def add(self, source: str, rows: Iterable[Mapping[str, Any]], sums: Collection[str]) -> None:
         """`rows` are what the measures answered; their columns are places, but for the count and the named sums."""
         for row in rows:
             place = tuple((name, str(value or "")) for name, value in row.items() if name != ROWS and name not in sums)
-            found = Total(row[ROWS], {name: row[name] or ZERO for name in sums})
-            self.of[source, place] = self.of.get((source, place), Total()) + found
+            found = ControlTotal(row[ROWS], {name: row[name] or ZERO for name in sums})
+            self.of[source, place] = self.of.get((source, place), ControlTotal()) + found
 
     @property
     def rows(self) -> int:
@@ -53,13 +53,13 @@ class Totals:
         ]
 
 
-def _with_net(total: Total) -> Iterable[tuple[str, Decimal]]:
+def _with_net(total: ControlTotal) -> Iterable[tuple[str, Decimal]]:
     yield from total.sums.items()
     if {"billed_cost", "credits"} <= set(total.sums) and "net_cost" not in total.sums:
         yield "net_cost", total.sums["billed_cost"] + total.sums["credits"]
 
 
-def require_closed(read: Totals, written: Totals, slices: Mapping[str, Iterable[Slice]]) -> None:
+def require_closed(read: ControlTotals, written: ControlTotals, slices: Mapping[str, Iterable[Slice]]) -> None:
     """Raises what keeps the books from closing: each difference with its place. `slices` are what was read of each source."""
     flaws = []
     for key in sorted(read.of.keys() | written.of.keys()):
@@ -84,7 +84,7 @@ def _unlike(source: str, slices: tuple[Slice, ...], rows: int) -> Iterable[Flaw]
         yield Flaw(f"the source lists {', '.join(silent[:3])} as holding something, and gave no row of it", field=source)
 
 
-def require_equal(counted: Mapping[str | None, Total], derived: Mapping[str | None, Total], *, expected: bool) -> None:
+def require_equal(counted: Mapping[str | None, ControlTotal], derived: Mapping[str | None, ControlTotal], *, expected: bool) -> None:
     """Derived rows come to what the raw rows that count do; `expected` when there are some."""
     wrong = sorted(str(place) for place in counted.keys() | derived.keys() if counted.get(place) != derived.get(place))
     if wrong:

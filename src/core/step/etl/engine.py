@@ -23,7 +23,7 @@ from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
 from src.core.step.etl.config import EtlStep, Rules, WriteMode, day_column, place_flaws
 from src.core.step.etl.fit import fitted
 from src.core.step.etl.protected_tables import ONBOARDING, kept_tables
-from src.core.step.etl.publication import Loading, publish, require_rows
+from src.core.step.etl.publication import QueryLoad, publish, require_rows
 from src.core.step.onboarding.plan import DatasetConfig
 from src.core.step.placeholders import bind_sql
 from src.core.step.source.fetching import inbox
@@ -71,7 +71,7 @@ class QueryEngine:
                 require_rows(loading, answer)
                 return _result(step, publish(context, tenant, loading, answer))
 
-    def _loading(self, step: EtlStep, context: StepContext, source: RemoteQueries) -> Loading:
+    def _loading(self, step: EtlStep, context: StepContext, source: RemoteQueries) -> QueryLoad:
         query = RemoteQuery(*bind_sql(step.source_query, context.variables))
         template, mode, window = self.rules.templates[step.schema_template], self.rules.mode(step), _window(context)
         name = step.source_name or f"{context.document_id}/{context.step_id}"
@@ -85,7 +85,7 @@ class QueryEngine:
                 "or run a day at a time"
             )
         same_source = {SOURCE: name} if SOURCE in template.columns else None
-        return Loading(
+        return QueryLoad(
             destination=replace(template, name=step.destination_table),
             mode=mode,
             part=TablePart(day, window.start, window.end, same_source) if mode == "overwrite" else WHOLE_TABLE,
@@ -97,7 +97,7 @@ class QueryEngine:
             insert=self.insert,
         )
 
-    def _read(self, step: EtlStep, context: StepContext, source: RemoteQueries, loading: Loading, folder: Path) -> RemoteAnswer:
+    def _read(self, step: EtlStep, context: StepContext, source: RemoteQueries, loading: QueryLoad, folder: Path) -> RemoteAnswer:
         """Whole before a publication begins: on DuckDB that is an open transaction, which others wait for."""
         context.progress(doing="running source_query")
         brought = 0

@@ -23,7 +23,7 @@ SHOWN_TABLES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Loading:
+class QueryLoad:
     destination: TableSchema
     mode: WriteMode
     part: TablePart
@@ -37,7 +37,7 @@ class Loading:
     """From FETCHED, in the columns of the destination."""
 
 
-def require_rows(loading: Loading, answer: RemoteAnswer) -> None:
+def require_rows(loading: QueryLoad, answer: RemoteAnswer) -> None:
     if answer.rows or loading.may_be_empty:
         return
     told = f"source_query gave no rows, and {loading.mode} would "
@@ -45,7 +45,7 @@ def require_rows(loading: Loading, answer: RemoteAnswer) -> None:
     raise BooksNotClosed(f"{told} {loading.destination.name}; where that is right, say `empty: allowed`")
 
 
-def publish(context: StepContext, tenant: Tenant, loading: Loading, answer: RemoteAnswer) -> dict[str, Any]:
+def publish(context: StepContext, tenant: Tenant, loading: QueryLoad, answer: RemoteAnswer) -> dict[str, Any]:
     warehouse, table = context.services.warehouse, loading.destination.name
     for schema in (loading.destination, loading.manifest_table):
         warehouse.ensure_table(tenant, schema)
@@ -69,7 +69,7 @@ def _require_all(written: int, answer: RemoteAnswer, table: str) -> None:
         raise BooksNotClosed(f"source_query gave {answer.rows} rows, and {written} were written to {table}")
 
 
-def _manifest(context: StepContext, loading: Loading, answer: RemoteAnswer) -> dict[str, Any]:
+def _manifest(context: StepContext, loading: QueryLoad, answer: RemoteAnswer) -> dict[str, Any]:
     tables = answer.tables[:SHOWN_TABLES]
     version: Mapping[str, Any] = {
         "job_id": answer.job_id,

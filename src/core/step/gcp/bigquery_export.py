@@ -10,7 +10,7 @@ from src.core.base.secret import Secret
 from src.core.base.settings import Settings
 from src.core.engine import open_tables
 from src.core.engine.reader.port import RemoteTable, RemoteTables
-from src.core.providers.export import Place
+from src.core.providers.export import TablePlace
 from src.core.providers.slices import OnBytes, Slice, changed, day_slice, require_listed
 
 
@@ -30,10 +30,10 @@ class BigQueryExport:
         require_listed(partial(self.load_days, table), table, wanted)
         return paths
 
-    def place(self, table: str, days: Iterable[Slice]) -> Place | None:
+    def place(self, table: str, days: Iterable[Slice]) -> TablePlace | None:
         named = self._named(table)
         self._tables.prove(named, [day.day for day in days])
-        return Place(named.project, named.dataset, named.table)
+        return TablePlace(named.project, named.dataset, named.table)
 
     def close(self) -> None:
         self._tables.close()

@@ -11,7 +11,7 @@ from src.core.base.identity import Tenant
 from src.core.base.window import Window
 from src.core.engine.port import RemoteRows
 from src.core.ledger.tables.credentials import list_for
-from src.core.providers.export import BillingExport, Place
+from src.core.providers.export import BillingExport, TablePlace
 from src.core.providers.slices import Listing, OnBytes, Slice
 from src.core.step.context import StepContext
 from src.core.step.credentials import OpenCredential
@@ -21,10 +21,10 @@ PROVIDER = "gcp"
 
 
 @dataclass(frozen=True, slots=True)
-class ExportTable:
+class ExportSource:
     """One table of an export, by the day its rows were written."""
 
-    table: Place
+    table: TablePlace
     export: BillingExport
     marks: ClassVar[bool] = True
 
@@ -46,12 +46,12 @@ class ExportTable:
 @contextmanager
 def opened_tables(
     context: StepContext, tenant: Tenant, credential: OpenCredential, named: Sequence[str]
-) -> Iterator[Sequence[ExportTable]]:
+) -> Iterator[Sequence[ExportSource]]:
     """Those that are named, or those that count; each with its dataset opened by the organisation's own credential."""
     place = (str(credential.connection.get("project")), str(credential.connection.get("dataset")))
-    tables = [Place(*place, name) for name in named] or _counted(context, tenant, credential)
+    tables = [TablePlace(*place, name) for name in named] or _counted(context, tenant, credential)
     with closing(open_reader(context.services.settings, tenant, credential.secret)) as reader:
-        yield [ExportTable(table, BigQueryExport(reader, table.project, table.dataset)) for table in tables]
+        yield [ExportSource(table, BigQueryExport(reader, table.project, table.dataset)) for table in tables]
 
 
 def counting(context: StepContext, tenant: Tenant) -> frozenset[str]:
@@ -67,7 +67,7 @@ def counting(context: StepContext, tenant: Tenant) -> frozenset[str]:
     return frozenset(source for _, source in best.values())
 
 
-def _counted(context: StepContext, tenant: Tenant, credential: OpenCredential) -> list[Place]:
+def _counted(context: StepContext, tenant: Tenant, credential: OpenCredential) -> list[TablePlace]:
     """Those of this credential, but for accounts whose bill another credential of the organisation reads better."""
     own = _marked(credential.connection)
     if not own:
@@ -85,6 +85,6 @@ def _counted(context: StepContext, tenant: Tenant, credential: OpenCredential) -
     return sorted(found, key=lambda table: table.source)
 
 
-def _marked(connection: Mapping[str, Any]) -> list[tuple[Place, Mapping[str, Any]]]:
+def _marked(connection: Mapping[str, Any]) -> list[tuple[TablePlace, Mapping[str, Any]]]:
     tables = connection.get("tables") or []
-    return [(Place(one["project"], one["dataset"], one["table"]), one) for one in tables if one.get("counts")]
+    return [(TablePlace(one["project"], one["dataset"], one["table"]), one) for one in tables if one.get("counts")]

@@ -11,7 +11,7 @@ from src.core.base.schema import Field, FieldType, TableSchema
 from src.core.engine.port import Scalar
 from src.core.engine.quality_sql import EVERY_ROW, Absent, Compared, Every, Not, OneOf, Path, Predicate
 from src.core.step.quality.forms import FORMS, PARAMETER, misfit
-from src.core.step.quality.suite import Expectation, is_parameter
+from src.core.step.quality.suite import SuiteExpectation, is_parameter
 from src.core.step.quality.values import fitted
 
 NUMBERS: frozenset[FieldType] = frozenset({"INT64", "FLOAT64", "NUMERIC", "BIGNUMERIC"})
@@ -21,7 +21,7 @@ COMPARED: frozenset[FieldType] = NUMBERS | MOMENTS | {"STRING", "BOOL"}
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    expectation: Expectation
+    expectation: SuiteExpectation
     kwargs: Mapping[str, Any]
     schema: TableSchema
     present: frozenset[str]
@@ -108,7 +108,7 @@ def both(*predicates: Predicate) -> Predicate:
     return asking[0] if len(asking) == 1 else Every(asking)
 
 
-def filled(expectation: Expectation, given: Mapping[str, object]) -> dict[str, Any]:
+def filled(expectation: SuiteExpectation, given: Mapping[str, object]) -> dict[str, Any]:
     """The keys with every parameter replaced by its value."""
     named = {key: str(value[PARAMETER]) for key, value in expectation.kwargs.items() if is_parameter(value)}
     form, flaws = FORMS[expectation.type], []

@@ -13,8 +13,8 @@ from src.core.engine.quality_sql import Measure, Newest, Part, question
 from src.core.ledger.tables.dq_results import Finding, Severity
 from src.core.step.quality import plans
 from src.core.step.quality.asking import MOMENTS, Asked, filled, named_columns
-from src.core.step.quality.plans import Outcome, Plan
-from src.core.step.quality.suite import Expectation, Suite, is_parameter
+from src.core.step.quality.plans import ExpectationPlan, ExpectationResult
+from src.core.step.quality.suite import Suite, SuiteExpectation, is_parameter
 from src.core.step.quality.values import shown
 
 ONE_HOUR = timedelta(hours=1)
@@ -22,7 +22,7 @@ ONE_HOUR = timedelta(hours=1)
 OF_THE_TABLE = frozenset({"expect_table_columns_to_match_set", "expect_column_to_exist"})
 AGE = "expect_column_max_age_to_be_between"
 
-BUILDERS: Mapping[str, Callable[[Asked], Plan]] = {
+BUILDERS: Mapping[str, Callable[[Asked], ExpectationPlan]] = {
     "expect_table_row_count_to_be_between": plans.row_count,
     "expect_table_row_count_to_equal": plans.row_count,
     "expect_table_columns_to_match_set": plans.column_set,
@@ -46,7 +46,7 @@ BUILDERS: Mapping[str, Callable[[Asked], Plan]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class QualityVerdict:
     suite: str
     table: str
     results: tuple[Finding, ...]
@@ -87,7 +87,7 @@ def judge(
     now: datetime,
     values: Mapping[str, object] | None = None,
     columns: Collection[str] | None = None,
-) -> Verdict:
+) -> QualityVerdict:
     """Looks at the rows of `part`. `values` fill the suite's parameters; `columns` are the table's real ones, where they are known."""
     _check_part(part, table)
     given = {"now": now, "today": now.astimezone(UTC).date(), **suite.parameters, **(values or {})}
@@ -97,7 +97,7 @@ def judge(
     measures = list(dict.fromkeys(measure for each in planned for measure in each.measures))
     measured = _measured(publication, table.name, part, measures)
     outcomes = [each.settle([measured[measure] for measure in each.measures]) for each in planned]
-    return Verdict(suite.name, table.name, tuple(_finding(each, outcome) for each, outcome in zip(asked, outcomes, strict=True)))
+    return QualityVerdict(suite.name, table.name, tuple(_finding(each, outcome) for each, outcome in zip(asked, outcomes, strict=True)))
 
 
 def check_suite(suite: Suite, schemas: Mapping[str, TableSchema]) -> None:
@@ -117,7 +117,7 @@ def check_suite(suite: Suite, schemas: Mapping[str, TableSchema]) -> None:
         raise Misconfigured("a data-quality suite does not fit its tables", flaws=flaws)
 
 
-def _try(expectation: Expectation, table: TableSchema) -> None:
+def _try(expectation: SuiteExpectation, table: TableSchema) -> None:
     open_keys = [key for key, value in expectation.kwargs.items() if is_parameter(value)]
     kwargs = {key: value for key, value in expectation.kwargs.items() if key not in open_keys}
     asked = Asked(expectation, kwargs, table, frozenset(table.columns))
@@ -129,31 +129,33 @@ def _try(expectation: Expectation, table: TableSchema) -> None:
         plan(asked, datetime.now(UTC))
 
 
-def plan(asked: Asked, now: datetime) -> Plan:
+def plan(asked: Asked, now: datetime) -> ExpectationPlan:
     if asked.missing and asked.expectation.type not in OF_THE_TABLE:
-        return plans.settled(Outcome(passed=False, sentence=f"{asked.schema.name} has no column {asked.missing[0]}", observed="not there"))
+        return plans.settled(
+            ExpectationResult(passed=False, sentence=f"{asked.schema.name} has no column {asked.missing[0]}", observed="not there")
+        )
     if asked.expectation.type == AGE:
         return _age(asked, now)
     return BUILDERS[asked.expectation.type](asked)
 
 
-def _age(asked: Asked, now: datetime) -> Plan:
+def _age(asked: Asked, now: datetime) -> ExpectationPlan:
     """Of the newest value in the whole table: a month loaded again says nothing about how fresh the table is."""
     name, column = asked.kwargs["column"], asked.column()
     asked.field(name, of=MOMENTS)
     bounds = [(key, _hours(asked.kwargs[key])) for key in ("min_value", "max_value") if key in asked.kwargs]
 
-    def settle(found: Sequence[object]) -> Outcome:
+    def settle(found: Sequence[object]) -> ExpectationResult:
         newest = _instant(found[0])
         if newest is None:
-            return Outcome(passed=False, sentence=f"{asked.schema.name} has no {name} to tell its age by")
+            return ExpectationResult(passed=False, sentence=f"{asked.schema.name} has no {name} to tell its age by")
         age = now - newest
         passed = all(age >= limit if key == "min_value" else age <= limit for key, limit in bounds)
         words = " and ".join(f"{'at least' if key == 'min_value' else 'at most'} {shown(asked.kwargs[key])} hours" for key, _ in bounds)
         sentence = f"the newest {name} of {asked.schema.name} is {shown(found[0])}, {age // ONE_HOUR:,} hours ago, and {words} are expected"
-        return Outcome(passed, sentence, shown(found[0]))
+        return ExpectationResult(passed, sentence, shown(found[0]))
 
-    return Plan((Newest(column),), settle)
+    return ExpectationPlan((Newest(column),), settle)
 
 
 def _hours(value: Any) -> timedelta:
@@ -181,7 +183,7 @@ def _check_part(part: Part, table: TableSchema) -> None:
             raise Rejected(f"{table.name} has no column {column!r} to look at a part by{did_you_mean(column, table.columns)}")
 
 
-def _finding(asked: Asked, outcome: Outcome) -> Finding:
+def _finding(asked: Asked, outcome: ExpectationResult) -> Finding:
     expectation = asked.expectation
     reason = f". {expectation.description}" if expectation.description and not outcome.passed else ""
     return Finding(

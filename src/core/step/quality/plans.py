@@ -31,7 +31,7 @@ from src.core.step.quality.values import shown
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ExpectationResult:
     passed: bool
     sentence: str
     observed: str | None = None
@@ -40,17 +40,17 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ExpectationPlan:
     measures: tuple[Measure, ...]
-    settle: Callable[[Sequence[object]], Outcome]
+    settle: Callable[[Sequence[object]], ExpectationResult]
 
 
 def whole(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-def settled(outcome: Outcome) -> Plan:
-    return Plan((), lambda _: outcome)
+def settled(outcome: ExpectationResult) -> ExpectationPlan:
+    return ExpectationPlan((), lambda _: outcome)
 
 
 def among(asked: Asked, *columns: Path) -> Predicate:
@@ -58,29 +58,29 @@ def among(asked: Asked, *columns: Path) -> Predicate:
     return both(asked.condition, *(Not(Absent(column)) for column in columns))
 
 
-def rows_fail(asked: Asked, judged: Predicate, failing: Predicate | Repeated, what: str) -> Plan:
+def rows_fail(asked: Asked, judged: Predicate, failing: Predicate | Repeated, what: str) -> ExpectationPlan:
     """An expectation of every row, or of most."""
     mostly = asked.mostly
     failures = failing if isinstance(failing, Repeated) else Count(both(judged, failing))
 
-    def settle(found: Sequence[object]) -> Outcome:
+    def settle(found: Sequence[object]) -> ExpectationResult:
         rows, wrong = whole(found[0]), whole(found[1])
         limit = "" if mostly == 1 else f"; {shown(round(float((1 - mostly) * 100), 4))} % may"
         sentence = f"{wrong:,} of {rows:,} rows of {asked.schema.name} {what}{limit}"
-        return Outcome(Fraction(rows - wrong) >= mostly * rows, sentence, f"{wrong} of {rows}", rows, wrong)
+        return ExpectationResult(Fraction(rows - wrong) >= mostly * rows, sentence, f"{wrong} of {rows}", rows, wrong)
 
-    return Plan((Count(judged), failures), settle)
+    return ExpectationPlan((Count(judged), failures), settle)
 
 
-def not_null(asked: Asked) -> Plan:
+def not_null(asked: Asked) -> ExpectationPlan:
     return rows_fail(asked, asked.condition, Absent(asked.column()), f"have no {asked.kwargs['column']}")
 
 
-def null(asked: Asked) -> Plan:
+def null(asked: Asked) -> ExpectationPlan:
     return rows_fail(asked, asked.condition, Not(Absent(asked.column())), f"have a {asked.kwargs['column']}, and none is expected")
 
 
-def between(asked: Asked) -> Plan:
+def between(asked: Asked) -> ExpectationPlan:
     name, column = asked.kwargs["column"], asked.column()
     asked.field(name, of=COMPARED)
     tests, words = limits(asked, name)
@@ -88,7 +88,7 @@ def between(asked: Asked) -> Plan:
     return rows_fail(asked, among(asked, column), Not(inside), f"have a {name} that is not {words}")
 
 
-def in_set(asked: Asked) -> Plan:
+def in_set(asked: Asked) -> ExpectationPlan:
     name, column = asked.kwargs["column"], asked.column()
     values = asked.values("value_set", name)
     words = ", ".join(shown(value) for value in values[:6]) + (" ..." if len(values) > 6 else "")  # noqa: PLR2004 enough to recognise the set
@@ -97,7 +97,7 @@ def in_set(asked: Asked) -> Plan:
     return rows_fail(asked, among(asked, column), Not(OneOf(column, values)), f"have a {name} other than {words}")
 
 
-def regex(asked: Asked) -> Plan:
+def regex(asked: Asked) -> ExpectationPlan:
     name, column = asked.kwargs["column"], asked.column()
     asked.field(name, of=frozenset({"STRING"}))
     matching = Matching(column, asked.kwargs["regex"])
@@ -106,26 +106,26 @@ def regex(asked: Asked) -> Plan:
     return rows_fail(asked, among(asked, column), Not(matching), f"have a {name} that is not of the form {asked.kwargs['regex']}")
 
 
-def unique(asked: Asked) -> Plan:
+def unique(asked: Asked) -> ExpectationPlan:
     name, column = asked.kwargs["column"], asked.column()
     asked.field(name, of=COMPARED)
     judged = among(asked, column)
     return rows_fail(asked, judged, Repeated((column,), judged), f"share their {name} with another row")
 
 
-def compound_unique(asked: Asked) -> Plan:
+def compound_unique(asked: Asked) -> ExpectationPlan:
     columns = compared_columns(asked)
     judged = both(asked.condition, considered(asked, columns))
     return rows_fail(asked, judged, Repeated(columns, judged), f"share their {listed(asked)} with another row")
 
 
-def distinct_within(asked: Asked) -> Plan:
+def distinct_within(asked: Asked) -> ExpectationPlan:
     columns = compared_columns(asked, alike=True)
     pairs = Some(tuple(Equal(left, right) for left, right in combinations(columns, 2)))
     return rows_fail(asked, both(asked.condition, considered(asked, columns)), pairs, f"hold one value twice in {listed(asked)}")
 
 
-def pair_equal(asked: Asked) -> Plan:
+def pair_equal(asked: Asked) -> ExpectationPlan:
     left, right = asked.column("column_A"), asked.column("column_B")
     same_type(asked, (asked.kwargs["column_A"], asked.kwargs["column_B"]), "column_B")
     judged = both(asked.condition, considered(asked, (left, right)))
@@ -133,7 +133,7 @@ def pair_equal(asked: Asked) -> Plan:
     return rows_fail(asked, judged, Different(left, right), what)
 
 
-def sum_of_columns(asked: Asked) -> Plan:
+def sum_of_columns(asked: Asked) -> ExpectationPlan:
     name, total, parts = asked.kwargs["column"], asked.column(), asked.columns()
     for each, key in [(name, "column"), *((each, "column_list") for each in asked.kwargs["column_list"])]:
         asked.field(each, key, of=NUMBERS)
@@ -187,7 +187,7 @@ def _compare(value: object, operator: Operator, bound: Scalar) -> bool:
     return {"<": lower, "<=": not higher, ">": higher, ">=": not lower, "=": not lower and not higher}[operator]
 
 
-def aggregate(asked: Asked) -> Plan:
+def aggregate(asked: Asked) -> ExpectationPlan:
     name, column = asked.kwargs["column"], asked.column()
     kind = asked.expectation.type.split("_")[2]
     asked.field(name, of=NUMBERS if kind == "sum" else COMPARED)
@@ -199,18 +199,18 @@ def aggregate(asked: Asked) -> Plan:
     }
     called = {"sum": f"the sum of {name}", "min": f"the least {name}", "max": f"the greatest {name}"}[kind]
 
-    def settle(found: Sequence[object]) -> Outcome:
+    def settle(found: Sequence[object]) -> ExpectationResult:
         # nothing adds up to nothing, but it has no least and no greatest
         value = Decimal(0) if found[0] is None and kind == "sum" else found[0]
         if value is None:
-            return Outcome(passed=False, sentence=f"{asked.schema.name} has no {name} to look at", rows_judged=whole(found[1]))
+            return ExpectationResult(passed=False, sentence=f"{asked.schema.name} has no {name} to look at", rows_judged=whole(found[1]))
         sentence = f"{called} in {asked.schema.name} is {shown(value)}, and {words} is expected"
-        return Outcome(holds(value, tests), sentence, shown(value), whole(found[1]))
+        return ExpectationResult(holds(value, tests), sentence, shown(value), whole(found[1]))
 
-    return Plan((function[kind], Count(asked.condition)), settle)
+    return ExpectationPlan((function[kind], Count(asked.condition)), settle)
 
 
-def row_count(asked: Asked) -> Plan:
+def row_count(asked: Asked) -> ExpectationPlan:
     if "value" in asked.kwargs:
         tests: list[tuple[Operator, Scalar]] = [("=", asked.kwargs["value"])]
         words = f"{asked.kwargs['value']:,}"
@@ -219,28 +219,32 @@ def row_count(asked: Asked) -> Plan:
         tests = [(operator, asked.kwargs[key]) for operator, key in bounds if key in asked.kwargs]
         words = " and ".join(f"{WORDS[operator]} {shown(value)}" for operator, value in tests)
 
-    def settle(found: Sequence[object]) -> Outcome:
+    def settle(found: Sequence[object]) -> ExpectationResult:
         rows = whole(found[0])
         counted = f"{rows:,} row was" if rows == 1 else f"{rows:,} rows were"
-        return Outcome(holds(rows, tests), f"{counted} loaded into {asked.schema.name}, and {words} are expected", str(rows), rows)
+        return ExpectationResult(
+            holds(rows, tests), f"{counted} loaded into {asked.schema.name}, and {words} are expected", str(rows), rows
+        )
 
-    return Plan((Count(asked.condition),), settle)
+    return ExpectationPlan((Count(asked.condition),), settle)
 
 
-def column_set(asked: Asked) -> Plan:
+def column_set(asked: Asked) -> ExpectationPlan:
     expected, exact = asked.kwargs["column_set"], asked.kwargs.get("exact_match", True)
     lacking = [name for name in expected if name not in asked.present]
     extra = sorted(asked.present - set(expected)) if exact else []
     parts = [f"lacks the columns {', '.join(lacking)}"] if lacking else []
     parts += [f"has the unexpected columns {', '.join(extra)}"] if extra else []
     sentence = f"{asked.schema.name} {' and '.join(parts) or 'has the columns that are expected'}"
-    return settled(Outcome(not parts, sentence, ", ".join(sorted(asked.present))))
+    return settled(ExpectationResult(not parts, sentence, ", ".join(sorted(asked.present))))
 
 
-def column_exists(asked: Asked) -> Plan:
+def column_exists(asked: Asked) -> ExpectationPlan:
     name = asked.kwargs["column"]
     there = name.split(".")[0] in asked.present and (name in asked.present or _has_field(asked, name))
-    return settled(Outcome(there, f"{asked.schema.name} has {'the' if there else 'no'} column {name}", "there" if there else "not there"))
+    return settled(
+        ExpectationResult(there, f"{asked.schema.name} has {'the' if there else 'no'} column {name}", "there" if there else "not there")
+    )
 
 
 def _has_field(asked: Asked, dotted: str) -> bool:

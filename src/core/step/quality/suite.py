@@ -44,7 +44,7 @@ class SuiteText(Document):
 
 
 @dataclass(frozen=True, slots=True)
-class Expectation:
+class SuiteExpectation:
     """`table` is None where the expectation holds for whichever table is judged."""
 
     index: int
@@ -62,11 +62,11 @@ class Expectation:
 @dataclass(frozen=True, slots=True)
 class Suite:
     name: str
-    expectations: tuple[Expectation, ...]
+    expectations: tuple[SuiteExpectation, ...]
     parameters: Mapping[str, Any]
     file: str
 
-    def of(self, table: str) -> tuple[Expectation, ...]:
+    def of(self, table: str) -> tuple[SuiteExpectation, ...]:
         return tuple(expectation for expectation in self.expectations if expectation.table in (None, table))
 
 
@@ -110,10 +110,10 @@ def _refuse(constant: str) -> object:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _expectation(located: Located[SuiteText], index: int, kwargs: Mapping[str, Any], table: str | None) -> Expectation:
+def _expectation(located: Located[SuiteText], index: int, kwargs: Mapping[str, Any], table: str | None) -> SuiteExpectation:
     text = located.document.expectations[index]
     severity = text.severity or _named(text.meta, "severity") or SEVERITIES[0]
-    return Expectation(
+    return SuiteExpectation(
         index=index,
         type=_type(text),
         kwargs={key: value for key, value in kwargs.items() if key not in BOOKKEEPING and value is not None},

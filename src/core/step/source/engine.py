@@ -33,7 +33,7 @@ from src.core.step.placeholders import bind_sql
 from src.core.step.source.config import SourceStep, read_step, step_flaws
 from src.core.step.source.fetching import SLICE, ToRead, gathered, inbox
 from src.core.step.source.load import already_published, prepare, publish, track
-from src.core.step.source.load_parts import Closed, Destination, Loading, Published, SourceStates
+from src.core.step.source.load_parts import Closed, Destination, Published, SourceLoad, SourceStates
 from src.core.step.source.planning import Planned, planned
 from src.core.step.source.port import Source
 from src.core.step.source.staged import forget, required, stage, staged
@@ -181,7 +181,7 @@ class SourceEngine:
         plans = (planned(one.sources, known, window, calendar, late_days=one.late_days, again=one.again) for one in given)
         return tuple(plan for some in plans for plan in some)
 
-    def _loading(self, step: SourceStep, context: StepContext, given: Sequence["_Given"], folder: Path) -> Loading:
+    def _loading(self, step: SourceStep, context: StepContext, given: Sequence["_Given"], folder: Path) -> SourceLoad:
         tenant, books = _tenant(context), self._books(step)
         known = self._known(context)
         raw_of = {source.name: _raw(books, step, one.table) for one in given for source in one.sources}
@@ -189,7 +189,7 @@ class SourceEngine:
         to_read = [ToRead(plan.source, plan.filled) for plan in plans if plan.filled]
         batches = gathered(to_read, folder, context, tenant, step.rows_per_statement or self.facts.rows_per_statement)
         others = self.leaf.counting(context, tenant) - {plan.state.source for plan in plans}
-        return Loading(
+        return SourceLoad(
             books=books,
             destinations={raw.table: _destination(raw, one.query, context) for one in given for raw in [_raw(books, step, one.table)]},
             window=_window(context),

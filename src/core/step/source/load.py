@@ -13,7 +13,7 @@ from src.core.ledger.tables import tracking
 from src.core.ledger.tables.tracking import TrackedDay
 from src.core.step import manifests
 from src.core.step.books import telling as told
-from src.core.step.books.history import AS_TOLD, BY_RIVAL, Key, Restatement, Said, difference, restatements
+from src.core.step.books.history import AS_TOLD, BY_RIVAL, Figures, Key, Restatement, difference, restatements
 from src.core.step.books.questions import Asking, judged_part
 from src.core.step.books.rules import INCOMING, Books
 from src.core.step.books.shared_views import Views, publish_views
@@ -23,7 +23,7 @@ from src.core.step.books.totals import require_closed, require_equal
 from src.core.step.context import StepContext
 from src.core.step.quality.judge import judge
 from src.core.step.source.fetching import MARKS, require_unchanged
-from src.core.step.source.load_parts import Closed, Loading, Published, Work, Written
+from src.core.step.source.load_parts import Closed, Published, SourceLoad, Work, WrittenRows
 from src.core.step.source.manifest import manifest
 
 TRACKED = (
@@ -52,7 +52,7 @@ def prepare(context: StepContext, tenant: Tenant, books: Books, views: Views) ->
     publish_views(context.services.warehouse, tenant, books.provider, views)
 
 
-def publish(context: StepContext, tenant: Tenant, loading: Loading) -> Published:
+def publish(context: StepContext, tenant: Tenant, loading: SourceLoad) -> Published:
     """After `prepare`."""
     warehouse, books = context.services.warehouse, loading.books
     by = By(books.provider, context.run_id, context.services.clock.now())
@@ -89,9 +89,9 @@ def _causes(work: Work) -> list[dict[str, Any]]:
     return [row for reload in work.loading.reloads for row in work.asking.causes(reload)]
 
 
-def _write(work: Work) -> Written:
+def _write(work: Work) -> WrittenRows:
     loading, publication, context = work.loading, work.publication, work.context
-    written = Written(dict.fromkeys(loading.destinations, 0))
+    written = WrittenRows(dict.fromkeys(loading.destinations, 0))
     by_source = {reload.source: reload for reload in loading.reloads}
     for reload in loading.reloads:
         publication.remove(reload.raw.table, reload.part)
@@ -114,7 +114,7 @@ def _write(work: Work) -> Written:
     return written
 
 
-def _require_written(work: Work, written: Written) -> None:
+def _require_written(work: Work, written: WrittenRows) -> None:
     """What stands in the tables of raw rows is what the sources gave, and fit to be booked."""
     reloads = work.loading.reloads
     require_closed(written.read, work.asking.written(reloads), {reload.source: reload.filled for reload in reloads})
@@ -174,7 +174,7 @@ def _close(work: Work, before: Before, held_before: dict[str, set[date]], causes
     return Closed(standing, tuple(changed), restated, tuple(sorted(touched)), tables, counting)
 
 
-def _figures(rows: Iterable[Mapping[str, Any]], period: str, before: Mapping[Key, Said], by: By) -> dict[Key, Said]:
+def _figures(rows: Iterable[Mapping[str, Any]], period: str, before: Mapping[Key, Figures], by: By) -> dict[Key, Figures]:
     return told.dated(told.said(rows, period, by), before)
 
 
@@ -193,7 +193,11 @@ def _counting(work: Work) -> tuple[tuple[Share, ...], set[date]]:
 
 
 def _restated(
-    work: Work, before: Before, touched: set[date], now: tuple[Mapping[Key, Said], Mapping[Key, Said]], causes_before: list[dict[str, Any]]
+    work: Work,
+    before: Before,
+    touched: set[date],
+    now: tuple[Mapping[Key, Figures], Mapping[Key, Figures]],
+    causes_before: list[dict[str, Any]],
 ) -> tuple[Restatement, ...]:
     """Of the days and months that were told whole before. What brought a change is asked where there is one."""
     whole_days = before.whole_days & {str(day) for day in touched}

@@ -15,10 +15,10 @@ from src.core.step.books.history import Restatement
 from src.core.step.books.questions import Asking, Reload
 from src.core.step.books.rules import Books, Raw
 from src.core.step.books.shares import Share
-from src.core.step.books.telling import By, DayTold
-from src.core.step.books.totals import Totals
+from src.core.step.books.telling import By, DayFigures
+from src.core.step.books.totals import ControlTotals
 from src.core.step.context import StepContext
-from src.core.step.quality.judge import Verdict
+from src.core.step.quality.judge import QualityVerdict
 from src.core.step.source.fetching import Batch
 
 
@@ -46,7 +46,7 @@ class SourceStates:
 
 
 @dataclass(frozen=True, slots=True)
-class Loading:
+class SourceLoad:
     """What one step publishes."""
 
     books: Books
@@ -69,7 +69,7 @@ class Loading:
 
 @dataclass(slots=True)
 class Closed:
-    days: tuple[DayTold, ...]
+    days: tuple[DayFigures, ...]
     changed: tuple[dict[str, Any], ...]
     """The rows of the days of which anything is told differently than before."""
     restated: tuple[Restatement, ...]
@@ -85,9 +85,9 @@ class Published:
 
 
 @dataclass(slots=True)
-class Written:
+class WrittenRows:
     tables: dict[str, int]
-    read: Totals = field(default_factory=Totals)
+    read: ControlTotals = field(default_factory=ControlTotals)
     absent: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
 
@@ -102,11 +102,11 @@ class Work:
 
     context: StepContext
     tenant: Tenant
-    loading: Loading
+    loading: SourceLoad
     publication: Publication
     asking: Asking
     by: By
-    verdicts: list[Verdict] = field(default_factory=list)
+    verdicts: list[QualityVerdict] = field(default_factory=list)
 
     @property
     def books(self) -> Books:

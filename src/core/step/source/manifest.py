@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from src.core.step.quality.judge import Verdict
-from src.core.step.source.load_parts import Closed, Loading, Work, Written
+from src.core.step.quality.judge import QualityVerdict
+from src.core.step.source.load_parts import Closed, SourceLoad, Work, WrittenRows
 
 SHOWN_VERSIONS = 400
 
 
-def manifest(work: Work, written: Written, closed: Closed) -> dict[str, Any]:
+def manifest(work: Work, written: WrittenRows, closed: Closed) -> dict[str, Any]:
     context, loading = work.context, work.loading
     return {
         "manifest_id": context.services.ids.new(),
@@ -40,14 +40,14 @@ def manifest(work: Work, written: Written, closed: Closed) -> dict[str, Any]:
     }
 
 
-def _summary(judged: Sequence[Verdict]) -> dict[str, int] | None:
+def _summary(judged: Sequence[QualityVerdict]) -> dict[str, int] | None:
     counts: Counter[str] = Counter()
     for verdict in judged:
         counts.update(verdict.summary)
     return dict(counts) or None
 
 
-def _versions(loading: Loading) -> list[dict[str, Any]]:
+def _versions(loading: SourceLoad) -> list[dict[str, Any]]:
     """Of each slice that was read; of very many the first and the last, and one fingerprint of all."""
     shown = []
     for reload in loading.reloads:
@@ -58,7 +58,7 @@ def _versions(loading: Loading) -> list[dict[str, Any]]:
     return shown
 
 
-def _unread(loading: Loading) -> list[dict[str, Any]]:
+def _unread(loading: SourceLoad) -> list[dict[str, Any]]:
     """What the source has by now and this publication left as it was."""
     unread = []
     for state in loading.sources.asked:
@@ -71,6 +71,6 @@ def _unread(loading: Loading) -> list[dict[str, Any]]:
     return unread
 
 
-def _fingerprint(loading: Loading, written: Written) -> str:
+def _fingerprint(loading: SourceLoad, written: WrittenRows) -> str:
     known = {column for destination in loading.destinations.values() for column in destination.raw.schema.columns}
     return hashlib.sha256("\n".join(sorted((known | written.unknown) - written.absent)).encode()).hexdigest()[:16]

@@ -60,7 +60,7 @@ class StagedSource:
 
 
 @dataclass(frozen=True)
-class Staged:
+class StagedStep:
     """What one step has staged: for which table, by which query, and what is there of each source."""
 
     table: str
@@ -74,7 +74,7 @@ class Staged:
         return sum(len(source.files) for source in self.sources)
 
 
-def staged(io: Path, context: StepContext, step_id: str) -> Staged | None:
+def staged(io: Path, context: StepContext, step_id: str) -> StagedStep | None:
     """What this step of this run has staged whole."""
     folder = _folder(io, context, step_id)
     try:
@@ -82,17 +82,17 @@ def staged(io: Path, context: StepContext, step_id: str) -> Staged | None:
     except FileNotFoundError:
         return None
     sources = tuple(_source(folder, one) for one in index["sources"])
-    return Staged(index["table"], index["query"], index["late_days"], index["again"], sources)
+    return StagedStep(index["table"], index["query"], index["late_days"], index["again"], sources)
 
 
-def required(io: Path, context: StepContext, step_id: str) -> Staged:
+def required(io: Path, context: StepContext, step_id: str) -> StagedStep:
     found = staged(io, context, step_id)
     if found is None:
         raise Misconfigured(f"step {context.step_id}: staged_by names {step_id!r}, which is no earlier step that stages")
     return found
 
 
-def stage(io: Path, context: StepContext, step: SourceStep, plans: Iterable[Planned]) -> Staged:
+def stage(io: Path, context: StepContext, step: SourceStep, plans: Iterable[Planned]) -> StagedStep:
     """Whole or not at all: it counts as staged once its folder has its name."""
     folder = _folder(io, context, context.step_id)
     draft = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}")

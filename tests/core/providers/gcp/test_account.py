@@ -13,7 +13,7 @@ from src.core.base.faults import Missing, Rejected, StepFailed, Throttled, Unava
 from src.core.base.secret import Secret
 from src.core.providers.gcp.account import GcpAccount
 from src.core.providers.gcp.refusals import refusal
-from src.core.providers.http.client import Answer, Http
+from src.core.providers.http.client import Http, HttpAnswer
 from tests.fakes.google import FakeGoogle, error, key_pair, pem, service_account
 
 CLOCK = SystemClock()
@@ -226,7 +226,7 @@ def test_a_token_endpoint_that_is_asked_too_often_refuses_no_key(google: FakeGoo
     ],
 )
 def test_a_refusal_says_what_to_do_next(status: int, reason: str, kind: type[Exception], told: str):
-    fault = refusal(Answer(status, {"retry-after": "9"}, error(status, "said", reason)[1]), CLOCK.now(), "projects/p/datasets")
+    fault = refusal(HttpAnswer(status, {"retry-after": "9"}, error(status, "said", reason)[1]), CLOCK.now(), "projects/p/datasets")
 
     assert type(fault) is kind
     assert told in fault.detail
@@ -239,4 +239,4 @@ def test_a_refusal_says_what_to_do_next(status: int, reason: str, kind: type[Exc
     st.recursive(JSON, lambda inner: st.dictionaries(st.sampled_from(["error", "errors", "message", "reason"]), inner)),
 )
 def test_no_refusal_breaks_its_reader(status: int, body: object):
-    assert refusal(Answer(status, {}, body), CLOCK.now(), "x").detail
+    assert refusal(HttpAnswer(status, {}, body), CLOCK.now(), "x").detail

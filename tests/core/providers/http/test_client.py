@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from src.core.base.faults import StepFailed, Unavailable
-from src.core.providers.http.client import Answer, Http, words
+from src.core.providers.http.client import Http, HttpAnswer, words
 from tests.fakes.google import FakeGoogle
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -106,7 +106,7 @@ def test_one_that_is_not_there_is_unavailable(http: Http):
     ],
 )
 def test_how_long_to_wait_is_read_in_both_spellings(said: str, seconds: float | None):
-    assert Answer(429, {"retry-after": said}, None).retry_after(NOW) == seconds
+    assert HttpAnswer(429, {"retry-after": said}, None).retry_after(NOW) == seconds
 
 
 def test_words_of_a_provider_are_short_and_hold_no_secret():

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from src.core.base.faults import StepFailed
-from src.core.providers.http.client import Answer, Http
+from src.core.providers.http.client import Http, HttpAnswer
 from src.core.providers.http.paging import Cursor, Following, LinkIn, Page, link_header, pages
 from tests.fakes.google import FakeGoogle
 
@@ -17,7 +17,7 @@ AFTER = Cursor(of="last_id", param="after", more="has_more")
 MOST = 5
 
 
-def asked(http: Http, page: Page) -> Answer:
+def asked(http: Http, page: Page) -> HttpAnswer:
     return http.ask("GET", page.url, params=page.params)
 
 
@@ -112,5 +112,5 @@ def test_a_list_without_an_end_is_given_up(google: FakeGoogle):
     assert len(google.asked) == MOST
 
 
-def _longer(page: Page, _answer: Answer) -> Page:
+def _longer(page: Page, _answer: HttpAnswer) -> Page:
     return Page(f"{page.url}x", {})

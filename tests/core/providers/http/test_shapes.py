@@ -3,20 +3,20 @@ from decimal import Decimal
 import pytest
 
 from src.core.base.faults import StepFailed
-from src.core.providers.http.client import Answer
-from src.core.providers.http.shapes import Wire, read
+from src.core.providers.http.client import HttpAnswer
+from src.core.providers.http.shapes import WireModel, read
 
 
-class Price(Wire):
+class Price(WireModel):
     amount: Decimal
 
 
-class Prices(Wire):
+class Prices(WireModel):
     prices: list[Price]
 
 
-def answered(body: object) -> Answer:
-    return Answer(200, {}, body)
+def answered(body: object) -> HttpAnswer:
+    return HttpAnswer(200, {}, body)
 
 
 def test_what_is_named_is_read_and_the_rest_left():

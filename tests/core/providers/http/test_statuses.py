@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from src.core.base.faults import Fault, Missing, Rejected, StepFailed, Throttled, Unavailable
-from src.core.providers.http.client import Answer
+from src.core.providers.http.client import HttpAnswer
 from src.core.providers.http.statuses import Refusals
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -29,7 +29,7 @@ TABLE: list[tuple[int, str | None, type[Fault], str]] = [
 
 @pytest.mark.parametrize(("status", "reason", "kind", "told"), TABLE)
 def test_a_status_means_the_same_of_every_provider(status: int, reason: str | None, kind: type[Fault], told: str):
-    fault = ACME.fault(Answer(status, {"retry-after": "9"}, None), NOW, "usage", said="said", reason=reason)
+    fault = ACME.fault(HttpAnswer(status, {"retry-after": "9"}, None), NOW, "usage", said="said", reason=reason)
 
     assert type(fault) is kind
     assert fault.detail == told

@@ -11,10 +11,10 @@ from src.core.base.faults import BooksNotClosed
 from src.core.providers.slices import Slice, day_slice
 from src.core.step.books.axis import Written
 from src.core.step.books.completeness import Calendar, SourceState, of_day, of_invoice_month
-from src.core.step.books.history import BY_RIVAL, Said, difference, restatements
+from src.core.step.books.history import BY_RIVAL, Figures, difference, restatements
 from src.core.step.books.looks import Look, Looks
 from src.core.step.books.shares import Reach
-from src.core.step.books.totals import Total, Totals, require_closed, require_equal
+from src.core.step.books.totals import ControlTotal, ControlTotals, require_closed, require_equal
 
 TODAY = date(2026, 11, 20)
 CALENDAR = Calendar(TODAY, Written(late_days=10, closing_day=10))
@@ -122,7 +122,7 @@ def of(*rows: int | None):
 
 
 def totals(*rows: dict[str, object]):
-    found = Totals()
+    found = ControlTotals()
     found.add("t", rows, ("billed_cost", "credits"))
     return found
 
@@ -157,12 +157,12 @@ def test_nothing_beside_nothing_keeps_them_open_unless_the_source_has_said_so():
 
 
 def test_what_is_derived_is_what_counts():
-    one: dict[str | None, Total] = {"EUR": Total(2, {"billed_cost": Decimal(5)})}
+    one: dict[str | None, ControlTotal] = {"EUR": ControlTotal(2, {"billed_cost": Decimal(5)})}
     require_equal(one, one, expected=True)
     require_equal({}, {}, expected=False)
-    others: list[dict[str | None, Total]] = [
-        {"EUR": Total(2, {"billed_cost": Decimal(4)})},
-        {"EUR": Total(1, {"billed_cost": Decimal(5)})},
+    others: list[dict[str | None, ControlTotal]] = [
+        {"EUR": ControlTotal(2, {"billed_cost": Decimal(4)})},
+        {"EUR": ControlTotal(1, {"billed_cost": Decimal(5)})},
         {},
     ]
     for derived in others:
@@ -176,13 +176,13 @@ def test_totals_of_a_source_add_up():
     found = totals(row(), row(cost="0.000000001"))
 
     place = (("currency", "USD"), ("invoice_month", "202610"))
-    assert found.of["t", place] == Total(2, {"billed_cost": Decimal("1.500000001"), "credits": Decimal("-1.0")})
+    assert found.of["t", place] == ControlTotal(2, {"billed_cost": Decimal("1.500000001"), "credits": Decimal("-1.0")})
     assert found.shown()[0]["net_cost"] == "0.500000001"
 
 
 def said(net, billed=None):
     net = Decimal(net)
-    return Said(Decimal(billed) if billed else net, net - (Decimal(billed) if billed else net), net, 1, MOMENT)
+    return Figures(Decimal(billed) if billed else net, net - (Decimal(billed) if billed else net), net, 1, MOMENT)
 
 
 def cause(name, net, day=date(2026, 11, 3)):

@@ -1,3 +1,4 @@
-from src.core.providers.packages import Connection as Connection
+from src.core.providers.packages import ShownConnection
 
 KINDS = "a key"
+Connection = ShownConnection
