@@ -6,7 +6,8 @@ from google.api_core import exceptions
 from google.auth.exceptions import DefaultCredentialsError, RefreshError, TransportError
 
 from src.core.base.faults import Misconfigured, Missing, Rejected, Throttled, Timeout, TooLarge, Unavailable
-from src.core.engine.bigquery.faults import fault_of, is_lost, told
+from src.core.engine.bigquery.faults import fault_of, told
+from src.core.google.errors import is_lost
 
 
 def answered(status: int, reason: str, message: str) -> exceptions.GoogleAPICallError:

@@ -27,10 +27,11 @@ from google.cloud.bigquery_storage_v1.types import DataFormat, ReadSession
 
 from src.core.base.faults import Timeout, Unavailable
 from src.core.base.schema import TableSchema
-from src.core.engine.bigquery.faults import is_lost, told
+from src.core.engine.bigquery.faults import told
 from src.core.engine.bigquery.types import arrow_schema, fields_of
 from src.core.engine.bigquery.values import label, plain_batch, with_parameters
 from src.core.engine.port import Params
+from src.core.google.errors import is_lost
 
 RETRY_SECONDS: Final = 20.0  # somebody may be waiting for the answer; a step is tried again as a whole
 REQUEST_SECONDS: Final = 60.0

@@ -11,8 +11,8 @@ from google.api_core import exceptions
 from google.auth.exceptions import RefreshError, TransportError
 
 from src.core.base.faults import Fault, Misconfigured, Missing, Rejected, StepFailed, Throttled, Timeout, Unavailable
-from src.core.engine.bigquery.faults import RAISED, reason_of, said_of
 from src.core.engine.reader.port import RemoteTable
+from src.core.google.errors import RAISED, reason_of, said_of
 
 QUOTA_SECONDS: Final = 60.0
 SLOW_DOWN: Final = frozenset({"rateLimitExceeded", "quotaExceeded", "jobRateLimitExceeded", "userRateLimitExceeded"})

@@ -8,7 +8,7 @@ from google.api_core.exceptions import GoogleAPICallError, RetryError
 from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
 
 from src.core.base.faults import Fault, Misconfigured, Throttled, Timeout, Unavailable
-from src.core.engine.bigquery.faults import CROWDED, CROWDED_WORDS, reason_of, said_of
+from src.core.google.errors import CROWDED, CROWDED_WORDS, reason_of, said_of
 
 # All that Google's client raises of its own accord.
 BigQueryErrors = (GoogleAPICallError, RetryError, GoogleAuthError, requests.exceptions.RequestException, ConnectionError, TimeoutError)
