@@ -32,6 +32,10 @@ def test_the_arrows_hold():
         ("src/app/wiring.py", "from src.cli.demo import Demo"),
         ("src/core/step/context.py", "import duckdb"),
         ("src/core/engine/port.py", "from src.core.crypto.vault import Vault"),
+        ("src/core/ledger/unit.py", "from src.core.engine.port import Row"),
+        ("src/core/ledger/tables/orgs.py", "from src.core.ledger.sqlite.engine import SqliteUnit"),
+        ("src/core/engine/dialect/edits.py", "from src.core.engine.duckdb.client import DuckDBWarehouse"),
+        ("src/app/edge/body.py", "from src.app.answers.tables import form_of"),
     ],
 )
 @pytest.mark.process

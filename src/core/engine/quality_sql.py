@@ -1,4 +1,3 @@
-# ruff: noqa: S608 - identifiers are checked and quoted, values are always bound
 """What is asked of one table in one pass, as a tree that knows no dialect, and the GoogleSQL that asks it.
 
 A predicate is true, false or unknown, as in SQL; only rows for which it is true are counted.

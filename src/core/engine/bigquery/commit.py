@@ -1,4 +1,3 @@
-# ruff: noqa: S608 - identifiers are validated and quoted, values are always bound
 """The one transaction that ends a publication, and the fences that it advances.
 
 Nothing is locked while a publication is prepared. The transaction advances the row of the publication's scope, and of each table that it

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 - identifiers are validated and quoted, values are always bound
 """Tables as a publication has left them and nobody else sees them yet: what it takes away, and the staging tables of what it adds.
 
 Statements are given their tables in that state: the name of a table that the publication has touched is replaced by a query over what is

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 - identifiers are validated and quoted, values are always bound
 """What a run publishes to BigQuery: prepared in staging tables of its own, then made visible by one transaction."""
 
 import secrets

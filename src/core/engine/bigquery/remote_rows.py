@@ -1,4 +1,3 @@
-# ruff: noqa: S608 - identifiers are validated and quoted, days are dates
 """Rows of a table of another project, brought into a staging table by BigQuery itself."""
 
 import re

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 - identifiers are validated and quoted, values are always bound
 """The warehouse port on DuckDB: one file per dataset, one process."""
 
 import shutil

@@ -12,24 +12,24 @@ from src.core.engine.port import TablePart
 
 
 @dataclass(frozen=True, slots=True)
-class DuckDbCondition:
+class DuckDBCondition:
     clause: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-def conditions(part: TablePart, columns: Mapping[str, str]) -> DuckDbCondition:
+def conditions(part: TablePart, columns: Mapping[str, str]) -> DuckDBCondition:
     """The rows to remove."""
     terms, values = _terms(part, columns, {name: quoted(name) for name in columns})
-    return DuckDbCondition(f" WHERE {' AND '.join(terms)}" if terms else "", values)
+    return DuckDBCondition(f" WHERE {' AND '.join(terms)}" if terms else "", values)
 
 
-def guarded(part: TablePart, columns: Mapping[str, str], given: Mapping[str, str]) -> DuckDbCondition:
+def guarded(part: TablePart, columns: Mapping[str, str], given: Mapping[str, str]) -> DuckDBCondition:
     """Refuses a row that the same replacement would not remove: run twice, it would stand twice."""
     sources = {name: f"CAST({quoted(source)} AS {columns[name]})" for source, name in given.items()}
     terms, values = _terms(part, columns, sources)
     if not terms:
-        return DuckDbCondition()
-    return DuckDbCondition(f" WHERE CASE WHEN {' AND '.join(terms)} THEN true ELSE error($x_outside) END", {**values, "x_outside": OUTSIDE})
+        return DuckDBCondition()
+    return DuckDBCondition(f" WHERE CASE WHEN {' AND '.join(terms)} THEN true ELSE error($x_outside) END", {**values, "x_outside": OUTSIDE})
 
 
 def _terms(part: TablePart, columns: Mapping[str, str], written: Mapping[str, str]) -> tuple[list[str], dict[str, Any]]:

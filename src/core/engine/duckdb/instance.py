@@ -1,4 +1,3 @@
-# ruff: noqa: S608 - identifiers are validated and quoted, values are always bound
 """The open DuckDB files of one process: one locked-down instance per dataset, a bounded number of them open."""
 
 import os

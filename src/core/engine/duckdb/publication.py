@@ -1,4 +1,3 @@
-# ruff: noqa: S608 - identifiers are validated and quoted, values are always bound
 """One DuckDB transaction that holds everything a run publishes.
 
 Fences. The first statement advances the row of the publication's scope. No row means that this generation, or a newer one,
@@ -193,10 +192,10 @@ class DuckDBPublication:
             raise Missing(f"{table} is not a table of this dataset's schemas")
         self._fenced.add(table)
 
-    def _statement(self) -> "_DuckDbStatement":
+    def _statement(self) -> "_DuckDBStatement":
         if self._failure:
             raise Conflict(f"an earlier statement of this publication failed: {self._failure.detail}")
-        return _DuckDbStatement(self)
+        return _DuckDBStatement(self)
 
     def fail(self, error: BaseException) -> Fault | None:
         """Whatever leaves a statement half done ends the publication; what DuckDB says leaves as a fault."""
@@ -208,7 +207,7 @@ class DuckDBPublication:
         return fault
 
 
-class _DuckDbStatement:
+class _DuckDBStatement:
     def __init__(self, publication: DuckDBPublication) -> None:
         self._publication = publication
 

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 - identifiers are validated and quoted, values are always bound
 """What a publication loads, as something DuckDB can select from."""
 
 from collections.abc import Iterable, Iterator, Mapping

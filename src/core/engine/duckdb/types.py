@@ -120,12 +120,12 @@ def creation(schema: TableSchema) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class DuckDbEvolution:
+class DuckDBEvolution:
     statements: tuple[str, ...]
     added: tuple[str, ...]
 
 
-def evolution(schema: TableSchema, existing: duckdb.DuckDBPyRelation, required: frozenset[str]) -> DuckDbEvolution:
+def evolution(schema: TableSchema, existing: duckdb.DuckDBPyRelation, required: frozenset[str]) -> DuckDBEvolution:
     """The statements that add what is missing. Added columns are nullable: rows that are there have no value for them."""
     held = {name.lower(): (name, column_in(kind)) for name, kind in zip(existing.columns, existing.types, strict=True)}
     table = f"ALTER TABLE {quoted(schema.name)}"
@@ -147,7 +147,7 @@ def evolution(schema: TableSchema, existing: duckdb.DuckDBPyRelation, required: 
             statements.append(f"{table} ALTER COLUMN {quoted(name)} DROP NOT NULL")
     if flaws:
         raise Rejected(f"the table {schema.name} holds other types than its schema; a type is never changed in place", flaws=flaws)
-    return DuckDbEvolution(tuple(statements), tuple(added))
+    return DuckDBEvolution(tuple(statements), tuple(added))
 
 
 def _paths(at: str, before: Column, after: Column) -> list[str]:

@@ -22,20 +22,20 @@ DEEPEST = 15  # levels of nested columns that BigQuery allows
 
 
 class DatasetName(WireModel):
-    projectId: str  # noqa: N815 - Google's spelling, here and below
-    datasetId: str  # noqa: N815
+    projectId: str
+    datasetId: str
 
 
 class TableName(DatasetName):
-    tableId: str  # noqa: N815
+    tableId: str
 
 
 class ListedDataset(WireModel):
-    datasetReference: DatasetName  # noqa: N815
+    datasetReference: DatasetName
 
 
 class ListedTable(WireModel):
-    tableReference: TableName  # noqa: N815
+    tableReference: TableName
     type: str = "TABLE"
 
 
@@ -61,8 +61,8 @@ class Table(ListedTable):
     """BigQuery writes 64-bit numbers as text."""
 
     location: str | None = None
-    numRows: int = Field(default=0, ge=0)  # noqa: N815
-    lastModifiedTime: int = Field(default=0, ge=0)  # noqa: N815
+    numRows: int = Field(default=0, ge=0)
+    lastModifiedTime: int = Field(default=0, ge=0)
     table_schema: WireSchema = Field(default=WireSchema(), alias="schema")
 
     def columns(self) -> dict[str, str]:

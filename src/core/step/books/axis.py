@@ -84,10 +84,10 @@ class Written:
         # how far a run reads is not how long rows are expected
         return first, last + timedelta(self.late_days if late_days is None else late_days)
 
-    def to_look_at(self, holding: Holding, today: date) -> tuple[date, date]:  # noqa: ARG002 - the axis names them
+    def to_look_at(self, holding: Holding, today: date) -> tuple[date, date]:
         return holding.first, holding.first
 
-    def needed(self, slice_day: date, holding: Holding) -> date:  # noqa: ARG002 - the axis names them
+    def needed(self, slice_day: date, holding: Holding) -> date:
         return holding.closes
 
     def _closes(self, day: date) -> date:
@@ -115,13 +115,13 @@ class Used:
         last = _month_end(first)
         return Holding(first, last, self._settles(last), later=False)
 
-    def to_read(self, first: date, last: date, late_days: int | None) -> tuple[date, date]:  # noqa: ARG002 - nothing comes late
+    def to_read(self, first: date, last: date, late_days: int | None) -> tuple[date, date]:
         return first - timedelta(self.restates), last
 
     def to_look_at(self, holding: Holding, today: date) -> tuple[date, date]:
         return _begun(holding, today)
 
-    def needed(self, slice_day: date, holding: Holding) -> date:  # noqa: ARG002 - the axis names them
+    def needed(self, slice_day: date, holding: Holding) -> date:
         return self._settles(slice_day)
 
     def _settles(self, day: date) -> date:
@@ -145,13 +145,13 @@ class Period:
         last = _month_end(first)
         return Holding(first, last, _closing(last, self.closing_day), later=False)
 
-    def to_read(self, first: date, last: date, late_days: int | None) -> tuple[date, date]:  # noqa: ARG002 - a period is read whole
+    def to_read(self, first: date, last: date, late_days: int | None) -> tuple[date, date]:
         return first, last
 
     def to_look_at(self, holding: Holding, today: date) -> tuple[date, date]:
         return _begun(holding, today)
 
-    def needed(self, slice_day: date, holding: Holding) -> date:  # noqa: ARG002 - the axis names them
+    def needed(self, slice_day: date, holding: Holding) -> date:
         return _closing(slice_day, self.closing_day)
 
 

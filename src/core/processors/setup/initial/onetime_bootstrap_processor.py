@@ -19,7 +19,7 @@ class OnetimeBootstrapProcessor:
         self.logger = structlog.get_logger(__name__)
         self.template_dir = self.settings.configs_dir / "setup" / "bootstrap"
 
-    async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:  # noqa: ARG002 - takes all from its inputs
+    async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:
         force = bool(context.inputs.get("force_recreate_dataset"))
         self._allow(force, context)
 

@@ -17,7 +17,7 @@ class OrgDryRunProcessor:
         self.logger = structlog.get_logger(__name__)
         self.template_dir = self.settings.configs_dir / "setup" / "organizations" / "onboarding"
 
-    async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:  # noqa: ARG002 - takes all from its inputs
+    async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:
         request = requested(context.inputs, context.services)
         made = await blocking(plan, request, context.services, context.tenant)
         await blocking(_note, made, context)

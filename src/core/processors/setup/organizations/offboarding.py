@@ -18,7 +18,7 @@ class OrgOffboardingProcessor:
         self.settings = get_settings()
         self.logger = structlog.get_logger(__name__)
 
-    async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:  # noqa: ARG002 - takes all from its inputs
+    async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:
         tenant = context.tenant
         if tenant is None:
             raise Misconfigured("off-boarding was run without a tenant")

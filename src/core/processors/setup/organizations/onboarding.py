@@ -16,7 +16,7 @@ class OrgOnboardingProcessor:
         self.template_dir = self.settings.configs_dir / "setup" / "organizations" / "onboarding"
         self.dataset = Dataset.read(self.template_dir)
 
-    async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:  # noqa: ARG002 - takes all from its inputs
+    async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:
         return await blocking(onboard, self.dataset, context)
 
 
