@@ -1,6 +1,7 @@
 """House rules that a linter does not know. Each test lists every place that breaks its rule."""
 
 import ast
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,8 @@ LOADS_BY_NAME = {
 }
 # the ledger on BigQuery inserts once by a text that no toolkit writes; like the engines it quotes names and binds values
 ADAPTERS = ("src/core/engine/", "src/core/ledger/bigquery/statements.py")
+# What is looked for by its name in each provider's package has the same name there.
+FOUND_BY_NAME = {"Connection"}
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 50
 LONGEST_PROCESSOR = 80
@@ -114,6 +117,16 @@ def test_a_processor_is_a_thin_leaf(sources):
     long = [one.name for one in sources if "/processors/" in one.name and one.text.count("\n") > LONGEST_PROCESSOR]
 
     assert not long
+
+
+def test_a_class_name_stands_once(sources):
+    where = defaultdict(set)
+    for source in sources:
+        for node in source.nodes:
+            if isinstance(node, ast.ClassDef) and node.name not in FOUND_BY_NAME:
+                where[node.name].add(source.name)
+
+    assert {name: files for name, files in where.items() if len(files) > 1} == {}
 
 
 def test_no_sql_is_built_outside_the_adapters(sources):
