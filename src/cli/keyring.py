@@ -12,8 +12,7 @@ from src.core.crypto.vault import Binding
 from src.core.ledger.tables import credentials as stored_credentials
 from src.core.ledger.tables import keys, kms_keys
 from src.core.ledger.unit import Unit
-from src.core.step import api_keys, credentials
-from src.core.step import audit_trail as trail
+from src.core.step import api_keys, audit_trail, credentials
 
 PAGE = 500
 NEW = "is the new key"
@@ -72,7 +71,7 @@ def _noted(parts: Parts, done: Rewrapped) -> Rewrapped:
 def _note(parts: Parts, key_id: str) -> None:
     with parts.ledger.writing() as unit:
         kms_keys.note_current(unit, key_id, parts.clock.now())
-        trail.note(unit, parts, Actor("system"), "keyring.rotate", f"keyring/{key_id}")
+        audit_trail.note(unit, parts, Actor("system"), "keyring.rotate", f"keyring/{key_id}")
 
 
 def _move_all(parts: Parts, current: str, how: str) -> Rewrapped:

@@ -7,7 +7,7 @@ from src.core.base.faults import Fault
 from src.core.base.identity import Actor
 from src.core.base.threads import blocking
 from src.core.ledger.tables.audit import Outcome
-from src.core.step import audit_trail as trail
+from src.core.step import audit_trail
 
 SHOWN = 200  # what a caller names may be of any length
 
@@ -33,6 +33,6 @@ async def note(
             if isinstance(fault, Fault):
                 details = {"code": fault.code, "detail": fault.detail}
             shown = resource[:SHOWN]
-            parts.ledger.write(trail.note, parts, actor, action, shown, org_slug=org_slug, outcome=outcome, details=details)
+            parts.ledger.write(audit_trail.note, parts, actor, action, shown, org_slug=org_slug, outcome=outcome, details=details)
 
     await blocking(write)

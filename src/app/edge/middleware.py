@@ -73,12 +73,14 @@ class EdgeMiddleware:
             await self._serve(scope, receive, exchange, headers.get(b"content-length"))
         except Exception:  # the HTTP edge: whatever was not foreseen becomes a 500 that says nothing internal
             log.exception("request.failed", method=scope["method"], route=_route(scope))
+            # once an answer has begun there is no other to give: the connection is cut by the server
             if not exchange.status:
                 await problems.problem_response(problems.unexpected(trace.request_id), scope)(scope, receive, exchange)
         finally:
             self._record(scope, exchange, trace)
 
     async def _serve(self, scope: Scope, receive: Receive, exchange: "_Exchange", length: bytes | None) -> None:
+        # a body without a length, or with one that is none, is counted as it comes
         if length is None or not length.isdigit():
             receive = counted(receive, self._limit)
         elif int(length) > self._limit:
@@ -126,6 +128,7 @@ class _Exchange:
         names = [name for name, _ in given]
         if b"content-security-policy" not in names:
             headers.append(CSP)
+        # what a route says of its own wins; all else may hold an organisation's figures, which no cache on the way may keep
         if b"cache-control" not in names:
             headers.append(NO_STORE)
         admission = self._scope["state"].get("admission")

@@ -19,6 +19,7 @@ from src.core.base.faults import Fault, Unavailable
 
 Check = Callable[[], None]
 
+# so many probes a second cost the ledger and the vault one look
 FRESH_SECONDS: Final = 1.0
 CHECK_SECONDS: Final = 2.0
 

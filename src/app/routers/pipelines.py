@@ -21,9 +21,7 @@ from src.core.ledger.tables import run_pages, runs
 from src.core.ledger.tables.run_pages import Wanted
 from src.core.ledger.tables.runs import RunRecord
 from src.core.pipeline.catalog import CatalogEntry
-from src.core.scheduler import acceptance, reports
-from src.core.scheduler import cancel as control
-from src.core.scheduler import follow as watching
+from src.core.scheduler import acceptance, cancel, follow, reports
 from src.core.scheduler.acceptance import Accepted
 
 router = APIRouter(prefix="/api/v1/pipelines", tags=["pipelines"], route_class=KeyedRoute)
@@ -171,7 +169,7 @@ async def follow_run(
         # a browser's reader asks again when a stream closes, until it is told that there is nothing more
         return Response(status_code=204)
     watchers = watchers_of(request)
-    events = run_events(watching.watch(parts_of(request), run.pipeline_logging_id), watchers.stopping)
+    events = run_events(follow.watch(parts_of(request), run.pipeline_logging_id), watchers.stopping)
     return EventStream(encoded(events), watchers, tenant.org_slug)
 
 
@@ -180,7 +178,8 @@ async def cancel_run(request: Request, org_slug: Slug, pipeline_logging_id: RunI
     tenant = await living_tenant(request, org_slug)
     parts, actor = parts_of(request), caller_of(request).actor
     async with audited(parts, actor, "runs.cancel", f"runs/{pipeline_logging_id}", tenant.org_slug):
-        run = await blocking(control.cancel, parts, tenant=tenant, actor=actor, run_id=pipeline_logging_id)
+        run = await blocking(cancel.cancel, parts, tenant=tenant, actor=actor, run_id=pipeline_logging_id)
+    # else the run would go on until its next beat
     parts.worker.nudge(pipeline_logging_id)
     return run_answer(run, tenant.org_slug)
 
@@ -205,10 +204,11 @@ async def _run(
     parts, watchers = parts_of(request), watchers_of(request)
     if not wait:
         return _accepted(await _accept(request, tenant, entry, asked, idempotency_key), tenant)
+    # before it is accepted: a run that nobody may wait for must not be begun by who asked to wait
     with watchers.place(tenant.org_slug):
         accepted = await _accept(request, tenant, entry, asked, idempotency_key)
         run_id = accepted.run.pipeline_logging_id
-        over = await ended(request, watching.watch(parts, run_id), watchers.stopping)
+        over = await ended(request, follow.watch(parts, run_id), watchers.stopping)
     if not over:
         return _accepted(replace(accepted, run=await _own(request, tenant, run_id)), tenant)
     return _answer(200, run_detail(await blocking(reports.report, parts, tenant, run_id), tenant.org_slug), tenant, run_id)
@@ -229,6 +229,7 @@ async def _accept(request: Request, tenant: Tenant, entry: CatalogEntry, asked: 
             idempotency_key=idempotency_key,
             usual_window=None if asked.window else usual_window,
         )
+    # at once, and not at its next look: who asked for a run is watching
     parts.worker.wake()
     return accepted
 

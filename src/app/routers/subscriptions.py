@@ -8,7 +8,7 @@ from src.app.dependencies.tenants import living_tenant
 from src.app.models.subscriptions import Allowance, QuotaAnswer, Slots, SubscriptionAnswer, SubscriptionRequest
 from src.core.base.threads import blocking
 from src.core.scheduler import allowance
-from src.core.step import subscriptions as billing
+from src.core.step import subscriptions
 from src.core.step.subscriptions import SubscriptionStanding
 
 router = APIRouter(prefix="/api/v1/organizations", tags=["subscriptions"], route_class=KeyedRoute)
@@ -20,7 +20,7 @@ Slug = Annotated[str, Path(max_length=200, description="The organisation")]
 async def put_subscription(request: Request, org_slug: Slug, body: SubscriptionRequest) -> SubscriptionAnswer:
     admin = admin_of(request)
     async with audited(admin.parts, admin.actor, "subscriptions.update", f"organizations/{org_slug}/subscription", org_slug):
-        changed = await blocking(billing.change, admin.parts, admin.actor, admin.tenant(org_slug), body.change())
+        changed = await blocking(subscriptions.change, admin.parts, admin.actor, admin.tenant(org_slug), body.change())
     return _subscription(changed)
 
 
@@ -28,7 +28,7 @@ async def put_subscription(request: Request, org_slug: Slug, body: SubscriptionR
 async def get_subscription(request: Request, org_slug: Slug) -> SubscriptionAnswer:
     tenant = await living_tenant(request, org_slug)
     parts = parts_of(request)
-    return _subscription(await blocking(parts.ledger.read, billing.standing, tenant.org_slug, parts.clock.now()))
+    return _subscription(await blocking(parts.ledger.read, subscriptions.standing, tenant.org_slug, parts.clock.now()))
 
 
 @router.get("/{org_slug}/quota", summary="What is used, what is left, when it resets", **access("root_or_org"))

@@ -17,7 +17,9 @@ from src.core.base.faults import Tampered
 from src.core.crypto.keyring import WrappedKey
 
 VERSION = "v1"
+# the length that GCM takes as it is; any other is hashed first
 NONCE_BYTES = 12
+# AES-256
 DATA_KEY_BYTES = 32
 TAG_BYTES = 16
 CHECKSUM_BYTES = 4
@@ -66,6 +68,7 @@ def parsed(sealed: str) -> Envelope:
     return Envelope(WrappedKey(key_id, wrapped[CHECKSUM_BYTES:]), body)
 
 
+# the same few keys seal everything, and each opening asks
 @lru_cache(maxsize=64)
 def checksum(key_id: str) -> bytes:
     return hashlib.sha256(framed(VERSION, key_id)).digest()[:CHECKSUM_BYTES]

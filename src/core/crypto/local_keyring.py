@@ -20,6 +20,7 @@ from src.core.crypto.envelope import DATA_KEY_BYTES, NONCE_BYTES, TAG_BYTES, fra
 from src.core.crypto.keyring import IN_CLOUD, WrappedKey
 from src.core.crypto.owner_file import locked, make_folder, read_owned, write_owned
 
+# a rotation by another process is seen after so long, and a look at the file costs every sealing no more than once
 LOOK_SECONDS = 1.0
 # Another process may wrap with the old key until it looks again, and a slow one a little longer.
 SETTLE = timedelta(seconds=5)

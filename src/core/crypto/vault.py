@@ -20,6 +20,7 @@ __all__ = ["Binding", "Vault", "open_vault"]
 
 # Loaded by name, so that Google's client is imported only where Cloud KMS is the keyring.
 CLOUD = "src.core.crypto.cloud_keyring"
+# asked of the system at once, for each asking costs a call into the kernel
 RANDOM_BYTES = DATA_KEY_BYTES + NONCE_BYTES
 WITNESS = "sealed_by.json"
 CHECKED = Binding(org_slug="convergence", purpose="check", record_id="round-trip")

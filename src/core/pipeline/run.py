@@ -117,6 +117,7 @@ class PipelineRun:
         return may_run(step.when, needed, above)
 
     def _runner(self, step: Step) -> StepRunner:
+        # of those before it alone: a step must not come to depend on one that merely happened to be done
         earlier = {name: self.outcomes[name].result for name in self.entry.graph.order if name in self.entry.graph.ancestors[step.id]}
         context = StepContext(
             run_id=self.run_id,
@@ -125,6 +126,7 @@ class PipelineRun:
             services=self.services,
             log=self.log.bind(step=step.id),
             tenant=self.tenant,
+            # read-only: steps run side by side, and one that changed them would change the other's
             inputs=MappingProxyType(dict(self.prepared.inputs)),
             variables=MappingProxyType(dict(self.prepared.variables)),
             results=MappingProxyType(earlier),

@@ -52,6 +52,7 @@ class StepRunner:
         outcome = without_result(self.step, "SUCCESS", self.clock.now(), self.attempt)
         try:
             result = await self._execute()
+            # before anything of it is written down: a new key is a secret from here on
             self.mask.learn(result)
             fault = _failure(self.step, result)
         except Fault as raised:
@@ -86,6 +87,7 @@ class StepRunner:
                 raise
             raise self._crash(stopped) from None
         except Exception as wrong:  # noqa: BLE001  # the step runner is one of the two places that catch everything
+            # a processor's own time-outs are of the same class, and mean something else
             if isinstance(wrong, TimeoutError) and timer.expired():
                 raise Timeout(why) from None
             raise self._crash(wrong) from None

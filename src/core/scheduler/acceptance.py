@@ -21,6 +21,7 @@ from src.core.pipeline.preparation import PreparedRun, prepare
 from src.core.scheduler.refusals import refusal
 from src.core.step.context import Services
 
+# each lost race means that somebody else's was accepted; a third in a row is a client that asks in a loop
 RACES = 3
 
 
@@ -76,6 +77,7 @@ def accept(
         provider=entry.document.provider,
         domain=entry.document.domain,
         trigger_type=trigger,
+        # both come from the caller's headers and are kept: a key that was put there by mistake must not be
         user_id=actor.user_id and redacted_text(actor.user_id),
         request_id=actor.request_id and redacted_text(actor.request_id),
         parameters=prepared.parameters,
@@ -139,6 +141,7 @@ def _known(unit: Unit, request: _Request) -> RunRecord | None:
     run = request.run
     if run.idempotency_key is not None and run.org_slug is not None:
         asked = runs.of_request(unit, run.org_slug, run.idempotency_key)
+        # the key's own run goes before one of the same work: who sends it again asks for that one, though it may be over
         if asked is not None:
             if not _same_request(asked, request):
                 raise Conflict(

@@ -6,7 +6,7 @@ from src.core.ledger.store import Unit
 from src.core.ledger.tables import queue, runs
 from src.core.ledger.tables.runs import RunRecord
 from src.core.scheduler.settling import Ending, settle
-from src.core.step import audit_trail as trail
+from src.core.step import audit_trail
 from src.core.step.context import Services
 
 OVER = ("SUCCESS", "FAILED", "CANCELLED")
@@ -28,7 +28,7 @@ def _cancel(unit: Unit, services: Services, tenant: Tenant, actor: Actor, run_id
         raise Conflict(f"the run {run_id} is not in the queue: it is carried out by the request that asked for it", status=run.status)
     if asked != "running":
         settle(unit, _ending(services, tenant, actor, run_id, now))
-    trail.note(unit, services, actor, "runs.cancel", f"runs/{run_id}", org_slug=tenant.org_slug)
+    audit_trail.note(unit, services, actor, "runs.cancel", f"runs/{run_id}", org_slug=tenant.org_slug)
     return _own(unit, tenant, run_id)
 
 

@@ -17,7 +17,9 @@ from src.core.step.context import Services
 
 log = structlog.get_logger("worker")
 
+# so long it is left to others, for this process has not let go of an earlier attempt of it
 LATER = timedelta(seconds=5)
+# the two moments come from two machines; more than this apart, their clocks are to be mended
 CLOCKS_APART = timedelta(minutes=1)
 
 

@@ -10,8 +10,7 @@ from src.core.base.documents import read_text
 from src.core.base.identity import Tenant
 from src.core.engine.port import Fence, Publication, TablePart
 from src.core.ledger.store import Unit
-from src.core.ledger.tables import dq_results as dq
-from src.core.ledger.tables import runs
+from src.core.ledger.tables import dq_results, runs
 from src.core.ledger.tables.dq_results import DqResult
 from src.core.ledger.tables.runs import RunRecord, StepLog
 from src.core.step.context import Services
@@ -101,7 +100,7 @@ class RunCopies:
 
 
 def _record(unit: Unit, run: RunRecord) -> _Record:
-    return _Record(run, runs.steps(unit, run.pipeline_logging_id), dq.of_run(unit, run.pipeline_logging_id))
+    return _Record(run, runs.steps(unit, run.pipeline_logging_id), dq_results.of_run(unit, run.pipeline_logging_id))
 
 
 def _copy(publication: Publication, record: _Record) -> None:

@@ -25,6 +25,7 @@ from src.core.step.context import Services
 log = structlog.get_logger("worker")
 
 State = Literal["held", "lost", "handed_back", "settled"]
+# so two in a row may be lost, to a ledger that starts anew for example, before the lease is
 BEATS_A_LEASE = 3
 RETRY_SECONDS = 0.5
 
@@ -107,6 +108,7 @@ class Lease:
         span, pace = self._services.settings.worker_lease_seconds, self._services.ledger.traits.news_seconds
         beaten = self._services.clock.monotonic()
         while self.state == "held":
+            # by the monotonic clock: when the wall clock steps back, others still see the lease end
             if self._services.clock.monotonic() - self._renewed >= span:
                 self._lose(lost)
                 return

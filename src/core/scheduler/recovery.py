@@ -37,6 +37,7 @@ def sweep(services: Services) -> int:
     now = services.clock.now()
     left = services.ledger.read(runs.stranded, now - STRANDED)
     ended = sum(services.ledger.write(_end_stranded, services, run) for run in left)
+    # after the runs: to end one frees its slot, and only slots that no run has are left here
     services.ledger.write(quotas.free_lost, before=now - STRANDED, at=now)
     return ended
 
@@ -74,6 +75,7 @@ def _recover(unit: Unit, services: Services, entry: QueueEntry) -> bool:
         log.error("run.buried", run_id=entry.pipeline_logging_id, org=entry.org_slug, why=why)
         return queue.bury(unit, entry, at, why) and settle(unit, _ending(services, entry, why))
     run = runs.get(unit, entry.pipeline_logging_id)
+    # somebody else has seen it too, or its worker was only late and has beaten again
     if not queue.take_over(unit, entry, at, why):
         return False
     log.warning("run.taken_over", run_id=entry.pipeline_logging_id, org=entry.org_slug, tries=tries, why=why)

@@ -6,8 +6,7 @@ from typing import Any
 from src.core.base.faults import Missing
 from src.core.base.identity import Tenant
 from src.core.ledger.store import Unit
-from src.core.ledger.tables import dq_results as dq
-from src.core.ledger.tables import runs
+from src.core.ledger.tables import dq_results, runs
 from src.core.ledger.tables.dq_results import DqResult
 from src.core.ledger.tables.runs import RunRecord, StepLog
 from src.core.step import manifests
@@ -51,4 +50,4 @@ def own(found: RunRecord | None, tenant: Tenant, run_id: str) -> RunRecord:
 
 def _trace(unit: Unit, tenant: Tenant, run_id: str) -> RunReport:
     run = own(runs.get(unit, run_id), tenant, run_id)
-    return RunReport(run, runs.steps(unit, run_id), dq.of_run(unit, run_id))
+    return RunReport(run, runs.steps(unit, run_id), dq_results.of_run(unit, run_id))

@@ -48,6 +48,7 @@ def settle(unit: Unit, ending: Ending) -> bool:
         progress=ending.progress,
     )
     if ended:
+        # by who ended it alone: two that settle one run must not free two slots
         quotas.release(unit, ending.org_slug, ending.at)
     elif not _told_before(unit, ending):
         return False

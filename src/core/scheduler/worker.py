@@ -32,9 +32,11 @@ from src.core.step.source.fetching import clear_leftovers
 
 log = structlog.get_logger("worker")
 
+# a ledger that is away for longer leaves the run to its lease, and to whoever takes it over
 SETTLE_TRIES = 5
 # After their time to end is over, cancelled runs get this much to let go of what they hold.
 LAST_SECONDS = 5.0
+# what it removes is weeks old, and an hour more of it costs nothing
 AGE_EVERY_SECONDS = 3600.0
 DEAD_DAYS = 30  # how long a buried run's entry stays in the queue
 
@@ -65,6 +67,7 @@ class Worker:
         self._alone = alone
         self._sleep = sleep
         self._place = hashlib.sha256(str(services.settings.data_dir).encode()).hexdigest()[:12]
+        # new at every start: a process that comes back must not take the lease of the one that died for its own
         self.owner = f"{self._place}-{services.ids.new()}"
         self._copies = RunCopies(services)
         self._working: dict[str, Working] = {}
@@ -113,11 +116,13 @@ class Worker:
         if self._serving is None:
             return
         self.wake()
+        # first no more runs are taken, then those at hand get their time
         await asyncio.wait({self._serving})
         if self._tasks:
             ended = asyncio.create_task(_all_done(set(self._tasks)))
             await until_either(ended, self._sleep, self._services.settings.worker_drain_seconds)
         for working in list(self._working.values()):
+            # before it is cancelled: a run that ends while it is held would be settled as failed, and not be taken up by another worker
             await self._hand_back(working)
             working.run.cancel()
         if self._tasks:
@@ -151,6 +156,7 @@ class Worker:
     async def _serve(self, bell: Bell) -> None:
         while not self._stopping:
             try:
+                # before anything is taken: what a dead process of this place held would else wait for the end of its lease
                 await self._void_dead()
                 await self._heed_cancels()
                 if self._told or self._services.ledger.traits.polled:
@@ -229,6 +235,7 @@ class Worker:
     async def _run(self, lease: Lease, journal: LeasedJournal) -> None:
         work_in(self._threads)
         claim = lease.claim
+        # before anything is read: from here on an earlier attempt that still lives can publish nothing
         await self._raise_fence(lease)
         foregone = journal.foregone()
         if foregone is not None:
@@ -263,6 +270,7 @@ class Worker:
             await asyncio.wait({run})
             await self._settle(working)
         finally:
+            # only after it is settled: without beats the lease would end under a ledger that is slow
             keeper.cancel()
             if self._working.get(lease.claim.run_id) is working:
                 del self._working[lease.claim.run_id]

@@ -12,7 +12,7 @@ from src.core.ledger.store import Unit
 from src.core.ledger.tables import keys, kms_keys, orgs
 from src.core.ledger.tables.keys import KeyRecord
 from src.core.ledger.tables.orgs import Org
-from src.core.step import audit_trail as trail
+from src.core.step import audit_trail
 from src.core.step.context import Services
 
 SECRET_LENGTH = 16  # the customer's format: {org_slug}_api_{16 letters and digits}, 95 bits
@@ -73,7 +73,7 @@ def rotate(services: Services, actor: Actor, slug: OrgSlug, grace: timedelta) ->
         living = {record.key_id for record in keys.list_for(unit, slug) if record.usable(now)} - {minted.key_id}
         keys.expire_others(unit, slug, minted.key_id, now + grace)
         replaced = tuple(record for record in keys.list_for(unit, slug) if record.key_id in living)
-        trail.note(
+        audit_trail.note(
             unit,
             services,
             actor,
@@ -94,7 +94,7 @@ def revoke(services: Services, actor: Actor, slug: OrgSlug, named: str) -> None:
             raise Missing(f"organisation {slug} has no key with fingerprint {named!r}; GET /api/v1/organizations/{slug}/keys lists them")
         if not keys.revoke(unit, slug, named, now):
             raise Conflict(f"key {named} is revoked already")
-        trail.note(
+        audit_trail.note(
             unit,
             services,
             actor,

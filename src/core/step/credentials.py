@@ -14,7 +14,7 @@ from src.core.crypto.vault import Binding
 from src.core.ledger.store import Unit
 from src.core.ledger.tables import credentials, kms_keys, orgs
 from src.core.ledger.tables.credentials import CredentialRecord
-from src.core.step import audit_trail as trail
+from src.core.step import audit_trail
 from src.core.step.context import Services, StepConfig, StepContext
 
 DEFAULT_NAME = "default"
@@ -171,7 +171,7 @@ def remove(services: Services, actor: Actor, slug: str, provider: str, name: str
 
 
 def _note(unit: Unit, services: Services, actor: Actor, action: str, record: CredentialRecord, **more: str | None) -> None:
-    trail.note(
+    audit_trail.note(
         unit,
         services,
         actor,

@@ -10,8 +10,7 @@ from src.core.base.secret import Secret
 from src.core.ledger.tables import credentials as ledger_credentials
 from src.core.providers.link import linked
 from src.core.providers.packages import PACKAGES, CredentialVerdict
-from src.core.step import audit_trail as trail
-from src.core.step import credentials
+from src.core.step import audit_trail, credentials
 from src.core.step.context import Services, StepConfig, StepContext, StepResult
 from src.core.step.credentials import OpenCredential
 
@@ -80,7 +79,7 @@ def _asked_again(context: StepContext, tenant: Tenant, opened: OpenCredential) -
         )
         if not known:
             raise Conflict(f"the {opened.provider} credential {opened.name!r} was replaced or removed while {opened.provider} was asked")
-        trail.note(
+        audit_trail.note(
             unit,
             services,
             context.actor,

@@ -9,7 +9,7 @@ from src.core.base.identity import Actor, Tenant
 from src.core.ledger.store import Unit
 from src.core.ledger.tables import orgs, subscriptions
 from src.core.ledger.tables.subscriptions import Subscription, SubscriptionStatus
-from src.core.step import audit_trail as trail
+from src.core.step import audit_trail
 from src.core.step.context import Services
 
 
@@ -53,7 +53,7 @@ def _change(unit: Unit, services: Services, actor: Actor, tenant: Tenant, asked:
     if asked.trial_end_date is not None or asked.endless:
         subscriptions.set_trial_end(unit, slug, asked.trial_end_date, at)
     after = living(unit, slug)
-    trail.note(
+    audit_trail.note(
         unit,
         services,
         actor,

@@ -19,8 +19,10 @@ from src.sandbox.gcp.accounts import SERVICE_ACCOUNTS, ServiceAccount
 from src.sandbox.gcp.keys import GOOGLE_TOKEN_URL, KeyFiles
 
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+# Google's own: an hour
 LIFE = 3600
 TOLD_LIFE = 3599  # Google tells one second less than it means
+# Google allows clocks to differ by five minutes
 SKEW = 300
 JWT_PARTS = 3
 AUTH = "https://www.googleapis.com/auth/"

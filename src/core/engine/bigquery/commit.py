@@ -24,6 +24,7 @@ from src.core.engine.port import Fence, Params
 
 TABLE_SCOPE: Final = "table:"
 LOST: Final = "x_publication_lost"
+# with pauses that grow, some four seconds in all; what waits longer behind others is for a later try of the step
 TRIES: Final = 12
 PAUSE_SECONDS: Final = 0.1
 RETRY_SECONDS: Final = 1.0

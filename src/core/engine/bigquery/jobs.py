@@ -38,6 +38,7 @@ REQUEST_SECONDS: Final = 60.0
 GRACE_SECONDS: Final = 15.0  # BigQuery ends a job that takes too long by itself; this is how much later its answer may come
 CANCEL_SECONDS: Final = 30.0  # BigQuery answers that it will cancel a job before it has
 PAUSE_SECONDS: Final = 0.5
+# a named job's failed tries have used up their ids, in this process and in those before it
 ATTEMPTS: Final = 50
 BULK_ROWS: Final = 10_000  # more rows than this are read through the Storage Read API; fewer come sooner in pages
 PAGE_ROWS: Final = 10_000

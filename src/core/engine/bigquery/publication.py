@@ -74,6 +74,7 @@ class BigQueryPublication:
 
     def stage(self, name: str, source: "ParquetFiles | RemoteRows | pa.Table", shape: TableSchema | None) -> StagedShape:
         with self._statement():
+            # a statement that names it would read the one or the other by chance of the text
             if identifier(name) in HOUSEKEEPING or (name not in self._staged and self._catalogue.find(name)):
                 raise Conflict(f"{name} is a table or view of this dataset; a staged source needs another name")
             if isinstance(source, RemoteRows):
@@ -204,6 +205,7 @@ class BigQueryPublication:
         made, making = target.written, ""
         if not (target.whole and made and not target.loaded):
             if not target.whole:
+                # the copy lacks what others append from now on, so such appends too must make it fail
                 self._commit.fence_copied(target.name)
             made = self._names.new()
             copied = f"INSERT INTO {quoted(made)} ({target.columns}) {target.query}"
@@ -255,6 +257,7 @@ class BigQueryPublication:
 
     def _statement(self) -> "_BigQueryStatement":
         if self._failure:
+            # what follows a refused statement was written as if that had been done
             raise Conflict(f"an earlier statement of this publication failed: {self._failure.detail}")
         return _BigQueryStatement(self)
 

@@ -27,6 +27,7 @@ from src.core.engine.values import reader_of
 BATCH_ROWS: Final = 16_384
 PIECE_BYTES: Final = 512 * 1024 * 1024  # of Arrow; as Parquet about a tenth, which a load job takes in one upload
 FOLDER: Final = "x_staging_"
+# a tenth of NUMERIC's last place: it rounds to nothing either way
 SMALLEST_FRACTION: Final = 1e-10
 MISFITS: Final = (pa.ArrowException, ValueError, TypeError, OverflowError)
 
@@ -231,6 +232,7 @@ def _written(folder: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch],
             yield path
             number += 1
             writer, path, size = None, folder / f"{number}.parquet", 0
+    # a load job of no file makes no table, and the statements that follow name it
     if writer is None and empty and number == 0:
         writer = pq.ParquetWriter(path, schema)
     if writer is not None:

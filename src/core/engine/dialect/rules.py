@@ -3,10 +3,7 @@
 from sqlglot import exp
 
 from src.core.base.faults import Rejected
-from src.core.engine.dialect import arrays as dialect_arrays
-from src.core.engine.dialect import casts as dialect_casts
-from src.core.engine.dialect import dates as dialect_dates
-from src.core.engine.dialect import texts as dialect_texts
+from src.core.engine.dialect import arrays, casts, dates, texts
 from src.core.engine.dialect.edits import Rule, as_type, fails_when, put, refused, whole, wrap
 from src.core.engine.dialect.types import BIGNUMERIC_SCALE, NUMERIC_SCALE, NUMERICS, Kinds
 
@@ -186,8 +183,8 @@ RULES: dict[type[exp.Expr], Rule] = {
     exp.Sum: _sum,
     exp.CountIf: _count_if,
     exp.Literal: _literal,
-    **dialect_casts.RULES,
-    **dialect_dates.RULES,
-    **dialect_texts.RULES,
-    **dialect_arrays.RULES,
+    **casts.RULES,
+    **dates.RULES,
+    **texts.RULES,
+    **arrays.RULES,
 }

@@ -30,6 +30,7 @@ TURN_SECONDS = 20.0  # in this process's queue of writers
 BUSY_SECONDS = 10.0  # for a writer of another process
 # SQLite's own waiting backs off to 100 ms and so hardly ever meets the moment between two units of a busy process
 POLL_SECONDS = 0.001
+# readiness is asked by probes that wait a second or two, and a busy ledger is not a broken one
 PROBE_SECONDS = 0.25
 IDLE_READERS = 8
 FREE_BYTES_MINIMUM = 16 * 1024 * 1024  # a full log of 1,000 pages and its checkpoint fit several times over

@@ -141,6 +141,7 @@ def erase(unit: Unit, slug: str, at: datetime, generation: int | None = None) ->
         if living is None or living.generation != generation:
             return dict.fromkeys([*named, "org_profiles"], 0)
     erased = {name: unit.change(delete(table).where(table.c.org_slug == slug)) for name, table in named.items()}
+    # last: while the profile stands, an erasure that was broken off is done again
     erased["org_profiles"] = unit.change(unit.prepared(_entomb), {"slug": slug, "at": at})
     return erased
 

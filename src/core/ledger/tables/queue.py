@@ -14,6 +14,7 @@ QUEUE = "org_pipeline_execution_queue"
 
 State = Literal["QUEUED", "RUNNING", "DEAD"]
 Cancelled = Literal["waiting", "running"]
+# each try that fails means that another worker got one; so many in a row leave the rest to its next look
 CLAIM_TRIES = 8
 
 
@@ -113,6 +114,7 @@ def claim(unit: Unit, owner: str, at: datetime, until: datetime) -> QueueEntry |
         if row is None:
             return None
         found = QueueEntry(*row)
+        # by the clock, so that it is above those of a ledger that was restored; and never below, for a clock may step back
         generation = max(int(at.timestamp() * 1_000_000), found.lease_generation + 1)
         values = {"queue_id": found.queue_id, "old": found.lease_generation, "new": generation, "by": owner, "at": at, "until": until}
         if unit.change(_claim, values) == 1:
@@ -249,6 +251,7 @@ def _by_run(tables: Tables) -> Select[Any]:
 def _claimable(tables: Tables) -> ColumnElement[bool]:
     queue, rival = tables[QUEUE], tables[QUEUE].alias("rival")
     at = bindparam("at", type_=queue.c.available_at.type)
+    # two runs of one pipeline would publish to the same tables, and the later one would be superseded
     busy = exists().where(rival.c.org_slug == queue.c.org_slug, rival.c.pipeline_id == queue.c.pipeline_id, rival.c.state == "RUNNING")
     return and_(queue.c.state == "QUEUED", queue.c.available_at <= at, ~busy)
 
@@ -366,6 +369,7 @@ def _forget_cancel(tables: Tables) -> Update:
 
 def _withdraw(tables: Tables) -> Delete:
     queue = tables[QUEUE]
+    # one that a worker had may have published: only a worker can ask the dataset, so it stays for one to end it
     return delete(queue).where(queue.c.pipeline_logging_id == bindparam("run_id"), queue.c.state == "QUEUED", queue.c.lease_generation == 0)
 
 

@@ -9,8 +9,7 @@ from src.core.base.names import OrgSlug
 from src.core.engine.port import Fence
 from src.core.ledger.tables import orgs
 from src.core.ledger.tables.orgs import NewOrg
-from src.core.step import api_keys
-from src.core.step import audit_trail as trail
+from src.core.step import api_keys, audit_trail
 from src.core.step.context import Services, StepContext, StepResult
 from src.core.step.onboarding.plan import PROFILE_TABLE, VALIDATION_TABLE, Dataset, OnboardingPlan, plan, requested, taken
 
@@ -26,6 +25,7 @@ def onboard(dataset: Dataset, context: StepContext) -> StepResult:
         raise Misconfigured("onboarding was run without the tenant it onboards")
     now = services.clock.now()
     org = _new_org(made, tenant, now, services)
+    # before the ledger: a dataset without an organisation is adopted by the next try, an organisation without a dataset could load nothing
     created = services.warehouse.ensure_dataset(tenant)
     tables = _fill_dataset(dataset, tenant, org, context)
     minted = api_keys.mint(services, tenant.org_slug)
@@ -33,7 +33,7 @@ def onboard(dataset: Dataset, context: StepContext) -> StepResult:
         if not orgs.create(unit, org):
             raise Conflict(taken(tenant.org_slug))
         api_keys.store(unit, minted, now)
-        trail.note(
+        audit_trail.note(
             unit,
             services,
             context.actor,
@@ -97,6 +97,7 @@ def _fill_dataset(dataset: Dataset, tenant: Tenant, org: NewOrg, context: StepCo
         publication.replace(PROFILE_TABLE, [profile])
         publication.replace(VALIDATION_TABLE, [record])
         back = publication.query("SELECT run_id, amount FROM onboarding_validation_test").to_pylist()
+        # a warehouse that rounds money would be noticed here, before the first bill is loaded into it
         if back != [{"run_id": context.run_id, "amount": PROBE}]:
             raise Misconfigured(f"the dataset {tenant.dataset} does not give back what was written to it: {back!r}")
         context.still_wanted()

@@ -92,6 +92,7 @@ def days_asked(
         for number, (name, (columns, ask)) in enumerate(sources.items()):
             own = Path(folder, str(number))
             own.mkdir()
+            # a row that lacks a value is told by the table it goes to, which names the column
             relaxed = tuple(replace(column, mode="NULLABLE") if column.mode == "REQUIRED" else column for column in columns)
             made.append(DaysAsked(name, relaxed, ask, today, own, since))
         yield tuple(made)
@@ -99,5 +100,6 @@ def days_asked(
 
 def _digest(rows: Iterable[Row]) -> str:
     """The same for the same rows in whatever order."""
+    # pages come in any order, and a day that only came in another one has not changed
     texts = sorted(json.dumps(row, sort_keys=True, default=str) for row in rows)
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()

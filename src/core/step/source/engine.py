@@ -38,6 +38,7 @@ from src.core.step.source.planning import Planned, planned
 from src.core.step.source.port import Source
 from src.core.step.source.staged import forget, required, stage, staged
 
+# bounds what an engine sorts and holds at once; a month of a large account is several statements of one publication
 ROWS_PER_STATEMENT = 4_000_000
 LISTINGS = 3  # how often a listing is asked again because the source changed under it
 
@@ -117,6 +118,7 @@ class SourceEngine:
 
     def run(self, step_config: StepConfig, context: StepContext) -> StepResult:
         tenant, step = _tenant(context), read_step(step_config, context)
+        # a process killed after its commit is taken over: what it published is not loaded again, only told
         before = already_published(context, tenant)
         if before is not None:
             context.log.info("publication.found", manifest=before["manifest_id"])
@@ -188,6 +190,7 @@ class SourceEngine:
         plans = self._plans(context, books, known, given)
         to_read = [ToRead(plan.source, plan.filled) for plan in plans if plan.filled]
         batches = gathered(to_read, folder, context, tenant, step.rows_per_statement or self.facts.rows_per_statement)
+        # a day is complete only when the sources of the other credentials are too, though this run reads none of them
         others = self.leaf.counting(context, tenant) - {plan.state.source for plan in plans}
         return SourceLoad(
             books=books,

@@ -8,11 +8,10 @@ from src.core.base.faults import BooksNotClosed
 from src.core.base.identity import Tenant
 from src.core.base.schema import TableSchema
 from src.core.engine.port import Fence, TablePart
-from src.core.ledger.tables import dq_results as dq
-from src.core.ledger.tables import tracking
+from src.core.ledger.tables import dq_results, tracking
 from src.core.ledger.tables.tracking import TrackedDay
 from src.core.step import manifests
-from src.core.step.books import telling as told
+from src.core.step.books import telling
 from src.core.step.books.history import AS_TOLD, BY_RIVAL, Figures, Key, Restatement, difference, restatements
 from src.core.step.books.questions import Asking, judged_part
 from src.core.step.books.rules import INCOMING, Books
@@ -133,7 +132,7 @@ def _judge(work: Work, table: TableSchema, part: Mapping[str, list[Any]]) -> Non
     verdict = judge(work.publication, work.books.suite, table=table, part=part, now=work.by.at)
     work.verdicts.append(verdict)
     context.services.ledger.write(
-        dq.record,
+        dq_results.record,
         run_id=context.run_id,
         generation=context.generation,
         org_slug=work.tenant.org_slug,
@@ -159,15 +158,15 @@ def _close(work: Work, before: Before, held_before: dict[str, set[date]], causes
         # whose rows count where exports are rivals, their shares say: a day may hold none of them
         counts = [held[reload.source] for reload in work.loading.reloads if reload.raw.counts]
         expected = any(counts) and all(share.account is None for share in counting)
-        require_equal(asking.counted(touched, counting), told.in_all(days, books.money), expected=expected)
+        require_equal(asking.counted(touched, counting), telling.in_all(days, books.money), expected=expected)
     months |= {month for month, _ in before.said_months}  # their figures stay, how complete they are may not
     by_month = _figures(asking.months(months) if months else [], "invoice_month", before.said_months, work.by)
     restated = _restated(work, before, touched, (days, by_month), causes_before)
     names = {str(day) for day in touched}
     figures = {key: one for key, one in before.said_days.items() if key[0] not in names} | days
-    standing = told.stand(figures, before, work.loading.window, work.loading.sources.counting, work.loading.calendar)
-    changed = told.changed_days(standing, before, work.by)
-    _keep(work, changed, told.month_rows(by_month, work.loading.sources.counting, work.loading.calendar, work.by), months, restated)
+    standing = telling.stand(figures, before, work.loading.window, work.loading.sources.counting, work.loading.calendar)
+    changed = telling.changed_days(standing, before, work.by)
+    _keep(work, changed, telling.month_rows(by_month, work.loading.sources.counting, work.loading.calendar, work.by), months, restated)
     filled = sorted({date.fromisoformat(day) for day, _ in days})
     for each in books.derived if filled else ():
         _judge(work, each.schema, {"usage_date": filled})
@@ -175,7 +174,7 @@ def _close(work: Work, before: Before, held_before: dict[str, set[date]], causes
 
 
 def _figures(rows: Iterable[Mapping[str, Any]], period: str, before: Mapping[Key, Figures], by: By) -> dict[Key, Figures]:
-    return told.dated(told.said(rows, period, by), before)
+    return telling.dated(telling.said(rows, period, by), before)
 
 
 def _counting(work: Work) -> tuple[tuple[Share, ...], set[date]]:

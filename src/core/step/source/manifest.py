@@ -9,6 +9,7 @@ from typing import Any
 from src.core.step.quality.judge import QualityVerdict
 from src.core.step.source.load_parts import Closed, SourceLoad, Work, WrittenRows
 
+# more than a year of days; a manifest is one row, and is read whole with each run that is shown
 SHOWN_VERSIONS = 400
 
 

@@ -5,7 +5,7 @@ from src.core.base.names import Environment
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
 from src.core.ledger.store import BootstrapResult, Unit
-from src.core.step import audit_trail as trail
+from src.core.step import audit_trail
 from src.core.step.context import StepConfig, StepContext, StepResult
 
 DATASET = "organizations"
@@ -25,7 +25,7 @@ class OnetimeBootstrapProcessor:
 
         def note(unit: Unit, made: BootstrapResult) -> None:
             details = {"forced": force, **_facts(made)}
-            trail.note(unit, context.services, context.actor, "platform.bootstrap", f"datasets/{DATASET}", details=details)
+            audit_trail.note(unit, context.services, context.actor, "platform.bootstrap", f"datasets/{DATASET}", details=details)
             context.still_wanted()
 
         made = await blocking(context.services.ledger.bootstrap, force=force, then=note)

@@ -4,7 +4,7 @@ import structlog
 
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
-from src.core.step import audit_trail as trail
+from src.core.step import audit_trail
 from src.core.step.context import StepConfig, StepContext, StepResult
 from src.core.step.onboarding.plan import OnboardingPlan, plan, requested
 
@@ -36,7 +36,7 @@ def _note(made: OnboardingPlan, context: StepContext) -> None:
         return
     details = {"ready_for_onboarding": made.ready, "failed": [check.name for check in made.checks if check.result == "failed"]}
     resource = f"organizations/{made.request.org_slug[:50]}"
-    ledger.write(trail.note, context.services, context.actor, "organizations.dryrun", resource, details=details)
+    ledger.write(audit_trail.note, context.services, context.actor, "organizations.dryrun", resource, details=details)
 
 
 def get_engine() -> OrgDryRunProcessor:

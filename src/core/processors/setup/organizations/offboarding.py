@@ -7,7 +7,7 @@ from src.core.base.identity import Tenant
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
 from src.core.ledger.tables import orgs
-from src.core.step import audit_trail as trail
+from src.core.step import audit_trail
 from src.core.step.context import StepConfig, StepContext, StepResult
 
 
@@ -42,7 +42,7 @@ def offboard(tenant: Tenant, context: StepContext) -> StepResult:
         if rows["org_profiles"] == 0:
             raise Conflict(f"organisation {tenant.org_slug} was off-boarded or onboarded anew meanwhile; look at it again")
         erased = {"dataset": {"dataset_id": tenant.dataset, **asdict(dataset)}, "rows": rows}
-        trail.note(
+        audit_trail.note(
             unit,
             services,
             context.actor,
