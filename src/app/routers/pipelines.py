@@ -18,7 +18,7 @@ from src.app.models.pipelines import LogPage, PipelineList, RunAccepted, RunAnsw
 from src.core.base.identity import Tenant
 from src.core.base.threads import blocking
 from src.core.ledger.tables import run_pages, runs
-from src.core.ledger.tables.run_pages import Wanted
+from src.core.ledger.tables.run_pages import RunFilter
 from src.core.ledger.tables.runs import RunRecord
 from src.core.pipeline.catalog import CatalogEntry
 from src.core.scheduler import acceptance, cancel, follow, reports
@@ -107,7 +107,7 @@ async def list_runs(
 ) -> RunPage:
     check_parameters(request, *LIST_PARAMETERS)
     tenant = await living_tenant(request, org_slug)
-    wanted = Wanted(
+    wanted = RunFilter(
         statuses=run_pages.statuses_of(status, state),
         pipeline_id=pipeline_id,
         provider=provider,

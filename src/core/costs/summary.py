@@ -11,6 +11,7 @@ from src.core.costs.reader import COSTS_VIEW, CostReader
 from src.core.engine.port import Scalar
 
 NEEDED: Final = (COSTS_VIEW, "x_load_manifests", "x_cost_daily", "x_cost_monthly", "x_cost_history")
+# more are told by their number: an answer of ten thousand lines is read by nobody
 CHANGES_SHOWN: Final = 200
 
 

@@ -67,10 +67,12 @@ def rotate(services: Services, actor: Actor, slug: OrgSlug, grace: timedelta) ->
     minted = mint(services, slug)
     with services.ledger.writing() as unit:
         orgs.alone(unit, slug)
+        # its onboarding was broken off after the profile, and this is how its owner comes by a key
         if _living(unit, slug).plan is None:
             orgs.complete(unit, slug, services.ledger.plans.default, now)
         store(unit, minted, now)
         living = {record.key_id for record in keys.list_for(unit, slug) if record.usable(now)} - {minted.key_id}
+        # after the new one is stored: where nothing is undone, a rotation that breaks off leaves a key too many, never none
         keys.expire_others(unit, slug, minted.key_id, now + grace)
         replaced = tuple(record for record in keys.list_for(unit, slug) if record.key_id in living)
         audit_trail.note(

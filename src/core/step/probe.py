@@ -45,6 +45,7 @@ def _asked_first(provider: str, context: StepContext, tenant: Tenant) -> StepRes
         raise Rejected("credential_name looks like a key; it is a name for people", flaws=[Flaw("looks like a key", "credential_name")])
     given = context.inputs["credential"]
     secret = given if isinstance(given, Secret) else Secret(given)
+    # before the provider is asked: what is stored later is held against this generation
     org = services.ledger.read(credentials.living, tenant.org_slug)
     verdict = probe(services, provider, secret, context.inputs.get("settings") or {})
     if not verdict.valid or verdict.secret is None:
@@ -77,6 +78,7 @@ def _asked_again(context: StepContext, tenant: Tenant, opened: OpenCredential) -
             subject=verdict.subject,
             metadata=dict(verdict.facts) if verdict.valid else None,
         )
+        # a verdict on what is no more would be written to what stands in its place
         if not known:
             raise Conflict(f"the {opened.provider} credential {opened.name!r} was replaced or removed while {opened.provider} was asked")
         audit_trail.note(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from src.core.ledger.tables import runs
-from src.core.ledger.tables.run_pages import Wanted, page
+from src.core.ledger.tables.run_pages import RunFilter, page
 from tests.contract.ledger.rivals import at_once
 from tests.contract.ledger.samples import AT, run, step
 
@@ -109,7 +109,7 @@ def test_runs_are_listed_newest_first_and_filtered(ledger):
     ledger.write(runs.begin, "r5", AT)
 
     def listed(slug, after=None, limit=50, **wanted: Any):
-        return [found.pipeline_logging_id for found in ledger.read(page, slug, Wanted(**wanted), after=after, limit=limit)]
+        return [found.pipeline_logging_id for found in ledger.read(page, slug, RunFilter(**wanted), after=after, limit=limit)]
 
     assert listed("acme") == ["r5", "r3", "r1"]
     assert listed("acme", limit=1, after="r5") == ["r3"]

@@ -187,6 +187,7 @@ class DuckDBWarehouse:
             try:
                 cursor.execute(f"COPY ({rendered.sql}) TO $x_target ({COPY_OPTIONS[file_format]})", values).fetchall()
                 part.chmod(OWNER_FILE)
+                # at once and whole: who looks at the folder meanwhile sees the old file or the new one
                 return part.replace(target)
             finally:
                 part.unlink(missing_ok=True)

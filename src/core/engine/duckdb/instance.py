@@ -37,6 +37,7 @@ VIEWS = "SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY view_n
 # A commit that checkpoints leaves out the log, and is read by others before it is on disk: killed just then, what was read is gone again.
 # So no commit checkpoints; it is done by itself, when the log has grown.
 NEVER_BY_ITSELF = "1TB"
+# it is read again at the next opening after a crash (decision 0011)
 LONGEST_LOG = 64 * 1024 * 1024
 BUSY_RETRY_SECONDS = 2.0
 
@@ -307,6 +308,7 @@ class Instances:
         stale = self._open.pop(dataset, None)
         if stale:
             stale.root.close()
+        # those that are being opened count: each takes its share of memory as soon as it is open
         while len(self._open) + len(self._reserved) >= self._settings.duckdb_max_open:
             idle = next((name for name, held in self._open.items() if held.users == 0), None)
             if idle is None:

@@ -79,6 +79,7 @@ def _claim(instance: Instance, cursor: duckdb.DuckDBPyConnection, run_id: str, f
     except duckdb.TransactionException as conflict:
         with instance.cursor() as other:
             [(published,)] = other.execute(PUBLISHED, {"scope": fence.scope}).fetchall()
+        # the conflict does not say by whom: what is committed is in the file, what is open only in this process knows
         if (published or 0) >= fence.generation or instance.claims.get(fence.scope, 0) > fence.generation:
             raise _superseded(fence) from conflict
         raise Throttled(f"a publication of {fence.scope} is still open; run this again", retry_after=RETRY_SECONDS) from conflict
@@ -146,6 +147,7 @@ class DuckDBPublication:
             rendered = self._catalogue().render(sql, "change")
             if rendered.changed in self._staged:
                 raise Rejected(f"{rendered.changed} is a staged source; it is read, not changed")
+            # what is appended sees no other rows, so two may append at once
             if rendered.changed and not rendered.appends:
                 self._fence_table(rendered.changed)
             return _count(self._cursor.execute(rendered.sql, bound(params, rendered.parameters)))

@@ -25,6 +25,7 @@ from src.core.ledger.unit import Build, LedgerTraits, Params, Row, Unit
 
 EXAMPLE = "LEDGER_URL=bigquery://my-project/organizations"
 DEFAULT_DATASET = "organizations"
+# each telling is a job, and changes of one table wait for each other
 NEWS_SECONDS = 15.0
 
 T = TypeVar("T")

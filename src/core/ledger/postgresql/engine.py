@@ -49,7 +49,9 @@ SESSION = (
 )
 # an index over what is there already takes its time
 CHANGING = WRITING + b"; SET LOCAL statement_timeout = '10min'; SET LOCAL lock_timeout = '10min'"
+# two processes that start at once would both make the tables
 ALONE = b"SELECT pg_advisory_xact_lock(hashtextextended('convergence ledger bootstrap', 0))"
+# a standby answers every read, and would be taken for sound until the first write
 WRITABLE = b"SELECT current_setting('transaction_read_only')"
 
 PostgresError = (DBAPIError, psycopg.Error)
@@ -69,6 +71,7 @@ def open_engine(settings: Settings, url: URL, model: LedgerModel) -> "Postgresql
 
 class TextDumper(StrDumper):
     def dump(self, obj: str) -> Any:
+        # PostgreSQL's texts have no NUL, and a name or a message that somebody sends may
         return super().dump(obj.replace(NUL, STANDS_FOR_NUL))
 
 
@@ -272,6 +275,7 @@ def _commit(link: PostgresqlLink) -> None:
         if link.wire.lost or broke_off(wrong):
             raise Unavailable(OUTCOME_UNKNOWN) from None
         raise
+    # a transaction that failed answers ROLLBACK to COMMIT, and calls that a success
     if said != b"COMMIT":
         raise RuntimeError(CUT_SHORT)
 

@@ -73,6 +73,7 @@ class PostgresqlLinks:
 
     def idle(self) -> PostgresqlLink | None:
         with suppress(IndexError):
+            # the last used first: it has its statements prepared
             while (link := self._idle.pop()).era != self._era:
                 link.close()
             return link

@@ -12,7 +12,7 @@ from src.core.ledger.unit import Tables, Unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class RunFilter:
     """What is left out does not narrow. Days are those of UTC on which a run was accepted, both ends included."""
 
     statuses: Sequence[RunStatus] | None = None
@@ -31,7 +31,7 @@ def statuses_of(told: RunStatus | None, state: RunStatus | None) -> tuple[RunSta
     return meant if state is None else tuple(status for status in meant if status == state)
 
 
-def page(unit: Unit, org_slug: str, wanted: Wanted, *, after: str | None, limit: int) -> list[RunRecord]:
+def page(unit: Unit, org_slug: str, wanted: RunFilter, *, after: str | None, limit: int) -> list[RunRecord]:
     """Newest first, older than the run `after`."""
     run = unit.tables["org_meta_pipeline_runs"].c
     query = _runs(unit.tables).where(run.org_slug == org_slug).order_by(run.pipeline_logging_id.desc()).limit(limit)

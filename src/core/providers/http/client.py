@@ -19,7 +19,9 @@ from src.core.base.redaction import redacted_text
 from src.core.providers.http.auth import Auth
 
 LONGEST_BODY = 10 * 1024 * 1024
+# enough for any sentence; a page of HTML that came in place of one is cut
 LONGEST_WORDS = 300
+# a date that is far ahead by mistake must not hold a run's place for days
 LONGEST_WAIT = 3600.0
 
 
@@ -98,6 +100,7 @@ class Http:
             text += piece
             if len(text) > self._limit:
                 raise StepFailed(f"{place} answered more than {self._limit // 1024} KB, which no answer of {self.provider} should take")
+            # a client's time-out is for each piece: one byte a second would keep it open for ever
             if time.monotonic() > over:
                 raise Unavailable(f"{place} took longer than {self._timeout:g} s to answer (PROVIDER_TIMEOUT_SECONDS)")
         return bytes(text)

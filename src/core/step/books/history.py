@@ -113,6 +113,7 @@ def difference(before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[str,
     """Per period and currency, what each kind of row brought: its sum after less its sum before."""
     nets: dict[tuple[str, str, str], Decimal] = {}
     spans: dict[tuple[str, str, str], tuple[date, date]] = {}
+    # sums and not rows are compared: a slice that is read anew has new rows for the same money
     for sign, rows in ((-1, before), (1, after)):
         for row in rows:
             key = (str(row[period]), str(row["currency"]), str(row["cause"]))

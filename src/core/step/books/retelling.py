@@ -29,6 +29,7 @@ def flaws_of(schema: TableSchema, tables: Iterable[str]) -> Iterable[str]:
     for name in sorted({SINCE.name, UNTIL.name, BY.name} & {column.lower() for column in schema.columns}):
         yield f"{schema.name}.{name} is a column that the engine adds; a column of the provider needs another name"
     for column in schema.fields:
+        # BigQuery compares no such values, and a row that cannot be compared would be told anew with each load
         if column.mode == "REPEATED" or column.type in ("STRUCT", "JSON"):
             yield f"{schema.name}.{column.name} is no plain value, and rows are held against each other by all their columns"
 

@@ -109,7 +109,7 @@ class BooksDocument(Document):
 
 
 @dataclass(frozen=True, slots=True)
-class Ledgers:
+class Housekeeping:
     """The housekeeping tables of every dataset and the questions asked of them, whatever the provider."""
 
     schemas: tuple[TableSchema, ...]
@@ -118,7 +118,7 @@ class Ledgers:
     """Questions asked of every provider's tables, whose names are put in."""
 
     @classmethod
-    def read(cls, configs: Path) -> "Ledgers":
+    def read(cls, configs: Path) -> "Housekeeping":
         folder = configs / "setup" / "organizations" / "onboarding"
         tables = read_document(folder / "config.yml", DatasetConfig).tables
         absent = [name for name in OWN_TABLES if name not in tables]
@@ -196,10 +196,10 @@ class Books:
     months_touched: str
     suite: Suite
     axis: Axis
-    own: Ledgers
+    own: Housekeeping
 
     @classmethod
-    def read(cls, configs: Path, folder: Path, templates: Mapping[str, TableSchema], own: Ledgers) -> "Books":
+    def read(cls, configs: Path, folder: Path, templates: Mapping[str, TableSchema], own: Housekeeping) -> "Books":
         """From `books.yml`, the schemas and views it names, and the questions beside it."""
         located = read_located(folder / "books.yml", BooksDocument)
         document = located.document
@@ -288,7 +288,7 @@ def _derived_flaws(
             yield located.flaw(f"{document.cost}: {', '.join(loose)} must be REQUIRED; a row without is no figure", "cost")
 
 
-def _raw(facts: RawFacts, schema: TableSchema, folder: Path, own: Ledgers, account: str | None) -> Raw:
+def _raw(facts: RawFacts, schema: TableSchema, folder: Path, own: Housekeeping, account: str | None) -> Raw:
     columns = {"raw": schema.name, "source": facts.source, "slice": facts.slice, "day": facts.day}
     of_slices = _put(own.templates["rows_of_slices"], **columns)
     measures = _text(folder / "books" / facts.measures)
@@ -319,7 +319,7 @@ def _raw(facts: RawFacts, schema: TableSchema, folder: Path, own: Ledgers, accou
     )
 
 
-def _fill(file: str, folder: Path, raw: Mapping[str, Raw], own: Ledgers, account: str | None) -> str:
+def _fill(file: str, folder: Path, raw: Mapping[str, Raw], own: Housekeeping, account: str | None) -> str:
     """Over `{rows}` of the only table of raw rows, or over `{name}` of each."""
     text = _text(folder / "books" / file)
     if ROWS in text and len(raw) > 1:
@@ -332,7 +332,7 @@ def _fill(file: str, folder: Path, raw: Mapping[str, Raw], own: Ledgers, account
     return text
 
 
-def _counting(columns: Mapping[str, str], own: Ledgers, account: str | None) -> str:
+def _counting(columns: Mapping[str, str], own: Housekeeping, account: str | None) -> str:
     return _put(own.templates["rows_that_count"], **columns, account=account) if account else _put(own.templates["rows_of_days"], **columns)
 
 

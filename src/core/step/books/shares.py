@@ -41,19 +41,20 @@ class Share:
         return {name: value if value is None else str(value) for name, value in asdict(self).items()}
 
 
-def shares(accounts: Iterable[tuple[str, str]], reaches: Mapping[str, Reach], living: frozenset[str]) -> tuple[Share, ...]:
-    """`accounts` are the pairs of source and account that the raw table holds; `living` the sources that count today."""
+def shares(accounts: Iterable[tuple[str, str]], reaches: Mapping[str, Reach], counting: frozenset[str]) -> tuple[Share, ...]:
+    """`accounts` are the pairs of source and account that the raw table holds; `counting` the sources that count today."""
     by_account: dict[str, set[str]] = {}
     for source, account in accounts:
         by_account.setdefault(account, set()).add(source)
-    rivals = {account for account, sources in by_account.items() if len(sources) > 1 and not sources <= living}
+    rivals = {account for account, sources in by_account.items() if len(sources) > 1 and not sources <= counting}
     found: list[Share] = []
     for source in sorted({source for sources in by_account.values() for source in sources}):
         own = sorted(account for account, sources in by_account.items() if source in sources)
         if not rivals.intersection(own):
+            # without bounds: nobody else tells of its accounts, and bounds would leave out rows that are its alone
             found.append(Share(source))
         else:
-            tiers = {account: _tiers(by_account[account], reaches, living) for account in own}
+            tiers = {account: _tiers(by_account[account], reaches, counting) for account in own}
             found += [_share(source, account, tiers[account], reaches) for account in own if any(source in tier for tier in tiers[account])]
     return tuple(found)
 
@@ -70,11 +71,12 @@ def contested(before: Iterable[Mapping[str, Any]], now: Iterable[Share]) -> froz
     return frozenset(changed)
 
 
-def _tiers(sources: Iterable[str], reaches: Mapping[str, Reach], living: frozenset[str]) -> list[list[str]]:
+def _tiers(sources: Iterable[str], reaches: Mapping[str, Reach], counting: frozenset[str]) -> list[list[str]]:
     """The oldest first; those that count today stand together at the end. One that begins no earlier than a newer one adds nothing."""
     known = sorted(source for source in sources if source in reaches)
-    retired = sorted((source for source in known if source not in living), key=lambda source: (reaches[source].last, source))
-    now = [source for source in known if source in living]
+    # by where they end: an older source is one that was left first, wherever it began
+    retired = sorted((source for source in known if source not in counting), key=lambda source: (reaches[source].last, source))
+    now = [source for source in known if source in counting]
     tiers: list[list[str]] = []
     for tier in reversed([*([source] for source in retired), *([now] if now else [])]):
         if not tiers or _begins(tier, reaches) < _begins(tiers[0], reaches):

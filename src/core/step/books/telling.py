@@ -89,6 +89,7 @@ def stand(
     told = []
     for day in sorted(known):
         stands = of_day(day, has_rows=day in by_day, sources=states, calendar=calendar)
+        # a day without rows is told all the same, once: what is left out of an answer would be taken for nought
         for currency in sorted(by_day.get(day, [NO_CURRENCY])):
             told.append(DayFigures(day, currency, figures.get((str(day), currency)), stands))
     return tuple(told)
@@ -125,6 +126,7 @@ def dated(figures: Mapping[Key, Figures], before: Mapping[Key, Figures]) -> dict
 
     def one(key: Key, now: Figures) -> Figures:
         then = before.get(key)
+        # only money makes it new: a reload that gave the same says nothing that was not said
         return replace(now, since=then.since, run_id=then.run_id) if then is not None and then.same_money(now) else now
 
     return {key: one(key, now) for key, now in figures.items()}

@@ -62,6 +62,7 @@ def _with_net(total: ControlTotal) -> Iterable[tuple[str, Decimal]]:
 def require_closed(read: ControlTotals, written: ControlTotals, slices: Mapping[str, Iterable[Slice]]) -> None:
     """Raises what keeps the books from closing: each difference with its place. `slices` are what was read of each source."""
     flaws = []
+    # of both: a place that only one of them has is the difference that matters most
     for key in sorted(read.of.keys() | written.of.keys()):
         theirs, ours = read.of.get(key), written.of.get(key)
         if theirs != ours:

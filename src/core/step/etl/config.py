@@ -87,6 +87,7 @@ def place_flaws(config: StepConfig, place: StepPlace) -> Iterator[Flaw]:
     if source is not None and source not in others:
         yield Flaw(f"there is no step {source!r}{did_you_mean(str(source), others)}", "credential_from")
     rival = next((name for name, ps_type in others.items() if ps_type == place.steps[place.step_id]), None)
+    # fences and manifests are by document, so the second would be taken for the first tried again
     if rival is not None:
         yield Flaw(f"a document publishes once a run, and step {rival} publishes too; give this one a document of its own")
 

@@ -94,6 +94,7 @@ def judge(
     present = frozenset(columns if columns is not None else table.columns)
     asked = [Asked(expectation, filled(expectation, given), table, present) for expectation in suite.of(table.name)]
     planned = [plan(each, now) for each in asked]
+    # each once: many expectations ask for the same count, and all of them are one statement
     measures = list(dict.fromkeys(measure for each in planned for measure in each.measures))
     measured = _measured(publication, table.name, part, measures)
     outcomes = [each.settle([measured[measure] for measure in each.measures]) for each in planned]

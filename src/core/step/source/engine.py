@@ -25,7 +25,7 @@ from src.core.step import credentials
 from src.core.step.books.completeness import EMPTY, Calendar
 from src.core.step.books.coverage import KnownSlices
 from src.core.step.books.questions import Reload
-from src.core.step.books.rules import Books, Ledgers, Raw
+from src.core.step.books.rules import Books, Housekeeping, Raw
 from src.core.step.books.shared_views import Views, read_views
 from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
 from src.core.step.credentials import OpenCredential
@@ -75,7 +75,7 @@ class SourceEngine:
     leaf: Leaf
     facts: EngineFacts
     templates: Mapping[str, TableSchema]
-    own: Ledgers
+    own: Housekeeping
     books: Mapping[str, Books]
     views: Views
 
@@ -84,7 +84,7 @@ class SourceEngine:
         """`template_dir` holds columns that several tables have in common."""
         facts = read_document(template_dir / "config.yml", EngineFacts) if template_dir else EngineFacts()
         templates = _templates(template_dir / "schema_template.json", facts) if template_dir else {}
-        own = Ledgers.read(configs)
+        own = Housekeeping.read(configs)
         books = {
             path.parent.relative_to(configs).as_posix(): Books.read(configs, path.parent, templates, own)
             for path in sorted((configs / leaf.name).rglob("books.yml"))
