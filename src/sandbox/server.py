@@ -100,6 +100,7 @@ class _Running:
         self._quiet = _Quiet()
         logging.getLogger("uvicorn.error").addFilter(self._quiet)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # any free port: several services and tests run side by side on a machine
         self._socket.bind((LOOPBACK, 0))
         self.address = f"http://{LOOPBACK}:{self._socket.getsockname()[1]}"
         app = Router({name: provider.app for name, provider in providers.items()})

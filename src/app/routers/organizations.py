@@ -99,6 +99,7 @@ async def offboard(request: Request, org_slug: Slug, body: OffboardRequest) -> O
             )
             erased = outcome.require().of("transform_to_tombstone")
     finally:
+        # also when it failed half way: keys stop first, and this process would go on knowing them for ten seconds
         door_of(request).keys.forget(org_slug)
     return OffboardAnswer.model_validate(erased)
 

@@ -115,6 +115,7 @@ class BigQueryWarehouse:
         days = ", ".join(f"TIMESTAMP '{day.isoformat()}'" for day in rows.days)
         source = f"`{rows.project}.{rows.dataset}.{rows.table}`"
         try:
+            # a dry run is free, and is refused just as the real one would be
             self._tenant_jobs(tenant).dry(f"SELECT 1 FROM {source} WHERE _PARTITIONTIME IN ({days})")
         except (Misconfigured, Missing, NotYours, Rejected):
             return False
@@ -137,6 +138,7 @@ class BigQueryWarehouse:
                 part.chmod(OWNER_FILE)
                 for piece in PIECES[file_format](first.schema, chain([first], batches)):
                     file.write(piece)
+            # whole under its name or not at all: who looks at the folder meanwhile must not take a part for the file
             return part.replace(target)
         finally:
             part.unlink(missing_ok=True)

@@ -16,9 +16,11 @@ InputType = Literal["string", "integer", "number", "boolean", "date", "object"]
 
 KEBAB = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 SNAKE = re.compile(r"[a-z][a-z0-9_]*")
+# the customer's own words for steps
 ACTIONS = ("extract_", "transform_", "load_", "validate_", "notify_", "decrypt_")
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+# what a publication prepares on BigQuery expires after a day, and a run must not outlive it
 LONGEST = timedelta(hours=24)
 
 

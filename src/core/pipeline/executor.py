@@ -64,6 +64,7 @@ class AsyncPipelineExecutor:
             tenant=tenant,
             terms=terms,
         )
+        # beside the queue's rule, which holds for runs under a lease: pipelines that a route runs itself are in no queue
         async with self._turn(entry, tenant):
             return await run.carry_out()
 

@@ -132,6 +132,7 @@ def store(context: StepContext, proven: Proven) -> tuple[CredentialRecord, Crede
         raise Misconfigured("a credential was to be stored without its organisation")
     now = services.clock.now()
     credential_id = services.ids.new()
+    # before the transaction: a keyring in the cloud may take seconds, and the ledger has one writer at a time
     sealed = services.vault.seal(proven.secret, binding(tenant.org_slug, proven.provider, credential_id))
     record = CredentialRecord(
         credential_id=credential_id,
@@ -152,6 +153,7 @@ def store(context: StepContext, proven: Proven) -> tuple[CredentialRecord, Crede
     )
     with services.ledger.writing() as unit:
         orgs.alone(unit, tenant.org_slug)
+        # a slug may have been off-boarded and given to somebody else while its provider was asked
         if living(unit, tenant.org_slug).generation != proven.generation:
             raise Conflict(f"organisation {tenant.org_slug} was onboarded anew meanwhile; nothing was stored")
         kms_keys.note_current(unit, services.vault.key_id(sealed), now)

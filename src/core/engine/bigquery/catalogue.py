@@ -22,6 +22,7 @@ STAGE: Final = "x_stage_"
 HOUSEKEEPING: Final = frozenset({FENCES})
 # Another process may have changed a table meanwhile; a column it added is seen after so many seconds.
 KEPT_SECONDS: Final = 10.0
+# a dataset goes by off-boarding alone, after which the organisation's key opens nothing
 DATASET_SECONDS: Final = 60.0
 
 
@@ -78,6 +79,7 @@ class DatasetCatalogue:
 
     def described(self, name: str) -> Table | None:
         """The table or view as BigQuery describes it now."""
+        # the client would put it into an address as it is
         if not IDENTIFIER.fullmatch(name):
             return None
         with told():

@@ -68,6 +68,7 @@ class BigQueryAccess:
 
     def bounded(self, config: bigquery.QueryJobConfig, seconds: float) -> bigquery.QueryJobConfig:
         config.labels = dict(self._labels)
+        # the organisation pays for what is scanned: a query that would scan more is refused before it costs anything
         config.maximum_bytes_billed = self.settings.bigquery_maximum_bytes_billed
         config.job_timeout_ms = int(seconds * 1000)
         return config

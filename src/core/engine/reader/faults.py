@@ -62,6 +62,7 @@ def fault_of(error: BaseException, reading: Reading) -> Fault:
 
 
 def _no_token(error: RefreshError, account: str, said: str) -> Fault:
+    # Google's library says so of a token endpoint in trouble; a key that was deleted or disabled is refused for good
     if error.retryable:
         return Unavailable(f"GCP_TOKEN_URL gave no token for {account}: {said}")
     return Rejected(

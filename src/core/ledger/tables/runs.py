@@ -128,6 +128,7 @@ def put_back(unit: Unit, run_id: str, attempt: int) -> bool:
 
 def forget(unit: Unit, run_id: str) -> None:
     """Erases it with its steps and its trigger."""
+    # the run last: while it is there, an erasure that broke off is done again
     for name in ("org_meta_step_logs", "org_scheduled_pipeline_runs", "org_meta_pipeline_runs"):
         table = unit.tables[name]
         unit.change(delete(table).where(table.c.pipeline_logging_id == run_id))
@@ -217,6 +218,7 @@ def _values(record: NewRun | StepLog, columns: tuple[str, ...]) -> dict[str, Any
 
 
 def _milliseconds(began: datetime | None, ended: datetime) -> int | None:
+    # two workers' clocks may differ, and a run takes no time less than none
     return None if began is None else max(0, round((ended - began).total_seconds() * 1000))
 
 

@@ -122,6 +122,7 @@ class Housekeeping:
         folder = configs / "setup" / "organizations" / "onboarding"
         tables = read_document(folder / "config.yml", DatasetConfig).tables
         absent = [name for name in OWN_TABLES if name not in tables]
+        # at the start, and not with the first load: books that have nowhere to be kept are no books
         if absent:
             raise Misconfigured(
                 "books cannot be kept",

@@ -65,7 +65,9 @@ def publish(context: StepContext, tenant: Tenant, loading: SourceLoad) -> Publis
         context.progress(doing="writing the manifest")
         left = manifest(work, written, closed)
         publication.append("x_load_manifests", [left])
+        # the last question before the commit: a worker that lost the run, or was told to stop, publishes nothing
         context.still_wanted()
+    # after the commit: what the ledger tells without opening the dataset may be late, and never ahead of it
     track(context, tenant, books.provider, closed.changed, by.at)
     return Published(left, closed)
 
