@@ -12,7 +12,7 @@ PREFIX = "src.sandbox"
 MODULE = "provider"
 
 
-def found(prefix: str, *given: Any, **named: Any) -> Mapping[str, SandboxProvider]:
+def providers_in(prefix: str, *given: Any, **named: Any) -> Mapping[str, SandboxProvider]:
     """Every provider there is, each made from what is given."""
     return {name: _made(prefix, name)(*given, **named) for name in folders_with(prefix, MODULE)}
 

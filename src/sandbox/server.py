@@ -13,7 +13,7 @@ import uvicorn
 from src.core.base.clock import Clock
 from src.core.base.faults import Unavailable
 from src.core.base.settings import SANDBOX_ROWS_PER_HOUR
-from src.sandbox.discovery import PREFIX, found
+from src.sandbox.discovery import PREFIX, providers_in
 from src.sandbox.provider import SandboxProvider
 from src.sandbox.routing import Router
 
@@ -39,7 +39,7 @@ class Sandbox:
         prefix: str = PREFIX,
     ) -> None:
         folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
-        self.providers = found(prefix, folder, clock, today=today, rows_per_hour=rows_per_hour)
+        self.providers = providers_in(prefix, folder, clock, today=today, rows_per_hour=rows_per_hour)
         self._running: _Running | None = None
 
     @property

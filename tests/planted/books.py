@@ -80,7 +80,7 @@ DEFECTS = (
         "staging",
         "a run that is taken over asks its sources anew, and may publish what differs from what it staged",
         "src/core/step/source/engine.py",
-        "found = staged(io, context, context.step_id)",
+        "found = find_staged(io, context, context.step_id)",
         "found = None",
         ("tests/core/step/source/test_staged.py::test_what_one_step_brought_another_publishes_also_after_a_take_over",),
     ),

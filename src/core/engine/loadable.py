@@ -7,7 +7,7 @@ from src.core.base.faults import Missing, Rejected
 from src.core.base.names import did_you_mean
 
 
-def matched(given: Iterable[str], columns: Iterable[str]) -> dict[str, str]:
+def match_columns(given: Iterable[str], columns: Iterable[str]) -> dict[str, str]:
     """By name whatever its case, never by position: from each name in the source to the table's spelling of it."""
     spelling = {name.lower(): name for name in columns}
     found: dict[str, str] = {}

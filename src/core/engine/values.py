@@ -20,7 +20,7 @@ NUMERIC_DIGITS = 38
 WHOLE = re.compile(r"[+-]?\d{1,19}")
 
 
-def bound(params: Params | None, named: tuple[str, ...]) -> dict[str, Any]:
+def bound_values(params: Params | None, named: tuple[str, ...]) -> dict[str, Any]:
     """The values a statement names. BigQuery ignores a parameter that is not named; DuckDB would refuse it."""
     given = params or {}
     missing = [name for name in named if name not in given]

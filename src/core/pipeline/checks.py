@@ -6,7 +6,7 @@ from typing import Any
 
 from src.core.base.faults import Flaw, Rejected
 from src.core.pipeline.document import Pipeline, Step
-from src.core.pipeline.variables import fillable, filled
+from src.core.pipeline.variables import fill_config, fillable
 from src.core.step.context import ConfigChecker, StepPlace
 from src.core.step.placeholders import SQL_KEY, Variables, is_plain
 
@@ -31,7 +31,7 @@ class StepCheck:
         return [flaw for flaw in self.processor.check(self.step.config, self.place) if not _is_open(self.step.config, flaw.field)]
 
     def require(self, variables: Variables) -> None:
-        flaws = self.processor.check(filled(self.step.config, variables), self.place)
+        flaws = self.processor.check(fill_config(self.step.config, variables), self.place)
         if flaws:
             told = [replace(flaw, field=".".join(part for part in (self.step.id, flaw.field) if part)) for flaw in flaws]
             raise Rejected(f"the variables of this run do not fit: {told[0]}", flaws=told)

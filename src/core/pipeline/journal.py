@@ -41,7 +41,7 @@ class Journal(Protocol):
     async def run_finished(self, end: RunEnd) -> None: ...
 
 
-async def written(write: Awaitable[None]) -> None:
+async def until_written(write: Awaitable[None]) -> None:
     """Waits until it is written even when the waiting task is cancelled meanwhile; the cancellation goes on after that."""
     task = asyncio.ensure_future(write)
     cancelled: asyncio.CancelledError | None = None

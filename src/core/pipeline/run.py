@@ -13,14 +13,14 @@ from src.core.ledger.tables.runs import NewRun, StepLog
 from src.core.pipeline.catalog import CatalogEntry
 from src.core.pipeline.document import Step
 from src.core.pipeline.graph import walk
-from src.core.pipeline.journal import Journal, RunEnd, RunStatus, written
+from src.core.pipeline.journal import Journal, RunEnd, RunStatus, until_written
 from src.core.pipeline.log_lines import LogLines
 from src.core.pipeline.mask import Mask
 from src.core.pipeline.outcome import Outcome, StepOutcome, may_run, without_result
 from src.core.pipeline.preparation import PreparedRun
 from src.core.pipeline.registry import Registry
 from src.core.pipeline.step_runner import Sleep, StepRunner
-from src.core.pipeline.variables import filled
+from src.core.pipeline.variables import fill_config
 from src.core.step.context import Progress, Services, StepContext, unheld, untold
 
 
@@ -72,7 +72,7 @@ class PipelineRun:
         self.began = self.services.clock.monotonic()
         self.log.info("run.started", document=self.entry.document_id, pipeline_id=self.record.pipeline_id)
         try:
-            await written(self.journal.run_started(self.record, self.services.clock.now()))
+            await until_written(self.journal.run_started(self.record, self.services.clock.now()))
             await walk(self.entry.graph, self._visit)
         except asyncio.CancelledError:
             await self._end("CANCELLED", None)
@@ -138,7 +138,7 @@ class PipelineRun:
         return StepRunner(
             step=step,
             context=context,
-            config=filled(step.config, self.prepared.variables),
+            config=fill_config(step.config, self.prepared.variables),
             registry=self.registry,
             mask=self.mask,
             sleep=self.sleep,
@@ -170,7 +170,7 @@ class PipelineRun:
 
     async def _record(self, outcome: StepOutcome) -> None:
         fault = outcome.fault
-        await written(
+        await until_written(
             self.journal.step_finished(
                 StepLog(
                     # the same attempt written twice is one row
@@ -209,7 +209,7 @@ class PipelineRun:
         ms = round((self.services.clock.monotonic() - self.began) * 1000)
         self.log.info("run.finished", status=status, ms=ms, steps=len(steps), code=end.error_code, error=end.error_message)
         try:
-            await written(self.journal.run_finished(end))
+            await until_written(self.journal.run_finished(end))
         except Fault as unrecorded:
             # what the steps did stands, and a caller who is told otherwise loses what they answered: a new key, for one
             self._log_lost(unrecorded)

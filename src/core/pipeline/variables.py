@@ -73,7 +73,7 @@ def _declared(name: str, value: Value, kind: Kind, known: Variables) -> Value:
         raise Rejected(f"the variable {name} cannot be made", flaws=[Flaw(wrong.detail, field=name)]) from wrong
 
 
-def filled(config: Mapping[str, Any], variables: Variables) -> dict[str, Any]:
+def fill_config(config: Mapping[str, Any], variables: Variables) -> dict[str, Any]:
     """A fresh copy with variables written out. SQL stays as it is: the processor binds it with `bind_sql`."""
     return {key: _copy(value, variables, sql=_is_sql(key)) for key, value in config.items()}
 

@@ -56,9 +56,9 @@ def require_listed(listing: Callable[[date, date], Iterable[Slice]], name: str, 
         listed = {one.key: one.version for one in listing(min(one.first for one in slices), max(one.last for one in slices))}
         other = [one for one in slices if listed.get(one.key) != one.version]
         if other:
-            raise changed(name, other)
+            raise source_changed(name, other)
 
 
-def changed(source: str, slices: Sequence[Slice]) -> SourceChanged:
+def source_changed(source: str, slices: Sequence[Slice]) -> SourceChanged:
     told = ", ".join(one.key for one in slices[:SHOWN]) + (", ..." if len(slices) > SHOWN else "")
     return SourceChanged(f"what was written to {source} on {told} has changed since it was listed; list its load days again")

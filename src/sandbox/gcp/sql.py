@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from src.core.base.faults import Fault
 from src.core.engine.dialect.rendering import READ, Catalogue, is_common
-from src.core.engine.values import bound, plain_batch
+from src.core.engine.values import bound_values, plain_batch
 from src.sandbox.gcp.account_rows import FIRST_DAY
 from src.sandbox.gcp.arrow import arrow_type
 from src.sandbox.gcp.cells import row
@@ -92,7 +92,7 @@ def _run(
     database: duckdb.DuckDBPyConnection, catalogue: Catalogue, root: exp.Expr, values: Mapping[str, Any], *, dry: bool, whole: bool
 ) -> tuple[list[Json], list[Json]]:
     rendered = catalogue.render(root.sql(dialect=READ))
-    found = database.sql(rendered.sql, params=bound(values, rendered.parameters))
+    found = database.sql(rendered.sql, params=bound_values(values, rendered.parameters))
     reader = (found.limit(0) if dry else found).to_arrow_reader(BATCH_ROWS)
     shown = [name for name in reader.schema.names if name.upper() not in PSEUDO]  # which `*` does not name in BigQuery
     rows: list[Json] = []
@@ -158,7 +158,7 @@ def _days(database: duckdb.DuckDBPyConnection, exports: Exports, place: _Place, 
     types = _named(database.from_arrow(pa.table(days, schema=pa.schema(PSEUDO))), DAYS)
     wanted = exp.select("_PARTITIONDATE").from_(DAYS).where(*terms)
     rendered = Catalogue({DAYS: types}).render(wanted.sql(dialect=READ))
-    left = {day for (day,) in database.execute(rendered.sql, bound(values, rendered.parameters)).fetchall()}
+    left = {day for (day,) in database.execute(rendered.sql, bound_values(values, rendered.parameters)).fetchall()}
     return [one for one in every if one.day in left]
 
 

@@ -6,7 +6,7 @@ from google.api_core import exceptions
 from google.auth.exceptions import DefaultCredentialsError, RefreshError, TransportError
 
 from src.core.base.faults import Misconfigured, Missing, Rejected, Throttled, Timeout, TooLarge, Unavailable
-from src.core.engine.bigquery.faults import fault_of, told
+from src.core.engine.bigquery.faults import as_faults, fault_of
 from src.core.google.errors import is_lost
 
 
@@ -69,7 +69,7 @@ def test_what_bigquery_says_is_told_by_what_to_do_next(status, reason, message, 
     ids=lambda value: type(value).__name__,
 )
 def test_what_the_client_and_the_wire_say_is_told_too(error, fault, said):
-    with pytest.raises(fault, match=said), told():
+    with pytest.raises(fault, match=said), as_faults():
         raise error
 
 

@@ -23,7 +23,7 @@ from src.core.base.schema import Field, TableSchema
 from src.core.engine import open_warehouse
 from src.core.engine.arrow import arrow_field
 from src.core.engine.bigquery import commit as bq_commit
-from src.core.engine.bigquery.staging import shaped
+from src.core.engine.bigquery.staging import shape_batch
 from src.core.engine.port import LOAD_DAY, Fence, RemoteRows, Warehouse
 from tests.contract.warehouse.conftest import PLACE, settings_for, tenant_named
 from tests.contract.warehouse.tables import COSTS, MONDAY, TUESDAY, days, publish, row, stored
@@ -394,7 +394,7 @@ CASES = [
 @pytest.mark.parametrize(("column", "field", "expected"), CASES)
 @pytest.mark.parametrize("offset", [0, 1])
 def test_columns_are_brought_into_their_types(column, field, expected, offset):
-    batch = shaped(pa.record_batch([column.slice(offset)], ["a"]), (field,), {"a": "a"})
+    batch = shape_batch(pa.record_batch([column.slice(offset)], ["a"]), (field,), {"a": "a"})
     wanted = [Decimal(one) if isinstance(one, str) and "E" in one else one for one in expected[offset:]]
     assert batch.column(0).to_pylist() == wanted
     assert batch.schema.field("a") == arrow_field(field)

@@ -12,7 +12,7 @@ from src.core.base.secret import Secret
 from src.core.base.window import Window
 from src.core.pipeline.document import Input, Pipeline
 from src.core.pipeline.inputs import accept, handed_on, input_flaw
-from src.core.pipeline.variables import filled, settle
+from src.core.pipeline.variables import fill_config, settle
 from src.core.step.placeholders import Identifier, Value
 from tests.core.pipeline.parts import ACME
 
@@ -158,7 +158,7 @@ def test_a_secret_input_is_no_variable():
 
     assert "key" not in values
     with pytest.raises(Misconfigured):
-        filled({"header": "{key}"}, values)
+        fill_config({"header": "{key}"}, values)
 
 
 def test_a_config_is_filled_but_its_sql_is_left_to_be_bound():
@@ -171,7 +171,7 @@ def test_a_config_is_filled_but_its_sql_is_left_to_be_bound():
         "sequel": "{run_id}",
     }
 
-    copy = filled(config, values)
+    copy = fill_config(config, values)
 
     assert copy == {
         "title": "Costs of acme_corp",

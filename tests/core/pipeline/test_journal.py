@@ -17,7 +17,7 @@ from src.core.base.settings import Settings
 from src.core.ledger.store import Ledger, open_ledger
 from src.core.ledger.tables import runs
 from src.core.ledger.tables.runs import NewRun, StepLog
-from src.core.pipeline.journal import HeldJournal, LedgerJournal, RunEnd, written
+from src.core.pipeline.journal import HeldJournal, LedgerJournal, RunEnd, until_written
 from tests.core.pipeline.parts import HEAD, Bench, Stage, stage, statuses, until
 
 STEPS = """
@@ -193,7 +193,7 @@ async def test_a_write_under_way_is_finished_although_its_run_is_cancelled():
         await go.wait()
         done.append("written")
 
-    waiting = asyncio.create_task(written(write()))
+    waiting = asyncio.create_task(until_written(write()))
     await begun.wait()
     for _ in range(3):
         waiting.cancel()

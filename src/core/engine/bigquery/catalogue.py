@@ -12,7 +12,7 @@ from sqlglot import exp
 from src.core.base.clock import Clock
 from src.core.base.faults import Missing, Rejected
 from src.core.base.names import IDENTIFIER, did_you_mean
-from src.core.engine.bigquery.faults import told
+from src.core.engine.bigquery.faults import as_faults
 from src.core.engine.bigquery.jobs import REQUEST_SECONDS, WarehouseJobs
 from src.core.engine.dialect.rendering import Checked, Purpose, checked, is_common
 
@@ -56,7 +56,7 @@ class DatasetCatalogue:
 
     def exists(self) -> bool:
         """Whether the dataset is there, asked anew: of its owner, for who has no right on it is refused, be it there or not."""
-        with told():
+        with as_faults():
             try:
                 self._owner.client.get_dataset(self.reference, retry=self._owner.retry(), timeout=REQUEST_SECONDS)
             except exceptions.NotFound:
@@ -73,7 +73,7 @@ class DatasetCatalogue:
 
     def names(self) -> dict[str, bool]:
         """Every table and view but the warehouse's own, asked anew, and whether it is a view."""
-        with told():
+        with as_faults():
             found = list(self._jobs.client.list_tables(self.reference, retry=self._jobs.retry(), timeout=REQUEST_SECONDS))
         return {table.table_id: table.table_type != "TABLE" for table in found if not is_kept(table.table_id)}
 
@@ -82,7 +82,7 @@ class DatasetCatalogue:
         # the client would put it into an address as it is
         if not IDENTIFIER.fullmatch(name):
             return None
-        with told():
+        with as_faults():
             try:
                 return self._jobs.client.get_table(self.table(name), retry=self._jobs.retry(), timeout=REQUEST_SECONDS)
             except exceptions.NotFound:

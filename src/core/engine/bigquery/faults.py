@@ -126,7 +126,7 @@ def _by_class(error: BaseException, said: str) -> Fault:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def as_faults() -> Iterator[None]:
     """What Google's client raises in the block leaves it as a fault."""
     try:
         yield

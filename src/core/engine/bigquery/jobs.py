@@ -27,7 +27,7 @@ from google.cloud.bigquery_storage_v1.types import DataFormat, ReadSession
 
 from src.core.base.faults import Timeout, Unavailable
 from src.core.base.schema import TableSchema
-from src.core.engine.bigquery.faults import told
+from src.core.engine.bigquery.faults import as_faults
 from src.core.engine.bigquery.types import arrow_schema, fields_of
 from src.core.engine.bigquery.values import label, plain_batch, with_parameters
 from src.core.engine.port import Params
@@ -119,14 +119,14 @@ class WarehouseJobs:
             seconds = self.limits.seconds + GRACE_SECONDS
             return job.result(page_size=PAGE_ROWS, retry=self.retry(), timeout=seconds, job_retry=None)
 
-        with told():
+        with as_faults():
             job, rows = self._finished(begin, wait, name)
             return Done(job.job_id, *self._outcome(job, rows, counted), result=job.destination)
 
     def dry(self, sql: str, params: Params | None = None) -> Dry:
         text, values = with_parameters(sql, params)
         config = self._config(bigquery.QueryJobConfig(query_parameters=values, dry_run=True, use_query_cache=False))
-        with told():
+        with as_faults():
             job = self.client.query(text, config, retry=self.retry(), timeout=REQUEST_SECONDS, job_retry=None)
             tables = tuple(f"{table.project}.{table.dataset_id}.{table.table_id}" for table in job.referenced_tables)
             return Dry(int(job.total_bytes_processed or 0), tables, tuple(job.schema or ()))
@@ -139,7 +139,7 @@ class WarehouseJobs:
         """At least one, so that the columns are known where there are no rows. What is held at once is a few pages."""
         if done.rows is None:
             return
-        with told():
+        with as_faults():
             schema, any_rows = arrow_schema(done.rows.schema), False
             in_bulk = (done.rows.total_rows or 0) > BULK_ROWS
             for batch in self._bulk(done.result) if in_bulk and done.result else done.rows.to_arrow_iterable():
@@ -170,7 +170,7 @@ class WarehouseJobs:
 
         JSON does not come out of Parquet: such a column is made and loaded as STRING, to be parsed by the statement that reads it.
         """
-        with told():
+        with as_faults():
             reference = bigquery.DatasetReference(self.project, self.dataset).table(table)
             made = bigquery.Table(reference, fields_of(schema, json="STRING"))
             made.expires = expires

@@ -20,14 +20,14 @@ from src.core.engine.bigquery.catalogue import HOUSEKEEPING, STAGE, DatasetCatal
 from src.core.engine.bigquery.commit import TABLE_SCOPE, Commit
 from src.core.engine.bigquery.commit import published_generation as published_generation
 from src.core.engine.bigquery.conditions import BigQueryCondition, condition, guard, quoted, require_inside
-from src.core.engine.bigquery.faults import told
+from src.core.engine.bigquery.faults import as_faults
 from src.core.engine.bigquery.jobs import REQUEST_SECONDS, WarehouseJobs
 from src.core.engine.bigquery.pending import Pending, Sight, creation, parsed_columns, steady_condition
 from src.core.engine.bigquery.remote_rows import remote_rows
-from src.core.engine.bigquery.staging import Given, fields_of_arrow, given, pieces, plain_field, relaxed, shaped
+from src.core.engine.bigquery.staging import Given, fields_of_arrow, given, pieces, plain_field, relaxed, shape_batch
 from src.core.engine.bigquery.types import fields_of
 from src.core.engine.dialect.rendering import Checked, Purpose
-from src.core.engine.loadable import matched
+from src.core.engine.loadable import match_columns
 from src.core.engine.port import WHOLE_TABLE, Content, Fence, Params, ParquetFiles, RemoteRows, StagedShape, TablePart
 
 # How long what a killed process has prepared may stand: longer than any run, so that nothing is taken from under a living one.
@@ -95,7 +95,7 @@ class BigQueryPublication:
             target = self._target(table)
             known = self._checked(sql)
             text, values = self._sight.text(sql, known.root).strip().rstrip(";"), {**self._sight.values, **(params or {})}
-            columns = matched(self._selected(known, text, values), target.relation.columns)
+            columns = match_columns(self._selected(known, text, values), target.relation.columns)
             names = ", ".join(quoted(name) for name in columns.values())
             check = guard(part, target.relation.fields, {name: source for source, name in columns.items()}, self._prefix())
             if not check.whole:
@@ -140,7 +140,7 @@ class BigQueryPublication:
 
     def tidy(self) -> None:
         """What stays because this fails is ended by its expiration."""
-        with suppress(Fault), told():
+        with suppress(Fault), as_faults():
             for name in self._names.made:
                 self._jobs.client.delete_table(self._catalogue.table(name), self._jobs.retry(), REQUEST_SECONDS, not_found_ok=True)
 
@@ -217,12 +217,12 @@ class BigQueryPublication:
     def _load(self, target: Pending, source: Content, part: TablePart) -> int:
         fields = tuple(plain_field(column) for column in target.relation.fields)
         held = given(self._io, source, fields)
-        columns = matched(held.columns, target.relation.columns)
+        columns = match_columns(held.columns, target.relation.columns)
         sources = {name: origin for origin, name in columns.items()}
 
         def rows() -> Iterator[pa.RecordBatch]:
             for batch in held.batches:
-                made = shaped(batch, fields, sources)
+                made = shape_batch(batch, fields, sources)
                 require_inside(part, made, columns)
                 yield made
 
@@ -247,7 +247,7 @@ class BigQueryPublication:
         origin = {column.lower(): column for column in held.columns}
         sources = {field.name: origin[field.name.lower()] for field in fields if field.name.lower() in origin}
         made = self._names.new()
-        self._load_rows(made, fields, (shaped(batch, fields, sources) for batch in held.batches), empty=True)
+        self._load_rows(made, fields, (shape_batch(batch, fields, sources) for batch in held.batches), empty=True)
         described = tuple(fields_of(TableSchema(name, fields)))
         has_json = "PARSE_JSON" in parsed_columns(described)
         self._texts[name] = f"(SELECT {parsed_columns(described)} FROM {quoted(made)})" if has_json else quoted(made)

@@ -10,7 +10,7 @@ from src.core.base.identity import Tenant
 from src.core.base.names import identifier
 from src.core.base.schema import TableSchema
 from src.core.engine.bigquery.catalogue import FENCES, DatasetCatalogue, is_kept, qualified
-from src.core.engine.bigquery.faults import RETRY_SECONDS, told
+from src.core.engine.bigquery.faults import RETRY_SECONDS, as_faults
 from src.core.engine.bigquery.jobs import REQUEST_SECONDS, WarehouseJobs
 from src.core.engine.bigquery.types import evolution, fields_of, partitioning
 from src.core.engine.bigquery.values import label
@@ -38,7 +38,7 @@ class Relations:
         dataset.location = self._jobs.limits.location
         dataset.description = f"Cost data of {tenant.org_slug}, kept by the Convergence Data Pipeline"
         dataset.labels = {"org": label(tenant.org_slug), "environment": tenant.environment.suffix}
-        with told():
+        with as_faults():
             try:
                 self._client.create_dataset(dataset, retry=self._jobs.retry(), timeout=REQUEST_SECONDS)
                 made = True
@@ -64,7 +64,7 @@ class Relations:
             return DroppedDataset(existed=False)
         names = self._catalogue.names()
         described = [self._catalogue.described(name) for name, is_view in names.items() if not is_view]
-        with told():
+        with as_faults():
             self._client.delete_dataset(
                 self._catalogue.reference, delete_contents=True, not_found_ok=True, retry=self._jobs.retry(), timeout=REQUEST_SECONDS
             )
@@ -86,7 +86,7 @@ class Relations:
         table = self._catalogue.described(name)
         if table is None or table.view_query or is_kept(name):
             return False
-        with told():
+        with as_faults():
             self._client.delete_table(self._catalogue.table(name), not_found_ok=True, retry=self._jobs.retry(), timeout=REQUEST_SECONDS)
         self._catalogue.forget(name)
         return True
@@ -122,7 +122,7 @@ class Relations:
     def _viewed(self, name: str, text: str) -> bool:
         view = Table(self._catalogue.table(name))
         view.view_query = text
-        with told():
+        with as_faults():
             try:
                 self._client.create_table(view, retry=self._jobs.retry(), timeout=REQUEST_SECONDS)
             except exceptions.Conflict:
@@ -139,7 +139,7 @@ class Relations:
         table.time_partitioning = partitioning(schema)
         table.clustering_fields = list(schema.cluster) or None
         table.description = schema.description or None
-        with told():
+        with as_faults():
             try:
                 self._client.create_table(table, retry=self._jobs.retry(), timeout=REQUEST_SECONDS)
             except exceptions.Conflict:
@@ -161,7 +161,7 @@ class Relations:
             held.description = schema.description
             changed.append("description")
         if changed:
-            with told():
+            with as_faults():
                 try:
                     self._client.update_table(held, changed, retry=self._jobs.retry(), timeout=REQUEST_SECONDS)
                 except exceptions.PreconditionFailed:

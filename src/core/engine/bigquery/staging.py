@@ -118,7 +118,7 @@ def _is_list(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
-def shaped(batch: pa.RecordBatch, fields: Sequence[Field], sources: Mapping[str, str]) -> pa.RecordBatch:
+def shape_batch(batch: pa.RecordBatch, fields: Sequence[Field], sources: Mapping[str, str]) -> pa.RecordBatch:
     """The batch in these columns and types; `sources` leads from a field's name to the source's."""
     held = set(batch.schema.names)
     columns = [

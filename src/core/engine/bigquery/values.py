@@ -17,7 +17,7 @@ from src.core.base.faults import Rejected
 from src.core.engine.bigquery.nulls import without_comparisons
 from src.core.engine.dialect.types import NUMERIC_SCALE, NUMERIC_WHOLE
 from src.core.engine.port import Params
-from src.core.engine.values import bound
+from src.core.engine.values import bound_values
 
 LABEL: Final = re.compile(r"[^a-z0-9_-]")
 LABEL_LENGTH: Final = 63
@@ -48,7 +48,7 @@ def named_parameters(sql: str) -> tuple[tuple[str, int, int], ...]:
 def with_parameters(sql: str, params: Params | None) -> tuple[str, list[Parameter]]:
     """The text as it was given, but for values that have no type of their own: NULL and `[]` stand in the text itself."""
     places = named_parameters(sql)
-    values = bound(params, tuple(sorted({name for name, _, _ in places})))
+    values = bound_values(params, tuple(sorted({name for name, _, _ in places})))
     untyped = {name: "NULL" if value is None else "[]" for name, value in values.items() if value is None or value == []}
     text = without_comparisons(sql, frozenset(name for name, word in untyped.items() if word == "NULL"))
     if text != sql:

@@ -22,7 +22,7 @@ from src.core.engine.files.folder import check_folder
 from src.core.engine.naming import check_free, check_names, dataset_of, file_name
 from src.core.engine.port import DroppedDataset, ExportFormat, Fence, Params, Publication, RemoteRows, TableChange, TableSize, Traits
 from src.core.engine.process_lock import ProcessLock
-from src.core.engine.values import bound, plain_batch, plain_table
+from src.core.engine.values import bound_values, plain_batch, plain_table
 
 TRAITS = Traits(dialect="duckdb", one_process=True, transactional_ddl=True, reads_remote=False)
 WAIT_SECONDS = 10.0
@@ -153,12 +153,12 @@ class DuckDBWarehouse:
     def query(self, tenant: Tenant, sql: str, params: Params | None = None) -> pa.Table:
         with self._open(tenant) as instance, instance.cursor() as cursor:
             rendered = instance.catalogue().render(sql)
-            return plain_table(cursor.sql(rendered.sql, params=bound(params, rendered.parameters)).to_arrow_table())
+            return plain_table(cursor.sql(rendered.sql, params=bound_values(params, rendered.parameters)).to_arrow_table())
 
     def stream(self, tenant: Tenant, sql: str, params: Params | None = None) -> Iterator[pa.RecordBatch]:
         with self._open(tenant) as instance, instance.cursor() as cursor:
             rendered = instance.catalogue().render(sql)
-            reader = cursor.sql(rendered.sql, params=bound(params, rendered.parameters)).to_arrow_reader(STREAM_ROWS)
+            reader = cursor.sql(rendered.sql, params=bound_values(params, rendered.parameters)).to_arrow_reader(STREAM_ROWS)
             try:
                 for batch in reader:
                     yield plain_batch(batch)
@@ -183,7 +183,7 @@ class DuckDBWarehouse:
             rendered = instance.catalogue().render(sql)
             target = instance.io / to
             part = instance.io / f".{to}.part"
-            values = {**bound(params, rendered.parameters), "x_target": str(part)}
+            values = {**bound_values(params, rendered.parameters), "x_target": str(part)}
             try:
                 cursor.execute(f"COPY ({rendered.sql}) TO $x_target ({COPY_OPTIONS[file_format]})", values).fetchall()
                 part.chmod(OWNER_FILE)

@@ -26,9 +26,9 @@ from src.core.engine.duckdb.faults import BROKEN, RETRY_SECONDS, fault_of
 from src.core.engine.duckdb.instance import FENCES, HOUSEKEEPING, Instance
 from src.core.engine.duckdb.staging import Incoming, incoming, stage
 from src.core.engine.duckdb.types import quoted
-from src.core.engine.loadable import matched
+from src.core.engine.loadable import match_columns
 from src.core.engine.port import WHOLE_TABLE, Content, Fence, Params, ParquetFiles, RemoteRows, StagedShape, TablePart
-from src.core.engine.values import bound, plain_table
+from src.core.engine.values import bound_values, plain_table
 
 TABLE_SCOPE = "table:"
 STAMP = "run_id = $run_id, published_at = $at WHERE scope = $scope"
@@ -123,9 +123,9 @@ class DuckDBPublication:
         with self._statement():
             self._check_target(table)
             rendered = self._catalogue().render(sql)
-            values = bound(params, rendered.parameters)
+            values = bound_values(params, rendered.parameters)
             given = self._cursor.sql(f"SELECT * FROM ({rendered.sql}) LIMIT 0", params=values).columns
-            guard = guarded(part, self._instance.catalogue().need(table), matched(given, self._instance.catalogue().need(table)))
+            guard = guarded(part, self._instance.catalogue().need(table), match_columns(given, self._instance.catalogue().need(table)))
             rows = f"SELECT * FROM ({rendered.sql}){guard.clause}"
             return _count(self._cursor.execute(f"INSERT INTO {quoted(table)} BY NAME {rows}", {**values, **guard.values}))
 
@@ -150,12 +150,12 @@ class DuckDBPublication:
             # what is appended sees no other rows, so two may append at once
             if rendered.changed and not rendered.appends:
                 self._fence_table(rendered.changed)
-            return _count(self._cursor.execute(rendered.sql, bound(params, rendered.parameters)))
+            return _count(self._cursor.execute(rendered.sql, bound_values(params, rendered.parameters)))
 
     def query(self, sql: str, params: Params | None = None) -> pa.Table:
         with self._statement():
             rendered = self._catalogue().render(sql)
-            return plain_table(self._cursor.sql(rendered.sql, params=bound(params, rendered.parameters)).to_arrow_table())
+            return plain_table(self._cursor.sql(rendered.sql, params=bound_values(params, rendered.parameters)).to_arrow_table())
 
     def check(self) -> None:
         """DuckDB would commit what preceded a failed statement; a publication is whole or not at all."""

@@ -14,7 +14,7 @@ from src.core.base.faults import Rejected
 from src.core.base.schema import Field, TableSchema
 from src.core.engine.duckdb.instance import Instance
 from src.core.engine.duckdb.types import Column, column_in, column_of, quoted
-from src.core.engine.loadable import inside, matched
+from src.core.engine.loadable import inside, match_columns
 from src.core.engine.port import Content, ParquetFiles, StagedShape
 from src.core.engine.values import reader_of
 
@@ -58,7 +58,7 @@ def incoming(cursor: duckdb.DuckDBPyConnection, instance: Instance, table: str, 
     arrow = source if isinstance(source, pa.Table) else _watched(_reader(cursor, table, source, columns), watch)
     cursor.register(VIEW, arrow)
     try:
-        yield Incoming(VIEW, matched(arrow.schema.names, columns))
+        yield Incoming(VIEW, match_columns(arrow.schema.names, columns))
     except duckdb.Error:
         if watch.error is not None:
             raise watch.error from None
@@ -138,4 +138,4 @@ def _parquet(cursor: duckdb.DuckDBPyConnection, io: Path, files: ParquetFiles, c
     relation = "read_parquet($x_files)" if len(paths) == 1 else "read_parquet($x_files, union_by_name = true)"
     values = {"x_files": paths}
     given = cursor.sql(f"SELECT * FROM {relation} LIMIT 0", params=values).columns
-    return Incoming(relation, matched(given, columns), values)
+    return Incoming(relation, match_columns(given, columns), values)

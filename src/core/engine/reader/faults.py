@@ -38,7 +38,7 @@ class Reading:
 
 
 @contextmanager
-def told(reading: Reading) -> Iterator[None]:
+def as_reading_faults(reading: Reading) -> Iterator[None]:
     """What Google's client raises in the block leaves it as a fault."""
     try:
         yield

@@ -23,7 +23,7 @@ from src.core.engine.bigquery.types import arrow_schema, quoted
 from src.core.engine.bigquery.values import plain_batch, with_parameters
 from src.core.engine.port import Scalar
 from src.core.engine.reader.access import GROUP_ROWS, ONCE, BigQueryAccess, grouped
-from src.core.engine.reader.faults import Reading, told
+from src.core.engine.reader.faults import Reading, as_reading_faults
 from src.core.engine.reader.port import RemoteAnswer, RemoteColumn, RemoteQuery, Selection
 
 ROW: Final = "x_row"
@@ -87,7 +87,7 @@ class BigQueryQueries:
                 yield plain_batch(batch.slice(start, BATCH_ROWS), schema)
 
     def _told(self) -> AbstractContextManager[None]:
-        return told(Reading(self._access.account, None, self._access.project))
+        return as_reading_faults(Reading(self._access.account, None, self._access.project))
 
 
 class _Written:

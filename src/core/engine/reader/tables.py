@@ -16,7 +16,7 @@ from src.core.base.secret import Secret
 from src.core.base.settings import Settings
 from src.core.engine.port import LOAD_DAY
 from src.core.engine.reader.access import GROUP_ROWS, ONCE, BigQueryAccess, grouped
-from src.core.engine.reader.faults import Reading, told
+from src.core.engine.reader.faults import Reading, as_reading_faults
 from src.core.engine.reader.port import RemoteDay, RemoteTable
 
 PROJECT: Final = re.compile(r"(?:[a-z0-9.-]{1,200}:)?[a-z][a-z0-9-]{4,61}[a-z0-9]")
@@ -85,7 +85,7 @@ class BigQueryTables:
         return self._facts[table]
 
     def _told(self, table: RemoteTable) -> AbstractContextManager[None]:
-        return told(Reading(self._access.account, table, self._access.project))
+        return as_reading_faults(Reading(self._access.account, table, self._access.project))
 
 
 def open_tables(settings: Settings, credential: Secret, labels: Mapping[str, str]) -> BigQueryTables:

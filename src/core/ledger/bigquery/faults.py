@@ -70,9 +70,9 @@ class BigQueryRefusal:
         return not self.crowded and (self.reason in BROKEN or (self.status or 0) >= SERVER_ERROR)
 
 
-def told(wrong: BaseException) -> BigQueryRefusal:
+def refusal_in(wrong: BaseException) -> BigQueryRefusal:
     if isinstance(wrong, RetryError) and wrong.cause is not None:
-        return told(wrong.cause)
+        return refusal_in(wrong.cause)
     if isinstance(wrong, GoogleAPICallError):
         return BigQueryRefusal(reason_of(wrong), said_of(wrong), int(wrong.code) if wrong.code else None)
     if isinstance(wrong, GoogleAuthError) and not isinstance(wrong, TransportError):
@@ -84,7 +84,7 @@ def fault_of(wrong: BaseException) -> Fault | None:
     """None for what no caller can mend: a mistake in our own statements."""
     if isinstance(wrong, RefreshError):
         return Misconfigured(NO_ACCOUNT)
-    said = told(wrong)
+    said = refusal_in(wrong)
     if said.crowded:
         return Throttled(CROWD, retry_after=CROWD_SECONDS)
     if said.broken:

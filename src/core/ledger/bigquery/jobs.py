@@ -16,7 +16,7 @@ from google.cloud.bigquery import QueryJob, QueryJobConfig
 
 from src.core.base.faults import Throttled, Unavailable
 from src.core.base.settings import Settings
-from src.core.ledger.bigquery.faults import CROWD, CROWD_SECONDS, SILENT, BigQueryErrors, fault_of, told
+from src.core.ledger.bigquery.faults import CROWD, CROWD_SECONDS, SILENT, BigQueryErrors, fault_of, refusal_in
 from src.core.ledger.bigquery.statements import Statement
 
 PATIENCE_SECONDS = 20.0  # for BigQuery to take a statement at all
@@ -69,7 +69,7 @@ class LedgerJobs:
                 return list(self._asked(statement))
             except BigQueryErrors as wrong:
                 # a read that failed is read again
-                if not told(wrong).crowded or not pauses.again():
+                if not refusal_in(wrong).crowded or not pauses.again():
                     raise_meant(wrong)
 
     def change(self, statement: Statement, table: str | None) -> int:
@@ -80,7 +80,7 @@ class LedgerJobs:
                 ended = self.done(f"change_{secrets.token_hex(16)}", statement)
                 if ended.wrong is None:
                     return ended.rows
-                if not told(ended.wrong).crowded or not pauses.again():
+                if not refusal_in(ended.wrong).crowded or not pauses.again():
                     raise_meant(ended.wrong)
 
     def done(self, job_id: str, statement: Statement, caller: str | None = None) -> Ended:
@@ -122,7 +122,7 @@ class LedgerJobs:
                 # whatever was answered, a job that is there is what counts
                 if self.exists(job_id):
                     return self._known(job_id)
-                said = told(wrong)
+                said = refusal_in(wrong)
                 # under the same id, so that one that is there unseen is not joined by a second
                 if not (said.broken or said.crowded) or not pauses.again():
                     raise_meant(wrong)

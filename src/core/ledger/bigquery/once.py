@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Table
 
-from src.core.ledger.bigquery.faults import told
+from src.core.ledger.bigquery.faults import refusal_in
 from src.core.ledger.bigquery.jobs import LedgerJobs, raise_meant
 from src.core.ledger.bigquery.statements import Statement, having, insert_lacking, insert_unless, removing
 from src.core.ledger.unit import Params
@@ -74,7 +74,7 @@ class Once:
                 attempt = last
             elif ended.wrong is None:
                 return ended.rows
-            elif not told(ended.wrong).crowded or not pauses.again():
+            elif not refusal_in(ended.wrong).crowded or not pauses.again():
                 raise_meant(ended.wrong)
             attempt += 1
 

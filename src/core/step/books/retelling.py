@@ -64,5 +64,5 @@ class Retelling:
         return cls(before, put("held"), *(put(f"told_{name}") for name in ("first", "now", "changed", "was", "again", "no_more", "clear")))
 
 
-def dated(schema: TableSchema) -> TableSchema:
+def with_told_since(schema: TableSchema) -> TableSchema:
     return replace(schema, fields=(*schema.fields, SINCE))

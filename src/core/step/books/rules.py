@@ -13,7 +13,7 @@ from src.core.base.names import did_you_mean, identifier
 from src.core.base.schema import TableSchema
 from src.core.base.table_facts import PartitionFacts, TableFacts
 from src.core.step.books.axis import Axis, Period, Used, Written
-from src.core.step.books.retelling import RETELLING, Retelling, dated, flaws_of
+from src.core.step.books.retelling import RETELLING, Retelling, flaws_of, with_told_since
 from src.core.step.onboarding.plan import DatasetConfig
 from src.core.step.quality.judge import check_suite
 from src.core.step.quality.suite import Suite, load_suite
@@ -206,7 +206,7 @@ class Books:
         document = located.document
         suite = load_suite(configs / "data_quality" / "expectations" / document.suite)
         plain = {name: facts.with_columns(folder, name) for name, facts in document.derived.items()}
-        derived = {name: dated(schema) for name, schema in plain.items()}
+        derived = {name: with_told_since(schema) for name, schema in plain.items()}
         shapes = {name: _shape(name, facts, templates, folder, located) for name, facts in document.raw.items()}
         flaws = [flaw for name, facts in document.raw.items() for flaw in _raw_flaws(name, facts, shapes[name], document, located)]
         flaws += _derived_flaws(document, plain, folder, located)

@@ -40,11 +40,11 @@ class Before:
 
     @cached_property
     def said_days(self) -> dict[Key, Figures]:
-        return said(self.days, "usage_date")
+        return figures_by_period(self.days, "usage_date")
 
     @cached_property
     def said_months(self) -> dict[Key, Figures]:
-        return said(self.months, "invoice_month")
+        return figures_by_period(self.months, "invoice_month")
 
     @cached_property
     def whole_days(self) -> frozenset[str]:
@@ -76,7 +76,7 @@ class DayFigures:
         }
 
 
-def stand(
+def judged_days(
     figures: Mapping[Key, Figures], before: Before, window: Window, sources: Iterable[SourceState], calendar: Calendar
 ) -> tuple[DayFigures, ...]:
     """Of every day that was told before, every day that has figures, and every day asked for that has begun."""
@@ -132,7 +132,7 @@ def dated(figures: Mapping[Key, Figures], before: Mapping[Key, Figures]) -> dict
     return {key: one(key, now) for key, now in figures.items()}
 
 
-def said(rows: Iterable[Mapping[str, Any]], period: str, by: By | None = None) -> dict[Key, Figures]:
+def figures_by_period(rows: Iterable[Mapping[str, Any]], period: str, by: By | None = None) -> dict[Key, Figures]:
     """By period and currency; days that had no rows had no figures either. `by` whoever says it now."""
     return {
         (str(row[period]), row["currency"]): Figures(

@@ -21,7 +21,7 @@ from src.core.engine.reader.port import RemoteAnswer, RemoteQueries, RemoteQuery
 from src.core.step import credentials, manifests
 from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
 from src.core.step.etl.config import EtlStep, Rules, WriteMode, day_column, place_flaws
-from src.core.step.etl.fit import fitted
+from src.core.step.etl.fit import fit_result
 from src.core.step.etl.protected_tables import ONBOARDING, kept_tables
 from src.core.step.etl.publication import QueryLoad, publish, require_rows
 from src.core.step.onboarding.plan import DatasetConfig
@@ -78,7 +78,7 @@ class QueryEngine:
         day = day_column(template)
         given: dict[str, Scalar] = {SOURCE: name} | ({day: window.end} if day else {})
         context.progress(doing="asking what source_query would give")
-        fit = fitted(source.columns(query), template, given)
+        fit = fit_result(source.columns(query), template, given)
         if mode == "overwrite" and day in fit.selection.given and window.start != window.end:
             raise Rejected(
                 f"overwrite replaces the days of the window, and source_query does not say of which of them a row is: let it give {day}, "

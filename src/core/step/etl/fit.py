@@ -22,7 +22,7 @@ class Fitted:
     unknown: tuple[str, ...]
 
 
-def fitted(result: Sequence[RemoteColumn], template: TableSchema, given: Mapping[str, Scalar]) -> Fitted:
+def fit_result(result: Sequence[RemoteColumn], template: TableSchema, given: Mapping[str, Scalar]) -> Fitted:
     """`given` are values for columns that the template has and the result may lack."""
     columns = {column.name.lower(): column for column in result}
     known = {field.name.lower(): field for field in template.fields}

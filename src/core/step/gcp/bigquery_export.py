@@ -11,7 +11,7 @@ from src.core.base.settings import Settings
 from src.core.engine import open_tables
 from src.core.engine.reader.port import RemoteTable, RemoteTables
 from src.core.providers.export import TablePlace
-from src.core.providers.slices import OnBytes, Slice, changed, day_slice, require_listed
+from src.core.providers.slices import OnBytes, Slice, day_slice, require_listed, source_changed
 
 
 class BigQueryExport:
@@ -43,7 +43,7 @@ class BigQueryExport:
         path = into / f"{named.dataset}.{named.table}-{day.day}.parquet"
         shown = _Shown(day, on_bytes)
         if self._tables.read(named, day.day, path, shown.add) != day.rows:
-            raise changed(table, [day])
+            raise source_changed(table, [day])
         shown.finish()
         return path
 

@@ -11,7 +11,7 @@ from src.core.ledger.tables import orgs
 from src.core.ledger.tables.orgs import NewOrg
 from src.core.step import api_keys, audit_trail
 from src.core.step.context import Services, StepContext, StepResult
-from src.core.step.onboarding.plan import PROFILE_TABLE, VALIDATION_TABLE, Dataset, OnboardingPlan, plan, requested, taken
+from src.core.step.onboarding.plan import PROFILE_TABLE, VALIDATION_TABLE, Dataset, OnboardingPlan, plan, requested, taken_message
 
 SCOPE = "setup/organizations/onboarding"
 PROBE = Decimal("1234567.123456789")  # all nine digits of a NUMERIC
@@ -31,7 +31,7 @@ def onboard(dataset: Dataset, context: StepContext) -> StepResult:
     minted = api_keys.mint(services, tenant.org_slug)
     with services.ledger.writing() as unit:
         if not orgs.create(unit, org):
-            raise Conflict(taken(tenant.org_slug))
+            raise Conflict(taken_message(tenant.org_slug))
         api_keys.store(unit, minted, now)
         audit_trail.note(
             unit,

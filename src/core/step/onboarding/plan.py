@@ -181,11 +181,11 @@ def _is_new(request: OnboardingRequest, services: Services) -> str:
     if slug_flaw(request.org_slug):
         raise Skipped("cannot be told of a slug that is none")
     if services.ledger.read(orgs.taken, request.org_slug):
-        raise Conflict(taken(request.org_slug))
+        raise Conflict(taken_message(request.org_slug))
     return "no organisation has this slug"
 
 
-def taken(slug: str) -> str:
+def taken_message(slug: str) -> str:
     return (
         f"organisation {slug} exists already. If its key was lost, the root key makes a new one: "
         f"POST /api/v1/organizations/{slug}/keys/rotate; if it is half off-boarded, DELETE /api/v1/organizations/{slug} finishes that"

@@ -17,7 +17,7 @@ from src.core.base.window import Window
 from src.core.engine import write_rows
 from src.core.engine.files.disk_space import room_for_files
 from src.core.engine.port import RemoteRows
-from src.core.providers.slices import Listing, OnBytes, Slice, changed, day_slice
+from src.core.providers.slices import Listing, OnBytes, Slice, day_slice, source_changed
 from src.core.step.source.fetching import PREFIX, SLICE
 
 Row = Mapping[str, Any]
@@ -57,7 +57,7 @@ class DaysAsked:
         for one in slices:
             kept, path = self._kept.get(one.key, (None, None))
             if kept != one or path is None:
-                raise changed(self.name, [one])
+                raise source_changed(self.name, [one])
             paths.append(path.rename(into / path.name))
             on_bytes(one.bytes or 0)
         return tuple(paths)

@@ -31,12 +31,12 @@ from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
 from src.core.step.credentials import OpenCredential
 from src.core.step.placeholders import bind_sql
 from src.core.step.source.config import SourceStep, read_step, step_flaws
-from src.core.step.source.fetching import SLICE, ToRead, gathered, inbox
+from src.core.step.source.fetching import SLICE, ToRead, fetch_batches, inbox
 from src.core.step.source.load import already_published, prepare, publish, track
 from src.core.step.source.load_parts import Closed, Destination, Published, SourceLoad, SourceStates
-from src.core.step.source.planning import Planned, planned
+from src.core.step.source.planning import Planned, plan_sources
 from src.core.step.source.port import Source
-from src.core.step.source.staged import forget, required, stage, staged
+from src.core.step.source.staged import find_staged, forget, require_staged, stage
 
 # bounds what an engine sorts and holds at once; a month of a large account is several statements of one publication
 ROWS_PER_STATEMENT = 4_000_000
@@ -151,7 +151,7 @@ class SourceEngine:
     def stage(self, step: SourceStep, context: StepContext, sources: Sequence[Source]) -> StepResult:
         """Brings what a later step of the run publishes; once, also when the run is taken over."""
         tenant, io = _tenant(context), context.services.warehouse.io_folder(_tenant(context))
-        found = staged(io, context, context.step_id)
+        found = find_staged(io, context, context.step_id)
         if found is None:
             books = self._books(step)
             _raw(books, step, step.destination_table)
@@ -162,7 +162,7 @@ class SourceEngine:
 
     def _published_of_stages(self, step: SourceStep, context: StepContext) -> Published:
         io = context.services.warehouse.io_folder(_tenant(context))
-        found = [required(io, context, name) for name in step.staged_by]
+        found = [require_staged(io, context, name) for name in step.staged_by]
         given = [_Given(one.table, one.query, one.sources, one.late_days, again=one.again) for one in found]
         published = self._published(step, context, given)
         forget(io, context)
@@ -180,7 +180,7 @@ class SourceEngine:
         names = Counter(source.name for one in given for source in one.sources)
         if twice := [name for name, times in names.items() if times > 1]:
             raise Misconfigured(f"step {context.step_id} reads two sources called {twice[0]}; a source's name is its own")
-        plans = (planned(one.sources, known, window, calendar, late_days=one.late_days, again=one.again) for one in given)
+        plans = (plan_sources(one.sources, known, window, calendar, late_days=one.late_days, again=one.again) for one in given)
         return tuple(plan for some in plans for plan in some)
 
     def _loading(self, step: SourceStep, context: StepContext, given: Sequence["_Given"], folder: Path) -> SourceLoad:
@@ -189,7 +189,7 @@ class SourceEngine:
         raw_of = {source.name: _raw(books, step, one.table) for one in given for source in one.sources}
         plans = self._plans(context, books, known, given)
         to_read = [ToRead(plan.source, plan.filled) for plan in plans if plan.filled]
-        batches = gathered(to_read, folder, context, tenant, step.rows_per_statement or self.facts.rows_per_statement)
+        batches = fetch_batches(to_read, folder, context, tenant, step.rows_per_statement or self.facts.rows_per_statement)
         # a day is complete only when the sources of the other credentials are too, though this run reads none of them
         others = self.leaf.counting(context, tenant) - {plan.state.source for plan in plans}
         return SourceLoad(

@@ -96,7 +96,7 @@ def clear_leftovers(io: Path, run_id: str) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def gathered(to_read: Sequence[ToRead], into: Path, context: StepContext, tenant: Tenant, rows_at_once: int) -> list[Batch]:
+def fetch_batches(to_read: Sequence[ToRead], into: Path, context: StepContext, tenant: Tenant, rows_at_once: int) -> list[Batch]:
     """What is to be read, in batches of whole slices; says how far it is with those that it brings."""
     places = [_within_reach(one, context, tenant) if one.slices else None for one in to_read]
     at_once = not context.services.warehouse.traits.reads_remote

@@ -166,7 +166,7 @@ def _close(work: Work, before: Before, held_before: dict[str, set[date]], causes
     restated = _restated(work, before, touched, (days, by_month), causes_before)
     names = {str(day) for day in touched}
     figures = {key: one for key, one in before.said_days.items() if key[0] not in names} | days
-    standing = telling.stand(figures, before, work.loading.window, work.loading.sources.counting, work.loading.calendar)
+    standing = telling.judged_days(figures, before, work.loading.window, work.loading.sources.counting, work.loading.calendar)
     changed = telling.changed_days(standing, before, work.by)
     _keep(work, changed, telling.month_rows(by_month, work.loading.sources.counting, work.loading.calendar, work.by), months, restated)
     filled = sorted({date.fromisoformat(day) for day, _ in days})
@@ -176,7 +176,7 @@ def _close(work: Work, before: Before, held_before: dict[str, set[date]], causes
 
 
 def _figures(rows: Iterable[Mapping[str, Any]], period: str, before: Mapping[Key, Figures], by: By) -> dict[Key, Figures]:
-    return telling.dated(telling.said(rows, period, by), before)
+    return telling.dated(telling.figures_by_period(rows, period, by), before)
 
 
 def _counting(work: Work) -> tuple[tuple[Share, ...], set[date]]:

@@ -38,7 +38,7 @@ class Planned:
         return self.state.with_loaded(self.slices)
 
 
-def planned(
+def plan_sources(
     sources: Iterable[Source], known: KnownSlices, window: Window, calendar: Calendar, *, late_days: int | None = None, again: bool = False
 ) -> tuple[Planned, ...]:
     """`again` reads also what has not changed."""

@@ -18,7 +18,7 @@ from src.core.base.faults import Misconfigured
 from src.core.base.window import Window
 from src.core.engine.files.disk_space import room_for_files
 from src.core.engine.port import RemoteRows
-from src.core.providers.slices import Listing, OnBytes, Slice, changed
+from src.core.providers.slices import Listing, OnBytes, Slice, source_changed
 from src.core.step.context import StepContext
 from src.core.step.source.config import SourceStep
 from src.core.step.source.fetching import PREFIX
@@ -44,7 +44,7 @@ class StagedSource:
         paths: list[Path] = []
         for one in slices:
             if one.key not in self.files:
-                raise changed(self.name, [one])
+                raise source_changed(self.name, [one])
             for path in self.files[one.key]:
                 there = into / f"{secrets.token_hex(4)}-{path.name}"
                 try:
@@ -74,7 +74,7 @@ class StagedStep:
         return sum(len(source.files) for source in self.sources)
 
 
-def staged(io: Path, context: StepContext, step_id: str) -> StagedStep | None:
+def find_staged(io: Path, context: StepContext, step_id: str) -> StagedStep | None:
     """What this step of this run has staged whole."""
     folder = _folder(io, context, step_id)
     try:
@@ -85,8 +85,8 @@ def staged(io: Path, context: StepContext, step_id: str) -> StagedStep | None:
     return StagedStep(index["table"], index["query"], index["late_days"], index["again"], sources)
 
 
-def required(io: Path, context: StepContext, step_id: str) -> StagedStep:
-    found = staged(io, context, step_id)
+def require_staged(io: Path, context: StepContext, step_id: str) -> StagedStep:
+    found = find_staged(io, context, step_id)
     if found is None:
         raise Misconfigured(f"step {context.step_id}: staged_by names {step_id!r}, which is no earlier step that stages")
     return found
@@ -108,7 +108,7 @@ def stage(io: Path, context: StepContext, step: SourceStep, plans: Iterable[Plan
         except BaseException:
             rmtree(draft, ignore_errors=True)
             raise
-    return required(io, context, context.step_id)
+    return require_staged(io, context, context.step_id)
 
 
 def _folder(io: Path, context: StepContext, step_id: str) -> Path:

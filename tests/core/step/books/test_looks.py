@@ -16,7 +16,7 @@ from src.core.step.books.axis import Axis, Period, Used, Written
 from src.core.step.books.completeness import EMPTY, Calendar, of_day, of_invoice_month
 from src.core.step.books.coverage import KnownSlices
 from src.core.step.books.looks import Look, Looks
-from src.core.step.source.planning import planned
+from src.core.step.source.planning import plan_sources
 
 FIRST = date(2026, 11, 1)
 RESTATES = 3
@@ -88,7 +88,7 @@ class Kept:
 
     def run(self, window: Window, today: date) -> None:
         self.source.today = today
-        [plan] = planned([self.source], self.known, window, Calendar(today, self.axis))
+        [plan] = plan_sources([self.source], self.known, window, Calendar(today, self.axis))
         moment = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
         changes, anew = self.known.changes(plan.loaded, plan.slices, "run", moment)
         self.rows = [*(row for row in self.rows if row["slice"] not in anew), *changes]

@@ -16,13 +16,13 @@ from src.core.base.schema import TableSchema
 from src.core.base.settings import ROOT, Settings
 from src.core.engine import open_warehouse
 from src.core.engine.port import Fence, Warehouse
-from src.core.step.books.retelling import dated
+from src.core.step.books.retelling import with_told_since
 from src.core.step.books.shared_views import Views, compose, publish_views, read_views
 
 ACME = Tenant(OrgSlug("acme"), Environment.DEVELOPMENT)
 VIEW = "billing_cost_daily"
 GOOGLE = ROOT / "configs/gcp/cost"
-GCP_TABLE = dated(TableSchema.load(GOOGLE / "schemas/gcp_cost_daily.json", name="gcp_cost_daily"))
+GCP_TABLE = with_told_since(TableSchema.load(GOOGLE / "schemas/gcp_cost_daily.json", name="gcp_cost_daily"))
 COLUMNS = [
     {"name": "usage_date", "type": "DATE", "mode": "REQUIRED"},
     {"name": "workspace", "type": "STRING"},
