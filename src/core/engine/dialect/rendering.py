@@ -1,4 +1,4 @@
-"""GoogleSQL rendered for DuckDB: sqlglot does the grammar, `dialect_rules` mends what it renders differently from BigQuery.
+"""GoogleSQL rendered for DuckDB: sqlglot does the grammar, `rules.py` mends what it renders differently from BigQuery.
 
 What cannot be rendered faithfully is refused: a query that means one thing in development and another in production is worse
 than one that does not run.
@@ -22,6 +22,7 @@ from src.core.engine.dialect.rules import mended
 from src.core.engine.dialect.types import kinds_of
 
 READ, WRITE = BigQuery, DuckDB
+# statements come from files and are few; their windows are parameters, so the same text comes again with every run
 CACHED = 512
 EXTENSIONS = 16
 Purpose = Literal["query", "view", "change"]

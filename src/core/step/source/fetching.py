@@ -29,6 +29,7 @@ from src.core.step.source.port import Source
 SLICE = "source_slice"  # the column in which the rows of a source that marks them have their slice
 MARKS = frozenset({LOAD_DAY, SLICE})
 PREFIX = "in-"
+# the folder is named after a document, whose id has slashes
 NOT_A_NAME = re.compile(r"[^A-Za-z0-9]+")
 
 

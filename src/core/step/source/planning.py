@@ -12,6 +12,7 @@ from src.core.step.books.completeness import EMPTY, Calendar, SourceState
 from src.core.step.books.coverage import KnownSlices
 from src.core.step.source.port import Source
 
+# a slice's name becomes part of a file's
 UNFIT = re.compile(r"[/\\\x00-\x1f\x7f]")
 
 
