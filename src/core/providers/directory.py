@@ -40,6 +40,7 @@ class ProvidersDocument(Document):
     def _one_meaning_each(self) -> Self:
         taken: set[str] = set()
         for name in [*self.providers, *(alias for facts in self.providers.values() for alias in facts.aliases)]:
+            # names are asked for in any case, so two that differ by it alone would be one
             if name.casefold() in taken:
                 raise ValueError(f"{name!r} names two providers")
             taken.add(name.casefold())

@@ -18,6 +18,7 @@ def endpoint(settings: Settings, provider: str, name: str = "api") -> str:
     if asked not in known:
         raise Misconfigured(f"there is no endpoint {asked[:80]!r}{_hint(asked, known)}")
     url = settings.provider_urls.get(asked, known[asked])
+    # who tries things out in the sandbox must not reach a real account with a key that happens to be real
     if settings.sandbox and not is_loopback(urlsplit(url).hostname or ""):
         raise Misconfigured(f"SANDBOX=true, and the sandbox does not serve {asked}: nothing is sent to {urlsplit(url).hostname}")
     return url.rstrip("/")

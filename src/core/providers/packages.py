@@ -66,6 +66,7 @@ class ProviderPackages:
         return folders_with(self.prefix, MODULE)
 
     def credential(self, name: str) -> CredentialFacts:
+        # checked against the folders that are there before it becomes part of what is imported
         if name not in self.names:
             known = did_you_mean(name, self.names) or f"; known are {', '.join(self.names)}"
             raise Misconfigured(f"nothing is known of asking {name[:40]}{known}; {self._file(name)} would say it")

@@ -45,6 +45,7 @@ def mint(services: Services, slug: OrgSlug) -> MintedKey:
 
 
 def binding(slug: str, key_id: str) -> Binding:
+    # bound to its row: copied to another it does not open
     return Binding(slug, "api_key", key_id)
 
 
@@ -64,6 +65,7 @@ def store(unit: Unit, minted: MintedKey, at: datetime) -> None:
 def rotate(services: Services, actor: Actor, slug: OrgSlug, grace: timedelta) -> Rotation:
     """A new key; those before it stay valid for the grace and no longer than they already were."""
     now = services.clock.now()
+    # sealed before the unit: Cloud KMS may take its time, and who writes waits for the unit to end
     minted = mint(services, slug)
     with services.ledger.writing() as unit:
         orgs.alone(unit, slug)

@@ -165,6 +165,7 @@ def store(context: StepContext, proven: Proven) -> tuple[CredentialRecord, Crede
 
 def remove(services: Services, actor: Actor, slug: str, provider: str, name: str) -> CredentialRecord:
     with services.ledger.writing() as unit:
+        # also while it is off-boarded: a credential may always go, only new ones are refused
         known(unit, slug)
         found = existing(unit, slug, provider, name)
         credentials.remove(unit, slug, provider, name)

@@ -19,6 +19,8 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 SQL_KEY = re.compile(r"(.+_)?(query|sql)")
 BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
+# three quotes are looked for before one, which would find an empty text in them; `other` takes whatever is left
+# a quote in a remark opens no text, and two dashes in a text no remark: each is read from its beginning to its end
 # What GoogleSQL reads as one piece, so that a variable inside it is seen for what it is: text, a quoted name, a remark.
 PIECES = re.compile(
     r"""

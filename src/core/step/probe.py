@@ -76,6 +76,7 @@ def _asked_again(context: StepContext, tenant: Tenant, opened: OpenCredential) -
             error=verdict.error,
             at=services.clock.now(),
             subject=verdict.subject,
+            # a refusal tells of no tables: those that were found when it worked stay
             metadata=dict(verdict.facts) if verdict.valid else None,
         )
         # a verdict on what is no more would be written to what stands in its place

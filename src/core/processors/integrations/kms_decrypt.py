@@ -20,6 +20,7 @@ class CredentialDecryptProcessor:
         if "provider" not in step_config:
             raise Misconfigured(f"step {context.step_id}: its config must name the `provider` whose credential it opens")
         provider = self.providers.served(str(step_config["provider"])).name
+        # this is the step that others name in `credential_from`: it always opens what is stored
         opened = await blocking(credentials.opened, {**step_config, "credential_from": None}, context, provider)
         return {
             "status": "SUCCESS",

@@ -84,9 +84,11 @@ class GcpAccount:
         if not answer.ok:
             raise self._refusal(answer, now)
         text = text_at(answer.body, "access_token")
+        # it goes into a header, whose own check would blame the customer's key for it
         if not text or not text.isascii() or not text.isprintable():
             raise StepFailed("Google's token endpoint answered without an access_token")
         life = answer.body.get("expires_in")
+        # no longer than was asked for: a token believed to live on would fail in the midst of a run
         seconds = life if isinstance(life, int) and 0 < life <= TOKEN_LIFE.total_seconds() else TOKEN_LIFE.total_seconds()
         return Token(Secret(text), now + timedelta(seconds=seconds))
 
@@ -105,6 +107,7 @@ class GcpAccount:
 
     def _refusal(self, answer: HttpAnswer, now: datetime) -> Fault:
         said, reason = error_of(answer.body)
+        # the token endpoint answers 400 for a key that is gone (invalid_grant): no fault of the request's, and waiting mends nothing
         if answer.status in (400, 401, 403) and reason not in SLOW_DOWN:
             return Rejected(
                 f"Google refuses this key of {self.client_email}: {said or answer.status}. See in IAM & Admin > Service Accounts that "

@@ -22,6 +22,7 @@ EXPORT_TABLE = re.compile(r"gcp_billing_export_(?P<detailed>resource_)?v1_(?P<ac
 DATASET_NAME = r"[A-Za-z0-9_]{1,1024}"
 TABLE_NAME = rf"({DATASET_NAME}\.)?[A-Za-z0-9_-]{{1,300}}"
 MOST_DATASETS = 200  # each is a call of its own
+# each is looked at by a call of its own too
 MOST_EXPORTS = 50
 
 
@@ -126,6 +127,7 @@ def _placed(name: str, dataset: str | None) -> tuple[str, str]:
 def _names(bigquery: BigQueryRest, project: str, dataset: str, wanted: set[str]) -> Iterator[str]:
     for listed in bigquery.tables(project, dataset):
         name = listed.tableReference.tableId
+        # a view tells of the same money as the table below it: only one that is named is taken
         if name in wanted or (EXPORT_TABLE.fullmatch(name) and listed.type == "TABLE"):
             yield name
 
@@ -138,6 +140,7 @@ def _looked_at(bigquery: BigQueryRest, project: str, dataset: str, table: str) -
     shape = EXPORT_TABLE.fullmatch(table)
     # a view or a copy of an export may have any name, and then its columns say which it is
     detailed = bool(shape["detailed"]) if shape else "resource" in facts.columns()
+    # a table's name has _ where the account's own has -
     account = shape["account"].upper().replace("_", "-") if shape else None
     return _Found(FoundExport(project, dataset, table, "detailed" if detailed else "standard", account, facts.location), facts)
 
@@ -156,6 +159,7 @@ def _named(found: Sequence[_Found], names: Sequence[str]) -> Iterator[FoundExpor
         if export.name not in names and export.table not in names:
             yield replace(export, reason="settings.tables does not name it")
             continue
+        # a view or a copy has no account in its name: whether it is a rival cannot be known, and the caller has named it
         other = counted.setdefault(export.billing_account or export.name, export.name)
         if other != export.name:
             raise Rejected(f"{other} and {export.name} are exports of the same billing account, and would count it twice; name one of them")

@@ -18,6 +18,7 @@ BY_TYPE: Mapping[str, str] = {
     "impersonated_service_account": "this file impersonates a service account with a person's credentials",
     "gdch_service_account": "this is an account of Google Distributed Cloud, not of Google Cloud",
 }
+# the first that fits is told: a private key is a PEM text too
 BY_SHAPE: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"), "this is a private key alone, without the account it belongs to"),
     (re.compile(r"-----BEGIN "), "this is a certificate or another PEM text"),

@@ -88,12 +88,14 @@ class Http:
         """A company's proxy stands between this service and its providers, but never between it and its own machine."""
         outside = not is_loopback(place)
         if outside not in self._clients:
+            # redirects are not followed: a key in a header of the provider's own choice would go along to wherever they lead
             self._clients[outside] = httpx2.Client(timeout=self._timeout, follow_redirects=False, trust_env=outside, verify=outside)
         return self._clients[outside]
 
     def _read(self, response: httpx2.Response, place: str) -> bytes:
         if response.headers.get("content-encoding", "identity") != "identity":
             raise StepFailed(f"{place} answered a packed body although none was asked for")
+        # the client's own limit is for each piece: a body that comes drop by drop would never reach it
         over = time.monotonic() + self._timeout
         text = bytearray()
         for piece in response.iter_raw():
@@ -125,6 +127,7 @@ def words(said: object) -> str:
 
 def _parsed(text: bytes) -> Any:
     try:
+        # a float would lose the last digits of an amount; NaN and Infinity, which Python reads, are no amounts at all
         return json.loads(text, parse_float=Decimal, parse_constant=_no_number)
     except (ValueError, ArithmeticError, RecursionError):
         return None

@@ -43,6 +43,7 @@ class Cursor:
         body = answer.body if isinstance(answer.body, Mapping) else {}
         if self.more is not None:
             more = body.get(self.more)
+            # taken for the last page, a list that goes on would be told as whole
             if not isinstance(more, bool):
                 raise StepFailed(f"a page of {_place(page)} does not say whether there are more ({self.more})")
             if not more:
@@ -62,6 +63,7 @@ def link_header(page: Page, answer: HttpAnswer) -> Page | None:
     told = answer.headers.get("link", "")
     found = NEXT_LINK.search(told)
     if found is None and SAYS_NEXT.search(told):
+        # to stop here would tell part of a list as all of it
         raise StepFailed(f"a page of {_place(page)} names a next one in a header `Link` that is not understood")
     return _linked(page, found[1]) if found else None
 
@@ -89,6 +91,7 @@ def pages(ask: Ask, first: Page, following: Following, *, most: int, longer: str
         if after is None:
             return
         asked = seen.setdefault(after.url, [])
+        # a page that is read twice counts its amounts twice, and a list that goes round never ends
         if after.params in asked:
             raise StepFailed(f"a page of {_place(first)} names as the next one a page that was read already")
         asked.append(after.params)

@@ -74,6 +74,8 @@ class Written:
 
     def of_day(self, day: date) -> Holding:
         closes = self._closes(day)
+        # a correction comes with whatever load day it is written on, so any later one may hold rows of the day
+        # the comparison comes before the sum, which raises at the end of the calendar
         return Holding(day, closes if day > date.max - timedelta(self.late_days) else day + timedelta(self.late_days), closes, later=True)
 
     def of_month(self, first: date) -> Holding:
@@ -85,6 +87,7 @@ class Written:
         return first, last + timedelta(self.late_days if late_days is None else late_days)
 
     def to_look_at(self, holding: Holding, today: date) -> tuple[date, date]:
+        # an export lists every load day from one on to today in one answer, so who saw the first saw those after it
         return holding.first, holding.first
 
     def needed(self, slice_day: date, holding: Holding) -> date:
@@ -93,6 +96,7 @@ class Written:
     def _closes(self, day: date) -> date:
         """Late rows have had their time, and the invoice of the day's month is closed."""
         try:
+            # late rows of a month's last days may come after the day on which its invoice is closed
             return max(_closing(day, self.closing_day), day + timedelta(self.late_days + 1))
         except OverflowError:  # at the end of the calendar
             return date.max
@@ -116,6 +120,7 @@ class Used:
         return Holding(first, last, self._settles(last), later=False)
 
     def to_read(self, first: date, last: date, late_days: int | None) -> tuple[date, date]:
+        # the days before may be told otherwise by now, and a run that reads its own days alone would leave them as first told
         return first - timedelta(self.restates), last
 
     def to_look_at(self, holding: Holding, today: date) -> tuple[date, date]:
@@ -125,6 +130,7 @@ class Used:
         return self._settles(slice_day)
 
     def _settles(self, day: date) -> date:
+        # a look on the last of these days is not the last word: it may be told otherwise on that day yet
         return day + timedelta(self.restates + 1) if day < date.max - timedelta(self.restates + 1) else date.max
 
 
@@ -136,6 +142,7 @@ class Period:
     """A month is closed on this day of the next one."""
     slices: ClassVar[str] = "periods"
     forgets: ClassVar[bool] = True
+    # else a period that was not delivered between two that were would pass for one without costs
     covers: ClassVar[bool] = True
 
     def of_day(self, day: date) -> Holding:
@@ -157,6 +164,7 @@ class Period:
 
 def _begun(holding: Holding, today: date) -> tuple[date, date]:
     """Of a month that runs, the day that is not over need not be there."""
+    # never an empty range: of no slices all were looked at, so a period that has just begun would pass for known
     return holding.first, min(holding.last, max(holding.first, today - ONE_DAY))
 
 

@@ -40,6 +40,7 @@ class SourceState:
         there = [*(one for one in self.listed if one.version != EMPTY), *(one for one in self.loaded.values() if one.version != EMPTY)]
         joined: list[tuple[date, date]] = []
         for first, last in sorted((one.first, one.last) for one in there):
+            # a month may lie in two periods that follow each other, and is covered by both together
             if joined and first <= joined[-1][1] + ONE_DAY:
                 joined[-1] = (joined[-1][0], max(joined[-1][1], last))
             else:
@@ -53,6 +54,8 @@ class SourceState:
         if not filled:
             return None
         last = max(one.last for one in filled)
+        # the source is whole only after its last gap: taken for whole before it, its older rival's rows would stop counting
+        # and the part that was never read would be missing from the sum
         gaps = (one.last for one in self.pending if one.key not in self.loaded and one.last <= last)
         # of a period that runs the days to come were not looked at
         seen = min(last, self.looks.ranges[-1].last) if self.looks.ranges else last
@@ -102,6 +105,7 @@ def of_day(day: date, *, has_rows: bool, sources: Iterable[SourceState], calenda
     unread = _unread(sources, holding, calendar)
     if not has_rows:
         unseen = f"{calendar.axis.slices} {_shown(unread.since)} have not been read" if unread.since else None
+        # missing, never zero; and why: a day that nobody looked for is not told as one that the source has nothing of
         return Judgement("missing", unread.absent or unseen or unread.old or "the source holds no row of this day")
     return _stands(unread, calendar, holding.closes, "day")
 
@@ -111,6 +115,7 @@ def of_invoice_month(month: str, *, sources: Iterable[SourceState], calendar: Ca
     try:
         first = date(int(month[:4]), int(month[4:]), 1)
     except ValueError:
+        # nobody knows which slices hold the rows of what is no month, so it is never told as whole
         return Judgement("partial", f"{month[:20]!r} is no month")
     holding = calendar.axis.of_month(first)
     return _stands(_unread(sources, holding, calendar), calendar, holding.closes, "invoice month")
@@ -154,6 +159,7 @@ def _unread(sources: Iterable[SourceState], holding: Holding, calendar: Calendar
             continue
         looked_at = axis.to_look_at(holding, calendar.today)
         if source.looks.since is not None and first < source.looks.since:
+            # of several sources the one that begins last: from there on all of them have been read
             before = max(source.looks.since, before or source.looks.since)
         elif not source.looks.cover(*looked_at):
             unseen = _last_look(source, first)
@@ -163,6 +169,8 @@ def _unread(sources: Iterable[SourceState], holding: Holding, calendar: Calendar
             )
         elif _too_long_ago(source, holding, calendar):
             old = f"{_last_look(source, first)}; run the pipeline again, more may have come"
+        # never read where rows lie as a rule: a part is missing. Read once and written to since, or a later slice
+        # that may correct: the figure was whole, and is old
         for one in source.changed(*holding.possible(calendar.today)):
             (never if one.first <= holding.last and one.key not in source.loaded else since).add(one)
     return _Unread(frozenset(never), frozenset(since), before, unseen, old, axis.slices)
@@ -184,6 +192,7 @@ def _last_look(source: SourceState, first: date) -> str:
 
 
 def _stands(unread: _Unread, calendar: Calendar, closes: date, what: str) -> Judgement:
+    # the worst first: a sum that lacks a part must not be told as one that is only old or may still grow
     if unread.absent:
         return Judgement("partial", unread.absent)
     if unread.since:

@@ -12,6 +12,7 @@ from src.core.step.books.completeness import EMPTY, SourceState
 from src.core.step.books.looks import Look, Looks
 
 Row: TypeAlias = Mapping[str, Any]
+# the columns are REQUIRED, and 0 would say that the slice holds nothing
 UNTOLD = -1
 
 
@@ -58,6 +59,7 @@ class KnownSlices:
         taken_back = [_nothing(one) for one in (replaced if axis.forgets else gone)]
         looks = before.looks
         if listing.looked.start <= today:
+            # of slices of days to come a look says nothing: as looked at they would pass for known once their day is there
             looks = looks.with_look(Look(listing.looked.start, min(listing.looked.end, today), today))
         return SourceState(source, looks, _ordered([*elsewhere, *listing.slices, *taken_back]), before.loaded)
 
@@ -76,6 +78,7 @@ class KnownSlices:
                 "seen_at": was["seen_at"] if unchanged else at,
             }
         other = [key for key, row in told.items() if key in anew or _says_else(before.get(key), row)]
+        # rows are replaced by their first day: one that shares it and did not change has to be written with the others, or it is lost
         changed = {told[key]["slice"] for key in other} | {before[key]["slice"] for key in other if key in before}
         return [row for _, row in sorted(told.items()) if row["slice"] in changed], changed
 

@@ -27,6 +27,7 @@ class Figures:
     """Who said it first."""
 
     def same_money(self, other: "Figures") -> bool:
+        # the number of rows is left out: one amount told in two rows is no restatement of it
         return (self.billed, self.credits, self.net) == (other.billed, other.credits, other.net)
 
 
@@ -60,6 +61,7 @@ class Restatement:
 
     @property
     def unexplained(self) -> Decimal:
+        # causes are of the slices read now; where a rival source takes over, figures move without a row of these
         change = (self.after or NOTHING).net - (self.before or NOTHING).net
         return change - sum((cause.net for cause in self.causes), ZERO)
 
@@ -102,6 +104,7 @@ def restatements(
 ) -> list[Restatement]:
     """Of periods that had figures before. The first time a period is told is no restatement."""
     found = []
+    # from what was told, not from what is told now: a figure that is gone is a restatement to nothing
     for key, said in sorted(before.items()):
         now = after.get(key)
         if now is None or not now.same_money(said):

@@ -29,6 +29,7 @@ class Looks:
     @classmethod
     def of(cls, looks: Iterable[Look]) -> "Looks":
         made = cls()
+        # the oldest first: in whatever order the rows are read, the newest look at a slice is the one that stays
         for look in sorted(looks, key=lambda look: look.at):
             made = made.with_look(look)
         return made
@@ -66,6 +67,7 @@ class Looks:
     def cover(self, first: date, last: date) -> bool:
         """Whether each slice of this range was looked at."""
         there = self.within(first, last)
+        # the ranges do not overlap, so their days come to those of the range only where none of them lacks
         return first > last or sum((look.last - look.first).days + 1 for look in there) == (last - first).days + 1
 
     def at(self, day: date) -> date | None:

@@ -39,6 +39,7 @@ class Reload:
 
     @property
     def part(self) -> TablePart:
+        # a slice may have stood for other days before: rows left on those would count beside the new ones
         first, last = _bounds((*self.slices, *self.before))
         return TablePart(self.raw.day, first, last, self.equal(self.slices))
 
@@ -113,6 +114,7 @@ class Asking:
 
     def accounts(self) -> list[tuple[str, str]]:
         """Which source tells of whose money."""
+        # of all raw rows, not of those read now: a rival that this run does not read holds the same money
         asked = (self._ask(raw.accounts, {}) for raw in self.books.raw.values() if raw.accounts)
         return [(row["source"], row["account"]) for rows in asked for row in rows]
 
@@ -137,6 +139,7 @@ class Asking:
             self.publication.execute(derived.clear, anew)
             self.publication.insert(derived.table, retelling.again, anew)
             self.publication.insert(told_before, retelling.no_more, anew)
+        # the marked rows are of this publication's work alone: left there, they would be told as what was said before
         self.publication.execute(retelling.clear, asked)
         return filled
 
@@ -146,6 +149,7 @@ class Asking:
         for raw in self.books.counted:
             for which in _each(self.books, counting):
                 for row in self._ask(raw.counted, {**_span(days), **which}):
+                    # by currency: amounts of two are never added, and a difference in one could hide behind one in the other
                     place = row["currency"] if self.books.money else None
                     total = ControlTotal(row["row_count"], {name: row[name] for name in self.books.money})
                     found[place] = found.get(place, ControlTotal()) + total

@@ -26,6 +26,7 @@ def flaws_of(schema: TableSchema, tables: Iterable[str]) -> Iterable[str]:
     """Why its rows cannot be kept so; `schema` as its file has it, beside all `tables` of the books."""
     if before_of(schema.name) in tables:
         yield f"{before_of(schema.name)} is the name of what {schema.name} said before; another table needs another name"
+    # in small letters, as DuckDB compares the names of columns
     for name in sorted({SINCE.name, UNTIL.name, BY.name} & {column.lower() for column in schema.columns}):
         yield f"{schema.name}.{name} is a column that the engine adds; a column of the provider needs another name"
     for column in schema.fields:
@@ -59,6 +60,7 @@ class Retelling:
         def put(name: str) -> str:
             text = templates[name].replace("{both}", templates["told_both"]).replace("{derived}", schema.name)
             columns = ", ".join(f"`{identifier(column)}`" for column in schema.columns)
+            # the provider's query goes in last, so that nothing within it is taken for one of these names
             return text.replace("{before}", before.name).replace("{columns}", columns).replace("{fill}", fill)
 
         return cls(before, put("held"), *(put(f"told_{name}") for name in ("first", "now", "changed", "was", "again", "no_more", "clear")))

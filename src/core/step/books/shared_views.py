@@ -58,6 +58,7 @@ def read_views(configs: Path) -> Views:
 
 def compose(there: Collection[str], parts: Sequence[ViewPart]) -> str | None:
     """The view over those parts whose tables are there; None where there are none of any."""
+    # a part over a table that the dataset lacks would make the whole view fail, the other providers' parts with it
     shown = [part.sql for part in parts if len(parts) == 1 or part.reads <= set(there)]
     if len(shown) < 2:  # noqa: PLR2004 - one alone stands as it was written
         return shown[0] if shown else None
@@ -68,6 +69,7 @@ def publish_views(warehouse: Warehouse, tenant: Tenant, provider: str, views: Vi
     """Every view that this provider has a part in."""
     own = {name: parts for name, parts in views.items() if any(part.provider == provider for part in parts)}
     there: tuple[str, ...] = ()
+    # a view of one provider alone stands as it is written, whatever tables there are, so they need not be listed
     if any(len(parts) > 1 for parts in own.values()):
         there = warehouse.tables(tenant)
     while True:

@@ -46,6 +46,7 @@ def shares(accounts: Iterable[tuple[str, str]], reaches: Mapping[str, Reach], co
     by_account: dict[str, set[str]] = {}
     for source, account in accounts:
         by_account.setdefault(account, set()).add(source)
+    # sources that all count today are disjoint, for setting them up refused two of one account: only one that has retired is a rival
     rivals = {account for account, sources in by_account.items() if len(sources) > 1 and not sources <= counting}
     found: list[Share] = []
     for source in sorted({source for sources in by_account.values() for source in sources}):
@@ -66,6 +67,7 @@ def contested(before: Iterable[Mapping[str, Any]], now: Iterable[Share]) -> froz
     for share in now:
         if share.account is not None and then.get((share.source_table, share.account)) != share.shown:
             changed.add(share.account)
+    # an account of which a source has no share any more: its days still hold what that source brought
     still = {(share.source_table, share.account) for share in now}
     changed |= {account for source, account in then if account is not None and (source, account) not in still}
     return frozenset(changed)
@@ -76,6 +78,7 @@ def _tiers(sources: Iterable[str], reaches: Mapping[str, Reach], counting: froze
     known = sorted(source for source in sources if source in reaches)
     # by where they end: an older source is one that was left first, wherever it began
     retired = sorted((source for source in known if source not in counting), key=lambda source: (reaches[source].last, source))
+    # together, for none of those that count today takes the place of another
     now = [source for source in known if source in counting]
     tiers: list[list[str]] = []
     for tier in reversed([*([source] for source in retired), *([now] if now else [])]):
@@ -97,6 +100,7 @@ def _share(source: str, account: str, tiers: list[list[str]], reaches: Mapping[s
         account,
         # the first load day of a source may have begun in its middle
         own_from=_begins(tiers[at], reaches) + ONE_DAY if older else None,
+        # what was written until the older sources were last read stands in them too, and would count twice
         load_floor=max(older) if older else None,
         until_day=min(newer) if newer else None,
     )

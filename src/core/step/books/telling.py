@@ -12,6 +12,7 @@ from src.core.step.books.history import Figures, Key
 from src.core.step.books.totals import ZERO, ControlTotal
 
 PARTIAL = "partial"
+# a day without rows is told as well, and its row needs a currency: the column is REQUIRED
 NO_CURRENCY = "XXX"  # ISO 4217's code for no currency
 MONEY = ("billed_cost", "credits", "net_cost", "row_count")
 TOLD = ("currency", *MONEY, "completeness", "completeness_reason", "source_as_of")
@@ -65,6 +66,7 @@ class DayFigures:
 
     @property
     def row(self) -> dict[str, Any]:
+        # NULL, not zero: a day without rows is missing, and zero would say that it cost nothing
         figures = money(self.said) if self.said else dict.fromkeys(MONEY)
         return {
             "usage_date": self.day,
@@ -82,6 +84,7 @@ def judged_days(
     """Of every day that was told before, every day that has figures, and every day asked for that has begun."""
     states = tuple(sources)
     known = {date.fromisoformat(day) for day, _ in figures} | {row["usage_date"] for row in before.days}
+    # a day that was asked for and has no rows would else be told of nowhere, and its lack not be seen
     known |= {day for day in window if day <= calendar.today}
     by_day: dict[date, list[str]] = {}
     for text, currency in figures:
@@ -97,6 +100,7 @@ def judged_days(
 
 def changed_days(days: Iterable[DayFigures], before: Before, by: By) -> list[dict[str, Any]]:
     """The rows of the days of which anything is told differently than before."""
+    # whole days are held against each other: a currency that is gone from a day has no row that would show it
     then: dict[date, set[tuple[Any, ...]]] = {}
     for row in before.days:
         then.setdefault(row["usage_date"], set()).add(tuple(row[name] for name in TOLD))

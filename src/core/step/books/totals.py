@@ -35,6 +35,7 @@ class ControlTotals:
     def add(self, source: str, rows: Iterable[Mapping[str, Any]], sums: Collection[str]) -> None:
         """`rows` are what the measures answered; their columns are places, but for the count and the named sums."""
         for row in rows:
+            # as texts: places are sorted, and a NULL does not sort beside them
             place = tuple((name, str(value or "")) for name, value in row.items() if name != ROWS and name not in sums)
             found = ControlTotal(row[ROWS], {name: row[name] or ZERO for name in sums})
             self.of[source, place] = self.of.get((source, place), ControlTotal()) + found
@@ -48,6 +49,7 @@ class ControlTotals:
 
     def shown(self) -> list[dict[str, Any]]:
         return [
+            # as texts with all digits: a number of JSON may come back as a float, and a Decimal may write 100 as 1E+2
             {"source": source, **dict(place), "rows": total.rows, **{name: format(value, "f") for name, value in _with_net(total)}}
             for (source, place), total in sorted(self.of.items(), key=lambda one: one[0])
         ]
@@ -69,6 +71,7 @@ def require_closed(read: ControlTotals, written: ControlTotals, slices: Mapping[
             source, place = key
             where = " ".join(f"{name.replace('_', ' ')} {value}" if name != "currency" else value for name, value in place)
             flaws.append(Flaw(f"the source says {theirs or 'nothing'}; written were {ours or 'nothing'}", field=f"{source} {where}"))
+    # both sides are counted from what came: rows that never came are missing from both, and only the listing knows them
     flaws += [flaw for source, read_of in sorted(slices.items()) for flaw in _unlike(source, tuple(read_of), read.rows_of(source))]
     if flaws:
         raise BooksNotClosed(f"the books do not close, and the old window stays: {flaws[0]}", flaws=flaws)

@@ -86,6 +86,7 @@ def place_flaws(config: StepConfig, place: StepPlace) -> Iterator[Flaw]:
     source = config.get("credential_from")
     if source is not None and source not in others:
         yield Flaw(f"there is no step {source!r}{did_you_mean(str(source), others)}", "credential_from")
+    # a cancelled or lost run is held by its document's fence, which takes one publication of a run
     rival = next((name for name, ps_type in others.items() if ps_type == place.steps[place.step_id]), None)
     # fences and manifests are by document, so the second would be taken for the first tried again
     if rival is not None:

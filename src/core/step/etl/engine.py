@@ -58,6 +58,7 @@ class QueryEngine:
     def run(self, step_config: StepConfig, context: StepContext) -> StepResult:
         tenant, step = _tenant(context), self.rules.read(step_config, context.step_id)
         before = already_published(context, tenant)
+        # append would add the same rows again
         if before is not None:
             context.log.info("publication.found", manifest=before["manifest_id"])
             return _result(step, before)
@@ -79,17 +80,20 @@ class QueryEngine:
         given: dict[str, Scalar] = {SOURCE: name} | ({day: window.end} if day else {})
         context.progress(doing="asking what source_query would give")
         fit = fit_result(source.columns(query), template, given)
+        # rows of several days filled in as of one would lie on the wrong day, and the others of the window would be empty
         if mode == "overwrite" and day in fit.selection.given and window.start != window.end:
             raise Rejected(
                 f"overwrite replaces the days of the window, and source_query does not say of which of them a row is: let it give {day}, "
                 "or run a day at a time"
             )
+        # two steps may write to one table: each replaces its own rows and leaves the other's
         same_source = {SOURCE: name} if SOURCE in template.columns else None
         return QueryLoad(
             destination=replace(template, name=step.destination_table),
             mode=mode,
             part=TablePart(day, window.start, window.end, same_source) if mode == "overwrite" else WHOLE_TABLE,
             window=window,
+            # to append nothing changes nothing; to overwrite with nothing takes away what is there, so it has to be meant
             may_be_empty=step.empty == "allowed" or (step.empty is None and mode == "append"),
             query=query,
             fitted=fit,

@@ -24,6 +24,7 @@ class Fitted:
 
 def fit_result(result: Sequence[RemoteColumn], template: TableSchema, given: Mapping[str, Scalar]) -> Fitted:
     """`given` are values for columns that the template has and the result may lack."""
+    # in small letters: to BigQuery a column is the same in any case
     columns = {column.name.lower(): column for column in result}
     known = {field.name.lower(): field for field in template.fields}
     added = {name: value for name, value in given.items() if name.lower() in known and name.lower() not in columns}
@@ -40,6 +41,7 @@ def fit_result(result: Sequence[RemoteColumn], template: TableSchema, given: Map
         Selection(tuple(column.name for name, column in columns.items() if name in known), RECORD if as_record else None, added),
         replace(template, fields=tuple(field for name, field in known.items() if name in written)),
         absent=tuple(field.name for field in absent),
+        # the record holds whole rows, so no column of them is left out
         unknown=() if as_record else tuple(column.name for name, column in columns.items() if name not in known),
     )
 

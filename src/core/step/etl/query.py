@@ -14,6 +14,7 @@ def query_flaws(sql: str) -> Iterator[str]:
     first = next((word for word in words if word != "("), "")
     if first not in BEGINNINGS:
         yield f"is one SELECT that BigQuery runs; this begins with {first[:40]!r}"
+    # one at the end begins no other statement
     if ";" in words[:-1]:
         yield "is one SELECT that BigQuery runs; this has several statements"
     for word in dict.fromkeys(word for word in words if word.startswith("@") and not word.startswith("@@")):

@@ -27,11 +27,13 @@ class BigQueryExport:
     def fetch(self, table: str, days: Iterable[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         wanted = tuple(days)
         paths = tuple(self._brought(table, day, into, on_bytes) for day in wanted)
+        # the days are read one after the other, and one that was read may have been written to while others were
         require_listed(partial(self.load_days, table), table, wanted)
         return paths
 
     def place(self, table: str, days: Iterable[Slice]) -> TablePlace | None:
         named = self._named(table)
+        # the platform's account may see more than the customer's: what it is to read, the customer's must be able to
         self._tables.prove(named, [day.day for day in days])
         return TablePlace(named.project, named.dataset, named.table)
 
@@ -42,6 +44,7 @@ class BigQueryExport:
         named = self._named(table)
         path = into / f"{named.dataset}.{named.table}-{day.day}.parquet"
         shown = _Shown(day, on_bytes)
+        # the listing and the rows are two answers: between them the day may have been written to
         if self._tables.read(named, day.day, path, shown.add) != day.rows:
             raise source_changed(table, [day])
         shown.finish()

@@ -60,6 +60,7 @@ def check_exports(template: Mapping[str, str], required: Sequence[str], step_con
         {"table": _name(one), "kind": one["kind"], "rows_estimate": table.numRows, **asdict(found[_name(one)])} for one, table in checked
     ]
     for one in shown:
+        # Google adds columns without notice, and a load keeps what it knows: no reason to stop it
         if one["new"]:
             context.log.warning("export.new_columns", table=one["table"], columns=one["new"])
     return {"status": "SUCCESS", "tables": shown}
@@ -67,6 +68,7 @@ def check_exports(template: Mapping[str, str], required: Sequence[str], step_con
 
 def compare(template: Mapping[str, str], required: Sequence[str], kind: str, there: Mapping[str, str]) -> Columns:
     wanted = {path: type_ for path, type_ in template.items() if path.split(".")[0] not in OWN_COLUMNS}
+    # only the detailed export tells of single resources
     if kind == "standard":
         wanted = {path: type_ for path, type_ in wanted.items() if path.split(".")[0] != "resource"}
     return Columns(

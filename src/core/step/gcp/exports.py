@@ -60,6 +60,7 @@ def counting(context: StepContext, tenant: Tenant) -> frozenset[str]:
     best: dict[str, tuple[tuple[bool, str], str]] = {}
     for record in stored:
         for table, facts in _marked(record.metadata or {}) if record.provider == PROVIDER else ():
+            # a view or a copy does not name its account, and then stands for one of its own
             account = facts.get("billing_account") or table.source
             rank = (facts.get("kind") != "detailed", table.source)
             if account not in best or rank < best[account][0]:

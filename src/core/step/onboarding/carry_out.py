@@ -28,8 +28,10 @@ def onboard(dataset: Dataset, context: StepContext) -> StepResult:
     # before the ledger: a dataset without an organisation is adopted by the next try, an organisation without a dataset could load nothing
     created = services.warehouse.ensure_dataset(tenant)
     tables = _fill_dataset(dataset, tenant, org, context)
+    # outside the unit, for Cloud KMS may take its time while others wait to write
     minted = api_keys.mint(services, tenant.org_slug)
     with services.ledger.writing() as unit:
+        # the plan looked before the dataset was made; somebody else may have taken the slug since
         if not orgs.create(unit, org):
             raise Conflict(taken_message(tenant.org_slug))
         api_keys.store(unit, minted, now)

@@ -107,6 +107,7 @@ def plan(request: OnboardingRequest, services: Services, tenant: Tenant | None) 
         ("gcp", partial(_gcp, services)),
         ("vault", partial(_vault, services)),
     ]
+    # all are asked, also after one has failed: whoever mends the first wants to know of the others
     return OnboardingPlan(request, tuple(_answer(name, probe) for name, probe in probes))
 
 
@@ -205,6 +206,7 @@ def _dataset_is_free(request: OnboardingRequest, services: Services, tenant: Ten
     if not warehouse.has_dataset(tenant):
         return f"there is no dataset {tenant.dataset} yet"
     own = (VALIDATION_TABLE, PROFILE_TABLE)
+    # what onboarding itself writes does not count: a crash half way leaves that, and it must be possible to go on
     filled = [table for table in warehouse.tables(tenant) if table not in own and warehouse.measure(tenant, table).rows]
     if filled and not request.adopt_dataset:
         raise Conflict(

@@ -116,6 +116,7 @@ def filled(expectation: SuiteExpectation, given: Mapping[str, object]) -> dict[s
         kind = form.keys[key]
         if name not in given:
             flaws.append(expectation.flaw(f"the parameter {name!r} has no value{did_you_mean(name, given)}", key))
+        # a value is held against its column, whose type is not known here
         elif kind not in ("value", "values") and (wrong := misfit(given[name], kind, form)):
             flaws.append(expectation.flaw(f"the parameter {name!r} is {given[name]!r}, and {wrong}", key))
     if flaws:

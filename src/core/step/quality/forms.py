@@ -112,6 +112,7 @@ def _fits(value: object, kind: Kind) -> bool:
 
 
 def _is_number(value: object, kind: Kind) -> bool:
+    # not isinstance: true and false are ints to Python, and no number of rows
     if type(value) is int and kind == "whole":
         return value >= 0
     return isinstance(value, int | Decimal) and not isinstance(value, bool) and (kind == "number" or (kind == "share" and 0 <= value <= 1))

@@ -132,6 +132,7 @@ def _try(expectation: SuiteExpectation, table: TableSchema) -> None:
 
 def plan(asked: Asked, now: datetime) -> ExpectationPlan:
     if asked.missing and asked.expectation.type not in OF_THE_TABLE:
+        # a finding, not a fault: the statement that asks of a column which is not there would fail for all the others
         return plans.settled(
             ExpectationResult(passed=False, sentence=f"{asked.schema.name} has no column {asked.missing[0]}", observed="not there")
         )

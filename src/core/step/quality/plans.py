@@ -55,6 +55,7 @@ def settled(outcome: ExpectationResult) -> ExpectationPlan:
 
 def among(asked: Asked, *columns: Path) -> Predicate:
     """The rows an expectation looks at: those its condition holds for and that have values in all of these columns."""
+    # as Great Expectations has it: NULL is the matter of the expectations about NULL alone
     return both(asked.condition, *(Not(Absent(column)) for column in columns))
 
 
@@ -67,6 +68,7 @@ def rows_fail(asked: Asked, judged: Predicate, failing: Predicate | Repeated, wh
         rows, wrong = whole(found[0]), whole(found[1])
         limit = "" if mostly == 1 else f"; {shown(round(float((1 - mostly) * 100), 4))} % may"
         sentence = f"{wrong:,} of {rows:,} rows of {asked.schema.name} {what}{limit}"
+        # nothing is divided: floats would err by a row near the limit, and of no rows there is no share
         return ExpectationResult(Fraction(rows - wrong) >= mostly * rows, sentence, f"{wrong} of {rows}", rows, wrong)
 
     return ExpectationPlan((Count(judged), failures), settle)

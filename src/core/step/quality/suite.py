@@ -112,6 +112,7 @@ def _refuse(constant: str) -> object:
 
 def _expectation(located: Located[SuiteText], index: int, kwargs: Mapping[str, Any], table: str | None) -> SuiteExpectation:
     text = located.document.expectations[index]
+    # critical where nothing is said: a check that only warns lets rows that fail it be shown
     severity = text.severity or _named(text.meta, "severity") or SEVERITIES[0]
     return SuiteExpectation(
         index=index,

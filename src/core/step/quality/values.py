@@ -9,6 +9,7 @@ from src.core.engine.port import Scalar
 
 # What BigQuery's types hold: digits before the point, digits after it.
 NUMERIC, BIGNUMERIC, FLOAT = (29, 9), (20, 18), (300, 300)
+# written out, 1E+999999999 would take a gigabyte
 LONGEST = 400
 NOT_COMPARED: frozenset[FieldType] = frozenset({"JSON", "STRUCT", "BYTES", "TIME"})
 
@@ -52,6 +53,7 @@ def _number(value: object, digits: tuple[int, int]) -> Decimal:
 
 def _whole(value: object) -> Scalar:
     exact = _number(value, NUMERIC)
+    # 12.5 is no value of such a column and still a bound that its values can be held against
     return int(exact) if exact == int(exact) and -(2**63) <= exact < 2**63 else exact
 
 

@@ -50,6 +50,7 @@ class DaysAsked:
                 self._keep(day, [row for _, row in told], asked)
         # the day on the edge may be put away while it is asked for: that it is not told says nothing
         sure = asked.start if asked.start > self.since or self.since == date.min else self.since + timedelta(1)
+        # a day that is looked at and not told is one without rows, and its rows here go: so no further than is sure
         return Listing(tuple(one for one, _ in self._kept.values()), Window(sure, max(sure, wanted.end)))
 
     def fetch(self, slices: Sequence[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:

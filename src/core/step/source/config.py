@@ -42,6 +42,7 @@ class SourceStep(Document):
 
 def read_step(config: StepConfig, context: StepContext) -> SourceStep:
     try:
+        # a run's inputs are for its steps that read; the step that publishes what those staged takes neither
         asked = {name: context.inputs[name] for name in ASKED if context.inputs.get(name) is not None and not config.get("staged_by")}
         return SourceStep.model_validate({**config, **asked})
     except ValidationError as wrong:
@@ -57,6 +58,7 @@ def step_flaws(config: StepConfig, place: StepPlace) -> list[Flaw]:
         flaws = _flaws(wrong)
     if place.scope != "organisation":
         flaws.append(Flaw("an organisation's sources are read; give the pipeline `scope: organisation`"))
+    # a step that comes later has staged nothing by then
     earlier = list(place.steps)[: list(place.steps).index(place.step_id)]
     for name in config.get("staged_by") or ():
         if name not in earlier:

@@ -123,6 +123,7 @@ class SourceEngine:
         if before is not None:
             context.log.info("publication.found", manifest=before["manifest_id"])
             rows = context.services.warehouse.query(tenant, self.own.questions["said_days"], {"provider": self.leaf.name}).to_pylist()
+            # the worker may have died between its commit and this: the ledger would go on telling of the days as they were before
             track(context, tenant, self.leaf.name, rows, context.services.clock.now())
             return _result(step, before)
         if step.staged_by:
@@ -165,6 +166,7 @@ class SourceEngine:
         found = [require_staged(io, context, name) for name in step.staged_by]
         given = [_Given(one.table, one.query, one.sources, one.late_days, again=one.again) for one in found]
         published = self._published(step, context, given)
+        # not before the commit: a run that is taken over until then finds what was staged and asks nobody again
         forget(io, context)
         return published
 
@@ -178,6 +180,7 @@ class SourceEngine:
         calendar, window = _calendar(context, books), _window(context)
         context.progress(doing=f"listing {calendar.axis.slices}")
         names = Counter(source.name for one in given for source in one.sources)
+        # rows are removed and counted by the name of their source: two of one name would be taken for one
         if twice := [name for name, times in names.items() if times > 1]:
             raise Misconfigured(f"step {context.step_id} reads two sources called {twice[0]}; a source's name is its own")
         plans = (plan_sources(one.sources, known, window, calendar, late_days=one.late_days, again=one.again) for one in given)
@@ -251,6 +254,7 @@ def _raw(books: Books, step: SourceStep, table: str | None) -> Raw:
 
 def _destination(raw: Raw, asked: str | None, context: StepContext) -> Destination:
     query, params = bind_sql(asked, context.variables) if asked else (None, {})
+    # what is staged names its slice as a text, which a column of dates does not take
     if query is None and raw.keyed_by_days:
         raise Misconfigured(f"rows of {raw.table} need a source_query: the column {raw.slice}, which names their slice, is a date")
     marks = [Column(LOAD_DAY, "DATE"), Column(SLICE, "STRING")]

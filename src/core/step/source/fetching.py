@@ -114,6 +114,7 @@ def fetch_batches(to_read: Sequence[ToRead], into: Path, context: StepContext, t
         # two sources may well give a file the same name
         own = into / str(number)
         own.mkdir(exist_ok=True)
+        # rows that do not say of which slice they are can only be told apart by being staged alone
         for slices in grouped(one.slices, rows_at_once) if one.source.marks else ((each,) for each in one.slices):
             context.still_wanted()
             if place:
@@ -136,6 +137,7 @@ def _within_reach(one: ToRead, context: StepContext, tenant: Tenant) -> RemoteRo
 def _brought(source: Source, slices: tuple[Slice, ...], into: Path, on_bytes: OnBytes) -> ParquetFiles:
     with room_for_files():
         files = source.fetch(slices, Path(mkdtemp(dir=into)), on_bytes)
+    # a slice for which no file came would go in as one without rows
     if len(files) < len(slices):
         raise BooksNotClosed(f"{source.name}: {len(slices)} slices were asked for and {len(files)} came")
     return ParquetFiles(files)

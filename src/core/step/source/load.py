@@ -58,12 +58,14 @@ def publish(context: StepContext, tenant: Tenant, loading: SourceLoad) -> Publis
     with warehouse.publication(tenant, context.run_id, fence(context, tenant)) as publication:
         work = Work(context, tenant, loading, publication, Asking(books, publication), by)
         before = Before(work.asking.told_days(), work.asking.told_months())
+        # before anything is removed: a day that a row has left has to be made anew as well, or it would count there and where it is now
         touched, causes = _held(work), _causes(work)
         written = _write(work)
         _require_written(work, written)
         closed = _close(work, before, touched, causes)
         context.progress(doing="writing the manifest")
         left = manifest(work, written, closed)
+        # in the same act as the rows: by it a run that is taken over knows that it has published, and adds nothing twice
         publication.append("x_load_manifests", [left])
         # the last question before the commit: a worker that lost the run, or was told to stop, publishes nothing
         context.still_wanted()
@@ -94,6 +96,7 @@ def _write(work: Work) -> WrittenRows:
     loading, publication, context = work.loading, work.publication, work.context
     written = WrittenRows(dict.fromkeys(loading.destinations, 0))
     by_source = {reload.source: reload for reload in loading.reloads}
+    # all of a source's slices at once and first: its rows come in several batches, and a removal between would take what has just come
     for reload in loading.reloads:
         publication.remove(reload.raw.table, reload.part)
     for batch in loading.batches:
@@ -107,6 +110,7 @@ def _write(work: Work) -> WrittenRows:
         written.unknown.update({*staged.unknown} - MARKS)
         asked = {**destination.params, **reload.asked(batch.slices), **batch.alone}
         written.read.add(batch.name, work.asking.measured(raw, asked), raw.sums)
+        # a row of another slice is refused: it would stay when its own slice is written anew, and count twice
         query = destination.query or raw.write[bool(batch.alone)]
         written.tables[raw.table] += publication.insert(raw.table, query, asked, TablePart(equal=reload.equal(batch.slices)))
         context.still_wanted()
@@ -152,6 +156,7 @@ def _close(work: Work, before: Before, held_before: dict[str, set[date]], causes
     held = _held(work)
     counting, contested_days = _counting(work)
     touched = contested_days.union(*held_before.values(), *held.values())
+    # asked before and after the days are made anew: rows may leave one invoice month for another, and both sums change
     months = asking.months_of(touched) if touched else set()
     tables = {each.table: asking.derive(each, touched, counting, work.by) if touched else 0 for each in books.derived}
     months |= asking.months_of(touched) if touched else set()
@@ -160,11 +165,13 @@ def _close(work: Work, before: Before, held_before: dict[str, set[date]], causes
         # whose rows count where exports are rivals, their shares say: a day may hold none of them
         counts = [held[reload.source] for reload in work.loading.reloads if reload.raw.counts]
         expected = any(counts) and all(share.account is None for share in counting)
+        # against raw rows that count, not those just written: days made anew hold rows of older loads too
         require_equal(asking.counted(touched, counting), telling.in_all(days, books.money), expected=expected)
     months |= {month for month, _ in before.said_months}  # their figures stay, how complete they are may not
     by_month = _figures(asking.months(months) if months else [], "invoice_month", before.said_months, work.by)
     restated = _restated(work, before, touched, (days, by_month), causes_before)
     names = {str(day) for day in touched}
+    # of a day that was made anew only what it says now: a figure that is gone from it would else be told on
     figures = {key: one for key, one in before.said_days.items() if key[0] not in names} | days
     standing = telling.judged_days(figures, before, work.loading.window, work.loading.sources.counting, work.loading.calendar)
     changed = telling.changed_days(standing, before, work.by)
@@ -186,6 +193,7 @@ def _counting(work: Work) -> tuple[tuple[Share, ...], set[date]]:
     sources = work.loading.sources
     accounts = work.asking.accounts()
     today = {state.source: state for state in sources.counting}
+    # one that no longer counts has rows that still may; how far it reaches is remembered from when it was asked
     states = {source: today.get(source) or sources.known.state(source) for source, _ in accounts}
     reaches = {source: state.reach for source, state in states.items() if state.reach is not None}
     counting = shares(accounts, reaches, frozenset(today))
@@ -201,6 +209,7 @@ def _restated(
     causes_before: list[dict[str, Any]],
 ) -> tuple[Restatement, ...]:
     """Of the days and months that were told whole before. What brought a change is asked where there is one."""
+    # only days made anew: the figures at hand are of those, and every other day would look as if it were gone
     whole_days = before.whole_days & {str(day) for day in touched}
     days = {key: one for key, one in before.said_days.items() if key[0] in whole_days}
     months = {key: one for key, one in before.said_months.items() if key[0] in before.whole_months}
@@ -220,6 +229,7 @@ def _keep(
     changed = tuple(sorted({row["usage_date"] for row in days}))
     if changed:
         publication.replace("x_cost_daily", days, TablePart(equal={"provider": provider, "usage_date": changed}))
+    # also a month that has no row any more: its old sum would stay
     if of_months:
         publication.replace("x_cost_monthly", months, TablePart(equal={"provider": provider, "invoice_month": tuple(sorted(of_months))}))
     if restated:

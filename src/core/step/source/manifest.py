@@ -37,6 +37,7 @@ def manifest(work: Work, written: WrittenRows, closed: Closed) -> dict[str, Any]
         "shares": [share.shown for share in closed.shares] if work.books.rivals else None,
         "unread": _unread(loading),
         "quality": _summary(work.verdicts),
+        # the moment that the rows carry too: what was told as of a publication is found by it
         "published_at": work.by.at,
     }
 

@@ -45,6 +45,7 @@ def plan_sources(
     """`again` reads also what has not changed."""
     first, last = calendar.axis.to_read(window.start, window.end, late_days)
     wanted = Window(first, max(first, min(calendar.today, last)))
+    # back to the first slice ever seen, also before the window: how whole each day told of is, only a listing of all can say
     everything = Window(min(wanted.start, known.since or wanted.start), max(calendar.today, wanted.end))
     found = []
     for source in sources:

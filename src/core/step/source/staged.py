@@ -46,7 +46,9 @@ class StagedSource:
             if one.key not in self.files:
                 raise source_changed(self.name, [one])
             for path in self.files[one.key]:
+                # each slice was brought into a folder of its own, so files of two may have one name
                 there = into / f"{secrets.token_hex(4)}-{path.name}"
+                # a link takes no second room on the disk; not every file system has them
                 try:
                     there.hardlink_to(path)
                 except OSError:
@@ -140,6 +142,7 @@ def _bring(draft: Path, number: int, plan: Planned, context: StepContext) -> dic
         "name": plan.source.name,
         "marks": plan.source.marks,
         "looked": [listed.looked.start, listed.looked.end],
+        # the day on which the source was asked: published after midnight, it must not count as looked at on that day
         "at": plan.at,
         "slices": [asdict(one) for one in listed.slices],
         "files": files,

@@ -32,6 +32,7 @@ class OrgDryRunProcessor:
 
 def _note(made: OnboardingPlan, context: StepContext) -> None:
     ledger = context.services.ledger
+    # before bootstrap there is no table to note it in, and that is what the dry run then tells
     if ledger.missing():
         return
     details = {"ready_for_onboarding": made.ready, "failed": [check.name for check in made.checks if check.result == "failed"]}
