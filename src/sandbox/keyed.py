@@ -37,6 +37,7 @@ class KeyedApi:
     def prepare(self) -> None:
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self._file.exists():
+            # empty first: written at once, the key would be there for a moment with everybody's rights
             self._file.touch(mode=0o600)
             self._file.write_text(f"{self.key_begins}{token_hex(16)}")
 

@@ -105,6 +105,7 @@ class _Running:
         self.address = f"http://{LOOPBACK}:{self._socket.getsockname()[1]}"
         app = Router({name: provider.app for name, provider in providers.items()})
         self._server = _Server(
+            # without log_config=None uvicorn would set up logging anew for the whole process
             uvicorn.Config(
                 app, lifespan="off", log_config=None, access_log=False, loop="asyncio", http="h11", ws="none", timeout_graceful_shutdown=1
             )

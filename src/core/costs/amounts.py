@@ -41,6 +41,7 @@ class AmountChange:
         net = _less(now.net_cost, before.net_cost)
         percent = None
         if net is not None and before.net_cost:
+            # without its sign: from a negative net, growth would be told as a fall
             ratio = EXACT.divide(EXACT.multiply(net, HUNDRED), before.net_cost.copy_abs())
             percent = ratio.quantize(CENTS, context=EXACT)
         return cls(_less(now.billed_cost, before.billed_cost), net, percent)
@@ -57,5 +58,6 @@ def money(value: Decimal | None) -> str | None:
     """Two decimals, or as many more as it has."""
     if value is None:
         return None
+    # str() writes small amounts with an exponent
     whole, _, part = format(value, "f").partition(".")
     return f"{whole}.{part.rstrip('0').ljust(2, '0')}"

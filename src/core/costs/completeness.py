@@ -59,6 +59,7 @@ def of_day(by_provider: Mapping[str, Sequence[Mark]]) -> DayCompleteness:
     said = [(provider, status, _reasons(by_provider[provider])) for provider, status in found.items()]
     telling = any(reason or status != "complete" for _, status, reason in said)
     text = "; ".join(f"{provider}: {reason or status}" for provider, status, reason in said) if telling else None
+    # the oldest moment: a day is as fresh as what was read longest ago
     return DayCompleteness(together(list(found.values())), text, min(moments, default=None))
 
 
@@ -75,6 +76,7 @@ class CompletenessCalendar:
     days: Mapping[date, Mapping[str, Sequence[Mark]]] = field(default_factory=dict)
     began: Mapping[str, date] = field(default_factory=dict)
     as_of: datetime | None = None
+    # asked for every row, and many rows share a day
     _held: dict[tuple[date, str | None], DayCompleteness] = field(default_factory=dict, repr=False)
 
     @classmethod

@@ -31,6 +31,7 @@ def cursor_of(place: PageEnd, fingerprint: str) -> str:
 
 def place_of(cursor: str, fingerprint: str) -> PageEnd:
     try:
+        # JSON that is nested deep enough ends in a RecursionError
         made_for, place = _read(cursor)
     except (ValueError, RecursionError) as wrong:
         raise Rejected(
@@ -45,6 +46,7 @@ def place_of(cursor: str, fingerprint: str) -> PageEnd:
 
 
 def _read(cursor: str) -> tuple[str, PageEnd]:
+    # strict: by default what is no base64 is skipped, and many texts would read as one cursor
     parts = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
     if not isinstance(parts, list) or len(parts) != PARTS or not all(isinstance(part, str) for part in parts):
         raise ValueError("not five texts")

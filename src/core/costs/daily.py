@@ -11,6 +11,7 @@ from src.core.costs.question import CostQuestion
 from src.core.costs.reader import COSTS_VIEW, CostReader
 
 NEEDED: Final = (COSTS_VIEW, "x_load_manifests", "x_cost_daily")
+# where `daily.sql` puts a day without rows, so that a cursor from before the first load fits after it
 NO_KEYS: Final = ("0", "0", "")
 
 
@@ -43,10 +44,12 @@ def read_daily(reader: CostReader, question: CostQuestion, limit: int, cursor: s
     fingerprint = question.fingerprint(reader.tenant)
     after = place_of(cursor, fingerprint) if cursor else None
     if reader.has(*NEEDED):
+        # one row more than is shown tells whether another page follows
         found = reader.ask("daily", {**question.parameters(), **parameters_after(after), "page_rows": limit + 1})
     else:
         found = _nothing(question.window, after, limit + 1)
     calendar = calendar_of(found["marks"], found["unmarked"], found["spans"], reader.now)
+    # the statement gathers its rows with ARRAY_AGG, which promises no order
     rows = sorted(found["page"], key=_order)
     shown = rows[:limit]
     return Daily(

@@ -16,6 +16,7 @@ from src.core.engine.port import Scalar
 GroupName = Literal["provider", "service", "project", "sku", "region", "account", "cost_type", "invoice_month"]
 
 GROUPS: Final[tuple[GroupName, ...]] = get_args(GroupName)
+# as many keys as the statements of `configs/costs` have
 MOST_GROUPS: Final = 2
 MOST_DAYS: Final = 366
 LATEST = date(2200, 12, 31)
@@ -57,6 +58,7 @@ class CostQuestion:
 
     def fingerprint(self, tenant: Tenant) -> str:
         """What ties a cursor to its question."""
+        # the dataset too: a place among one organisation's rows means nothing among another's
         asked = [tenant.dataset, str(self.window.start), str(self.window.end), self.filters.values, self.groups]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
 

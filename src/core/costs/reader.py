@@ -26,6 +26,7 @@ class CostReader:
 
     def ask(self, name: str, params: Params) -> Mapping[str, Any]:
         """The one row of a statement: each of its columns is a list of records, or a number."""
+        # one statement for all of it, so that the rows and what is said of them are of one moment
         [row] = self.warehouse.query(self.tenant, self.statement(name), params).to_pylist()
         return {column: [] if value is None else value for column, value in row.items()}
 

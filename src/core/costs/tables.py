@@ -65,6 +65,7 @@ def _statement(reader: CostReader, table: str, first: date | None, last: date | 
         return _naming(reader.statement("table_months"), table, MONTH_COLUMN), months
     for column in MOMENT_COLUMNS:
         if column in columns:
+            # to the next midnight and not to 23:59:59: moments have fractions
             after = datetime.combine(last + timedelta(days=1), time(), UTC)
             params = {"first_moment": datetime.combine(first, time(), UTC), "moment_after": after}
             return _naming(reader.statement("table_moments"), table, column), params
@@ -79,5 +80,6 @@ def _columns(reader: CostReader, table: str) -> tuple[str, ...]:
 
 
 def _naming(statement: str, table: str, column: str = "") -> str:
+    # a name cannot be bound like a value, so it is checked and quoted
     named = statement.replace("asked_table", f"`{identifier(table)}`")
     return named.replace("asked_column", f"`{identifier(column)}`") if column else named

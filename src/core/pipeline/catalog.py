@@ -53,6 +53,7 @@ class Catalog:
             raise Misconfigured("the configs folder is missing; name it in CONFIGS_DIR", flaws=[Flaw("not found", file=str(configs_dir))])
         entries: dict[str, CatalogEntry] = {}
         flaws: list[Flaw] = []
+        # those in .yaml too, to be refused by name: one that was passed over in silence would be looked for in vain
         for path in sorted([*configs_dir.rglob("*.yml"), *configs_dir.rglob("*.yaml")]):
             relative = path.relative_to(configs_dir)
             shown = f"{configs_dir.name}/{relative.as_posix()}"
@@ -107,6 +108,7 @@ class Catalog:
 
 def _entry(path: Path, relative: Path, shown: str, registry: Registry) -> CatalogEntry | None:
     marked = MARK.search(read_text(path, shown)) is not None
+    # a file of that name without the key is a wrong pipeline, not another document
     if not marked and relative.stem != FILE:
         return None
     if path.suffix != ".yml":
@@ -119,6 +121,7 @@ def _entry(path: Path, relative: Path, shown: str, registry: Registry) -> Catalo
     flaws = [*_input_flaws(located), *_variable_flaws(located), *_step_flaws(located), *_processor_flaws(located, registry, checks)]
     if flaws:
         raise Misconfigured("a pipeline is wrong", flaws=flaws)
+    # of the other configs nothing changes from run to run: they have been judged for good
     return CatalogEntry(document_id, shown, located.document, tuple(check for check in checks if check.depends_on_the_run))
 
 
@@ -149,6 +152,7 @@ def _step_flaws(located: Located[Pipeline]) -> Iterator[Flaw]:
             if needed not in ids:
                 hint = did_you_mean(needed, ids) or f"; steps here: {', '.join(ids)}"
                 yield located.flaw(f"there is no step {needed!r}{hint}", "steps", index, "depends_on", place)
+    # unknown ones are told above, and a graph may not name them
     known = {step.id: [needed for needed in step.depends_on if needed in ids] for step in located.document.steps}
     cycle = Graph.of(known).cycle()
     if cycle:

@@ -45,6 +45,7 @@ class AsyncPipelineExecutor:
         """What cannot begin (no such pipeline, unfit inputs) is raised; what fails after that is in the outcome."""
         entry = self._catalog.get(document_id)
         run_id = run_id or self._services.ids.new()
+        # before its turn: what cannot begin is refused at once and waits for nobody
         prepared = prepare(self._services, entry, run_id=run_id, tenant=tenant, window=window, inputs=inputs)
         record = self._record(entry, run_id, actor=actor, tenant=tenant, window=window, trigger=trigger, parameters=prepared.parameters)
         lines = LogLines(prepared.mask, self._services.clock)
@@ -74,6 +75,7 @@ class AsyncPipelineExecutor:
         if tenant is None:
             yield
             return
+        # no lock around it: only the loop comes here, and nothing is awaited in between
         turn = self._turns.setdefault((entry.document_id, tenant.org_slug), asyncio.Lock())
         async with turn:
             yield

@@ -53,6 +53,7 @@ class Graph:
             return ()
         # every stuck node waits for another stuck one, so walking up must come back to where it was
         path: list[str] = []
+        # as written: a set of texts has another order in every process, and the message would name another cycle
         node = next(name for name in self.depends_on if name in stuck)
         while node not in path:
             path.append(node)
@@ -64,6 +65,7 @@ async def walk(graph: Graph, visit: Callable[[str], Awaitable[None]]) -> None:
     """Visits every node once, as soon as all it depends on have been visited; nodes free of each other side by side."""
     waiting = {node: len(needed) for node, needed in graph.depends_on.items()}
 
+    # an exception in one node has to stop the others, which a gather would leave running
     async with asyncio.TaskGroup() as group:
 
         async def follow(node: str) -> None:

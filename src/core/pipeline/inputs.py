@@ -80,6 +80,7 @@ def _is(kind: InputType, value: object) -> bool:
             return isinstance(_plain(value), str)
         case "boolean":
             return isinstance(value, bool)
+        # true and false are whole numbers to Python
         case "integer":
             return isinstance(value, int) and not isinstance(value, bool)
         case "number":
@@ -103,11 +104,13 @@ def _read(spec: Input, value: object) -> object:
 
 
 def _day(value: object) -> date | None:
+    # a datetime is a date to Python, and would take its hour along
     if isinstance(value, datetime):
         return None
     if isinstance(value, date):
         return value
     try:
+        # fromisoformat reads 20261120 as well
         return date.fromisoformat(value) if isinstance(value, str) and len(value) == len("2026-11-20") else None
     except ValueError:
         return None

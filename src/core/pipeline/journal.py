@@ -45,6 +45,7 @@ async def until_written(write: Awaitable[None]) -> None:
     """Waits until it is written even when the waiting task is cancelled meanwhile; the cancellation goes on after that."""
     task = asyncio.ensure_future(write)
     cancelled: asyncio.CancelledError | None = None
+    # an anyio scope cancels again and again until it is left: without the shield this would spin
     with anyio.CancelScope(shield=True):
         while not task.done():
             try:

@@ -49,6 +49,7 @@ class LogLines:
 
     def _keep(self, _logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
         lines = self._kept[str(event.get("step", RUN_ITSELF))]
+        # a step that logs without end must not fill the memory before it is recorded
         if len(lines) < 2 * LINES_KEPT:
             lines.append({"at": self._clock.now().isoformat(), "level": method, **self._told(event)})
         return event

@@ -41,6 +41,7 @@ class Mask:
             self.learn(inner, depth + 1)
 
     def text(self, text: str) -> str:
+        # the longest first: of one that begins like another the rest would be left standing
         for secret in sorted(self._known, key=len, reverse=True):
             text = text.replace(secret, MASK)
         text = redacted_text(text)
@@ -92,6 +93,7 @@ def _revealed(value: object) -> str | None:
 
 
 def _forms(text: str) -> Iterable[str]:
+    # others quote a secret as JSON or a URL writes it, and a key file by its lines
     return {text, text.strip(), json.dumps(text)[1:-1], quote(text, safe=""), *(line.strip() for line in text.splitlines())}
 
 

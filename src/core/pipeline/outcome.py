@@ -55,6 +55,7 @@ class Outcome:
 def may_run(when: When, needed: Mapping[str, StepStatus], above: Mapping[str, StepStatus]) -> bool:
     """Whether a step's turn has come to run, from the steps it depends on and all those above them."""
     succeeded = all(status == "SUCCESS" for status in needed.values())
+    # of all above: what lies between a failure and this step was skipped, and has not failed itself
     failed = "FAILED" in above.values()
     match when:
         case "on_success":

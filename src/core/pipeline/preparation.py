@@ -42,6 +42,7 @@ def prepare(
         window=window,
         inputs=taken,
     )
+    # written only to find now what would else fail in the middle of the run
     for text, sql in entry.fillable:
         written(text, variables, sql=sql)
     for check in entry.checks:
@@ -57,5 +58,6 @@ def _impersonal(entry: CatalogEntry, inputs: Mapping[str, Any]) -> dict[str, Any
 def _check_tenant(entry: CatalogEntry, tenant: Tenant | None, inputs: Mapping[str, Any]) -> None:
     if entry.document.scope == "organisation" and tenant is None:
         raise Rejected(f"the pipeline {entry.document_id} runs for an organisation; name one")
+    # a platform pipeline is told the slug as an input, which must not lead it to somebody else
     if tenant is not None and inputs.get("org_slug") not in (None, tenant.org_slug):
         raise NotYours(f"this run is for {tenant.org_slug}, and its input org_slug names another organisation")

@@ -15,6 +15,7 @@ from src.core.step.context import Processor
 
 PREFIX = "src.core.processors"
 ENDING = "_processor"
+# looked for in the text, so that to list what there is imports none of it
 FACTORY = re.compile(r"^(def get_engine\b|get_engine\s*[:=]|from \S+ import .*\bget_engine\b)", re.MULTILINE)
 
 
@@ -53,6 +54,7 @@ class Registry:
             if path.stem.startswith("_"):
                 continue
             if dotted.endswith(ENDING):
+                # the file without the ending wins, whichever of the two is met first
                 found.setdefault(dotted.removesuffix(ENDING), path)
             else:
                 found[dotted] = path

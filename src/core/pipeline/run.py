@@ -69,6 +69,7 @@ class PipelineRun:
         return self.record.pipeline_logging_id
 
     async def carry_out(self) -> Outcome:
+        # not when it was made: it may have waited for its turn since, and its time does not count that
         self.began = self.services.clock.monotonic()
         self.log.info("run.started", document=self.entry.document_id, pipeline_id=self.record.pipeline_id)
         try:
@@ -77,10 +78,12 @@ class PipelineRun:
         except asyncio.CancelledError:
             await self._end("CANCELLED", None)
             raise
+        # it could not be put on record, so no step has begun and there is nothing to end
         except Fault as unrecorded:
             return self._outcome(unrecorded)
         except ExceptionGroup as group:
             faults, rest = group.split(Fault)
+            # what is no Fault was foreseen by nobody: the run ends on record, and the defect goes on
             if faults is None or rest is not None:
                 await self._end("FAILED", StepFailed(f"the run broke ({type(group.exceptions[0]).__name__})"))
                 raise
@@ -147,6 +150,7 @@ class PipelineRun:
         )
 
     async def _settle(self, outcome: StepOutcome) -> None:
+        # before it is written down: if that fails, `_lost` tells by it whether the record alone is missing
         self.outcomes[outcome.step_id] = outcome
         self.first_fault = self.first_fault or outcome.fault
         fault = outcome.fault

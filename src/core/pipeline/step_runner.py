@@ -42,8 +42,10 @@ class StepRunner:
             delay = self._delay(outcome.fault)
             if delay is None:
                 return outcome
+            # before the wait: a cancellation during it would leave no trace of this attempt
             await self.note(outcome)
             self.context.log.warning("step.retried", attempt=self.attempt, wait=delay, code=outcome.fault.code if outcome.fault else None)
+            # before the wait too: a run that is cancelled in it records that beside this attempt, not under its number
             self.attempt += 1
             await self.sleep(delay)
 
@@ -59,6 +61,7 @@ class StepRunner:
             result, fault = {}, raised
         if fault is not None:
             fault = self.mask.fault(fault)
+            # the processor's own answer last: what it says of its failure is kept
             result = {"status": "FAILED", "error_code": fault.code, "error_message": str(fault)} | result
         return replace(
             outcome,
@@ -74,6 +77,7 @@ class StepRunner:
         if limit <= 0:
             raise Timeout(why)
         timer = asyncio.timeout(limit)
+        # one for each attempt: the next must not hear that the last was given up
         over = threading.Event()
         try:
             async with timer:
@@ -108,6 +112,7 @@ class StepRunner:
         if fault is None or not fault.retry or self.attempt >= self.step.retry.attempts:
             return None
         delay = wait_before_next(self.step.retry, self.attempt, fault)
+        # after it the run's time would be over: to wait would only hold up its end
         outlasts = self.step.when == "on_success" and self.clock.monotonic() + delay >= self.deadline
         return None if outlasts else delay
 
@@ -147,6 +152,7 @@ def _only_fault(wrong: BaseException) -> Fault | None:
     if not isinstance(wrong, BaseExceptionGroup):
         return wrong if isinstance(wrong, Fault) else None
     inner = [_only_fault(one) for one in wrong.exceptions]
+    # one that nobody foresaw must not hide behind the others
     return inner[0] if all(inner) else None
 
 

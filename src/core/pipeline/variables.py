@@ -56,6 +56,7 @@ def settle(
     }
     for name, spec in document.inputs.items():
         given = inputs.get(name)
+        # a Secret is none of these: it reaches its processor as an input, and is written into no text
         if spec.type != "object" and (given is None or isinstance(given, str | int | float | bool | date)):
             values[name] = given
     for name, declared in document.variables.items():
@@ -114,10 +115,12 @@ def declaration_flaws(document: Pipeline) -> Iterator[tuple[Place, str]]:
             wrong = text_flaws(declared.value, known)
             for flaw in wrong:
                 yield ("variables", name), flaw
+            # with a variable in it, only a run can say whether it makes a name
             if declared.kind == "identifier" and not wrong and "{" not in declared.value:
                 yield from ((("variables", name), flaw) for flaw in _not_a_name(declared.value))
         elif declared.kind == "identifier":
             yield ("variables", name), "an identifier is a text"
+        # only now: a variable is made of those before it, so none waits for itself
         known[name] = declared.kind
 
 

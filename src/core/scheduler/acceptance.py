@@ -105,8 +105,10 @@ def _accept(unit: Unit, request: _Request) -> Accepted:
     if known is not None:
         _see_queued(unit, request, known)
         return Accepted(known, fresh=False)
+    # counted before it is inserted: where nothing is undone, a break in between makes the plan refuse early, never late
     day = _reserve(unit, request)
     if not _inserted(unit, request, day):
+        # by hand, for not every ledger rolls back what the exception breaks off
         _give_back(unit, request, day)
         raise _Raced
     _enqueue(unit, request, run)
@@ -139,6 +141,7 @@ def _see_queued(unit: Unit, request: _Request, known: RunRecord) -> None:
 
 def _known(unit: Unit, request: _Request) -> RunRecord | None:
     run = request.run
+    # the key first: it names its run also when that is over, which the active key no longer does
     if run.idempotency_key is not None and run.org_slug is not None:
         asked = runs.of_request(unit, run.org_slug, run.idempotency_key)
         # the key's own run goes before one of the same work: who sends it again asks for that one, though it may be over
@@ -154,6 +157,7 @@ def _known(unit: Unit, request: _Request) -> RunRecord | None:
 
 def _same_request(asked: RunRecord, request: _Request) -> bool:
     run, window = request.run, (request.run.window_start, request.run.window_end)
+    # the usual window moves with the date: held against today's, a request repeated after midnight would be called other work
     if request.usual_window is not None:
         then = request.usual_window(asked.accepted_at.date())
         window = then.start, then.end
@@ -198,6 +202,7 @@ def _enqueue(unit: Unit, request: _Request, run: NewRun | RunRecord) -> None:
             parameters=run.parameters or {},
         ),
     )
+    # last, for a worker may claim it as soon as it is there, and wants the run and the trigger with it
     queue.add_later(
         unit,
         queue.NewEntry(
@@ -229,6 +234,7 @@ def _check_queueable(entry: CatalogEntry, prepared: PreparedRun) -> None:
         if spec.type == "object" and prepared.inputs.get(name) is not None
     ]
     flaws += [
+        # parameters are masked by now: one that is not as it was given was taken for a secret; personal ones are masked always
         Flaw("looks like a secret; store it as a credential of the integration instead", field=name)
         for name, value in prepared.inputs.items()
         if value is not None and asked[name].type != "object" and not asked[name].personal and prepared.parameters[name] != _plain(value)

@@ -33,6 +33,7 @@ def _allowance(unit: Unit, services: Services, tenant: Tenant) -> RunAllowance:
     org = orgs.get(unit, tenant.org_slug)
     if org is None:
         raise Missing(f"there is no organisation {tenant.org_slug!r}; GET /api/v1/organizations lists them")
+    # on the organisation's own calendar, by which its reservations are counted
     used = quotas.usage(unit, org.org_slug, now.astimezone(ZoneInfo(org.timezone)).date())
     reason = quotas.reached(used)
     return RunAllowance(

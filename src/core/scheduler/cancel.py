@@ -26,6 +26,7 @@ def _cancel(unit: Unit, services: Services, tenant: Tenant, actor: Actor, run_id
     asked = queue.request_cancel(unit, run_id, now)
     if asked is None and run.status == "RUNNING":
         raise Conflict(f"the run {run_id} is not in the queue: it is carried out by the request that asked for it", status=run.status)
+    # also where there is no entry: an acceptance or a cancel that was broken off leaves a waiting run in no queue
     if asked != "running":
         settle(unit, _ending(services, tenant, actor, run_id, now))
     audit_trail.note(unit, services, actor, "runs.cancel", f"runs/{run_id}", org_slug=tenant.org_slug)

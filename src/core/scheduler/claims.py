@@ -69,6 +69,7 @@ def _taken_again(unit: Unit, run_id: str, at: datetime) -> Taken | None:
     run = runs.get(unit, run_id)
     if run is None or run.status != "RUNNING":
         return None
+    # of this attempt only: another worker may have begun the next since it was read
     runs.put_back(unit, run_id, run.attempt)
     return runs.take(unit, run_id, at)
 
@@ -77,6 +78,7 @@ def _claim(unit: Unit, services: Services, owner: str, but: Collection[str]) -> 
     at = services.clock.now()
     while entry := queue.claim(unit, owner, at, lease_end(services, at)):
         hold = Hold(entry.queue_id, owner, entry.lease_generation)
+        # this process has not let go of the run yet: another may take it, or this one later
         if entry.pipeline_logging_id in but:
             queue.hand_back(unit, hold, at + LATER)
             continue
@@ -85,6 +87,7 @@ def _claim(unit: Unit, services: Services, owner: str, but: Collection[str]) -> 
             # the run is over or gone, and so is the reason for its entry
             queue.complete(unit, hold)
             continue
+        # an acceptance that is a transaction falls before or after an off-boarding, never between its statements
         if not services.ledger.traits.undoes and outlived(unit, run):
             log.warning("run.outlived", run_id=entry.pipeline_logging_id, org=run.org_slug)
             runs.forget(unit, entry.pipeline_logging_id)

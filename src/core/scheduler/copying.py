@@ -15,7 +15,9 @@ from src.core.ledger.tables.dq_results import DqResult
 from src.core.ledger.tables.runs import RunRecord, StepLog
 from src.core.step.context import Services
 
+# not a pipeline's: the copies would move the fence that its own runs publish by
 SCOPE = "x_meta"
+# a run whose copy failed is made up for by a later one's, if that ends within this time
 LOOK_BACK = timedelta(days=3)
 COPIED = "runs/copied.sql"
 TABLES = ("x_meta_pipeline_runs", "x_meta_step_logs", "x_meta_dq_results")
@@ -76,12 +78,14 @@ class RunCopies:
             # two threads at once would each find none and make one
             turn = self._turns.setdefault(tenant.org_slug, _Turn())
         with turn.lock:
+            # asked inside the turn: two runs that end together would each find both missing
             warehouse = self.services.warehouse
             if not warehouse.has_dataset(tenant) or not set(TABLES) <= set(warehouse.tables(tenant)):
                 return 0
             missing = [self.services.ledger.read(_record, run) for run in self._missing(tenant)]
             if not missing:
                 return 0
+            # not a run's own: runs of several pipelines end in any order, and the lower generation would be refused
             generation = warehouse.last_generation(tenant, SCOPE) + 1
             with warehouse.publication(tenant, missing[-1].run.pipeline_logging_id, Fence(SCOPE, generation)) as publication:
                 for record in missing:
@@ -105,6 +109,7 @@ def _record(unit: Unit, run: RunRecord) -> _Record:
 
 def _copy(publication: Publication, record: _Record) -> None:
     run = record.run
+    # replaced by run and not appended: a copy that is made again leaves each row once
     part = TablePart(equal={"pipeline_logging_id": run.pipeline_logging_id})
     common = {
         "pipeline_logging_id": run.pipeline_logging_id,

@@ -14,6 +14,7 @@ from src.core.step.context import Services
 
 def true_ending(services: Services, tenant: Tenant, entry: CatalogEntry | None, ending: Ending) -> Ending:
     """A run that has published is not called cancelled; nor is it failed, unless steps were left that its publication did not stand for."""
+    # before the dataset is asked, which may cost a job: nothing that it says would change this
     if ending.status == "SUCCESS":
         return ending
     found = manifests.of_run(services, tenant, ending.run_id)
@@ -33,12 +34,14 @@ def true_ending(services: Services, tenant: Tenant, entry: CatalogEntry | None, 
         error_message=None,
         result={**(ending.result or {}), "note": f"{had}: {ending.error_message}"},
         rows_processed=sum(manifest["rows_written"] for manifest in found),
+        # a success is nothing to keep an entry for
         buried=False,
     )
 
 
 def _left(entry: CatalogEntry | None, published: Collection[str], done: Collection[str]) -> list[str]:
     """Steps of the ordinary way that neither are done nor lead to a publication."""
+    # the document is gone, and nobody can say which other steps it had
     if entry is None:
         return []
     above = frozenset().union(*(entry.graph.ancestors.get(step, frozenset()) for step in published))

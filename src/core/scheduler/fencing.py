@@ -5,6 +5,7 @@ from src.core.engine.port import Fence
 from src.core.scheduler.lease import Lease
 from src.core.step.context import Services
 
+# somebody else may publish between the look and the own publication, each time anew
 TRIES = 8
 
 
@@ -16,8 +17,10 @@ def raise_fence(services: Services, lease: Lease) -> None:
     if not services.warehouse.has_dataset(lease.claim.tenant):
         return
     _above_published(services, lease)
+    # a first attempt has no earlier worker whose publication could still come
     if lease.claim.attempt > 1:
         seal(services, lease)
+        # what was shut out is the earlier worker; this lease has a generation above the seal by now
         lease.sealed = False
 
 
@@ -37,6 +40,7 @@ def seal(services: Services, lease: Lease) -> bool:
                 last = services.warehouse.last_generation(claim.tenant, claim.entry.document)
         except Superseded:
             continue
+        # above the seal, which would else refuse what this lease has still to publish
         lease.advance(above + 1)
         lease.sealed = True
         return last == own

@@ -31,6 +31,7 @@ async def watch(services: Services, run_id: str, *, every: float | None = None, 
 
 async def _look(services: Services, run_id: str) -> RunRecord | None:
     ledger = services.ledger
+    # the read takes less time there than to hand it to a thread
     if ledger.traits.inline_reads:
         return ledger.glance(runs.get, run_id)
     return await blocking(ledger.read, runs.get, run_id)

@@ -65,6 +65,7 @@ class Lease:
     def held(self) -> None:
         """Asks the ledger, from any thread."""
         if self.state == "held":
+            # the ledger's word and not the last beat's: a process that stood still has lost the run without knowing
             beat = self._look()
             if beat.held and not beat.cancel_requested:
                 return
@@ -118,6 +119,7 @@ class Lease:
             if news is None and not nudged and now - beaten < span / BEATS_A_LEASE:
                 continue
             beat = await self._beat(news)
+            # settled or handed back while the beat was under way: that it is held no more is no loss then
             if beat is None or self.state != "held":
                 continue
             beaten = now
@@ -143,6 +145,7 @@ class Lease:
     def hand_back(self) -> None:
         with self._lock:
             if self.state == "held":
+                # said first: the beats stop even if the ledger cannot be told, and the lease runs out by itself
                 self.state = "handed_back"
                 self._services.ledger.write(_hand_back, self._services, self._hold, self.claim)
 
@@ -160,6 +163,7 @@ class Lease:
 
     def _beat_now(self, news: dict[str, Any] | None) -> Beat:
         with self._lock:
+            # both before the write: counted from the answer, the lease would last longer here than in the ledger
             at, beaten = self._services.clock.now(), self._services.clock.monotonic()
             beat = self._services.ledger.write(
                 _heartbeat, self._hold, self.claim.run_id, at=at, until=lease_end(self._services, at), news=news
@@ -171,6 +175,7 @@ class Lease:
 
 def _heartbeat(unit: Unit, hold: Hold, run_id: str, *, at: datetime, until: datetime, news: dict[str, Any] | None) -> Beat:
     beat = queue.heartbeat(unit, hold, at, until)
+    # who has lost the run must not write over the progress of who has it now
     if beat.held and news is not None:
         runs.tell_progress(unit, run_id, news)
     return beat

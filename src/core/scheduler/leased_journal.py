@@ -45,6 +45,7 @@ class LeasedJournal:
     async def step_finished(self, step: StepLog) -> None:
         if self.lease.state != "held":
             return
+        # a failed attempt may be followed by another, and what counts as reached is never taken back
         if step.status != "FAILED":
             self.lease.board.step_done(step.step_id)
         attempt = self.lease.claim.attempt
@@ -77,6 +78,7 @@ class LeasedJournal:
         if ending is None:
             raise RuntimeError("a run is settled when it has ended")
         tenant = lease.claim.tenant
+        # before the dataset is asked: a publication in between would be one of a run that is called cancelled
         if ending.status == "CANCELLED" and not lease.sealed and self.services.warehouse.has_dataset(tenant):
             seal(self.services, lease)
         lease.settle(true_ending(self.services, tenant, self.entry, ending) if asking else ending)
@@ -86,12 +88,14 @@ class LeasedJournal:
         entry, at = self.lease.claim.entry, self.services.clock.now()
         if entry.cancel_requested_at is not None:
             return self.ended("CANCELLED", at=at, code=None, why=NEVER_ENDED)
+        # the last claim is for the end alone: only who holds the run can shut the dead worker out and see what it published
         if entry.retry_count > entry.max_retries:
             why = f"{entry.last_error}; it was taken over {entry.max_retries} times already"
             return replace(self.ended("FAILED", at=at, code=LeaseLost.code, why=why), buried=True)
         return None
 
     def _ending(self, end: RunEnd, *, cancelled: bool) -> Ending:
+        # what succeeded all the same was cancelled too late
         stopped = cancelled and end.status != "SUCCESS"
         status: LastStatus = "CANCELLED" if stopped else end.status
         code = None if stopped else end.error_code

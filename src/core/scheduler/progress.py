@@ -38,6 +38,7 @@ class Board:
         self._step: str | None = None
         self._furthest = 0.0
         self._changed = False
+        # steps tell from threads of their own
         self._lock = Lock()
 
     def of(self, step_id: str) -> Progress:
@@ -77,6 +78,7 @@ class Board:
         with self._lock:
             told = self._told.setdefault(step_id, _Told())
             for name, value in given.items():
+                # a call names what has changed; the rest still stands
                 if value is not None:
                     setattr(told, name, value)
             self._step = step_id
@@ -84,6 +86,7 @@ class Board:
 
     def _standing(self) -> dict[str, Any]:
         shares = (1.0 if step in self._done else told.share() for step, told in self._told.items())
+        # a step that was skipped never had its turn, and is done all the same
         untold = sum(1 for step in self._done if step not in self._told)
         # estimates of the whole may grow; what was reached once is not taken back
         self._furthest = max(self._furthest, (sum(shares) + untold) / max(1, len(self._steps)))

@@ -28,6 +28,7 @@ def recover(services: Services, but: Collection[str] = ()) -> int:
     Runs among `but` are left as they are.
     """
     expired = services.ledger.read(queue.expired, services.clock.now())
+    # a unit for each: what was done for one stands if the next one fails
     return sum(services.ledger.write(_recover, services, entry) for entry in expired if entry.pipeline_logging_id not in but)
 
 
@@ -43,6 +44,7 @@ def sweep(services: Services) -> int:
 
 
 def _end_stranded(unit: Unit, services: Services, run: RunRecord) -> bool:
+    # to end it would free a slot, and add to the audit trail, of whoever has the slug now
     if not outlived(unit, run):
         return settle(unit, _stranded(services, run))
     runs.forget(unit, run.pipeline_logging_id)
@@ -69,11 +71,14 @@ def _recover(unit: Unit, services: Services, entry: QueueEntry) -> bool:
     at = services.clock.now()
     tries = entry.retry_count + 1
     why = f"the worker {entry.lease_owner} stopped without a word (lease ended {entry.lease_expires_at})"
+    # one above the limit is still claimed, by who only ends the run
     if tries > entry.max_retries + 1:
         # the one that only was to end it died as well: opening its dataset may be what kills
         why = f"{why}; it was taken over {entry.retry_count} times already"
         log.error("run.buried", run_id=entry.pipeline_logging_id, org=entry.org_slug, why=why)
+        # only who buries it may settle it: since it was read its worker may have settled it, or another taken it over
         return queue.bury(unit, entry, at, why) and settle(unit, _ending(services, entry, why))
+    # read first: as soon as the entry waits again, another worker may begin the next attempt, which is not to be put back
     run = runs.get(unit, entry.pipeline_logging_id)
     # somebody else has seen it too, or its worker was only late and has beaten again
     if not queue.take_over(unit, entry, at, why):

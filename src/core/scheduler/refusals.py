@@ -8,6 +8,7 @@ from src.core.ledger.plans import Plan, Plans
 from src.core.ledger.tables.orgs import Org
 from src.core.ledger.tables.quotas import Reason, Usage
 
+# when a run will end is not known, as it is of a day or a month
 CONCURRENT_RETRY_SECONDS = 10
 PAY = "an administrator of the platform sets it to active again: PUT /api/v1/organizations/{org}/subscription"
 SPANS = {"daily": "day", "monthly": "month"}
@@ -30,6 +31,7 @@ def refusal(org: Org, used: Usage, reason: Reason, plans: Plans, now: datetime) 
     return QuotaExceeded(
         f"the plan {org.plan} allows {limit} runs a {SPANS[reason]} and {taken} are used; "
         f"it begins anew at {resets.isoformat()}{_more(plans, org.plan, reason, limit)}",
+        # less than half a second would round to 0, and send the caller back before the midnight it waits for
         retry_after=max(1, round((resets - now).total_seconds())),
         reason=reason,
         used=taken,
@@ -40,6 +42,7 @@ def refusal(org: Org, used: Usage, reason: Reason, plans: Plans, now: datetime) 
 
 def reset_of(reason: Reason, day: date, timezone: str) -> datetime:
     """The midnight at which the counter begins anew, on the organisation's own clock."""
+    # 32 days after a first lie in the next month, whatever its length, and never in the one after
     following = (day.replace(day=1) + timedelta(days=32)).replace(day=1) if reason == "monthly" else day + timedelta(days=1)
     return datetime(following.year, following.month, following.day, tzinfo=ZoneInfo(timezone))
 

@@ -47,6 +47,7 @@ def settle(unit: Unit, ending: Ending) -> bool:
         began_at=ending.began_at,
         progress=ending.progress,
     )
+    # whoever ends the run frees its slot: a second time would free another run's
     if ended:
         # by who ended it alone: two that settle one run must not free two slots
         quotas.release(unit, ending.org_slug, ending.at)

@@ -12,12 +12,14 @@ class Bell:
         self._loop = asyncio.get_running_loop()
 
     def ring(self) -> None:
+        # a closed loop raises, and nobody waits in it any more
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._rung.set)
 
     async def wait(self, seconds: float) -> bool:
         """Whether it rang. A ring while nobody waited counts."""
         await until_either(asyncio.create_task(self._rung.wait()), self._sleep, seconds)
+        # asked of the event itself, which may have rung just when the time was over
         rung = self._rung.is_set()
         self._rung.clear()
         return rung

@@ -66,6 +66,7 @@ class Worker:
         self._executor = executor
         self._alone = alone
         self._sleep = sleep
+        # begins the owner's name: by it a start that is alone here finds the leases of the dead processes before it
         self._place = hashlib.sha256(str(services.settings.data_dir).encode()).hexdigest()[:12]
         # new at every start: a process that comes back must not take the lease of the one that died for its own
         self.owner = f"{self._place}-{services.ids.new()}"
@@ -88,6 +89,7 @@ class Worker:
 
     async def start(self) -> None:
         self._bell = Bell(self._sleep)
+        # runs block for long: in everybody's threads they would leave requests none
         self._threads = CapacityLimiter(self._services.settings.worker_slots)
         self._serve_on(self._bell)
 
@@ -176,6 +178,7 @@ class Worker:
     async def _void_dead(self) -> None:
         if not self._fresh:
             return
+        # else another process of this place may be alive and hold them
         if self._alone():
             await blocking(self._services.ledger.write, queue.void_leases, self._place, self._services.clock.now())
         self._fresh = False
@@ -202,6 +205,7 @@ class Worker:
             raise
 
     async def _take_up(self) -> None:
+        # most looks find nothing, and this one costs a single read
         if not await blocking(self._services.ledger.glance, queue.waiting, self._services.clock.now()):
             return
         # a run that was lost is not begun beside what this process has not let go of yet
@@ -220,6 +224,7 @@ class Worker:
         self._complaint = fault.detail
 
     def _begin(self, claim: Claim) -> None:
+        # the document may be gone since the run was accepted: the run fails then, and says so
         entry = self._catalog.entries.get(claim.entry.document)
         board = Board([step.id for step in entry.document.steps] if entry else [], self._services.clock)
         lease = Lease(self._services, claim, board, self._sleep)
@@ -251,6 +256,7 @@ class Worker:
             run_id=claim.run_id,
             terms=Terms(journal, lease.generation, lease.board.of, lease.held),
         )
+        # what kept a run from beginning is in no journal: raised, it becomes the run's end
         if journal.ending is None and lease.state == "held" and outcome.fault is not None:
             raise outcome.fault
 
@@ -274,6 +280,7 @@ class Worker:
             keeper.cancel()
             if self._working.get(lease.claim.run_id) is working:
                 del self._working[lease.claim.run_id]
+            # a place is free now, and a run of the same pipeline may have waited for this one
             self.wake()
         if lease.state == "settled":
             await self._tidy(lease.claim)
@@ -308,6 +315,7 @@ class Worker:
                     await self._sleep(busy.retry_after or RETRY_SECONDS)
         except Fault as fault:
             log.warning("run.unsealed", run_id=lease.claim.run_id, code=fault.code, error=fault.detail)
+            # the run stops all the same; it is not called cancelled before the dataset could be sealed
             late = False
         if late:
             log.warning("run.cancelled_too_late", run_id=lease.claim.run_id, org=lease.claim.tenant.org_slug)
@@ -317,7 +325,9 @@ class Worker:
     def _too_late(self, working: Working) -> bool:
         lease, tenant = working.lease, working.lease.claim.tenant
         if not working.published and self._services.warehouse.has_dataset(tenant):
+            # sealed first, or a publication could come after the look; one that ended beside the seal is told by its manifest alone
             working.published = seal(self._services, lease) or bool(manifests.of_run(self._services, tenant, lease.claim.run_id))
+        # the request still stands in the queue, where the steps that are left would find it and give up
         if working.published:
             lease.forget_cancel()
         return working.published

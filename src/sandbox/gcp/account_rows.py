@@ -59,6 +59,7 @@ class AccountRows:
         self.rows_per_hour = rows_per_hour
         self._fleet = fleet(account, rows_per_hour, SEED)
         self._rate = lru_cache(maxsize=64)(conversion_rate)
+        # one object for each invoice: Arrow columns build a value once for each object they meet
         self._invoice = lru_cache(maxsize=256)(RowInvoice)
 
     def rows(self, day: date, parts: int) -> Iterator[Row]:
@@ -95,8 +96,10 @@ class AccountRows:
         exported = seconds(day) + after
         for hour in range(LOAD_HOURS):
             start = seconds(day) + first + hour * HOUR
+            # a day's first load is of the evening before
             if start < seconds(FIRST_DAY):
                 continue
+            # goes on where the hour before ended, so that the whole fleet has its turn
             turn = start // HOUR * self.rows_per_hour
             for position in range(turn, turn + self.rows_per_hour):
                 yield self._use(self._fleet[position % len(self._fleet)], start, exported, chance)
@@ -181,6 +184,7 @@ class AccountRows:
             system_labels=asset.system_labels,
             tags=asset.tags,
             place=asset.place,
+            # a share of nothing would be -0.0
             credits=tuple([Credit(kind, round(-share * cost, 9) or 0.0) for kind, share in offer.credits]),
             subscription=offer.subscription,
             model=offer.model,
@@ -204,6 +208,7 @@ class AccountRows:
         )
 
     def _chance(self, day: date, what: str) -> Random:
+        # seeded by what is made and not drawn in turn: a day is the same whatever was asked before
         return Random(f"{SEED}|{self.account.id}|{day}|{what}")  # noqa: S311 - reproducible on purpose
 
 

@@ -54,6 +54,7 @@ class Exports:
         if found is None:
             raise Missing(f"there is no usage export {project}.{dataset}.{table} in the sandbox")
         with self._lock:
+            # two shelves of a table would have two locks, and make its files twice
             if table not in self._shelves:
                 self._shelves[table] = Shelf(self._folder, found, self._books(found.account))
             return self._shelves[table]

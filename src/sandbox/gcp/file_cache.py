@@ -50,6 +50,7 @@ class Shelf:
         if kept is None:
             # one at a time: the second to ask finds what the first has made
             with self._lock:
+                # what earlier processes have made is not made again
                 if not self._kept:
                     self._look()
                 kept = self._kept.get((day, parts))
@@ -74,6 +75,7 @@ class Shelf:
     def _make(self, day: date, parts: int) -> Kept:
         self._folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
         rows = list(self._rows(day, parts))
+        # under another name until it is whole: half a file of a killed process must not be taken for a day
         draft = self._folder / f"{uuid4().hex}.draft"
         try:
             cast("Press", import_module(PRESS)).press(rows, self.table.kind, day, draft)

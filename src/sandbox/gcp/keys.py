@@ -55,6 +55,7 @@ class KeyFiles:
         draft.touch(mode=OWNER_ONLY_FILE)
         try:
             draft.write_text(json.dumps(_fields(account), indent=2) + "\n")
+            # a link fails where the name is taken; a rename would put this key in the place of one that is in use
             path.hardlink_to(draft)
         except FileExistsError:
             # another process was quicker; its key is the one

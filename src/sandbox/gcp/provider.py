@@ -63,6 +63,7 @@ class Gcp:
         return {"gcp_token_url": f"{base}/token", "bigquery_url": base, "bigquery_storage_url": self._storage.url}
 
     def prepare(self) -> None:
+        # this one alone: a key takes a while to make, and a start waits for it
         self._keys.file(DEMO)
         if self._storage is None:
             self._storage = cast("StorageModule", import_module(STORAGE)).Storage(self._gate, self._exports)

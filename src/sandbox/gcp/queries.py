@@ -108,6 +108,7 @@ class Queries:
 
     def _found(self, bearer: Bearer, project: str, job: str) -> Job:
         found = self._jobs.get(job)
+        # whether it is somebody else's job is not told
         if found is None or (found.account, found.project) != (bearer.account.email, project):
             raise Failed(GoogleProblem(404, "NOT_FOUND", "notFound", f"Not found: Job {project}:{LOCATION}.{job}"))
         return found

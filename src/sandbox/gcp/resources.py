@@ -51,6 +51,7 @@ def projects(account: BillingAccount) -> tuple[Project, ...]:
 def fleet(account: BillingAccount, rows_per_hour: int, seed: str) -> tuple[Asset, ...]:
     chance = Random(f"{seed}|fleet|{account.id}")  # noqa: S311 - reproducible on purpose
     owners = projects(account)
+    # with fewer things than rows, an hour would bill one of them twice
     return tuple(_asset(position, owners, chance) for position in range(max(SMALLEST_FLEET, rows_per_hour)))
 
 

@@ -37,6 +37,7 @@ def require_work(bearer: Bearer, project: str, permission: str) -> None:
 
 
 def _may_see(bearer: Bearer, project: str) -> bool:
+    # a project that is not there passes, to be called missing and not denied
     return bearer.account.access == "granted" and (project not in PROJECTS or project == bearer.account.project)
 
 

@@ -26,6 +26,7 @@ from src.sandbox.gcp.tokens import Bearer
 
 MOST_ROWS: Final = 10_000  # more are read through the Storage API, which knows no results of questions here
 BATCH_ROWS: Final = 2_000
+# whoever asks writes the SQL: it may neither reach files of this machine nor fill its memory
 LIMITS: Final[dict[str, str | bool | int | float | list[str]]] = {"memory_limit": "512MB", "threads": 1, "enable_external_access": False}
 DAYS: Final = "x_days"
 PSEUDO: Final = {"_PARTITIONTIME": pa.timestamp("us", tz="UTC"), "_PARTITIONDATE": pa.date32()}
@@ -72,6 +73,7 @@ def answered(
         for place in places:
             require_rows(bearer, place.project, place.dataset, place.table)
         with duckdb.connect(config=LIMITS) as database:
+            # DuckDB would take the machine's zone, and cut days by that
             database.execute("SET TimeZone = 'UTC'")
             columns = {
                 place.name: _registered(database, exports, place, () if dry else _days(database, exports, place, values))
@@ -121,6 +123,7 @@ def _places(root: exp.Expr, project: str) -> Iterator[_Place]:
             continue
         if not node.db:
             raise _invalid(f'Table "{node.name}" must be qualified with a dataset (e.g. dataset.table).')
+        # by number: tables of two projects may have one name
         yield _Place(f"table_{number}", node, node.catalog or project, node.db, node.name)
 
 
@@ -168,11 +171,13 @@ def _terms(place: _Place) -> Iterator[exp.Expr]:
     where = select.args.get("where") if isinstance(select, exp.Select) else None
     if where is None or not isinstance(select, exp.Select):
         return
+    # beside others, a column without a table's name may be any one's
     alone = not select.args.get("joins")
     names = {place.node.alias_or_name, *([""] if alone else [])}
     for term in where.this.flatten() if isinstance(where.this, exp.And) else (where.this,):
         columns = list(term.find_all(exp.Column))
         ours = columns and all(column.name.upper() in PSEUDO and column.table in names for column in columns)
+        # a query inside would read tables that this look at the days does not have
         if ours and not term.find(exp.Query):
             copy = term.copy()
             for column in copy.find_all(exp.Column):

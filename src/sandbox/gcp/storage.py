@@ -49,6 +49,7 @@ class Storage:
     def stop(self) -> None:
         """Calls that are under way end as cancelled."""
         self._server.stop(None).wait(STOP_SECONDS)
+        # not waited for: a reader that has stopped reading would hold up the end
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _create(self, request: bytes, context: grpc.ServicerContext) -> bytes:
@@ -75,6 +76,7 @@ class Storage:
 
 
 def _refuse(context: grpc.ServicerContext, problem: GoogleProblem) -> NoReturn:
+    # the problem is told by its HTTP status, which is another for this one
     code = grpc.StatusCode.RESOURCE_EXHAUSTED if problem is RATE_LIMIT else grpc.StatusCode[problem.status]
     context.abort(code, problem.message)
     raise AssertionError("abort raises")

@@ -66,9 +66,11 @@ class Tokens:
             raise TokenRefused("unsupported_grant_type", f"Invalid grant_type: {form.get('grant_type', '')}")
         if not form.get("assertion"):
             raise TokenRefused("invalid_request", "Missing required parameter: assertion")
+        # key files name Google's own address, and Google's libraries sign for what those name
         bearer = self._accepted(form["assertion"], (own_address, GOOGLE_TOKEN_URL))
         token = f"ya29.c.{secrets.token_urlsafe(96)}"
         with self._lock:
+            # nothing else takes tokens out that have ended
             self._given = {text: held for text, held in self._given.items() if held.expires > self._now()} | {token: bearer}
         return {"access_token": token, "expires_in": TOLD_LIFE, "token_type": "Bearer"}
 
