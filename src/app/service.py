@@ -89,6 +89,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         warehouse=settings.warehouse_engine,
         pipelines=len(parts.catalog.entries),
     )
+    # before the freeze, which would else keep the garbage of the start for good
     gc.collect()
     gc.freeze()  # what is alive now lives until the end; looking through it again and again costs requests their time
     if settings.worker_enabled:
@@ -111,7 +112,9 @@ async def _told_to_stop(app: FastAPI) -> AsyncIterator[None]:
         working = asyncio.create_task(_work_until(watchers.stopping, parts))
         cutting = asyncio.create_task(connections.cut_all(watchers.stopping))
         yield
+    # a lifespan may end without a signal, and the worker has to be told all the same
     watchers.stopping.set()
+    # here every caller has gone, so there is nobody left to cut off
     cutting.cancel()
     await working
 

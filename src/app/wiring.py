@@ -71,6 +71,7 @@ class Parts:
     @property
     def warehouse(self) -> Warehouse:
         """Opened on first touch: its driver is a third of the service's memory."""
+        # threads of several requests may come first at the same moment, and would open it once each
         with self._opening:
             if self._warehouse is None:
                 self._warehouse = open_warehouse(self.settings, self.clock, self._claim)
@@ -106,6 +107,7 @@ class Parts:
             self._warehouse.close()
         elif self._claim is not None:
             self._claim.release()
+        # not `self.ledger`: asking would open one only to close it
         if "ledger" in self.__dict__:
             self.ledger.close()
         if self.sandbox is not None:

@@ -47,6 +47,7 @@ def _for_work(settings: Settings) -> Settings:
 
 async def _until_told(app: FastAPI) -> None:
     stopping = asyncio.Event()
+    # without a port there is no server here that would hear of them
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with app.router.lifespan_context(app):

@@ -48,6 +48,7 @@ class Demo:
 
     def run(self, *, stop_after: bool) -> None:
         known = self._known()
+        # first: a demo that runs here is why the port is taken, and that says more
         self._is_not_running(known)
         self._port_is_free()
         self.var.mkdir(parents=True, exist_ok=True)
@@ -56,6 +57,7 @@ class Demo:
         for ending in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(ending, _leave)  # a closed terminal must not leave the service behind
         try:
+            # a proxy that the environment names would be asked for 127.0.0.1
             with httpx2.Client(base_url=self.address, timeout=60, trust_env=False) as client:
                 self._wait(service, client)
                 organisation, org_key = self._work(client, root_key, known)
@@ -83,6 +85,7 @@ class Demo:
 
     def _port_is_free(self) -> None:
         with socket.socket() as probe:
+            # as a server binds: connections of a demo that just ended linger, and would make the port look taken
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", self.port))
@@ -105,6 +108,7 @@ class Demo:
     def _start(self, root_key: str) -> subprocess.Popen[bytes]:
         data = self.var / "demo"
         embedded = {} if self.on_engines else {"LEDGER_URL": f"sqlite:///{data / 'ledger.db'}", "WAREHOUSE": "duckdb"}
+        # what is set here goes over what the shell has: the demo's calls carry this root key
         environment = {
             **os.environ,
             **embedded,
@@ -116,6 +120,7 @@ class Demo:
             "DISABLE_AUTH": "false",
             "SANDBOX": "true",
         }
+        # made with these rights: with `chmod` afterwards others could open it in between
         owner_only = os.open(self.var / "demo.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(owner_only, "wb") as out:
             return subprocess.Popen(  # noqa: S603 - our own interpreter and module
@@ -214,6 +219,7 @@ class Demo:
         fresh.unlink(missing_ok=True)
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
             json.dump(facts, out, indent=2)
+        # at once: a demo that is stopped while it writes would leave half a file, and the keys be lost
         fresh.replace(self.keys_file)
 
 
@@ -233,6 +239,7 @@ def today() -> date:
 
 
 def _leave(number: int, _frame: object) -> NoReturn:
+    # what a shell says of a process that a signal ended
     raise SystemExit(128 + number)
 
 

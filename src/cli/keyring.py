@@ -58,6 +58,7 @@ def rotate_keyring(parts: Parts) -> Rewrapped:
     if finished.moved:
         return finished
     key_id = keyring.rotate()
+    # before the moving, so that a rotation that is cut short stands in the trail too
     _note(parts, key_id)
     return _move_all(parts, key_id, NEW)
 
@@ -100,6 +101,7 @@ def _pages(parts: Parts, read: Callable[[Unit, str | None, int], list[Row]]) -> 
     after: str | None = None
     while page := parts.ledger.read(read, after, PAGE):
         yield from page
+        # by the last id, not by an offset: a row that goes meanwhile would have another one left out
         after = page[-1][0]
 
 
@@ -118,5 +120,6 @@ def _move(parts: Parts, done: Rewrapped, sealed: Sealed) -> None:
     if parts.vault.key_id(moved) == before:
         done.failed.append(f"{sealed.shown}: {SPREADING}")
         return
+    # what was replaced or removed meanwhile stays as it is now: the older text must not come back
     if parts.ledger.write(sealed.reseal, sealed.text, moved):
         done.moved += 1

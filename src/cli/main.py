@@ -28,6 +28,7 @@ def serve(host: str = "127.0.0.1", port: int = 8000) -> None:
         "src.app.main:app",
         host=host,
         port=port,
+        # uvicorn's own set-up would put its handlers in the place of the service's
         log_config=None,
         access_log=False,
         server_header=False,

@@ -155,4 +155,5 @@ def _moment(moment: datetime | None) -> str | None:
 
 
 def _json(body: Mapping[str, Any]) -> Response:
+    # one address answers JSON or a file, by `Accept`: a cache that is not told would give one for the other
     return Response(json.dumps(body, ensure_ascii=False), media_type="application/json", headers={"Vary": "Accept"})

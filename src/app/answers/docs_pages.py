@@ -59,6 +59,7 @@ PAGE: Final = """<!DOCTYPE html>
 def install(app: FastAPI, settings: Settings) -> None:
     if not settings.enable_api_docs:
         return
+    # looked for at the start: assets that lack would else be noticed first by whoever opens the page
     folder = assets_folder()
     style = '<link rel="stylesheet" href="docs/assets/swagger-ui.css">\n'
     swagger = _page(f"{app.title}: API", style, "swagger-ui-bundle.js", SWAGGER_START)
@@ -101,6 +102,7 @@ def _policy(start: str) -> str:
 
 
 def _asset(folder: Path, name: str) -> Response:
+    # only names of this list ever become a path, so none climbs out of the folder
     if name not in FILES:
         raise Missing(f"there is no asset {name!r}")
     if name == "redoc.standalone.js":

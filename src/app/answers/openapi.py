@@ -49,6 +49,7 @@ USER_ID: Mapping[str, Any] = {
 def install(app: FastAPI) -> None:
     describe = app.openapi
 
+    # FastAPI keeps its document and gives out the same one: changed again at each call, it would name each parameter twice
     @cache
     def described() -> dict[str, Any]:
         document = describe()
@@ -56,6 +57,7 @@ def install(app: FastAPI) -> None:
         components["securitySchemes"] = SCHEMES
         schemas = components.setdefault("schemas", {})
         schemas["Problem"] = PROBLEM
+        # every refusal is a problem document, so FastAPI's own form of a 422 is never sent
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         for operations in document["paths"].values():

@@ -34,6 +34,7 @@ def key_answer(record: KeyRecord, now: datetime) -> KeyAnswer:
 
 
 def key_state(record: KeyRecord, now: datetime) -> Literal["active", "expiring", "expired", "revoked"]:
+    # asked first: a key that was revoked while its grace went on may still have its end before it
     if record.revoked_at is not None:
         return "revoked"
     if record.expires_at is None:

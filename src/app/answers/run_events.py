@@ -41,6 +41,7 @@ async def ended(
         await asyncio.wait({left, end}, timeout=within, return_when=asyncio.FIRST_COMPLETED)
         return end.result() if end.done() else False
     finally:
+        # anyio cancels again at every await: unshielded, these two would be left behind with what they hold open
         with anyio.CancelScope(shield=True):
             left.cancel()
             end.cancel()
@@ -56,5 +57,6 @@ async def _end(standing: AsyncIterator[RunRecord], stopping: asyncio.Event) -> b
 
 
 async def _left(request: Request) -> None:
+    # the server tells that a caller left to nobody but who receives
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -92,6 +92,7 @@ def _of_step(step: StepLog, *, again: bool) -> Iterator[LogLine]:
     if step.ended_at is not None:
         yield _told(
             step.ended_at,
+            # an attempt that another followed is not what the run came to, so it is no error of the run
             "warning" if again else LEVELS.get(step.status, "info"),
             "step.retried" if again else "step.finished",
             step,

@@ -118,6 +118,7 @@ def end_event(run: RunRecord) -> Event:
         "error": error.model_dump() if error else None,
         "note": _note(run),
     }
+    # the id is what a reader that comes back sends as Last-Event-ID: it says that the end is known
     return Event("end", "end", told)
 
 
@@ -152,6 +153,7 @@ def pipeline_answer(entry: CatalogEntry, org_slug: str, last: RunRecord | None, 
 
 def _path(entry: CatalogEntry, org_slug: str) -> str:
     document = entry.document
+    # the address that is shown must be one that a route takes
     if entry.document_id.count("/") + 1 in SEGMENTS:
         return f"{RUN}/{org_slug}/{entry.document_id}"
     return f"{RUN}/{org_slug}/{document.provider}/{document.domain}/{document.pipeline}"

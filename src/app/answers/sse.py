@@ -23,7 +23,9 @@ KEEP_ALIVE_SECONDS: Final = 15.0  # proxies close what says nothing for 30 to 60
 RECONNECT_MS: Final = 2000
 WATCHERS: Final = 20
 MEDIA_TYPE: Final = "text/event-stream"
+# A comment in the protocol's sense: readers pass over it, proxies see that something was said.
 KEEP_ALIVE: Final = b": alive\n\n"
+# nginx holds an answer back until a buffer is full unless it is told otherwise, and a proxy that packs it waits likewise.
 UNBUFFERED: Final[Mapping[str, str]] = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
 
 
@@ -47,6 +49,7 @@ class Watchers(Places):
     @contextmanager
     def told_of_stop(self) -> Iterator[None]:
         """The server waits for every answer before it lets the service stop, so streams must hear of the signal themselves."""
+        # Python lets nobody but the main thread set handlers
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -54,7 +57,9 @@ class Watchers(Places):
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
         def hear(number: int, frame: FrameType | None) -> None:
+            # a handler runs between any two instructions, and the loop may be asleep: this wakes it and sets the event in its turn
             loop.call_soon_threadsafe(self.stopping.set)
+            # the server's own handler is what ends the service, and only one handler is called
             earlier = before[signal.Signals(number)]
             if callable(earlier):
                 earlier(number, frame)
@@ -85,10 +90,12 @@ class EventStream(StreamingResponse):
         self._org_slug = org_slug
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # taken when the answer is sent, not when it is made: one that is never sent would not give its place back
         with self._watchers.place(self._org_slug):
             try:
                 await super().__call__(scope, receive, send)
             finally:
+                # a generator that nobody closes goes on holding its source until it is collected; a reader who leaves cancels this task
                 with anyio.CancelScope(shield=True):
                     await self._events.aclose()
 
@@ -107,6 +114,7 @@ async def paced(source: AsyncIterator[T], stopping: asyncio.Event, every: float 
     coming: asyncio.Task[T] = asyncio.create_task(_next(source))
     try:
         while not stop.done():
+            # not `wait_for`: it would cancel what is coming, and a generator that was cancelled gives nothing more
             await asyncio.wait([coming, stop], timeout=every, return_when=asyncio.FIRST_COMPLETED)
             if coming.done():
                 try:
@@ -127,4 +135,5 @@ async def paced(source: AsyncIterator[T], stopping: asyncio.Event, every: float 
 
 
 async def _next(source: AsyncIterator[T]) -> T:
+    # a task takes a coroutine, and `anext` gives only something to await
     return await anext(source)

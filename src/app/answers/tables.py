@@ -55,6 +55,7 @@ def _accepted(header: str) -> dict[str, float]:
             ranges[name] = float(given)
         except ValueError:
             ranges[name] = 0.0
+    # an empty header refuses nothing: it says as much as none
     return ranges if any(ranges) else {"*/*": 1.0}
 
 
@@ -100,6 +101,7 @@ class FileAnswer(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
+            # the place is given back after the source has let go of its dataset; closing may wait, so it is done in a thread
             with self._held, anyio.CancelScope(shield=True):
                 await blocking(self._pieces.close)
 
@@ -116,14 +118,17 @@ class FileAnswer(StreamingResponse):
             await send({"type": "http.response.body", "body": piece, "more_body": more})
         if waiting.cancelled_caught:
             log.warning("download.stalled", seconds=STALLED_SECONDS)
+            # to return is not enough: the server would go on waiting for what it has written to be taken
             self._connections.cut(self._scope)
         return not waiting.cancelled_caught
 
     async def _all(self, first: bytes) -> AsyncIterator[bytes]:
         piece: bytes | None = first
         while piece is not None:
+            # in parts of one size: else a large piece would make a slow caller look like one who takes nothing
             for start in range(0, len(piece), SENT_BYTES):
                 yield piece[start : start + SENT_BYTES]
+            # with a default, because a StopIteration cannot pass through a coroutine: it becomes a RuntimeError
             piece = await blocking(next, self._pieces, None)
 
 
@@ -139,6 +144,7 @@ async def file_answer(
     """What cannot be begun is still refused as a problem: the first piece is made before the answer starts."""
     places: Places = request.app.state.downloads
     with ExitStack() as held:
+        # until the answer has it, whatever goes wrong here gives the place back
         held.enter_context(places.place(org_slug))
         pieces = await blocking(begin)
         first = await blocking(next, pieces)

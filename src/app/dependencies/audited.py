@@ -28,7 +28,9 @@ async def note(
     parts: Parts, actor: Actor, action: str, resource: str, *, org_slug: str | None, outcome: Outcome, fault: BaseException | None
 ) -> None:
     def write() -> None:
+        # before the bootstrap there is no table for it, and the caller is to hear of that instead of this write
         if not parts.ledger.missing():
+            # of what nobody foresaw only the kind: its text may hold anything
             details = {"code": "unexpected", "detail": type(fault).__name__}
             if isinstance(fault, Fault):
                 details = {"code": fault.code, "detail": fault.detail}

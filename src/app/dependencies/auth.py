@@ -87,9 +87,11 @@ class KeyCache:
         now = self.parts.clock.monotonic()
         if held is not None and now - held.read_at < self.parts.settings.auth_cache_seconds:
             return held
+        # the age counts from before the read: a slow one must not lengthen how long a key is believed
         forgotten = self._forgotten
         record = await self.parts.glance(keys.find, hashed)
         if record is None:
+            # unknown keys are not kept: whoever guesses would push out those that are in use
             self._held.pop(hashed, None)
             return None
         held = _SeenKey(record, Tenant(OrgSlug(record.org_slug), self.parts.settings.environment), now)
@@ -110,6 +112,7 @@ class KeyCache:
         stale = record.last_used_at is None or (now - record.last_used_at).total_seconds() > TOUCH_EVERY_SECONDS
         if stale and record.usable(now):
             touching = asyncio.create_task(self._touch(record.key_hash, now))
+            # the loop itself holds a task only weakly: it could be collected before it is done
             self._touching.add(touching)
             touching.add_done_callback(self._touching.discard)
 
@@ -138,6 +141,7 @@ class Door:
         self.keys = KeyCache(parts)
         self.limiter = limiter
         root = parts.settings.ca_root_api_key
+        # hashed: `compare_digest` takes no text beyond ASCII, and gives away by its time that lengths differ
         self._root = hashlib.sha256(root.get_secret_value().encode()).digest() if root else None
 
     def is_root_key(self, given: str) -> bool:
@@ -177,6 +181,7 @@ async def get_current_org(request: Request) -> CurrentOrg:
     if not api_key:
         await _refuse(request, "this call needs an organisation's key in the header X-API-Key")
     held = await _living_key(request, door, api_key)
+    # only now: a key that was refused must not use up what belongs to the organisation it names
     await door.limiter.admit(request.scope, "org", held.tenant.org_slug)
     actor = _actor(request, "org", held.tenant.org_slug, held.record.fingerprint)
     if named is not None and named != held.tenant.org_slug:
@@ -210,6 +215,7 @@ class KeyedRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        # no default: a route that declares nothing breaks at the start instead of standing open
         ask = ASKS[(self.openapi_extra or {})["x-access"]]
         if ask is None:
             return handle
@@ -246,12 +252,14 @@ def _root_key(request: Request) -> str | None:
 
 async def _living_key(request: Request, door: Door, api_key: str) -> _SeenKey:
     refused = "this key is unknown, expired or revoked; ask the platform admin for a new one"
+    # what cannot be a key costs the ledger no read
     if not API_KEY.fullmatch(api_key):
         await _refuse(request, "an organisation's key looks like {org_slug}_api_ and 16 letters and digits; this one does not")
     hashed = key_hash(api_key)
     held = await door.keys.find(hashed)
     if held is None or not hmac.compare_digest(held.record.key_hash, hashed):
         await _refuse(request, refused)
+    # asked of a remembered key too, for it may end meanwhile; in the same words, so that a guess learns nothing from them
     if not held.record.usable(door.parts.clock.now()) or held.record.org_status != "ACTIVE":
         await _refuse(request, refused)
     return held
@@ -265,6 +273,7 @@ async def _refuse(request: Request, why: str) -> NoReturn:
 
 async def _refuse_foreign(request: Request, actor: Actor) -> NoReturn:
     fault = NotYours("this key belongs to another organisation than the path names; use that organisation's own key")
+    # the audit trail is of changes; a read that was refused is none
     if request.method not in READS:
         called = f"{request.method} {request.url.path}"
         await note(parts_of(request), actor, "organizations.foreign", called, org_slug=None, outcome="DENIED", fault=fault)
@@ -277,6 +286,7 @@ def _user_id(request: Request) -> str | None:
         return None
     # headers arrive as latin-1; what callers mean is UTF-8
     text = said.encode("latin-1").decode("utf-8", "replace")
+    # it stands in the audit trail as the caller wrote it: a line end in it could pass for another entry
     return "".join(letter for letter in text if letter.isprintable())[:USER_ID_LENGTH] or None
 
 

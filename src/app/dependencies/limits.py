@@ -82,6 +82,7 @@ class _Window:
             count.at(int(minute))
         used = count.before * (1 - share) + count.now
         if used + 1 > self.limit + ROUNDING:
+            # a refused call is not counted: else who goes on asking would never get in again
             return Admission(self.kind, self.limit, 0, self._wait(count, share), admitted=False)
         count.now += 1
         return Admission(self.kind, self.limit, max(0, math.floor(self.limit - used - 1)), math.ceil(WINDOW_SECONDS - passed))
@@ -107,6 +108,7 @@ class Limiter:
         self._clock = clock or SystemClock()
         self._enabled = settings.rate_limit_enabled
         self._hops = settings.trusted_proxy_hops
+        # apart, so that no number of strange addresses pushes an organisation out of what is remembered
         self._windows: Mapping[Kind, _Window] = {
             "org": _Window("org", settings.rate_limit_org_per_minute),
             "root": _Window("root", settings.rate_limit_root_per_minute),
@@ -129,6 +131,7 @@ def client_address(scope: Mapping[str, Any], hops: int) -> str:
     address = str(peer[0]) if peer else NO_ADDRESS
     if hops:
         forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").decode("latin-1").split(",")
+        # fewer entries than proxies: it did not come through them all, so whoever connected is who called
         if len(forwarded) >= hops:
             address = _without_port(forwarded[-hops].strip()) or address
     return _network(address) or NO_ADDRESS
@@ -146,6 +149,7 @@ def _settle(scope: Scope, admission: Admission) -> None:
 def _without_port(text: str) -> str:
     if text.startswith("["):
         return text[1:].partition("]")[0]
+    # a bare IPv6 address has several colons, none of them before a port
     return text.partition(":")[0] if text.count(":") == 1 else text
 
 
@@ -156,6 +160,7 @@ def _network(text: str) -> str | None:
         return None
     if isinstance(address, ipaddress.IPv4Address):
         return str(address)
+    # as IPv6 all of IPv4 lies in one /64, so every such caller would be counted as the same one
     if address.ipv4_mapped:
         return str(address.ipv4_mapped)
     return str(ipaddress.ip_network((address, IPV6_NETWORK), strict=False))

@@ -12,5 +12,6 @@ def check_parameters(request: Request, *known: str) -> None:
             raise Rejected(
                 f"there is no parameter {name[:60]!r} here{did_you_mean(name, known)}", flaws=[Flaw("is not known here", name[:60])]
             )
+        # groups may be named one by one as well as in a comma list
         if given.count(name) > 1 and name != "group_by":
             raise Rejected(f"{name} is given twice; give it once", flaws=[Flaw("stands twice", name)])

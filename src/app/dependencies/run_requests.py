@@ -10,6 +10,7 @@ from src.core.base.names import did_you_mean
 from src.core.base.window import EARLIEST, Window
 from src.core.pipeline.catalog import CatalogEntry
 
+# A year, also one with a leap day.
 LONGEST_DAYS: Final = 366
 LONGEST_NAME: Final = 90
 

@@ -11,6 +11,7 @@ async def living_tenant(request: Request, named: str) -> Tenant:
     caller = caller_of(request)
     if isinstance(caller, CurrentOrg):
         return caller.tenant
+    # an organisation's key was looked up with its organisation; the root key may name what is not there
     tenant = caller.tenant(named)
     if await caller.parts.glance(orgs.get, tenant.org_slug) is None:
         raise Missing(f"there is no organisation {named!r}; GET /api/v1/organizations lists them")

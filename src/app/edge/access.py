@@ -64,6 +64,7 @@ class AccessLog:
         if access.problem is not None:
             line += f',"problem":"{access.problem}"'
         if access.path is not None:
+            # redacted before it is cut: half a key no longer looks like one
             line += f',"path":{json.dumps(redacted_text(access.path)[:LONGEST_PATH])}'
         return f"{line}}}\n"
 

@@ -28,5 +28,6 @@ class Places:
             yield
         finally:
             self._places[org_slug] -= 1
+            # a Counter keeps its zeros: every organisation that ever called would stay in memory
             if not self._places[org_slug]:
                 del self._places[org_slug]

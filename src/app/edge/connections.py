@@ -40,6 +40,7 @@ class Connections:
     def cut(self, scope: Scope) -> None:
         for connection in self._open():
             if connection.cycle is not None and connection.cycle.scope is scope:
+                # `close` would first wait until all that was written is taken, which this caller does not do
                 connection.transport.abort()
 
     async def cut_all(self, stopping: asyncio.Event) -> None:

@@ -54,6 +54,7 @@ class EdgeMiddleware:
         self._app = app
         self._meter = Meter()
         self._limit = settings.max_body_bytes
+        # browsers keep HSTS for a year and for every port of a host, which a developer's localhost is better without
         self._fixed = (*SECURITY, *([HSTS] if settings.environment is not Environment.DEVELOPMENT else []))
         if settings.disable_auth:
             self._fixed = (*self._fixed, AUTH_OFF)
@@ -126,6 +127,7 @@ class _Exchange:
     def _headers(self, given: Headers) -> list[tuple[bytes, bytes]]:
         headers = [*given, *self._fixed]
         names = [name for name, _ in given]
+        # the pages of the docs say their own: under this one they could load nothing
         if b"content-security-policy" not in names:
             headers.append(CSP)
         # what a route says of its own wins; all else may hold an organisation's figures, which no cache on the way may keep

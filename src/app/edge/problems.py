@@ -22,11 +22,13 @@ from src.core.base.names import did_you_mean
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:convergence:problem:"
 CHALLENGE: Final = 'ApiKey realm="convergence"'
+# What a fault adds of its own may not take the place of what every problem document says.
 RESERVED: Final = frozenset({"type", "title", "status", "detail", "instance", "request_id", "errors"})
 LONGEST_INSTANCE: Final = 300
 SHOWN_FLAWS: Final = 3
 SERVER_FAULT: Final = 500
 BAD_REQUEST: Final = 400
+# HTTP gives these no body: one that is sent would be read as the beginning of the next answer.
 BODILESS: Final = frozenset({204, 205, 304})
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -61,8 +63,10 @@ class Problem:
 def of_fault(fault: Fault) -> Problem:
     headers = {}
     if fault.retry_after is not None:
+        # whole seconds are all it takes; rounded down, who waits as told would come too early and be refused again
         headers["Retry-After"] = str(max(1, math.ceil(fault.retry_after)))
     if fault.status == Unauthenticated.status:
+        # RFC 9110 asks for a challenge with every 401
         headers["WWW-Authenticate"] = CHALLENGE
     return Problem(fault.status, fault.code, fault.title, fault.detail, fault.flaws, fault.facts, headers)
 
@@ -81,6 +85,7 @@ def of_http(wrong: HTTPException, request: Request) -> Problem:
     code, title = BY_STATUS.get(wrong.status_code, (f"http-{wrong.status_code}", "The request failed"))
     headers = dict(wrong.headers or {})
     detail = str(wrong.detail)
+    # the framework's own words where no route matched, which say nothing to do
     if wrong.status_code == Missing.status and detail == "Not Found":
         detail = f"nothing is served at {_instance(request.scope)}; check the address"
     if wrong.status_code == 405:  # noqa: PLR2004 - the one status whose answer must list what is allowed
@@ -114,6 +119,7 @@ def problem_body(problem: Problem, scope: MutableMapping[str, Any]) -> bytes:
             for flaw in problem.flaws
         ]
     body.update({name: value for name, value in problem.facts.items() if name not in RESERVED and value is not None})
+    # half a character, which JSON may hold escaped, has no UTF-8: said back in a refusal, it would break the refusal
     return json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 

@@ -38,4 +38,5 @@ def read_trace(request_id: bytes | None, traceparent: bytes | None) -> Trace:
 
 
 def _made_id(drawn: str) -> str:
+    # the time first, so that ids sort as their requests came
     return f"{time.time_ns() // 1_000_000:012x}{drawn}"

@@ -22,6 +22,7 @@ def _as_text(value: object) -> object:
     if isinstance(text, str):
         if len(text) > LONGEST_CREDENTIAL:
             raise ValueError(f"is longer than {LONGEST_CREDENTIAL} characters")
+        # JSON may escape half a character; it has no UTF-8, so it could not be sealed
         if any("\ud800" <= letter <= "\udfff" for letter in text):
             raise ValueError("holds halves of characters")
         return text
@@ -82,6 +83,7 @@ CREDENTIALS = by_provider(CONNECTIONS, "CredentialAnswer", CredentialPart)
 SETUPS = by_provider(CONNECTIONS, "SetupAnswer", CredentialPart, SetupPart)
 VALIDATIONS = by_provider(CONNECTIONS, "ValidateAnswer", CredentialPart, ValidatePart)
 
+# The true ones are made from whatever packages there are; a type checker knows of them what all have.
 if TYPE_CHECKING:
     CredentialAnswer: TypeAlias = CredentialPart
     SetupAnswer: TypeAlias = SetupPart

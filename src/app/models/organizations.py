@@ -9,6 +9,7 @@ class Answer(BaseModel):
 
 
 class Request(BaseModel):
+    # a field that is misspelt would be left out unnoticed, and its default be taken for what was meant
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 

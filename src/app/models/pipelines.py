@@ -18,8 +18,10 @@ Trigger = Literal["api", "schedule", "backfill", "system"]
 
 def _iso(value: object) -> object:
     """Nothing but a day: what else the validator would read, a number of seconds for one, is a mistake here."""
+    # not `isinstance`: a datetime is a date too, and would lose its time of day unnoticed
     if value is None or type(value) is date:
         return value
+    # `fromisoformat` alone takes 20261120 and 2026-W47-5 as well
     if isinstance(value, str) and DAY.fullmatch(value):
         try:
             return date.fromisoformat(value)

@@ -44,7 +44,9 @@ def _day_of(text: str) -> date | None:
         if DAY.fullmatch(text):
             return date.fromisoformat(text)
         instant = datetime.fromisoformat(text)
+        # without a zone nobody can say which day in UTC it is
         return instant.astimezone(UTC).date() if instant.tzinfo else None
+    # at the ends of the calendar a change of zone leaves it
     except (ValueError, OverflowError):
         return None
 
@@ -60,6 +62,7 @@ class SubscriptionRequest(Request):
 
     @model_validator(mode="after")
     def _something(self) -> Self:
+        # null takes the end of a trial away, so it is no sign that nothing was sent
         if self.plan is None and self.status is None and "trial_end_date" not in self.model_fields_set:
             raise ValueError("names nothing to change; send plan, status or trial_end_date")
         return self

@@ -71,6 +71,7 @@ def _shared(*, json_lines: bool) -> list[Processor]:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        # after exceptions have become text, for a key may stand in a traceback
         redact,
     ]
     if json_lines:
@@ -108,6 +109,7 @@ def _route_standard_logging(level: int, shared: list[Processor], render: Process
         )
     )
     root = logging.getLogger()
+    # set up a second time, each line would be written twice
     for old in [known for known in root.handlers if isinstance(known.formatter, structlog.stdlib.ProcessorFormatter)]:
         root.removeHandler(old)
     root.addHandler(handler)

@@ -35,6 +35,7 @@ class Meter:
         known = (method, route, status)
         tally = self._tallies.get(known)
         if tally is None:
+            # a caller may send any word for a method, and each would stay as a series of its own
             if method not in METHODS:
                 known = ("other", route, status)
             tally = self._tallies.setdefault(known, _Tally())

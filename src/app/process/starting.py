@@ -21,11 +21,13 @@ EX_CONFIG = 78  # sysexits.h: something was found in an unconfigured or misconfi
 
 
 def begin() -> Parts:
+    # before all else: a file keeps the rights it was made with
     os.umask(OWNER_ONLY)
     settings = get_settings().checked()
     configure_logs(settings)
     parts = Parts(settings)
     parts.load()
+    # before the sandbox: a second process that is refused here has started nothing yet
     parts.claim_warehouse()
     parts.start_sandbox()
     for name, check in {"ledger": parts.ledger.check, "vault": parts.vault.check}.items():
@@ -50,6 +52,7 @@ def refuse(fault: Fault) -> NoReturn:
     sys.stderr.write(f"{fault}\n")
     sys.stderr.flush()
     supervisor = multiprocessing.parent_process()
+    # the supervisor of --reload waits for the next change of a file, and must live to see this mended
     if supervisor is not None and supervisor.pid and "--reload" not in sys.argv:
         os.kill(supervisor.pid, signal.SIGTERM)  # `uvicorn --workers` would start another like this one for ever
     raise SystemExit(EX_CONFIG) from None

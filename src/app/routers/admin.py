@@ -15,5 +15,6 @@ async def bootstrap(request: Request, body: Annotated[BootstrapRequest, Body(def
     async with audited(admin.parts, admin.actor, "platform.bootstrap", "datasets/organizations"):
         outcome = await admin.parts.executor.run("setup/bootstrap", actor=admin.actor, inputs=body.model_dump(exclude_none=True))
         made = outcome.require().of("load_management_tables")
+    # a forced one drops the table of keys: what is remembered of it must open nothing more
     door_of(request).keys.forget()
     return BootstrapAnswer.model_validate(made)

@@ -79,10 +79,12 @@ async def daily(
 ) -> Response:
     form = form_of(request, JSON_OR_TABLE, asked)
     whole = form != "json" and limit is None
+    # in a thread: the first to ask for the warehouse loads its driver
     reader = await blocking(reader_of, request, org_slug)
     found = await blocking(read_daily, reader, question, limit or (MOST_FILE_ROWS if whole else ROWS), cursor)
     if form == "json":
         return await blocking(daily_answer, reader.tenant, question, found)
+    # a file that was cut off at a limit looks whole to whoever opens it
     if whole and found.next_cursor:
         # a file that ends early looks whole, and its sum would be taken for the sum
         raise TooLarge(f"these are more than {MOST_FILE_ROWS} rows; ask for fewer days or groups, or page with limit and cursor")

@@ -71,6 +71,7 @@ class Readiness:
         if running is None or running.done():
             running = self._running[name] = asyncio.create_task(anyio.to_thread.run_sync(check, limiter=self._threads))
         try:
+            # cancelled, it would count as done while its thread still hangs, and every probe would begin another beside it
             await asyncio.wait_for(asyncio.shield(running), CHECK_SECONDS)
         except Fault as fault:
             return CheckResult(status="failed", detail=str(fault))
@@ -89,6 +90,7 @@ async def health(request: Request) -> Health:
 @router.head("/health/live", include_in_schema=False)
 @router.get("/health/live", summary="Whether the process is alive", **access("anyone"))
 async def live() -> dict[str, str]:
+    # asks no part: platforms start anew what is not alive, and that mends no ledger that is away
     return {"status": "alive"}
 
 

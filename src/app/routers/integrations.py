@@ -130,6 +130,7 @@ def _integration(provider: Provider, stored: list[CredentialRecord]) -> Integrat
 
 def _credential(record: CredentialRecord) -> Mapping[str, Any]:
     return {
+        # first, so that nothing a provider keeps here takes the place of what the row itself says
         **(record.metadata or {}),
         "provider": record.provider,
         "credential_name": record.credential_name,

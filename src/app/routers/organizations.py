@@ -49,6 +49,7 @@ async def list_organizations(
     cursor: Annotated[str | None, Query(max_length=50, description="`next_cursor` of the page before")] = None,
     status: Annotated[Literal["ACTIVE", "OFFBOARDING"] | None, Query(description="Only those in this state")] = None,
 ) -> OrganizationPage:
+    # one more than is shown tells whether a page follows, without a count
     found = await blocking(parts_of(request).ledger.read, orgs.page, after=cursor, limit=limit + 1, status=status)
     shown = found[:limit]
     return OrganizationPage(
@@ -67,6 +68,7 @@ async def get_organization(request: Request, org_slug: Slug) -> OrganizationAnsw
 @router.post("/organizations/dryrun", summary="Check an organisation before onboarding; creates nothing", **access("root"))
 async def dryrun(request: Request, body: OrganizationRequest) -> DryRunAnswer:
     admin = admin_of(request)
+    # of a wrong slug no tenant can be made; the checks tell of it, beside all else that is wrong
     tenant = None if slug_flaw(body.org_slug) else admin.tenant(body.org_slug)
     outcome = await admin.parts.executor.run(
         "setup/organizations/dryrun", actor=admin.actor, tenant=tenant, inputs=body.model_dump(exclude_none=True)
@@ -98,6 +100,7 @@ async def offboard(request: Request, org_slug: Slug, body: OffboardRequest) -> O
                 inputs={"org_slug": org_slug, **body.model_dump()},
             )
             erased = outcome.require().of("transform_to_tombstone")
+    # also when it broke off: the keys stop with the mark it begins with, not where it ends
     finally:
         # also when it failed half way: keys stop first, and this process would go on knowing them for ten seconds
         door_of(request).keys.forget(org_slug)
@@ -118,6 +121,7 @@ async def rotate_key(request: Request, org_slug: Slug, body: Annotated[RotateReq
     parts = parts_of(request)
     hours = parts.settings.key_grace_hours if body.grace_hours is None else body.grace_hours
     async with audited(parts, caller.actor, "keys.rotate", f"organizations/{org_slug}/keys", org_slug):
+        # within, so that the attempt stands in the audit trail
         _not_with_an_expiring_key(caller)
         made = await blocking(api_keys.rotate, parts, caller.actor, _slug_of(caller, org_slug), timedelta(hours=hours))
     door_of(request).keys.forget(org_slug)

@@ -164,6 +164,7 @@ async def follow_run(
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=100)] = None,
 ) -> Response:
     tenant = await living_tenant(request, org_slug)
+    # before the stream: once its head is out no refusal can be told
     run = await _own(request, tenant, pipeline_logging_id)
     if last_event_id == "end":
         # a browser's reader asks again when a stream closes, until it is told that there is nothing more
@@ -227,6 +228,7 @@ async def _accept(request: Request, tenant: Tenant, entry: CatalogEntry, asked: 
             window=window_of(asked, parts.clock.now().date()),
             inputs=inputs_of(asked, entry),
             idempotency_key=idempotency_key,
+            # sent again with its idempotency key the day after, a request that names no day is still the same one
             usual_window=None if asked.window else usual_window,
         )
     # at once, and not at its next look: who asked for a run is watching

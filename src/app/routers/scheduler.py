@@ -17,6 +17,7 @@ async def process_queue(request: Request) -> QueueAnswer:
         raise Conflict(
             "nobody works on runs here: WORKER_ENABLED=false, and this ledger's queue is worked on by the process that is called"
         )
+    # counted before the worker is told, which takes from it at once
     found = await blocking(parts.ledger.read, queue_counts.count)
     if enabled:
         parts.worker.process()
