@@ -28,6 +28,7 @@ class Document(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _as_written(cls, value: object, info: ValidationInfo) -> object:
+        # by itself pydantic takes "7" for 7 and 1 for true
         kinds = set(_members(cls.model_fields[str(info.field_name)].annotation))
         if kinds and kinds <= {bool, int, float}:
             for item in value if isinstance(value, list) else [value]:
@@ -132,6 +133,7 @@ def _unserved(text: str) -> tuple[str, int] | None:
 def _values(loader: yaml.CSafeLoader, root: yaml.Node | None, shown: str) -> object:
     if root is None:
         return None
+    # one by one, for an error of the whole document does not say its line
     for scalar in _scalars(root):
         try:
             loader.construct_object(scalar)
@@ -151,12 +153,14 @@ def _scalars(node: yaml.Node) -> Sequence[yaml.ScalarNode]:
 
 
 def _walk(node: yaml.Node, at: Place, lines: dict[Place, int]) -> list[tuple[str, Place, int]]:
+    # where a key has told its own line, that one stands: its value may begin below it
     lines.setdefault(at, node.start_mark.line + 1)
     wrong: list[tuple[str, Place, int]] = []
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
             line = key.start_mark.line + 1
+            # YAML reads `on` and `no` as truth values, and digits as a number
             if key.tag != TEXT_KEY:
                 wrong.append(("a key that YAML does not read as text; put it in quotes", (*at, str(key.value)[:60]), line))
                 continue

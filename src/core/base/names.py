@@ -51,6 +51,7 @@ def slug_flaw(text: str) -> str | None:
 
 def identifier(text: str) -> str:
     """A table, column or view name that may be put into SQL as it is (still quoted)."""
+    # a pattern that ends in $ would let a line break at the end through
     if not IDENTIFIER.fullmatch(text):
         raise Rejected(f"{text[:60]!r} is not a name: letters, digits and _, not starting with a digit, 127 at most")
     return text
@@ -62,6 +63,7 @@ def fingerprint(api_key: str) -> str:
 
 
 def key_hash(api_key: str) -> str:
+    # unsalted and fast: a key is found by its hash, and is too random to be guessed
     return hashlib.sha256(api_key.encode()).hexdigest()
 
 
@@ -81,6 +83,7 @@ def url_flaw(url: str) -> str | None:
     """Why credentials cannot travel to this address; what stands in for a provider on this machine may be asked in clear."""
     try:
         parts = urlsplit(url)
+        # a port that is no number is found out only when it is asked for
         host, _ = parts.hostname, parts.port
     except ValueError:
         host = None

@@ -117,6 +117,7 @@ class TableSchema:
         return schema
 
     def _check(self, file: str) -> None:
+        # to BigQuery columns that differ in case alone are the same
         names = [column.lower() for column in self.columns]
         doubled = sorted({name for name in names if names.count(name) > 1})
         named = [*([self.partition.field] if self.partition else []), *self.cluster]

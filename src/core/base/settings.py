@@ -54,9 +54,11 @@ class Settings(BaseSettings):
     )
     bigquery_maximum_bytes_billed: int = Field(
         default=1_099_511_627_776,
+        # BigQuery bills ten megabytes at the least, so a lower limit would refuse every job
         ge=10_485_760,
         description="The most one BigQuery job may scan, in bytes; a job that needs more is refused",
     )
+    # six hours are BigQuery's own limit for a query
     bigquery_job_seconds: float = Field(default=900.0, gt=0, le=21_600, description="How long one BigQuery job may take")
     org_service_account: str | None = Field(
         default=None,
@@ -123,6 +125,7 @@ class Settings(BaseSettings):
     bigquery_storage_url: str = Field(
         default="https://bigquerystorage.googleapis.com", description="Where rows of their billing exports are read in bulk (gRPC)"
     )
+    # decoded by the validators, which say how to write it where it is wrong
     provider_urls: Annotated[Mapping[str, str], NoDecode] = Field(
         default_factory=dict,
         description="Where other providers are asked, where that is not as configs/system/providers.yml has it, a JSON object: "
@@ -327,6 +330,7 @@ def load_settings() -> Settings:
         flaws = [
             Flaw(error["msg"].removeprefix("Value error, "), str(error["loc"][0]).upper()) for error in wrong.errors(include_url=False)
         ]
+        # the cause quotes what was given, secrets as well
         raise Misconfigured("settings cannot be read", flaws=flaws) from None
 
 

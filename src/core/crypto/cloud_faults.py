@@ -12,6 +12,7 @@ KEY = re.compile(r"projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/key
 # A refusal names the version it is about; of encryption that is the primary one, which the caller does not know.
 VERSION = re.compile(r"projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+/cryptoKeyVersions/\d+")
 STATE = re.compile(r"\b(DISABLED|DESTROY_SCHEDULED|DESTROYED|PENDING_GENERATION|PENDING_IMPORT)\b")
+# gRPC's words where the credentials gave no token, and so nothing was sent
 TOKENLESS = "metadata from plugin"
 
 
@@ -46,6 +47,7 @@ def _denied(wrong: google.GoogleAPICallError, target: str) -> Misconfigured:
             f"KMS_KEY_NAME: Cloud KMS is not switched on in {key['project']}; "
             f"run `gcloud services enable cloudkms.googleapis.com --project {key['project']}`"
         )
+    # KMS answers so for a key that is not there as well, unless one may see that
     return Misconfigured(
         f"KMS_KEY_NAME: the platform's account may not use {target}, or there is no such key; grant it {ROLE} on that key: "
         f"{_gcloud('add-iam-policy-binding', target).rstrip('`')} --member serviceAccount:ACCOUNT --role {ROLE}`"
@@ -85,6 +87,7 @@ def _invalid(wrong: google.GoogleAPICallError, target: str, *, opening: bool) ->
     text = str(wrong.message).lower()
     if "checksum" in text or "crc32c" in text:
         return Unavailable("what was sent to Cloud KMS did not arrive as it was sent; try again")
+    # KMS says no more of a text that does not open
     if opening:
         return Tampered("a wrapped key was changed, or belongs to another secret or another key")
     return Misconfigured(f"KMS_KEY_NAME: {target} does not encrypt; name a symmetric key made with --purpose encryption")

@@ -89,6 +89,7 @@ class CloudKeyring:
 
         def ask() -> EncryptResponse:
             answer = self._asked(self._client.encrypt, request, self._key, opening=False)
+            # a data key that is sealed as it was damaged on its way would never open what it encrypted
             arrived = answer.verified_plaintext_crc32c and answer.verified_additional_authenticated_data_crc32c
             if not arrived or answer.ciphertext_crc32c != google_crc32c.value(answer.ciphertext):
                 raise Unavailable("what Cloud KMS sealed is not what was sent, or was damaged on its way; nothing was stored, try again")
@@ -98,6 +99,7 @@ class CloudKeyring:
 
     def _decrypt(self, key_id: str, ciphertext: bytes, bound: bytes) -> DecryptResponse:
         request = DecryptRequest(
+            # KMS opens by the key alone; the version is told by the ciphertext
             name=key_id.rpartition(VERSIONS)[0],
             ciphertext=ciphertext,
             ciphertext_crc32c=google_crc32c.value(ciphertext),
@@ -115,6 +117,7 @@ class CloudKeyring:
 
     def _asked(self, call: Callable[..., Answer], request: Any, target: str, *, opening: bool) -> Answer:
         try:
+            # the client's own retries would come on top of those of `_persistently`
             return call(request=request, timeout=ATTEMPT_SECONDS, retry=None)
         except GoogleAPICallError as wrong:
             raise fault_of(wrong, target, opening=opening) from wrong

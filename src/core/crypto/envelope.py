@@ -59,6 +59,7 @@ def framed(*fields: str) -> bytes:
 
 def parsed(sealed: str) -> Envelope:
     version, _, rest = sealed.partition(".")
+    # from the right: a key id may have dots in it
     fields = rest.rsplit(".", 2)
     if version != VERSION or len(fields) != 3 or not KEY_ID.fullmatch(fields[0]):  # noqa: PLR2004 - key id, wrapped key, body
         raise Tampered("this is not a sealed text, or its first letters were changed")

@@ -28,6 +28,7 @@ WRAPPED_BYTES = NONCE_BYTES + DATA_KEY_BYTES + TAG_BYTES
 
 
 class _Key(BaseModel):
+    # pydantic would quote its input, which is a key
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
     made_at: AwareDatetime
     key: str
@@ -92,6 +93,7 @@ class LocalKeyring:
         return WrappedKey(key_id, nonce + seen.ciphers[key_id].encrypt(nonce, data_key, framed(key_id) + bound))
 
     def unwrap(self, wrapped: WrappedKey, bound: bytes) -> bytes:
+        # a key that is not known may be of a rotation that another process has just made
         cipher = self._seen.ciphers.get(wrapped.key_id) or self._reread().ciphers.get(wrapped.key_id)
         if cipher is None and wrapped.key_id.startswith(IN_CLOUD):
             raise Misconfigured(
@@ -114,6 +116,7 @@ class LocalKeyring:
     def rotate(self) -> str:
         """Makes a new key and wraps with it from now on; what the older keys wrapped still opens."""
         with locked(self._path):
+            # read under the lock: a key that another has just made must not be written over
             file = self._reread().file
             key_id, key = _new_key(self._clock.now())
             self._write(file.model_copy(update={"current": key_id, "keys": {**file.keys, key_id: key}}))
@@ -167,6 +170,7 @@ def _create(path: Path, now: datetime) -> _Seen:
     make_folder(path.parent)
     with locked(path):
         try:
+            # another process may have made it while this one waited for the lock
             return _look(path)
         except FileNotFoundError:
             key_id, key = _new_key(now)
@@ -189,6 +193,7 @@ def _look(path: Path) -> _Seen:
 
 
 def _stamp(facts: os.stat_result) -> tuple[int, int, int]:
+    # each writing puts another file there, which the time alone may not tell within one tick of its clock
     return facts.st_ino, facts.st_mtime_ns, facts.st_size
 
 

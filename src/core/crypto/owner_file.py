@@ -17,6 +17,7 @@ OTHERS = 0o077
 
 def make_folder(folder: Path) -> None:
     try:
+        # `mkdir(parents=True)` gives its mode to the last folder only
         for missing in reversed([part for part in (folder, *folder.parents) if not part.exists()]):
             missing.mkdir(mode=FOLDER_MODE, exist_ok=True)
     except OSError as wrong:
@@ -35,6 +36,7 @@ def read_owned(path: Path) -> tuple[bytes, os.stat_result]:
             raise Misconfigured(f"{path} is a symbolic link; name the file itself") from wrong
         raise Misconfigured(f"{path} cannot be read: {wrong.strerror}") from wrong
     try:
+        # of what is open: by now the path may lead to another file
         facts = os.fstat(descriptor)
         _check_rights(path, facts)
         return os.read(descriptor, facts.st_size), facts
@@ -46,11 +48,13 @@ def write_owned(path: Path, data: bytes) -> None:
     """The old content or the new, whatever happens in between. Call it under `locked`."""
     draft = path.with_name(f"{path.name}.new")
     try:
+        # one that a crash has left; a new one that somebody plants here meanwhile is refused by O_EXCL
         draft.unlink(missing_ok=True)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
             stream.flush()
+            # before the renaming: after a crash the name could stand for a file with nothing in it
             os.fsync(stream.fileno())
         draft.replace(path)
         _sync_folder(path.parent)
@@ -61,6 +65,7 @@ def write_owned(path: Path, data: bytes) -> None:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """One process and one thread at a time; the lock goes with the process that held it."""
+    # a file of its own: the one it guards is replaced, and a lock on it would stay with the old one
     lock = path.with_name(f"{path.name}.lock")
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
@@ -81,6 +86,7 @@ def _check_rights(path: Path, facts: os.stat_result) -> None:
         raise Misconfigured(f"{path} belongs to another user (uid {facts.st_uid}); run `chown $(id -u) {path}` as root, or name another")
     if stat.S_IMODE(facts.st_mode) & OTHERS:
         raise Misconfigured(f"{path} can be read or written by other users; run `chmod 600 {path}`")
+    # where the sticky bit is set, as on /tmp, nobody can replace the files of others
     folder = path.parent.stat()
     if folder.st_mode & stat.S_IWOTH and not folder.st_mode & stat.S_ISVTX:
         raise Misconfigured(f"{path.parent} can be written by every user, who could put another file there; run `chmod 700 {path.parent}`")

@@ -109,6 +109,7 @@ def _local(settings: Settings) -> LocalKeyring:
             f"LOCAL_KEYRING: {settings.keyring_path} is not the keyring the data in {settings.data_dir} was sealed with "
             f"({witness.keyring}); name that one"
         )
+    # only now: a witness of a keyring that was never made would refuse every start
     if witness is None:
         _write_witness(witness_path, _Witness(ring=keyring.ring, keyring=str(settings.keyring_path)))
     return keyring

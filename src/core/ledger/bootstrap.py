@@ -96,6 +96,7 @@ class SqlStructure:
         lacking = [column for column in table.columns if column.name not in there]
         for column in lacking:
             self._connection.execute(AddColumn(table, column))
+        # a table that is there gets the indexes that a newer release adds
         self._index(table)
         return [column.name for column in lacking]
 
@@ -109,6 +110,7 @@ class SqlStructure:
         self._connection.execute(CreateView(view))
 
     def _index(self, table: Table) -> None:
+        # SQLAlchemy keeps them in a set, without an order
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             self._connection.execute(CreateIndex(index, if_not_exists=True))
 
@@ -116,15 +118,18 @@ class SqlStructure:
 def bootstrap(place: Connection | Structure, model: LedgerModel, *, force: bool) -> BootstrapResult:
     structure = _structure(place)
     tables, views = structure.tables(), structure.views()
+    # before the tables: PostgreSQL drops none that a view reads
     for view in model.views:
         # a view holds nothing; making it anew brings it up to date
         if view.name in views:
             structure.clear(view)
     if force:
+        # what else is kept in the same database or dataset is not ours to drop
         for name in tables & set(model.tables):
             structure.drop(model.tables[name])
         tables, views = set(), set()
     created = [name for name, table in model.tables.items() if name not in tables and structure.create(table)]
+    # one that another made meanwhile may be of another release, so it is evolved like the rest
     existing = [name for name in model.tables if name not in created]
     added = [f"{name}.{column}" for name in existing for column in structure.evolve(model.tables[name])]
     for view in model.views:

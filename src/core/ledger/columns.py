@@ -48,6 +48,7 @@ class Money(TypeDecorator[Decimal]):
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         if value is None:
             return None
+        # on every engine, also where the text is not needed: it refuses floats
         text = money_text(value)
         return text if dialect.name == SQLITE else value
 
@@ -67,6 +68,7 @@ class Json(TypeDecorator[Any]):
         if value is None:
             return None
         text = json_text(value)
+        # through the text and back, so that amounts, days and enums become the same on every engine
         return text if dialect.name == SQLITE else json.loads(text)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
@@ -79,10 +81,12 @@ def instant_text(value: datetime | None) -> str | None:
 
 
 def day_text(value: date | None) -> str | None:
+    # asked of `date` itself: a datetime is one too, and its own text would bring the time along
     return None if value is None else date.isoformat(value)
 
 
 def _in_utc(value: datetime) -> datetime:
+    # `astimezone` would take it for this machine's own time
     if value.tzinfo is None:
         raise ValueError("the ledger keeps aware datetimes only")
     return value if value.tzinfo is UTC else value.astimezone(UTC)
@@ -91,6 +95,7 @@ def _in_utc(value: datetime) -> datetime:
 def money_text(value: Any) -> str:
     if not isinstance(value, Decimal) or not value.is_finite():
         raise ValueError("money is a finite Decimal")
+    # by str some amounts would be 1E+3
     return format(value, "f")
 
 
@@ -108,6 +113,7 @@ def _plain(value: object) -> str:
     raise TypeError(f"a {type(value).__name__} cannot be kept as JSON")
 
 
+# by itself Python writes NaN and Infinity, which JSON does not have
 _JSON = json.JSONEncoder(default=_plain, allow_nan=False, separators=(",", ":"))
 
 
@@ -124,6 +130,7 @@ TYPES: dict[str, TypeEngine[Any]] = {
 
 
 def column_type(field: Field, file: str) -> TypeEngine[Any]:
+    # SQLite has no arrays; a list is kept as JSON
     if field.type not in TYPES or field.mode == "REPEATED":
         flaw = Flaw(f"{field.type} {field.mode} is not kept by the ledger; use {', '.join(TYPES)}", field=field.name, file=file)
         raise Misconfigured("the schema of a management table is wrong", flaws=[flaw])

@@ -54,6 +54,7 @@ def load_model(folder: Path) -> LedgerModel:
     flaws = [*_unpaired(config.tables, folder / "schemas", "json"), *_unpaired(config.views, folder / "views", "sql")]
     if flaws:
         raise Misconfigured("config.yml and the files beside it do not agree", flaws=flaws)
+    # the files are paired first: reading one that is not there would tell of that one alone
     schemas = {name: facts.with_columns(folder, name) for name, facts in config.tables.items()}
     flaws = [flaw for name, facts in config.tables.items() for flaw in _unknown_columns(schemas[name], facts, folder)]
     if flaws:
@@ -107,4 +108,5 @@ def _index_name(kind: str, table: str, columns: Columns) -> str:
     name = f"{kind}_{table}__{'_'.join(columns)}"
     if len(name) <= NAME_LIMIT:
         return name
+    # nine are the underscore and eight digits, by which two names that are cut alike still differ
     return f"{name[: NAME_LIMIT - 9]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -44,6 +44,7 @@ class Ledger:
     @contextmanager
     def writing(self) -> Iterator[Unit]:
         """One transaction: committed at the end, rolled back by an exception."""
+        # what the engine undid is not done anew here: the body of a `with` runs once
         with self._engine.writing() as unit:
             yield unit
 
@@ -105,6 +106,7 @@ def _engine(settings: Settings, model: LedgerModel) -> LedgerEngine:
     try:
         url = make_url(settings.ledger)
     except (ArgumentError, ValueError):  # the latter of a port that is no number
+        # the cause may quote the address, and its password
         raise Misconfigured(f"LEDGER_URL is not a database URL; write it like {EXAMPLE}") from None
     name = url.get_backend_name()
     if name not in ENGINES:

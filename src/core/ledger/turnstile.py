@@ -17,6 +17,7 @@ class Turnstile:
 
     def enter(self, timeout: float) -> bool:
         me = threading.get_ident()
+        # needs no mutex: only this thread writes its own number there
         if self._inside == me:
             raise RuntimeError(NESTED)
         with self._mutex:
@@ -42,6 +43,7 @@ class Turnstile:
         with self._mutex:
             self._inside = None
             if self._waiting:
+                # it stays taken: a newcomer must not slip in before the one that is called
                 self._waiting.popleft().release()
             else:
                 self._taken = False

@@ -65,6 +65,7 @@ class Unit(ABC):
         """The number of rows one INSERT, UPDATE or DELETE touched. One given by its build is kept, and takes the engine's shortest way."""
         self._check_writes()
         whole = statement if isinstance(statement, Executable) else self.prepared(statement)
+        # without `preserve_rowcount` SQLAlchemy keeps the count of an UPDATE or DELETE and not that of an INSERT
         result: Any = self._connection.execute(whole, params, execution_options={"preserve_rowcount": True})
         return int(result.rowcount)
 
@@ -116,8 +117,10 @@ class Unit(ABC):
 def _renewed(table_name: str, by: str) -> Build[Update]:
     def build(tables: Tables) -> Update:
         table = tables[table_name]
+        # SQLAlchemy keeps parameters that are named as a column for its own SET clause
         new = {column.name: bindparam(f"new_{column.name}", type_=column.type) for column in table.columns}
         same = (column == new[column.name] for column in table.primary_key)
+        # the same told again counts as renewed; left out of the count it would be taken for gone
         return update(table).where(*same, table.c[by] <= new[by]).values(new)
 
     return build

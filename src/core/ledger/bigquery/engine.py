@@ -122,6 +122,7 @@ class BigQueryEngine:
         yield self._structure()
 
     def check(self) -> None:
+        # to make jobs and to see the dataset are different rights
         self._jobs().read(Statement("SELECT 1 AS one", (), ()))
         try:
             meant(lambda: self._jobs().client.get_dataset(self._dataset, timeout=CALL_SECONDS))

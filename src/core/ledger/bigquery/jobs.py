@@ -77,6 +77,7 @@ class LedgerJobs:
         with self._turn(table):
             pauses = self.pauses()
             while True:
+                # each time another id: BigQuery runs no second job of one that has failed
                 ended = self.done(f"change_{secrets.token_hex(16)}", statement)
                 if ended.wrong is None:
                     return ended.rows
@@ -177,6 +178,7 @@ class LedgerJobs:
             labels={"service": "convergence", "part": "ledger", **({"caller": caller} if caller else {})},
             use_query_cache=False,
         )
+        # BigQuery gives it up too: one that nobody waits for any more must not change something later
         config.job_timeout_ms = int(self._settings.bigquery_job_seconds * 1000)
         return config
 

@@ -55,10 +55,12 @@ class Once:
 
     def insert_all(self, table: Table, rows: Sequence[Params], rivals: str) -> int:
         """Those of which the key is not there, in one chain for all rows that have these rivals."""
+        # nothing is looked for in between: the statement itself leaves out the rows that are there
         return self._inserted(self._stem(table, [rivals]), insert_lacking(table, rows), lambda: False) or 0
 
     def _inserted(self, stem: str, statement: Statement, there: Callable[[], bool]) -> int | None:
         """The number of rows; None where others have left nothing to insert."""
+        # the job bears it: after a lost answer one's own job is met like somebody else's
         caller = secrets.token_hex(8)
         pauses, attempt = self._jobs.pauses(), 0
         while True:
@@ -67,6 +69,7 @@ class Once:
                 if there():
                     return None
                 last = self._last(stem, attempt)
+                # the last of the chain may still run, and before it has ended a row that is not there means nothing
                 if last != attempt:
                     self._jobs.ended(f"{stem}_{last}")
                     if there():
@@ -100,5 +103,6 @@ class Once:
         return attempt
 
     def _stem(self, table: Table, told_of: Sequence[Any]) -> str:
+        # ids of jobs are the project's, and several ledgers may be in one
         named = json.dumps([self._place, table.name, *told_of])
         return f"once_{table.name}_{hashlib.sha256(named.encode()).hexdigest()[:40]}"

@@ -38,6 +38,7 @@ KINDS: tuple[tuple[type[TypeEngine[Any]], str], ...] = (
     (Date, "DATE"),
     (Integer, "INT64"),
 )
+# a bool is an int too, so it is asked for first
 PLAIN: tuple[tuple[type, str], ...] = ((bool, "BOOL"), (int, "INT64"), (str, "STRING"))
 
 

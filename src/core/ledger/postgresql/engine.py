@@ -40,8 +40,10 @@ CONNECTION = {
     "keepalives_count": 4,
 }
 
+# at READ COMMITTED each statement would see a moment of its own, and a reading unit sees one
 SNAPSHOT = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 WRITING = b"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+# whatever the server, the database and the role have set: READERS know ISO dates only, and who is told of a COMMIT relies on it
 # a unit that does nothing for a minute holds up others
 SESSION = (
     b"SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET client_encoding = 'UTF8'; SET synchronous_commit = on; "
@@ -123,6 +125,8 @@ class PostgresqlUnit(Unit):
     def hold(self, name: str) -> None:
         if name not in self._held:
             self._check_writes()
+            # a statement of its own: the snapshot of the one that decides must be younger than the lock
+            # it lasts to the end of the transaction, so once is enough
             self._engine.prepared(_hold, _hold).later(self._link.wire, {"name": name})
             self._held.add(name)
 
@@ -140,8 +144,10 @@ def _picked(query: Select[Any], apart: Sequence[str]) -> Select[Any]:
     """The inner query gives row after row until one has its lock free; without its OFFSET the planner would take the locks of all first."""
     [table] = {col.table for col in query.selected_columns}
     inner = query.limit(None).offset(0).with_for_update(skip_locked=True, of=table).subquery("waiting")
+    # no slug has a bar in it, so that no two pairs give the same text
     parts = [part for name in apart for part in (literal("|"), inner.c[name])][1:]
     key = func.concat(*parts)
+    # seed 1, so that what is picked and what is held have locks apart
     return select(*inner.c).where(func.pg_try_advisory_xact_lock(func.hashtextextended(key, 1))).limit(1)
 
 
@@ -226,9 +232,11 @@ class PostgresqlEngine:
         link = self._begun(begin)
         try:
             yield link
+            # what only read is rolled back when the link is given back, which is as good
             if begin is not SNAPSHOT:
                 _commit(link)
         except PostgresError as wrong:
+            # without its cause, which quotes rows
             raise self._fault(wrong, link).with_traceback(wrong.__traceback__) from None
         finally:
             self._links.give_back(link)
@@ -243,6 +251,7 @@ class PostgresqlEngine:
     def _try_begin(self, begin: bytes) -> PostgresqlLink:
         link = self._links.take(TURN_SECONDS)
         try:
+            # saves a round trip; one that was idle for long is tried first, while nothing of the unit has been done
             if begin is WRITING and link.fresh:
                 link.wire.later(begin)
             else:
@@ -272,6 +281,7 @@ def _commit(link: PostgresqlLink) -> None:
     try:
         said = link.wire.say(b"COMMIT").command_status
     except psycopg.Error as wrong:
+        # not `Dropped`, upon which the unit is done anew: it may have been saved
         if link.wire.lost or broke_off(wrong):
             raise Unavailable(OUTCOME_UNKNOWN) from None
         raise
@@ -294,7 +304,9 @@ def _toolkit(url: URL) -> Engine:
     engine = create_engine(
         url,
         poolclass=NullPool,
+        # else psycopg would begin a transaction before the first statement
         isolation_level="AUTOCOMMIT",
+        # else each new connection is asked for a type that the ledger does not use
         use_native_hstore=False,
         # an error that nobody foresaw is logged as it is, and would quote key hashes and names
         hide_parameters=True,

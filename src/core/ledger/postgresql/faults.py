@@ -60,6 +60,7 @@ MEANINGS: dict[str, Meaning] = {
     "23505": (Conflict, TAKEN, None),
     "40001": (Contended, OTHERS_WRITE, 1),
     "40P01": (Contended, OTHERS_WRITE, 1),
+    # not `Contended`: it has waited for all of lock_timeout, and again would be as long
     "55P03": (Throttled, OTHERS_WRITE, 1),
     "57014": (Unavailable, TOO_LONG, None),
     "57P03": (Unavailable, NOT_READY, 1),
@@ -74,6 +75,7 @@ MEANINGS: dict[str, Meaning] = {
     "28000": (Misconfigured, NOT_LET_IN, None),
     "28P01": (Misconfigured, NOT_LET_IN, None),
     "3D000": (Misconfigured, NO_DATABASE, None),
+    # what is prepared on one of the pooler's connections is unknown on the next, or there before it is prepared
     "26000": (Misconfigured, POOLED, None),
     "42P05": (Misconfigured, POOLED, None),
     "XX001": (Misconfigured, DAMAGED, None),
@@ -121,8 +123,10 @@ def fault_of(wrong: Exception) -> Exception:
         return wrong  # the driver's own, before anything was sent
     if state is None or broke_off(cause):
         return Dropped(BROKE_OFF, retry_after=1)
+    # the connection's prepared statements are of the table as it was; another connection prepares them anew
     if state == "0A000" and STALE_PLAN in str(cause):
         return Dropped(CHANGED, retry_after=1)
+    # a standby calls some of what it may not do unsupported instead of read-only
     if state == "0A000" and STANDBY in str(cause):
         state = "25006"
     meaning = MEANINGS.get(state)
@@ -140,6 +144,7 @@ def refusal_of(wrong: Exception) -> Exception:
     if cause.sqlstate:
         meaning = MEANINGS.get(cause.sqlstate)
     else:
+        # a name in quotes may hold any of the words that are looked for
         told = QUOTED.sub('""', str(cause))
         meaning = next((meaning for words, meaning in REFUSALS.items() if words in told), None)
     return meaning[0](meaning[1], retry_after=meaning[2]) if meaning else Unavailable(NOT_THERE, retry_after=2)

@@ -39,6 +39,7 @@ class PostgresqlLink:
     def settled(self) -> bool:
         """Rolls back what is open; False when the connection is of no more use."""
         wire = self.wire
+        # what was to go with the next statement is of a unit that is over
         wire.forget()
         if not wire.lost and wire.raw.transaction_status != TransactionStatus.IDLE:
             with suppress(psycopg.Error):
@@ -104,6 +105,7 @@ class PostgresqlLinks:
         self._close_idle()
 
     def _opened(self) -> PostgresqlLink:
+        # taken before it is opened: what makes others be forgotten meanwhile may concern it as well
         era = self._era
         link = self._make()
         link.era = era

@@ -36,6 +36,7 @@ class PostgresqlWire:
 
     def say(self, sql: bytes, name: bytes = PLAIN, values: Values = None) -> PGresult:
         if self._later:
+            # emptied before it is sent: what has failed must not go along with the next again
             batch, self._later = [*self._later, (name, sql, values)], []
             return self._together(batch)
         if not name:
@@ -78,8 +79,10 @@ class PostgresqlWire:
             if name:
                 raw.send_query_prepared(name, values)
             else:
+                # a plain query is not allowed in pipeline mode
                 raw.send_query_params(sql, None)
             news.append(PLAIN)
+        # until then the server may hold its answers back
         raw.pipeline_sync()
         return news
 

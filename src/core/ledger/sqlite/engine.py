@@ -68,6 +68,7 @@ class SqliteUnit(Unit):
     def change(self, statement: Executable | Build[Any], params: Params | Sequence[Params] | None = None) -> int:
         if isinstance(statement, Executable) or not (params is None or isinstance(params, Mapping)):
             return super().change(statement, params)
+        # without a lock: two threads may both compile it, and either result serves
         change = self._changes.get(statement)
         if change is None:
             change = self._changes[statement] = RowChange(statement(self.tables), self._connection.dialect)
@@ -78,6 +79,7 @@ class SqliteUnit(Unit):
         kept = (table.name, *values)
         change = self._changes.get(kept)
         if change is None:
+            # no target is named, so that every unique index counts and not the key alone
             once = insert(table).on_conflict_do_nothing()
             change = self._changes[kept] = RowChange(once, self._connection.dialect, list(values))
         self._check_writes()
@@ -99,6 +101,7 @@ class SqliteEngine:
         self.points: dict[Build[Select[Any]], Point] = {}
         self.changes: dict[Build[Any] | tuple[str, ...], RowChange] = {}
         self._path = path
+        # no pool: closing has to close the file, and what is worth keeping is kept below
         # an error that nobody foresaw is logged as it is, and would quote key hashes and names
         self._engine = create_engine(
             URL.create("sqlite", database=str(path)), creator=self._connect, poolclass=NullPool, hide_parameters=True
@@ -140,6 +143,7 @@ class SqliteEngine:
             self._make_file()
             if shutil.disk_usage(self._path.parent).free < FREE_BYTES_MINIMUM:
                 raise Unavailable("the disk of the ledger is full: free some space; nothing was lost")
+            # a connection of its own: a check must not queue behind those who write
             with closing(self._connect(PROBE_SECONDS)) as raw:
                 raw.execute("BEGIN IMMEDIATE")
                 raw.execute("ROLLBACK")
@@ -151,6 +155,7 @@ class SqliteEngine:
                 raise _mapped(wrong) from wrong
 
     def close(self) -> None:
+        # first, so that a reader that comes back from now on is closed instead of kept
         self._closed = True
         while self._readers:
             self._readers.pop().close()
@@ -180,6 +185,7 @@ class SqliteEngine:
             raise Throttled("the ledger has more to write than it can; retry in a moment", retry_after=1)
         try:
             link = self._writer = self._writer or self._writing_link()
+            # a deferred BEGIN that reads first is refused at its first write if another has written since, and no waiting helps
             _patiently(link.raw, "BEGIN IMMEDIATE", BUSY_SECONDS)
             yield begun(link)
             link.raw.execute("COMMIT")
@@ -187,6 +193,7 @@ class SqliteEngine:
             self._drop_writer()
             raise _mapped(wrong) from wrong
         except BaseException:
+            # an error of the caller's says nothing against the connection, which is kept
             self._roll_back()
             raise
         finally:
@@ -218,6 +225,7 @@ class SqliteEngine:
 
     def _writing_link(self) -> SqliteLink:
         link = self._link()
+        # `_patiently` waits instead of SQLite
         link.raw.execute("PRAGMA busy_timeout=0")
         return link
 
@@ -237,15 +245,19 @@ class SqliteEngine:
     def _make_file(self) -> None:
         """The log and its index take over the owner-only rights of the file."""
         if not self._path.exists():
+            # SQLite itself would make the file readable to others, as the umask has it
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
 
     def _connect(self, patience: float = BUSY_SECONDS) -> sqlite3.Connection:
+        # without an isolation level the driver begins no transactions of its own
+        # a link goes from thread to thread, and only one has it at a time, so the driver's check would be in the way
         raw = sqlite3.connect(
             self._path, timeout=patience, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS_KEPT
         )
         try:
             _into_wal(raw, patience)
+            # with NORMAL a write-ahead log may lose its last commits when the power fails, of which somebody was told
             raw.execute("PRAGMA synchronous=FULL")
             raw.execute("PRAGMA secure_delete=ON")  # what an erasure deletes is overwritten, not only let go
         except BaseException:

@@ -10,6 +10,7 @@ from src.core.base.faults import Conflict, Fault, Misconfigured, Throttled, Unav
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 PRIMARY = 0xFF  # an extended code carries its primary one in the low byte
 TAKEN = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY})
+# SQLite has one code for all that is wrong with a statement; only its words tell more
 NOT_THERE = ("no such table", "no such column", "has no column", "no such view")
 
 NOT_BOOTSTRAPPED = "the management tables are not there, or older than this release; create them: POST /api/v1/admin/bootstrap"
@@ -40,6 +41,7 @@ def fault_of(wrong: Exception) -> Fault | None:
     if not isinstance(cause, sqlite3.Error):
         return None
     code = _code(cause)
+    # by the extended code: a value that lacks breaks a constraint too, and is a mistake of ours
     if code in TAKEN:
         return Conflict("it is there already")
     if code & PRIMARY == sqlite3.SQLITE_ERROR and any(sign in str(cause) for sign in NOT_THERE):

@@ -62,6 +62,7 @@ def record(
 def page(unit: Unit, org_slug: str | None, after: str | None, limit: int) -> list[AuditEntry]:
     """Newest first, older than the entry `after`; without a slug, everything."""
     entry = unit.tables["org_audit_logs"].c
+    # ids sort by the time they were made
     query = _entries(unit.tables).order_by(entry.audit_id.desc()).limit(limit)
     if org_slug is not None:
         query = query.where(entry.org_slug == org_slug)

@@ -81,6 +81,7 @@ def note_verdict(
 
 def sealed_page(unit: Unit, after: str | None, limit: int) -> list[tuple[str, str, str, str]]:
     """credential_id, org_slug, provider and the sealed text, by credential_id; for wrapping all of them anew after the keyring turned."""
+    # nothing is greater than NULL, and every id than an empty text
     found = unit.rows(unit.prepared(_sealed), {"after": after or "", "limit": limit})
     return [(row[0], row[1], row[2], row[3]) for row in found]
 
@@ -123,6 +124,7 @@ def _replaced(tables: Tables) -> Update:
     other = credentials.alias("other")
     new = {name: bindparam(f"new_{name}", type_=credentials.c[name].type) for name in FIELDS}
     name = ("org_slug", "provider", "credential_name")
+    # BigQuery keeps no keys: an id that is another's would be there twice
     taken = exists().where(other.c.credential_id == new["credential_id"], or_(*(other.c[column] != new[column] for column in name)))
     return update(credentials).where(*(credentials.c[column] == new[column] for column in name), ~taken).values(new)
 

@@ -58,6 +58,7 @@ def expire_others(unit: Unit, org_slug: str, keep_key_id: str, expires_at: datet
 
 
 def revoke(unit: Unit, org_slug: str, fingerprint: str, at: datetime) -> bool:
+    # a fingerprint is no key of the table: all that bear it are revoked
     return unit.change(unit.prepared(_revoke), {"slug": org_slug, "mark": fingerprint, "at": at}) > 0
 
 
@@ -77,6 +78,7 @@ def reseal(unit: Unit, key_id: str, old_sealed: str, new_sealed: str) -> bool:
 
 def _keys(tables: Tables) -> Select[Any]:
     """Columns in the order of KeyRecord's fields."""
+    # a slug that was used before has tombstones, each of which would double the key
     key, profile = tables["org_api_keys"].c, tables["org_profiles"].c
     return select(
         key.key_id,

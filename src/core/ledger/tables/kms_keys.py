@@ -11,6 +11,7 @@ ALGORITHM = "AES-256-GCM"
 
 def note_current(unit: Unit, key_id: str, at: datetime) -> bool:
     """Writes down that this key seals now and every other only opens; whether it was new here."""
+    # nearly always it is known, and looking takes no lock
     if unit.point(_current, {"key_id": key_id}) is not None:
         return False
     unit.hold("current key")

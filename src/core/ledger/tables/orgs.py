@@ -63,6 +63,7 @@ def next_generation(unit: Unit, slug: str) -> int:
 
 def create(unit: Unit, org: NewOrg) -> bool:
     """Profile, subscription and zeroed quota; False when the slug is taken."""
+    # the table's key has the generation in it, and so would let in another one of a slug that lives
     if taken(unit, org.org_slug) or not unit.insert_once(unit.tables["org_profiles"], _profile(org)):
         return False
     complete(unit, org.org_slug, org.plan, org.created_at)
@@ -181,6 +182,7 @@ def _orgs(tables: Tables) -> Select[Any]:
         subscription.monthly_run_limit,
         subscription.concurrent_run_limit,
     ).select_from(
+        # the subscription is the living one's, and not that of the tombstones of its slug
         tables["org_profiles"].outerjoin(
             tables["org_subscriptions"], (subscription.org_slug == profile.org_slug) & (profile.status != "ERASED")
         )

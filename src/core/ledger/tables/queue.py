@@ -110,6 +110,7 @@ def claim(unit: Unit, owner: str, at: datetime, until: datetime) -> QueueEntry |
     entry's last one.
     """
     for _ in range(CLAIM_TRIES):
+        # of two entries of one pipeline two claims at once would each see none running
         row = unit.pick(_next, {"at": at}, apart=("org_slug", "pipeline_id"))
         if row is None:
             return None
@@ -117,6 +118,7 @@ def claim(unit: Unit, owner: str, at: datetime, until: datetime) -> QueueEntry |
         # by the clock, so that it is above those of a ledger that was restored; and never below, for a clock may step back
         generation = max(int(at.timestamp() * 1_000_000), found.lease_generation + 1)
         values = {"queue_id": found.queue_id, "old": found.lease_generation, "new": generation, "by": owner, "at": at, "until": until}
+        # where rows are not locked, another may have come between the look and this
         if unit.change(_claim, values) == 1:
             return replace(found, state="RUNNING", lease_owner=owner, lease_generation=generation, lease_expires_at=until)
     return None

@@ -43,6 +43,7 @@ def page(unit: Unit, org_slug: str, wanted: RunFilter, *, after: str | None, lim
         query = query.where(run.status.in_(wanted.statuses))
     if wanted.from_day is not None:
         query = query.where(run.accepted_at >= _midnight(wanted.from_day))
+    # no day follows the last one that Python knows
     if wanted.to_day is not None and wanted.to_day < date.max:
         query = query.where(run.accepted_at < _midnight(wanted.to_day + timedelta(days=1)))
     if after is not None:
@@ -67,5 +68,6 @@ def _runs(tables: Tables) -> Select[Any]:
 def _last_of_each(tables: Tables) -> Select[Any]:
     run = tables["org_meta_pipeline_runs"]
     other = run.alias()
+    # ids sort by the time they were made
     newest = select(func.max(other.c.pipeline_logging_id)).where(other.c.org_slug == bindparam("slug")).group_by(other.c.document)
     return _runs(tables).where(run.c.pipeline_logging_id.in_(newest))

@@ -327,7 +327,9 @@ def _finish(tables: Tables) -> Update:
         update(runs)
         .where(runs.c.pipeline_logging_id == bindparam("id"), or_(runs.c.status == "QUEUED", runs.c.status == "RUNNING"))
         .values(
+            # not by the column's name, which SQLAlchemy keeps for its own parameters
             status=bindparam("word"),
+            # it is unique: the same work may be accepted again only without it
             active_key=None,
             ended_at=bindparam("at"),
             duration_ms=bindparam("took"),

@@ -38,6 +38,7 @@ def get(unit: Unit, org_slug: str) -> Subscription | None:
 
 def set_plan(unit: Unit, org_slug: str, plan: Plan, at: datetime) -> bool:
     """Takes effect on the next run; what is used already counts against the new limits."""
+    # a reservation decides by this row and changes another, so no lock of a row keeps the two apart
     orgs.alone(unit, org_slug)
     limits = {"daily": plan.daily_runs, "monthly": plan.monthly_runs, "concurrent": plan.concurrent_runs}
     return unit.change(_set_plan, {"slug": org_slug, "plan": plan.name, "at": at, **limits}) == 1

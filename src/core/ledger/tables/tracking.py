@@ -37,15 +37,18 @@ COLUMNS = tuple(column.name for column in fields(TrackedDay))
 
 def record(unit: Unit, days: Iterable[TrackedDay]) -> None:
     """A day replaces what an older publication said of it, all currencies at once; a newer one's word stands."""
+    # what is told twice goes in once: BigQuery refuses an UPDATE that has two rows for one
     told: dict[tuple[str, str], dict[tuple[date, str], TrackedDay]] = defaultdict(dict)
     for day in days:
         told[day.org_slug, day.provider][day.usage_date, day.currency] = day
+    # in one order, so that two publications never wait for each other
     for org_slug in sorted({org_slug for org_slug, _ in told}):
         unit.hold(f"days of {org_slug}")
     for (org_slug, provider), by_key in told.items():
         dates = [usage_date for usage_date, _ in by_key]
         place = {"org": org_slug, "by": provider, "first": min(dates), "last": max(dates)}
         _put(unit, list(by_key.values()), unit.rows(unit.prepared(_standing), place))
+        # last: until the newer currencies are there the older ones stand for the day
         unit.change(_forget, place)
 
 
