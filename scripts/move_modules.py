@@ -76,9 +76,10 @@ def read_moves(path: Path) -> dict[str, str]:
 
 
 def main() -> None:
-    if len(sys.argv) != len(("script", "moves")):
+    _, *given = sys.argv
+    if len(given) != 1:
         raise SystemExit(__doc__)
-    moves = read_moves(Path(sys.argv[1]))
+    moves = read_moves(Path(given[0]))
     move(moves)
     for name in git("ls-files").splitlines():
         path = Path(name)

@@ -36,6 +36,8 @@ def test_the_arrows_hold():
         ("src/core/ledger/tables/orgs.py", "from src.core.ledger.sqlite.engine import SqliteUnit"),
         ("src/core/engine/dialect/edits.py", "from src.core.engine.duckdb.client import DuckDBWarehouse"),
         ("src/app/edge/body.py", "from src.app.answers.tables import form_of"),
+        ("src/app/models/costs.py", "from src.app.answers.tables import form_of"),
+        ("src/core/providers/link.py", "from src.core.google.access import grpc_channel"),
     ],
 )
 @pytest.mark.process

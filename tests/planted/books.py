@@ -1,6 +1,6 @@
-"""From a credential to figures that are read: steps, books, quality, Google's bill, costs."""
+"""From a bill to figures that are read: loads, books, quality, Google's own SQL, costs."""
 
-from tests.planted.defect import BIGQUERY, Defect
+from tests.planted.defect import Defect
 
 DEFECTS = (
     Defect(
@@ -149,56 +149,6 @@ DEFECTS = (
         ("tests/core/step/quality/test_billing_suite.py::test_a_wrong_bill_is_found",),
     ),
     Defect(
-        "variables",
-        "a value inside quotes becomes text of the statement",
-        "src/core/step/placeholders.py",
-        '        if values and match.lastgroup in ("text", "quoted"):',
-        '        if values and match.lastgroup == "quoted":',
-        ("tests/core/step/test_variables.py::test_what_cannot_be_bound_is_told_before_any_value_is_there",),
-    ),
-    Defect(
-        "credentials",
-        "a credential is kept for whoever gets the slug next",
-        "src/core/step/credentials.py",
-        "if living(unit, tenant.org_slug).generation != proven.generation:",
-        "if living(unit, tenant.org_slug).generation < proven.generation:",
-        ("tests/core/step/test_credentials.py::test_what_was_proven_for_one_owner_of_a_slug_is_not_stored_for_the_next",),
-    ),
-    Defect(
-        "probe",
-        "an export switched on today hides the one that has the history",
-        "src/core/providers/gcp/exports.py",
-        'return self.facts.numRows > 0, self.export.kind == "detailed", self.facts.lastModifiedTime, self.export.name',
-        'return self.export.kind == "detailed", self.facts.numRows > 0, self.facts.lastModifiedTime, self.export.name',
-        ("tests/core/providers/gcp/test_exports.py::test_an_export_switched_on_just_now_does_not_push_the_history_aside",),
-    ),
-    Defect(
-        "probe",
-        "a key that Google refuses is told as an outage, and tried for ever",
-        "src/core/providers/gcp/account.py",
-        "if answer.status in (400, 401, 403) and reason not in SLOW_DOWN:",
-        "if answer.status in (401, 403) and reason not in SLOW_DOWN:",
-        ("tests/core/providers/gcp/test_account.py::test_a_key_google_does_not_know_is_refused_in_googles_words",),
-    ),
-    Defect(
-        "extract",
-        "a load day that changed while it was read is booked half old, half new",
-        "src/core/providers/slices.py",
-        "other = [one for one in slices if listed.get(one.key) != one.version]",
-        "other = [one for one in slices if one.key not in listed]",
-        ("tests/core/gcp/test_bigquery_source.py::test_a_day_that_changed_while_it_was_read_is_listed_again",),
-        needs=BIGQUERY,
-    ),
-    Defect(
-        "extract",
-        "a year is loaded in one piece, and fills the disk",
-        "src/core/step/source/fetching.py",
-        "        if held and rows + more > rows_at_once:",
-        "        if held and more > rows_at_once:",
-        ("tests/core/step/test_extract.py::test_a_load_of_any_length_takes_the_room_of_one_batch_where_nothing_waits_for_it",),
-        "duckdb",
-    ),
-    Defect(
         "gcp SQL",
         "of several credits of one row only the smallest is taken off",
         "configs/gcp/cost/books/fill.sql",
@@ -237,46 +187,6 @@ DEFECTS = (
         "    return late or (holding.later and not source.looks.cover(holding.first, last))",
         "    return holding.later and not source.looks.cover(holding.first, last)",
         ("tests/core/step/books/test_looks.py::test_a_look_elsewhere_makes_a_day_no_newer",),
-    ),
-    Defect(
-        "providers",
-        "money of twenty digits is read as a binary fraction",
-        "src/core/providers/http/client.py",
-        "json.loads(text, parse_float=Decimal, parse_constant=_no_number)",
-        "json.loads(text, parse_constant=_no_number)",
-        ("tests/core/providers/http/test_client.py::test_money_is_the_decimal_that_was_written",),
-    ),
-    Defect(
-        "providers",
-        "a list that goes in circles is read, and added, for as long as it may be",
-        "src/core/providers/http/paging.py",
-        "if after.params in asked:",
-        "if after.params in asked and after is page:",
-        ("tests/core/providers/http/test_paging.py::test_a_cursor_that_comes_back_fails_rather_than_counting_a_page_twice",),
-    ),
-    Defect(
-        "providers",
-        "the key of a customer follows a link to wherever it leads",
-        "src/core/providers/http/paging.py",
-        "if urlsplit(target)[:2] != urlsplit(page.url)[:2]:",
-        "if not urlsplit(target).netloc:",
-        ("tests/core/providers/http/test_paging.py::test_a_page_that_does_not_say_where_the_list_goes_on_fails",),
-    ),
-    Defect(
-        "providers",
-        "a customer's key goes from the sandbox to the real provider",
-        "src/core/providers/endpoints.py",
-        'if settings.sandbox and not is_loopback(urlsplit(url).hostname or ""):',
-        "if settings.sandbox and not urlsplit(url).hostname:",
-        ("tests/core/providers/test_endpoints.py::test_in_the_sandbox_no_key_goes_to_a_provider_that_it_does_not_serve",),
-    ),
-    Defect(
-        "providers",
-        "a client of the sandbox asks any machine that it is told of",
-        "src/core/providers/http/client.py",
-        "if self._stays and not is_loopback(place):",
-        "if self._stays and not place:",
-        ("tests/core/providers/test_endpoints.py::test_in_the_sandbox_a_client_asks_no_other_machine_whatever_address_it_was_given",),
     ),
     Defect(
         "views",

@@ -86,7 +86,6 @@ async def daily(
         return await blocking(daily_answer, reader.tenant, question, found)
     # a file that was cut off at a limit looks whole to whoever opens it
     if whole and found.next_cursor:
-        # a file that ends early looks whole, and its sum would be taken for the sum
         raise TooLarge(f"these are more than {MOST_FILE_ROWS} rows; ask for fewer days or groups, or page with limit and cursor")
     following = {"Link": f'<{request.url.include_query_params(cursor=found.next_cursor)}>; rel="next"'} if found.next_cursor else None
     return await file_answer(

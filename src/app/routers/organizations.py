@@ -102,7 +102,6 @@ async def offboard(request: Request, org_slug: Slug, body: OffboardRequest) -> O
             erased = outcome.require().of("transform_to_tombstone")
     # also when it broke off: the keys stop with the mark it begins with, not where it ends
     finally:
-        # also when it failed half way: keys stop first, and this process would go on knowing them for ten seconds
         door_of(request).keys.forget(org_slug)
     return OffboardAnswer.model_validate(erased)
 

@@ -18,7 +18,6 @@ from src.core.base.redaction import MASK, hidden, redacted_text
 from src.core.base.secret import Secret
 
 # Shorter texts are words; taking them out of every log line would leave nothing to read.
-# shorter ones stand in every text by chance, and masking them would leave nothing to read
 SHORTEST = 6
 LONGEST_TEXT = 4_000
 # a result that contains itself must not hold the run for ever

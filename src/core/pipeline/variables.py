@@ -80,7 +80,7 @@ def fill_config(config: Mapping[str, Any], variables: Variables) -> dict[str, An
 
 
 def fillable(config: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
-    """The texts of a config that `filled` may fail at, and whether each is SQL."""
+    """The texts of a config that `fill_config` may fail at, and whether each is SQL."""
     return ((text, sql) for _, text, sql in _texts(config, (), sql=False) if not is_plain(text))
 
 

@@ -22,7 +22,6 @@ GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 # Google's own: an hour
 LIFE = 3600
 TOLD_LIFE = 3599  # Google tells one second less than it means
-# Google allows clocks to differ by five minutes
 SKEW = 300
 JWT_PARTS = 3
 AUTH = "https://www.googleapis.com/auth/"

@@ -102,7 +102,6 @@ class Http:
             text += piece
             if len(text) > self._limit:
                 raise StepFailed(f"{place} answered more than {self._limit // 1024} KB, which no answer of {self.provider} should take")
-            # a client's time-out is for each piece: one byte a second would keep it open for ever
             if time.monotonic() > over:
                 raise Unavailable(f"{place} took longer than {self._timeout:g} s to answer (PROVIDER_TIMEOUT_SECONDS)")
         return bytes(text)
