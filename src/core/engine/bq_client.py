@@ -70,6 +70,7 @@ class BigQueryWarehouse:
         erased = self._owned(tenant).drop()
         with self._lock:
             self._catalogues.pop(tenant.dataset, None)
+        # files on their way are the organisation's data too, and a kill may have left some
         io = self._home / dataset_of(tenant)
         if not io.exists():
             return erased
@@ -117,6 +118,7 @@ class BigQueryWarehouse:
         try:
             # a dry run is free, and is refused just as the real one would be
             self._tenant_jobs(tenant).dry(f"SELECT 1 FROM {source} WHERE _PARTITIONTIME IN ({days})")
+        # these say no; a question without an answer says nothing, and is asked again with its step
         except (Misconfigured, Missing, NotYours, Rejected):
             return False
         return True
@@ -180,6 +182,7 @@ class BigQueryWarehouse:
 
     def _owned(self, tenant: Tenant) -> Relations:
         jobs = self._platform_jobs(tenant)
+        # a catalogue of its own: the one that is kept asks as the organisation's account
         return Relations(jobs, DatasetCatalogue(jobs, self._clock))
 
     def _platform_jobs(self, tenant: Tenant) -> WarehouseJobs:

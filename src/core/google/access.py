@@ -14,6 +14,7 @@ from google.auth.transport.requests import Request
 from src.core.base.faults import Misconfigured
 from src.core.base.settings import Settings
 
+# the widest, for BigQuery and KMS are both reached with it; what the account may do is said by its roles
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 GRPC_OPTIONS = (
     ("grpc.max_receive_message_length", -1),  # one message of rows may be larger than the library's 4 MB

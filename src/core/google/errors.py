@@ -51,6 +51,7 @@ IDENTIFIED: Final = re.compile(r"; reason: [\s\S]*$|\n\s*Location: [\s\S]*$|\n\s
 def is_lost(error: BaseException) -> bool:
     """Whether asking again may help and can do no harm, the job's id being the same."""
     reason = reason_of(error)
+    # a reason counts before the status: 403 stands for too many at once and for a quota that is used up
     return reason in AGAIN or (not reason and isinstance(error, LOST)) or isinstance(error, requests.exceptions.ConnectionError)
 
 

@@ -93,6 +93,7 @@ class DatasetCatalogue:
             at, held = self._held.get(name, (0.0, None))
         if held and self._clock.monotonic() - at < KEPT_SECONDS:
             return held
+        # without the lock: the question takes its time, and two that ask it at once do no harm
         table = self.described(name)
         if table is None:
             self.forget(name)

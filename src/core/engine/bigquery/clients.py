@@ -19,6 +19,7 @@ from src.core.base.identity import Tenant
 from src.core.base.settings import Settings
 from src.core.google.access import grpc_channel, impersonated, platform_credentials
 
+# each keeps connections open, and with ORG_SERVICE_ACCOUNT there is one for every organisation
 OPEN: Final = 64
 ACCOUNT_ID: Final = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 
@@ -68,6 +69,7 @@ class Clients:
     @contextmanager
     def for_run(self, tenant: Tenant) -> Iterator[AccountClients]:
         """One of its own, gone after the block. The token is the account's, and the same whichever of its clients shows it."""
+        # not asked for anew: a token is a call to Google, two where an account is impersonated (decision 0016)
         credentials = self.of(tenant).credentials
         link = self._linked(credentials)
         try:

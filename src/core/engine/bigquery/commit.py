@@ -31,11 +31,13 @@ RETRY_SECONDS: Final = 1.0
 PATIENCE_SECONDS: Final = 5.0  # a conflict is over at once, a quota is not
 SEEN: Final = f"SELECT scope, MAX(generation) AS generation FROM {FENCES} GROUP BY scope"
 PUBLISHED: Final = f"SELECT MAX(generation) AS generation FROM {FENCES} WHERE scope = @scope"
+# by the moment too: two tries of one run have its id and its generation in common
 OURS: Final = (
     f"SELECT COUNT(*) AS n FROM {FENCES} WHERE scope = @scope AND generation = @generation AND run_id = @run AND published_at = @at"
 )
 SEED: Final = f"""INSERT INTO {FENCES} (scope)
 SELECT scope FROM UNNEST(@scopes) AS scope WHERE scope NOT IN (SELECT held.scope FROM {FENCES} AS held)"""
+# all fences in one statement: it advances every one or none, and its count says which
 ADVANCE: Final = f"""UPDATE {FENCES}
 SET generation = IF(scope = @x_scope, @x_generation, IFNULL(generation, 0) + 1), run_id = @x_run, published_at = @x_at
 WHERE scope IN UNNEST(@x_scopes) AND NOT EXISTS (SELECT 1 FROM {FENCES} AS held WHERE {{moved}})"""
@@ -83,6 +85,7 @@ class Commit:
             # have made at once stands twice, perhaps at different generations; every commit advances the highest, which is what counts.
             self._jobs.run(SEED, {"scopes": absent})
         sql, values = self._script(scopes, touched)
+        # with a number of its own: by the same id another try of this step would read this one's outcome as its own
         name = f"publish-{self._run_id}-{self._fence.generation}-{secrets.token_hex(6)}"
         for attempt in range(TRIES):
             conflict = self._sent(sql, values, f"{name}-{attempt}")
@@ -95,6 +98,7 @@ class Commit:
     def _sent(self, sql: str, values: Params, name: str) -> Throttled | None:
         """None when it is committed. Where a conflict rolled it back, what it would publish still stands in the staging tables."""
         try:
+            # to ask for the counts might fail when all is committed, and nobody reads them
             self._jobs.run(sql, values, name=name, counted=False)
         except Fault as fault:
             # whatever was said, and of whichever of the tries: what stands in the fence is committed
@@ -114,6 +118,8 @@ class Commit:
         }  # fmt: skip
         moved = ["(held.scope = @x_scope AND held.generation >= @x_generation)"]
         for number, scope in enumerate([*sorted(map(table_scope, self._changed)), *sorted(map(appends_scope, self._copied))]):
+            # above what was seen, and not merely other: where a row stands twice one of them lags,
+            # and would lock its table for good
             moved.append(f"(held.scope = @x_table_{number} AND IFNULL(held.generation, 0) > @x_seen_{number})")
             values |= {f"x_table_{number}": scope, f"x_seen_{number}": self._seen.get(scope) or 0}
         lines = [
@@ -141,6 +147,7 @@ class Commit:
 
     def _loss(self) -> Fault:
         try:
+            # the script says that a fence stood in the way, and not which
             self._require_newest(self._look())
         except Superseded as newer:
             return newer

@@ -79,7 +79,9 @@ def require_inside(part: TablePart, batch: pa.RecordBatch, given: Mapping[str, s
     terms = list(comparisons(part))
     for column, _, _ in terms:
         _check(column, known, dict.fromkeys(given.values(), ""))
+    # a row without the value is in no part: a removal would leave it where it is
     masks = [pc.fill_null(_holds(term, batch.column(term[0])), fill_value=False) for term in terms]
+    # of no rows Arrow answers NULL unless none are enough for it
     if masks and not pc.all(reduce(pc.and_, masks), min_count=0).as_py():
         raise Rejected(OUTSIDE)
 

@@ -51,6 +51,7 @@ def _billing(said: str) -> Fault:
 
 
 REASONS: Final[dict[str, Maker]] = {
+    # the account is the platform's: its operator mends this, whoever called
     "accessDenied": lambda said: Misconfigured(f"{ROLES}. BigQuery says: {said}"),
     "notFound": Missing,
     "invalidQuery": Rejected,
@@ -75,6 +76,7 @@ REASONS: Final[dict[str, Maker]] = {
 
 def fault_of(error: BaseException) -> Fault:
     if isinstance(error, exceptions.RetryError) and error.cause:
+        # by what stood in the way, not by the time that ran out meanwhile
         return fault_of(error.cause)
     return _of_the_wire(error) or _of_the_text(said_of(error)) or _of_the_reason(error)
 
@@ -82,6 +84,7 @@ def fault_of(error: BaseException) -> Fault:
 def _of_the_wire(error: BaseException) -> Fault | None:
     if isinstance(error, exceptions.RetryError | concurrent.futures.TimeoutError):
         return Unavailable("BigQuery did not answer in time; run this again")
+    # before GoogleAuthError, which a TransportError is too: who was not reached has refused nobody
     if isinstance(error, TransportError | requests.RequestException | ConnectionError):
         return Unavailable("BigQuery cannot be reached; look at the network and at PLATFORM_BIGQUERY_URL, and run this again")
     if isinstance(error, GoogleAuthError):

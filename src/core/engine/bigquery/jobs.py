@@ -43,6 +43,7 @@ ATTEMPTS: Final = 50
 BULK_ROWS: Final = 10_000  # more rows than this are read through the Storage Read API; fewer come sooner in pages
 PAGE_ROWS: Final = 10_000
 BATCH_ROWS: Final = 65_536
+# an id of BigQuery's may have 1,024 letters; dataset and attempt are added to this one
 ID: Final = re.compile(r"[A-Za-z0-9_-]{1,900}")
 
 AnyJob = TypeVar("AnyJob", bigquery.QueryJob, bigquery.LoadJob)
@@ -113,6 +114,7 @@ class WarehouseJobs:
             config.write_disposition = bigquery.WriteDisposition.WRITE_TRUNCATE
 
         def begin(job_id: str, retry: Retry) -> bigquery.QueryJob:
+            # job_retry would go on sending for ten minutes, by the client's own list of what is worth it
             return self.client.query(text, config, job_id, retry=retry, timeout=REQUEST_SECONDS, job_retry=None)
 
         def wait(job: bigquery.QueryJob) -> RowIterator:
@@ -143,6 +145,7 @@ class WarehouseJobs:
             schema, any_rows = arrow_schema(done.rows.schema), False
             in_bulk = (done.rows.total_rows or 0) > BULK_ROWS
             for batch in self._bulk(done.result) if in_bulk and done.result else done.rows.to_arrow_iterable():
+                # Google decides how much comes at once; who streams is promised bounded memory
                 for start in range(0, batch.num_rows, BATCH_ROWS):
                     any_rows = True
                     yield plain_batch(batch.slice(start, BATCH_ROWS), schema)
@@ -173,14 +176,17 @@ class WarehouseJobs:
         with as_faults():
             reference = bigquery.DatasetReference(self.project, self.dataset).table(table)
             made = bigquery.Table(reference, fields_of(schema, json="STRING"))
+            # made here and not by the load job, which gives a table no end
             made.expires = expires
             if self.labels:
                 made.labels = dict(self.labels)
             self.client.create_table(made, exists_ok=True, retry=self.retry(), timeout=REQUEST_SECONDS)
+            # a job for each: an upload carries one file, and BigQuery takes several in one job only from Cloud Storage
             return sum(self._load(file, made, f"{name}-{number}" if name else None) for number, file in enumerate(files))
 
     def _load(self, file: Path, table: bigquery.Table, name: str | None) -> int:
         options = ParquetOptions()
+        # without it BigQuery loads every array as an empty one, and says nothing
         options.enable_list_inference = True
         config = self._config(
             bigquery.LoadJobConfig(
@@ -195,6 +201,7 @@ class WarehouseJobs:
 
         def begin(job_id: str, retry: Retry) -> bigquery.LoadJob:
             def upload() -> bigquery.LoadJob:
+                # opened for each try: what a broken one has sent of it would be missing from the next
                 with file.open("rb") as content:
                     return self.client.load_table_from_file(
                         content, table, size=file.stat().st_size, num_retries=0, job_id=job_id, job_config=config, timeout=REQUEST_SECONDS
@@ -212,6 +219,7 @@ class WarehouseJobs:
     def _config(self, config: Any, *, billed: bool = False) -> Any:
         config.labels = dict(self.labels)
         config.job_timeout_ms = int(self.limits.seconds * 1000)
+        # the check of the platform's rights has no dataset, and a load names its table whole
         if isinstance(config, bigquery.QueryJobConfig) and self.dataset:
             config.default_dataset = bigquery.DatasetReference(self.project, self.dataset)
         if billed:
@@ -232,6 +240,8 @@ class WarehouseJobs:
             try:
                 return job, self._waited(job, wait)
             except exceptions.GoogleAPIError:
+                # only a job that failed has used up its id; where the waiting failed,
+                # the next attempt would run it a second time
                 if ours or not self._known(job_id).error_result:
                     raise
         raise Unavailable(f"the job {self._id(name, 1)} has failed {ATTEMPTS} times, in this process or in others")

@@ -107,6 +107,7 @@ def _parsed(given: str, column: SchemaField, depth: int = 0) -> str:
     if not _has_json(column):
         return given
     if column.mode == "REPEATED":
+        # UNNEST keeps no order by itself
         one, at = f"x_item_{depth}", f"x_at_{depth}"
         inner = _parsed_one(one, column, depth + 1)
         return f"ARRAY(SELECT {inner} FROM UNNEST({given}) AS {one} WITH OFFSET AS {at} ORDER BY {at})"
@@ -118,6 +119,7 @@ def _parsed_one(given: str, column: SchemaField, depth: int) -> str:
         # 'exact' would refuse a number with more digits than a FLOAT64 holds
         return f"PARSE_JSON({given}, wide_number_mode => 'round')"
     inner = (f"{_parsed(f'{given}.{quoted(child.name)}', child, depth)} AS {quoted(child.name)}" for child in column.fields)
+    # else a struct that is NULL would come out as one of NULLs
     return f"IF({given} IS NULL, NULL, STRUCT({', '.join(inner)}))"
 
 
@@ -152,6 +154,8 @@ class Sight:
             shown_as = quoted(target) if target and table is changed else self.relation(table.name)
             if shown_as is None:
                 continue
+            # who writes costs.day means the table by its name, which the query in its place has not;
+            # an INSERT takes no alias
             alias = "" if table.alias or (table is changed and isinstance(root, exp.Insert)) else f" AS {quoted(table.name)}"
             pieces += [sql[at:start], shown_as, alias]
             at = end
@@ -168,6 +172,7 @@ class Sight:
         if view is None:
             return None
         seen = self.text(view, sqlglot.parse_one(view, read=BigQuery))
+        # closed on a line of its own, for the last line of a view may end in a comment
         return None if seen == view else f"({seen}\n)"
 
 
@@ -191,6 +196,7 @@ def steady_condition(root: exp.Expr, prefix: str, params: Mapping[str, Any]) -> 
     if not isinstance(root, exp.Delete) or where is None:
         return None
     nodes = list(where.this.walk())
+    # no column named with its table: the condition is asked of staging tables too, which have other names
     if any(not isinstance(node, STEADY) or (isinstance(node, exp.Column) and node.table) for node in nodes):
         return None
     named = {node.name for node in nodes if isinstance(node, exp.Parameter)}

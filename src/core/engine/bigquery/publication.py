@@ -40,6 +40,7 @@ def publishing(  # noqa: PLR0917 - what a dataset is, what a run is, and the clo
 ) -> Iterator["BigQueryPublication"]:
     if fence.scope.startswith(TABLE_SCOPE):
         raise Rejected(f"a fence's scope does not start with {TABLE_SCOPE!r}; that is how tables are fenced")
+    # first of all: a run that a newer one has overtaken ends here, before it has prepared anything
     commit = Commit(jobs, run_id, fence, clock.now())
     publication = BigQueryPublication(jobs, io, Stagings(run_id), commit, catalogue)
     try:
@@ -187,6 +188,7 @@ class BigQueryPublication:
             count = int(found["n"])
             if count:
                 target.remove(taken)
+        # staged rows are this run's own and nobody else reads them, so they need not wait for the transaction
         for name in target.staging:
             count += self._jobs.run(f"DELETE FROM {quoted(name)} WHERE {where}", values).affected
         return count
@@ -203,6 +205,7 @@ class BigQueryPublication:
         """On a copy of the whole table: an UPDATE or MERGE may leave any row in any state."""
         values = {**self._sight.values, **params}
         made, making = target.written, ""
+        # the copy of an earlier change is all there is of the table, unless rows have been loaded since
         if not (target.whole and made and not target.loaded):
             if not target.whole:
                 # the copy lacks what others append from now on, so such appends too must make it fail
@@ -212,6 +215,7 @@ class BigQueryPublication:
             making = f"{creation(made, target.relation.fields, STAGING_HOURS)};\n{copied};\n"
             target.whole, target.removed, target.loaded, target.written = True, [], None, made
         done = self._jobs.run(making + self._sight.text(sql, root, made), values)
+        # the script's own sum counts the copied rows too
         return done.statements[-1][1] if done.statements else done.affected
 
     def _load(self, target: Pending, source: Content, part: TablePart) -> int:
@@ -223,11 +227,13 @@ class BigQueryPublication:
         def rows() -> Iterator[pa.RecordBatch]:
             for batch in held.batches:
                 made = shape_batch(batch, fields, sources)
+                # here, for a load job takes no condition that would refuse a row
                 require_inside(part, made, columns)
                 yield made
 
         name = target.loaded or self._names.new()
         loaded = self._load_rows(name, tuple(relaxed(field) for field in fields), rows(), empty=False)
+        # of no rows no table is made, and no statement may name it
         if loaded:
             target.loaded = name
         return loaded

@@ -44,6 +44,7 @@ class Relations:
                 made = True
             except exceptions.Conflict:
                 made = False
+            # also where the dataset was there: whoever made it may have died before this
             if account:
                 self._admit(account)
             fences = Table(self._catalogue.table(FENCES), FENCE_COLUMNS)
@@ -56,6 +57,7 @@ class Relations:
         if any(entry.entity_id == account and entry.role == WRITER for entry in dataset.access_entries):
             return
         dataset.access_entries = [*dataset.access_entries, AccessEntry(WRITER, "userByEmail", account)]
+        # the client sends the version it read, so two that admit accounts at once do not undo each other
         self._client.update_dataset(dataset, ["access_entries"], retry=self._jobs.retry(), timeout=REQUEST_SECONDS)
 
     def drop(self) -> DroppedDataset:

@@ -46,6 +46,7 @@ def remote_select(rows: RemoteRows) -> str:
     days = ", ".join(f"TIMESTAMP '{day:%Y-%m-%d}'" for day in rows.days)
     table = quoted(f"{rows.project}.{rows.dataset}.{rows.table}")
     where = f"_PARTITIONTIME IN ({days})" if days else "FALSE"
+    # by its name: SELECT * leaves pseudo-columns out
     return f"SELECT *, DATE(_PARTITIONTIME) AS {quoted(LOAD_DAY)} FROM {table} WHERE {where}"
 
 

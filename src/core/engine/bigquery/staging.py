@@ -128,6 +128,7 @@ def shape_batch(batch: pa.RecordBatch, fields: Sequence[Field], sources: Mapping
         for field in fields
     ]
     for field, column in zip(fields, columns, strict=True):
+        # the staging table would take it, and the transaction would refuse it when all the work is done
         if field.mode == "REQUIRED" and column.null_count:
             raise Rejected("a row does not fit its table", flaws=[Flaw("a value is required, and a row has none", field=field.name)])
     return pa.record_batch(columns, schema=pa.schema([arrow_field(field) for field in fields]))
@@ -159,6 +160,7 @@ def _converted(column: pa.Array, field: Field) -> pa.Array:
     if field.type == "NUMERIC" and pa.types.is_floating(column.type):
         column = _written_out(column)
     if pa.types.is_decimal(wanted) and pa.types.is_decimal(column.type) and column.type.scale > wanted.scale:
+        # what Arrow calls towards infinity is away from zero, as BigQuery rounds NUMERIC
         column = pc.round(column, wanted.scale, round_mode="half_towards_infinity")
     moments = pa.types.is_timestamp(wanted) and pa.types.is_timestamp(column.type)
     # BigQuery keeps microseconds, and loses the nanoseconds of a moment as DuckDB does; rounded decimals lose only zeros
@@ -183,6 +185,7 @@ def _converted_list(column: pa.Array, field: Field) -> pa.Array:
     one = Field(field.name, field.type, fields=field.fields)
     # a null array is an empty one in BigQuery
     lengths = pc.fill_null(pc.list_value_length(column), 0)
+    # not those it has: a slice's count from the whole array, of which `flatten` gives only the slice
     offsets = pa.concat_arrays([pa.array([0], pa.int64()), pc.cumulative_sum(lengths.cast(pa.int64()))]).cast(pa.int32())
     return pa.ListArray.from_arrays(offsets, _converted(column.flatten(), one))
 
@@ -202,8 +205,10 @@ def _converted_struct(column: pa.Array, field: Field) -> pa.Array:
 def pieces(io: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, empty: bool) -> Iterator[list[Path]]:
     """Parquet files in the io folder, gone afterwards; of no rows none, or one without rows where `empty` asks for it."""
     with room_for_files():
+        # where SCRATCH_DIR has room for it, and where what a kill leaves is looked for
         folder = TemporaryDirectory(dir=io, prefix=FOLDER)
     with folder as name:
+        # not around the yield: what is raised there is the load's, and no word of this disk
         with room_for_files():
             files = list(_written(Path(name), schema, batches, empty=empty))
         yield files

@@ -103,6 +103,7 @@ class BigQueryAccess:
         return schema, self._batches(session, schema)
 
     def close(self) -> None:
+        # not by their names: to ask for what was never used would open it only to close it
         opened: dict[str, Any] = self.__dict__
         for name in ("client", "job_client"):
             if name in opened:

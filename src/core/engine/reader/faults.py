@@ -54,6 +54,7 @@ def fault_of(error: BaseException, reading: Reading) -> Fault:
         return _no_token(error, reading.account, said)
     if reason in SLOW_DOWN or isinstance(error, exceptions.TooManyRequests):
         return Throttled(f"project {reading.project} has used up a quota of BigQuery: {said}", retry_after=QUOTA_SECONDS)
+    # before ServerError, which a deadline is too
     if isinstance(error, exceptions.DeadlineExceeded | exceptions.RetryError | concurrent.futures.TimeoutError):
         return Timeout(f"BigQuery did not give {reading.what} within BIGQUERY_JOB_SECONDS")
     if reason in BROKEN or isinstance(error, exceptions.ServerError):

@@ -49,6 +49,7 @@ class BigQueryQueries:
             with written:
                 for group in grouped(self._batches(job, rows, schema)):
                     written.add(pa.Table.from_batches(group, schema))
+            # a part of a result would stand in its table as if it were all
             if written.rows != rows.total_rows:
                 raise Unavailable(f"BigQuery says that source_query gave {rows.total_rows} rows, and {written.rows} came")
             return RemoteAnswer(
@@ -124,8 +125,10 @@ def open_queries(settings: Settings, credential: Secret, labels: Mapping[str, st
 
 def _selecting(sql: str, wanted: Selection) -> tuple[str, dict[str, Scalar]]:
     """The query with no columns but those that are wanted; and the values of its own parameters."""
+    # by number: not every name of a column can be a parameter's, and the query has parameters of its own
     given = {f"{GIVEN}{number}": value for number, value in enumerate(wanted.given.values())}
     columns = [f"{ROW}.{quoted(name)}" for name in wanted.columns]
+    # by BigQuery, so that a row has the same text in every warehouse (decision 0015)
     columns += [f"TO_JSON_STRING({ROW}) AS {quoted(wanted.record)}"] if wanted.record else []
     columns += [f"@{parameter} AS {quoted(name)}" for parameter, name in zip(given, wanted.given, strict=True)]
     return f"SELECT {', '.join(columns)}\nFROM (\n{sql.strip().removesuffix(';')}\n) AS {ROW}", given

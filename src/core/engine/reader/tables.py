@@ -45,6 +45,7 @@ class BigQueryTables:
     def days(self, table: RemoteTable, since: date, until: date) -> tuple[RemoteDay, ...]:
         if since > until:
             return ()
+        # INFORMATION_SCHEMA answers only a job that runs where the dataset lies
         location = self._described(table).location
         values = {"table": table.table, "first": f"{since:%Y%m%d}", "last": f"{until:%Y%m%d}"}
         parameters = [bigquery.ScalarQueryParameter(name, "STRING", value) for name, value in values.items()]
