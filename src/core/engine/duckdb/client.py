@@ -111,6 +111,7 @@ class DuckDBWarehouse:
                 required = frozenset(column for (column,) in cursor.execute(REQUIRED, {"table": name}).fetchall())
                 change = evolution(schema, cursor.sql(f"SELECT * FROM {quoted(name)} LIMIT 0"), required)
                 told = cursor.execute(TOLD_FACTS, {"table": name}).fetchone()
+            # nothing is altered without need: whoever is writing to the table would fail at it
             if change.statements or told != tuple(_facts(schema).values())[1:]:
                 _apply(instance, schema, change.statements)
             instance.tables[name] = schema
@@ -182,6 +183,7 @@ class DuckDBWarehouse:
         with self._open(tenant) as instance, instance.cursor() as cursor:
             rendered = instance.catalogue().render(sql)
             target = instance.io / to
+            # no export can be given this name, for theirs begin with a letter or a digit
             part = instance.io / f".{to}.part"
             values = {**bound_values(params, rendered.parameters), "x_target": str(part)}
             try:
@@ -222,6 +224,7 @@ def _names(cursor: duckdb.DuckDBPyConnection, listing: str) -> tuple[str, ...]:
 
 
 def _apply(instance: Instance, schema: TableSchema, statements: tuple[str, ...]) -> None:
+    # with the table, for a replacement refuses one that has no fence
     instance.seed(table_scope(schema.name))
     with instance.cursor() as cursor:
         cursor.begin()

@@ -25,6 +25,7 @@ def conditions(part: TablePart, columns: Mapping[str, str]) -> DuckDBCondition:
 
 def guarded(part: TablePart, columns: Mapping[str, str], given: Mapping[str, str]) -> DuckDBCondition:
     """Refuses a row that the same replacement would not remove: run twice, it would stand twice."""
+    # judged as it will stand in the table: an INSERT casts, and makes of a moment the day that is compared
     sources = {name: f"CAST({quoted(source)} AS {columns[name]})" for source, name in given.items()}
     terms, values = _terms(part, columns, sources)
     if not terms:

@@ -18,6 +18,7 @@ OURS: tuple[tuple[type[duckdb.Error], type[Fault], str], ...] = (
     (duckdb.IOException, Unavailable, "the warehouse could not read or write its disk; look at the free space of EMBEDDED_DATA_DIR"),
     (duckdb.InterruptException, Unavailable, "the statement was interrupted; run it again"),
 )
+# Mistakes of the statement: whoever wrote it is helped by DuckDB's own sentence.
 THEIRS = (
     duckdb.CatalogException,
     duckdb.BinderException,
@@ -40,6 +41,7 @@ def fault_of(error: duckdb.Error) -> Fault:
     said = sentence(error)
     if isinstance(error, duckdb.TransactionException):
         return Throttled("another change of the same table came first; run this again", retry_after=RETRY_SECONDS)
+    # unknown functions and types are of this class too, and are mistakes of the statement
     if isinstance(error, duckdb.CatalogException) and said.startswith(("Table ", "View ")):
         return Missing(said)
     if isinstance(error, duckdb.ConstraintException):

@@ -19,6 +19,7 @@ from src.core.engine.duckdb.faults import BROKEN, fault_of
 from src.core.engine.duckdb.types import quoted
 from src.core.engine.files.folder import refused_folder
 
+# the oldest DuckDB that opens such a file; left to itself the driver writes for its own version and later ones
 STORAGE = "v1.5.0"
 OWNER_ONLY, OWNER_FILE = 0o700, 0o600
 IO, SPILL = "io", "spill"
@@ -67,6 +68,7 @@ class Instance:
     def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection of its own, closed afterwards; what DuckDB refuses leaves as a fault."""
         try:
+            # to make a cursor is to use the root, and a connection is for one thread at a time
             with self._root_lock:
                 cursor = self.root.cursor()
             try:
@@ -121,14 +123,17 @@ def open_instance(folder: Path, settings: Settings, *, create: bool) -> Instance
         raise Missing(f"there is no dataset {folder.name} any more; onboard the organisation first")
     for part in (folder, folder / IO, folder / SPILL):
         part.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+        # a folder that was there has kept the mode it was made with
         part.chmod(OWNER_ONLY)
     file = database_file(folder)
     if not file.exists():
         _create(file)
     root = _connect(file)
     try:
+        # not when it is opened: DuckDB takes allowed_directories only of a database that has started
         for name, value in _locked_down(folder, settings):
             root.execute(f"SET GLOBAL {name} = $value", {"value": value})
+        # at every opening: a file that an earlier release made lacks what has been added since
         _keep_house(root)
         file.chmod(OWNER_FILE)
     except (duckdb.Error, OSError):
@@ -151,6 +156,7 @@ def _create(file: Path) -> None:
     draft.chmod(OWNER_FILE)
     _to_disk(draft)
     draft.replace(file)
+    # the new name is the folder's, which the disk writes apart from the file
     _to_disk(file.parent)
 
 
@@ -181,12 +187,15 @@ def _locked_down(folder: Path, settings: Settings) -> tuple[tuple[str, object], 
     """In this order: what needs access first, then access goes, then the lock. The spill folder is allowed by DuckDB itself."""
     return (
         ("allowed_directories", [f"{folder / IO}/"]),
+        # else a name that is no table would be looked for among Python's variables
         ("python_enable_replacements", False),
         ("memory_limit", settings.duckdb_memory_limit),
         ("threads", settings.duckdb_threads),
         ("temp_directory", str(folder / SPILL)),
+        # rows have no order but what a query asks for, and to keep one takes memory
         ("preserve_insertion_order", False),
         ("checkpoint_threshold", NEVER_BY_ITSELF),
+        # a moment falls on the day it has in BigQuery, which is in UTC, wherever this machine stands
         ("TimeZone", "UTC"),
         ("autoinstall_known_extensions", False),
         ("autoload_known_extensions", False),
@@ -222,6 +231,7 @@ class Instances:
             with self._changed:
                 instance.users -= 1
                 tidying = instance.users == 0 and not instance.broken and not self._closed and instance.log_is_long
+                # counted as a user, so that nobody closes it under the thread
                 instance.users += tidying
                 self._changed.notify_all()
             if tidying:
@@ -254,6 +264,7 @@ class Instances:
     def close(self) -> None:
         with self._changed:
             self._closed = True
+            # not without end: a process that stops closes what is still in use
             self._changed.wait_for(lambda: not self._reserved and all(held.users == 0 for held in self._open.values()), self._wait)
             for instance in self._open.values():
                 instance.root.close()
@@ -268,9 +279,11 @@ class Instances:
                 self._open.move_to_end(dataset)
                 return held
             self._reserved.add(dataset)
+        # outside the lock: after a crash a long log is read again first, and other datasets need not wait for it
         instance = None
         try:
             instance = open_instance(self.folder(dataset), self._settings, create=create)
+            # before others see it: one that nobody uses may be closed
             instance.users = 1
         except duckdb.Error as error:
             raise fault_of(error) from error

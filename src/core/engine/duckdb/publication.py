@@ -62,6 +62,7 @@ def publishing(instance: Instance, run_id: str, fence: Fence, clock: Clock) -> I
                 # a failed commit has rolled back by itself
                 with suppress(duckdb.Error):
                     cursor.rollback()
+            # once this one has committed, a newer one may have claimed the scope already
             if instance.claims.get(fence.scope) == fence.generation:
                 del instance.claims[fence.scope]
 
@@ -77,6 +78,7 @@ def _claim(instance: Instance, cursor: duckdb.DuckDBPyConnection, run_id: str, f
     try:
         advanced = _count(cursor.execute(ADVANCE, values))
     except duckdb.TransactionException as conflict:
+        # through another one: the conflict has aborted this transaction, and it knew only what stood when it began
         with instance.cursor() as other:
             [(published,)] = other.execute(PUBLISHED, {"scope": fence.scope}).fetchall()
         # the conflict does not say by whom: what is committed is in the file, what is open only in this process knows
@@ -182,6 +184,7 @@ class DuckDBPublication:
         return _count(self._cursor.execute(sql, {**rows.values, **guard.values}))
 
     def _check_target(self, table: str) -> None:
+        # the dataset's own relations alone: what is staged is read and not written to
         self._instance.catalogue().need(table)
         if table in HOUSEKEEPING:
             raise Rejected(f"{table} is kept by the warehouse itself")

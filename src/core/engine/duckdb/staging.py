@@ -44,6 +44,7 @@ class _SourceWatch:
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        # who has read enough closes the source, and nothing has failed
         if error is not None and not isinstance(error, GeneratorExit):
             self.error = error
 

@@ -93,6 +93,7 @@ def _decimal_of(value: str, decimal: str, given: Column) -> str:
     by_text = f"CAST(CAST({value} AS VARCHAR) AS {decimal})"
     if decimal != SCALARS["NUMERIC"] or given.scalar != "DOUBLE":
         return by_text
+    # with exponents: a literal with a point is DECIMAL in DuckDB
     clear = f"abs({value}) < 8192e0 AND abs({value} * 1e9 - round({value} * 1e9)) < 49e-2"
     return f"CASE WHEN {clear} THEN CAST({value} AS {decimal}) ELSE {by_text} END"
 
