@@ -21,6 +21,7 @@ def match_columns(given: Iterable[str], columns: Iterable[str]) -> dict[str, str
 
 
 def inside(io: Path, path: Path) -> Path:
+    # resolved, for a link in the folder may lead out of it
     real = (io / path).resolve()
     if not real.is_relative_to(io.resolve()):
         raise Rejected(f"{path.name[:80]!r} lies outside the dataset's io folder")

@@ -25,6 +25,7 @@ def file_name(text: str) -> str:
 
 
 def check_free(name: str, held: Iterable[str]) -> None:
+    # to DuckDB the two are one name, to BigQuery two tables
     other = next((one for one in held if one.lower() == name.lower() and one != name), None)
     if other:
         raise Conflict(f"{name} differs from {other} by case alone; one of them needs another name")

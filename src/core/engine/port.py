@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 from src.core.base.identity import Tenant
 from src.core.base.schema import TableSchema
 
+# the service starts without Arrow; only who moves rows loads it
 if TYPE_CHECKING:
     import pyarrow as pa
 

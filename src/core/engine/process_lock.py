@@ -11,6 +11,7 @@ class ProcessLock:
     """One process at a time: DuckDB files cannot be shared. The kernel frees it when its holder dies, however it dies."""
 
     def __init__(self, path: Path) -> None:
+        # not for children: one that outlived this process would go on holding the lock
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -21,6 +22,7 @@ class ProcessLock:
                 f"the DuckDB warehouse in {path.parent} is open in process {pid}, and one process at a time may use it: "
                 "stop that process, start a single one (no --workers), or name another EMBEDDED_DATA_DIR"
             ) from held
+        # under the lock alone: until then the number in it is its holder's
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
         self._descriptor: int | None = descriptor

@@ -195,6 +195,7 @@ class _Text:
         return terms
 
     def _bound(self, value: Scalar) -> str:
+        # by type too: to a dict 1 and True are one key
         name = self._names.setdefault((type(value), value), f"p{len(self._names)}")
         return self._named(name, value)
 
@@ -222,6 +223,7 @@ def _where(terms: Sequence[str]) -> str:
 
 
 def _listed(column: str, values: Sequence[object]) -> list[str] | list[int] | list[date]:
+    # by the very type: to Python a datetime is a date, and True an int
     days = sorted({value for value in values if type(value) is date})
     texts = sorted({value for value in values if isinstance(value, str)})
     numbers = sorted({value for value in values if type(value) is int})

@@ -56,6 +56,7 @@ def _aware(value: object) -> object:
 
 
 def _day(value: object) -> object:
+    # to Python it is a date, and Arrow would take its day without a word
     if isinstance(value, datetime):
         raise TypeError("a DATE is not a moment")
     return date.fromisoformat(value) if isinstance(value, str) else value
@@ -127,6 +128,7 @@ def _batches(rows: Iterable[Row], schema: pa.Schema, json_columns: frozenset[str
     converters = {field.name: _json if field.name in json_columns else _converter(field.type) for field in schema}
     source, first = iter(rows), 1
     while chunk := list(islice(source, BATCH_ROWS)):
+        # not RecordBatch.from_pylist, which passes over a name that the schema has not
         columns: dict[str, list[object]] = {name: [None] * len(chunk) for name in schema.names}
         for position, row in enumerate(chunk):
             _place(row, position, columns, names, first + position)

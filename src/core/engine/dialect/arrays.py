@@ -5,7 +5,6 @@ from sqlglot import exp
 from src.core.engine.dialect.edits import Rule, fails_when, put, refused, whole_number, wrap
 from src.core.engine.dialect.types import Kinds
 
-# Where a subquery is one value; in FROM, IN, ANY or UNION it is rows.
 SAME_IN_JSON = {
     *exp.DataType.TEXT_TYPES,
     *exp.DataType.INTEGER_TYPES,
@@ -13,6 +12,7 @@ SAME_IN_JSON = {
     exp.DataType.Type.DATE,
     exp.DataType.Type.JSON,
 }
+# Where a subquery is one value; in FROM, IN, ANY or UNION it is rows.
 VALUE_PLACES = (exp.Alias, exp.Coalesce, exp.Binary, exp.Paren, exp.Cast, exp.Neg)
 
 
@@ -24,6 +24,7 @@ def _unnest(node: exp.Expr, _: Kinds) -> None:
     offset = rest[0] if rest else node.args["offset"]
     if not isinstance(offset, exp.Identifier):
         offset = exp.to_identifier("offset")
+    # sqlglot adds this beside an UNNEST alone, and a subquery is about to stand here
     if isinstance(node.parent, exp.Join) and node.parent.side and not node.parent.args.get("on"):
         node.parent.set("on", exp.true())
     place, ordinal = exp.Null(), exp.Column(this=offset.copy())
@@ -65,6 +66,7 @@ def _given(node: exp.Expr) -> list[str]:
 
 def _element(node: exp.Expr, _: Kinds) -> None:
     """Beyond the end BigQuery fails where DuckDB answers NULL, and DuckDB counts negative places from the end."""
+    # a text is a key of JSON and no place
     if len(node.expressions) != 1 or node.expressions[0].is_string:
         return
     place, first, safe = node.expressions[0], node.args.get("offset") or 0, node.args.get("safe")

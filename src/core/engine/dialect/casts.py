@@ -43,6 +43,7 @@ def _spelled(node: exp.Expr, pattern: str, name: str) -> None:
     text = node.this
     well = exp.Anonymous(this="REGEXP_FULL_MATCH", expressions=[text.copy(), exp.Literal.string(pattern)])
     ifs = [exp.If(this=well, true=text.copy())]
+    # SAFE_CAST makes NULL of what does not fit; CAST fails, but not of NULL, which matches no pattern either
     if type(node) is exp.Cast:
         ifs.insert(0, exp.If(this=exp.Is(this=text.copy(), expression=exp.Null()), true=exp.Null()))
         said = exp.Concat(expressions=[exp.Literal.string(f"Bad {name} value: '"), text.copy(), exp.Literal.string("'")])

@@ -13,6 +13,7 @@ PLAIN_PARTS = frozenset({"YEAR", "QUARTER", "MONTH", "DAY", "HOUR", "MINUTE", "S
 
 
 def _stays_date(node: exp.Expr, kinds: Kinds) -> None:
+    # of a DATE too DuckDB makes a TIMESTAMP
     if kinds.of(node.this) not in ("timestamp", "datetime"):
         wrap(node, as_type("DATE"))
 
@@ -47,6 +48,7 @@ def _timestamp_diff(node: exp.Expr, _: Kinds) -> None:
 
 
 def _instant(node: exp.Expr, _: Kinds) -> None:
+    # most of DuckDB's functions for this make a TIMESTAMP without a zone
     wrap(node, as_type("TIMESTAMPTZ"))
 
 
@@ -70,6 +72,7 @@ def _parse_timestamp(node: exp.Expr, kinds: Kinds) -> None:
 def _format_moment(node: exp.Expr, kinds: Kinds) -> None:
     _format(node, kinds)
     zone = node.args.get("zone")
+    # sqlglot would leave it out without a word, for STRFTIME takes none
     if zone:
         node.set("zone", None)
         node.this.set("this", exp.AtTimeZone(this=node.this.this, zone=zone))

@@ -17,6 +17,7 @@ def put(node: exp.Expr, other: exp.Expr) -> None:
 
 
 def wrap(node: exp.Expr, build: Callable[[exp.Expr], exp.Expr]) -> None:
+    # something keeps its place: what is built becomes the node's parent, and the node then stands nowhere else
     place = exp.Null()
     put(node, place)
     put(place, build(node))

@@ -125,6 +125,7 @@ def _render(sql: str, purpose: Purpose, catalogue: Catalogue) -> Rendered:
     known = checked(sql, purpose, catalogue.need, catalogue.housekeeping)
     try:
         kinds = kinds_of(known.root, catalogue.columns)
+        # every name quoted: what is a plain one in GoogleSQL may be a word of DuckDB's
         text = mended(known.root, kinds).sql(dialect=WRITE, identify=True, unsupported_level=sqlglot.ErrorLevel.RAISE)
     except UnsupportedError as lost:
         raise Rejected(f"this SQL cannot be rendered faithfully: {lost}") from lost
@@ -137,6 +138,7 @@ def _one_statement(sql: str, purpose: Purpose) -> exp.Expr:
     except ParseError as wrong:
         flaws = [Flaw(str(error["description"]), line=int(error["line"] or 0) or None) for error in wrong.errors]
         raise Rejected("this is not GoogleSQL", flaws=flaws) from wrong
+    # sqlglot reads by recursion, and a text may nest deeper than Python goes
     except (SqlglotError, RecursionError) as wrong:
         raise Rejected("this is not GoogleSQL") from wrong
     if len(statements) != 1:

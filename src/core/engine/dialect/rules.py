@@ -94,6 +94,7 @@ def _average(node: exp.Expr, kinds: Kinds) -> None:
         return
     if whole(node) is not node or isinstance(node.this, exp.Distinct):
         raise Rejected("AVG of NUMERIC with OVER, FILTER or DISTINCT is not exact in every engine; divide SUM by COUNT")
+    # of no rows the average is NULL, and no division by zero
     total, count = exp.Sum(this=node.this.copy()), exp.Nullif(this=exp.Count(this=node.this.copy()), expression=exp.Literal.number(0))
     put(node, exp.Anonymous(this=DIVIDE, expressions=[total, count]))
 

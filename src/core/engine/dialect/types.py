@@ -20,6 +20,7 @@ KINDS: dict[exp.DType, Kind] = {
     Type.TIME: "time",
     Type.TIMESTAMPTZ: "timestamp",
     Type.TIMESTAMPLTZ: "timestamp",
+    # GoogleSQL's TIMESTAMP is not this one: sqlglot reads it as TIMESTAMPTZ
     Type.TIMESTAMP: "datetime",
     Type.DATETIME: "datetime",
     Type.TIMESTAMPNTZ: "datetime",
@@ -51,6 +52,7 @@ class Kinds:
 def kinds_of(root: exp.Expr, columns: Mapping[str, Mapping[str, str]]) -> Kinds:
     """Works on a qualified twin of the statement, so that what is rendered stays as it was written."""
     for number, node in enumerate(root.walk()):
+        # by number: the twin is made of copies, and its meta goes with each
         node.meta[TAG] = number
     schema = MappingSchema(dialect="bigquery", normalize=False)
     for relation in {table.name for table in root.find_all(exp.Table)} & set(columns):
@@ -60,6 +62,7 @@ def kinds_of(root: exp.Expr, columns: Mapping[str, Mapping[str, str]]) -> Kinds:
     declared: dict[int, exp.DataType] = {}
     for query in _queries(root):
         try:
+            # a column that cannot be placed is the engine's to refuse; here it only has no type
             twin = annotate_types(
                 qualify(query, schema=schema, dialect="bigquery", validate_qualify_columns=False, quote_identifiers=False),
                 schema=schema,

@@ -16,12 +16,14 @@ def check_folder(home: Path) -> None:
         if home.is_dir():
             # without a name of its own, so a process that dies here leaves nothing
             with tempfile.TemporaryFile(dir=home) as probe:
+                # a full disk still makes a file; it refuses the bytes
                 probe.write(b"written")
             return
     except OSError as refused:
         raise Misconfigured(
             f"the warehouse folder cannot be written ({refused.strerror}); look at EMBEDDED_DATA_DIR, its rights and its disk"
         ) from refused
+    # a link that leads nowhere is in the way as well
     above = next(part for part in (home, *home.parents) if os.path.lexists(part))
     if not above.is_dir():
         raise Misconfigured(
@@ -35,6 +37,7 @@ def check_folder(home: Path) -> None:
 
 
 def refused_folder(folder: Path, refused: OSError) -> Fault:
+    # not the whole path: what leads there is this machine's own affair
     named = f"{folder.parent.name}/{folder.name}"
     if isinstance(refused, STANDING):
         return Misconfigured(

@@ -78,6 +78,7 @@ def _plain_digits(column: pa.Array) -> pa.Array:
 
 
 def _moments(column: pa.Array) -> pa.Array:
+    # Arrow's %S has the fraction with it
     return pc.strftime(column, MOMENT + ("Z" if column.type.tz else ""))
 
 
@@ -88,6 +89,7 @@ def _json_texts(column: pa.Array) -> pa.Array:
 
 def _json_value(value: object) -> Any:
     if isinstance(value, Decimal):
+        # a text, for whoever reads a number of JSON may make a float of it
         return format(value, "f")
     if isinstance(value, datetime | date):
         return value.isoformat()
