@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from src.app.models.pipelines import DATES, RunRequest, WindowRule
-from src.core.base.faults import Flaw, Rejected
+from src.core.base.faults import Flaw, Rejected, first_flaws
 from src.core.base.names import did_you_mean
 from src.core.base.window import EARLIEST, Window
 from src.core.pipeline.catalog import CatalogEntry
@@ -41,13 +41,14 @@ def window_of(asked: RunRequest, today: date) -> Window:
 def inputs_of(asked: RunRequest, entry: CatalogEntry) -> Mapping[str, Any]:
     """The pipeline's own inputs; the document itself judges their values."""
     known = [*DATES, *entry.document.inputs]
-    flaws = [
-        Flaw(f"is not known to {entry.document_id}{did_you_mean(name, known) or '; known here: ' + ', '.join(known)}", name[:LONGEST_NAME])
-        for name in asked.inputs
-        if name not in known
-    ]
+
+    def unknown(name: str) -> Flaw:
+        hint = did_you_mean(name, known) or f"; known here: {', '.join(known)}"
+        return Flaw(f"is not known to {entry.document_id}{hint}", name[:LONGEST_NAME])
+
+    flaws, left_out = first_flaws([name for name in asked.inputs if name not in known], unknown)
     if flaws:
-        raise Rejected(f"{flaws[0].field} {flaws[0].message}", flaws=flaws)
+        raise Rejected(f"{flaws[0].field} {flaws[0].message}", flaws=flaws, left_out=left_out)
     return asked.inputs
 
 

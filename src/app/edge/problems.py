@@ -16,15 +16,16 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from src.app.process.redaction import redacted_text
-from src.core.base.faults import Fault, Flaw, Missing, NotYours, Rejected, TooLarge, Unauthenticated
+from src.core.base.faults import MOST_FLAWS, Fault, Flaw, Missing, NotYours, Rejected, TooLarge, Unauthenticated, first_flaws
 from src.core.base.names import did_you_mean
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:convergence:problem:"
 CHALLENGE: Final = 'ApiKey realm="convergence"'
 # What a fault adds of its own may not take the place of what every problem document says.
-RESERVED: Final = frozenset({"type", "title", "status", "detail", "instance", "request_id", "errors"})
+RESERVED: Final = frozenset({"type", "title", "status", "detail", "instance", "request_id", "errors", "errors_left_out"})
 LONGEST_INSTANCE: Final = 300
+LONGEST_FIELD: Final = 200
 SHOWN_FLAWS: Final = 3
 SERVER_FAULT: Final = 500
 BAD_REQUEST: Final = 400
@@ -56,6 +57,7 @@ class Problem:
     title: str
     detail: str
     flaws: Sequence[Flaw] = ()
+    left_out: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -68,14 +70,23 @@ def of_fault(fault: Fault) -> Problem:
     if fault.status == Unauthenticated.status:
         # RFC 9110 asks for a challenge with every 401
         headers["WWW-Authenticate"] = CHALLENGE
-    return Problem(fault.status, fault.code, fault.title, fault.detail, fault.flaws, fault.facts, headers)
+    detail = f"{fault.detail}{_beyond(fault.flaws, fault.left_out)}"
+    return Problem(fault.status, fault.code, fault.title, detail, fault.flaws, fault.left_out, fault.facts, headers)
 
 
 def of_invalid(wrong: RequestValidationError, known: Sequence[str] = ()) -> Problem:
-    flaws = [_flaw(error, wrong.body, known) for error in wrong.errors()]
+    flaws, left_out = first_flaws(wrong.errors(), lambda error: _flaw(error, wrong.body, known))
+    if known and isinstance(wrong.body, Mapping):
+        # of a request's unknown fields its model shows the validator no more than are told here
+        left_out += max(0, sum(name not in known for name in wrong.body) - MOST_FLAWS)
     shown = "; ".join(f"{flaw.field}: {flaw.message}" for flaw in flaws[:SHOWN_FLAWS])
     more = f"; and {len(flaws) - SHOWN_FLAWS} more, see errors" if len(flaws) > SHOWN_FLAWS else ""
-    return Problem(Rejected.status, Rejected.code, Rejected.title, f"{shown}{more}", flaws)
+    detail = f"{shown}{_beyond(flaws, left_out) or more}"
+    return Problem(Rejected.status, Rejected.code, Rejected.title, detail, flaws, left_out)
+
+
+def _beyond(flaws: Sequence[Flaw], left_out: int) -> str:
+    return f"; see the first {len(flaws)} in errors, and {left_out:,} more" if left_out else ""
 
 
 def of_http(wrong: HTTPException, request: Request) -> Problem:
@@ -118,6 +129,8 @@ def problem_body(problem: Problem, scope: MutableMapping[str, Any]) -> bytes:
             }
             for flaw in problem.flaws
         ]
+    if problem.left_out:
+        body["errors_left_out"] = problem.left_out
     body.update({name: value for name, value in problem.facts.items() if name not in RESERVED and value is not None})
     # half a character, which JSON may hold escaped, has no UTF-8: said back in a refusal, it would break the refusal
     return json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace")
@@ -161,14 +174,15 @@ def _flaw(error: Mapping[str, Any], body: object, known: Sequence[str]) -> Flaw:
     message = MENDS.get(error["type"], str(error["msg"]).removeprefix("Value error, "))
     if error["type"] == "extra_forbidden" and len(path) == 1:
         message += did_you_mean(str(path[0]), known)
-    return Flaw(message, _dotted(path) or "body")
+    return Flaw(message, redacted_text(_dotted(path))[:LONGEST_FIELD] or "body")
 
 
 def _known_fields(request: Request) -> Sequence[str]:
-    """The fields of the body that this address takes."""
+    """The fields of the body that this address takes; none where it takes others beside them."""
     body = getattr(request.scope.get("route"), "body_field", None)
     model = body.field_info.annotation if body is not None else None
-    return tuple(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else ()
+    closed = isinstance(model, type) and issubclass(model, BaseModel) and model.model_config.get("extra") == "forbid"
+    return tuple(model.model_fields) if closed else ()
 
 
 def _dotted(path: Sequence[str | int]) -> str:

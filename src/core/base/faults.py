@@ -23,9 +23,14 @@ Fault
 The HTTP edge renders all of them as problem+json; the step runner reads `.retry`; nobody else catches them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final, TypeVar
+
+T = TypeVar("T")
+
+# A body may hold as many mistakes as it has bytes, and to tell of each takes longer than to make it.
+MOST_FLAWS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +50,37 @@ class Flaw:
         return f"{spot}: {self.message}" if spot else self.message
 
 
+def first_flaws(wrong: Sequence[T], tell: Callable[[T], Flaw]) -> tuple[list[Flaw], int]:
+    """Tells of the first; the number is of those that are left out."""
+    told = [tell(one) for one in wrong[:MOST_FLAWS]]
+    return told, len(wrong) - len(told)
+
+
 class Fault(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "fault"
     title: ClassVar[str] = "Something failed"
     retry: ClassVar[bool] = False
 
-    def __init__(self, detail: str, *, flaws: Sequence[Flaw] = (), retry_after: float | None = None, **facts: str | int | None) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        flaws: Sequence[Flaw] = (),
+        left_out: int = 0,
+        retry_after: float | None = None,
+        **facts: str | int | None,
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.flaws = tuple(flaws)
+        self.left_out = left_out
         self.retry_after = retry_after
         self.facts = facts
 
     def __str__(self) -> str:
-        return "\n".join([self.detail, *(f"  {flaw}" for flaw in self.flaws)])
+        more = [f"  and {self.left_out:,} more"] if self.left_out else []
+        return "\n".join([self.detail, *(f"  {flaw}" for flaw in self.flaws), *more])
 
 
 class Rejected(Fault):

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from src.core.base.faults import Flaw, Missing, Rejected
+from src.core.base.faults import Flaw, Missing, Rejected, first_flaws
 from src.core.base.names import did_you_mean
 from src.core.providers.export import ExportKind
 from src.core.providers.gcp.account import PROJECT
@@ -40,16 +40,13 @@ class ExportSettings(BaseModel):
         try:
             settings = cls.model_validate(dict(given or {}))
         except ValidationError as wrong:
-            flaws = [_setting_flaw(error["loc"], error["msg"]) for error in wrong.errors(include_input=False, include_url=False)]
+            flaws, left_out = first_flaws(wrong.errors(include_input=False, include_url=False), _setting_flaw)
         else:
-            flaws = [
-                Flaw("is no name of a table; write table or dataset.table", f"settings.tables[{index}]")
-                for index, name in enumerate(settings.tables)
-                if not re.fullmatch(TABLE_NAME, name)
-            ]
+            nameless = [index for index, name in enumerate(settings.tables) if not re.fullmatch(TABLE_NAME, name)]
+            flaws, left_out = first_flaws(nameless, _table_flaw)
             if not flaws:
                 return settings
-        raise Rejected(f"the settings do not fit: {flaws[0]}", flaws=flaws)
+        raise Rejected(f"the settings do not fit: {flaws[0]}", flaws=flaws, left_out=left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +181,12 @@ def _common(values: Iterable[str]) -> str | None:
     return distinct.pop() if len(distinct) == 1 else None
 
 
-def _setting_flaw(at: Sequence[str | int], said: str) -> Flaw:
+def _table_flaw(index: int) -> Flaw:
+    return Flaw("is no name of a table; write table or dataset.table", f"settings.tables[{index}]")
+
+
+def _setting_flaw(error: Mapping[str, Any]) -> Flaw:
+    at, said = error["loc"], str(error["msg"])
     place = ".".join(["settings", *(str(part) for part in at)])
     known = tuple(ExportSettings.model_fields)
     if said.startswith("Extra inputs"):
