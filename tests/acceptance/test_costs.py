@@ -168,9 +168,9 @@ def test_a_page_of_a_file_links_to_the_next(loaded):
     following = answer.headers["link"].partition(">")[0].removeprefix("<")
 
     assert answer.headers["link"].endswith('rel="next"')
-    assert rows_of(loaded(following.partition("//")[2].partition("/")[1] + following.partition("//")[2].partition("/")[2]))[
-        0
-    ] not in rows_of(answer)
+    # a caller behind a proxy knows this service by another host
+    assert following.startswith(f"{BASE}/daily?")
+    assert rows_of(loaded(following))[0] not in rows_of(answer)
 
 
 def test_the_summary_compares_and_explains(loaded):

@@ -16,10 +16,12 @@ from src.app.wiring import Parts
 from src.core.base.clock import SystemClock
 from src.core.base.faults import Unavailable
 from src.core.base.identity import Tenant
-from src.core.base.names import Environment, org_slug
+from src.core.base.names import Environment, fingerprint, org_slug
 from src.core.base.schema import Field, TableSchema
 from src.core.engine import open_warehouse
 from src.core.engine.port import Fence, Warehouse
+from src.core.ledger.tables import keys
+from tests.app.running_parts import House, until
 from tests.core.costs.bills import cost, prepare, publish
 
 NUMBERS = "/api/v1/costs/acme_corp/tables/numbers"
@@ -67,6 +69,7 @@ async def download(
     leave_after: int | None = None,
     stall_after: int | None = None,
     moves_on: asyncio.Event | None = None,
+    headers: dict[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """The messages of one download; the client leaves after so many pieces, or takes no more before it moves on."""
     sent: list[dict[str, Any]] = []
@@ -97,7 +100,7 @@ async def download(
         "path": path,
         "raw_path": path.encode(),
         "query_string": f"{query}&format={form}".encode(),
-        "headers": [],
+        "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
     }
@@ -142,6 +145,26 @@ async def test_a_client_that_leaves_lets_go_of_the_dataset(parts, app, form):
 
     assert not is_finished(sent)
     assert parts.warehouse.drop_dataset(TENANT).existed  # waits for whoever still reads, and gives up
+
+
+async def test_a_download_ends_with_its_key(parts, capsys):
+    app = create_app(parts.settings.model_copy(update={"disable_auth": False}), parts)
+    parts.settings = parts.settings.model_copy(update={"disable_auth": False})
+    house = House(parts, app)
+    parts.ledger.bootstrap()
+    key, moves_on = house.organisation("acme_corp"), asyncio.Event()
+    under_way = asyncio.create_task(download(app, "csv", stall_after=2, moves_on=moves_on, headers={"X-API-Key": key}))
+    await until(lambda: app.state.downloads.of("acme_corp") == 1)
+
+    parts.ledger.write(keys.revoke, "acme_corp", fingerprint(key), parts.clock.now())
+    app.state.door.keys.forget("acme_corp")
+    await until(lambda: "download.key_ended" in capsys.readouterr().out)
+    moves_on.set()
+    sent = await under_way
+
+    assert sent[0]["status"] == 200
+    assert not is_finished(sent)
+    assert app.state.downloads.of("acme_corp") == 0
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from src.core.base.faults import Rejected
+from src.core.providers.gcp.exports import ExportSettings
 from tests.app.running_parts import House
 from tests.fakes.running import ROOT_KEY
 
@@ -45,12 +47,11 @@ async def test_inputs_of_a_pipeline_are_no_mistakes_beside_a_wrong_day(house: Ho
     assert "errors_left_out" not in answer.json()
 
 
-async def test_settings_of_a_credential_are_told_alike(house: House) -> None:
-    body = {"credential": "a", "settings": {f"dataset{index}": 1 for index in range(500)}}
-    async with house.client() as caller:
-        answer = await caller.post("/api/v1/integrations/acme_corp/gcp/setup", json=body)
-    assert (answer.status_code, len(answer.json()["errors"])) == (422, 20), answer.text
-    assert answer.json()["errors_left_out"] == 480
+def test_settings_of_a_credential_are_told_alike() -> None:
+    with pytest.raises(Rejected) as refused:
+        ExportSettings.read({f"dataset{index}": 1 for index in range(500)})
+    assert (len(refused.value.flaws), refused.value.left_out) == (20, 480)
+    assert str(refused.value).endswith("\n  and 480 more")
 
 
 @pytest.mark.parametrize("path", ["pipelines/run/acme_corp/fake/cost", "organizations/dryrun"])

@@ -8,6 +8,8 @@ import pytest
 
 from src.app.answers.sse import WATCHERS, Event, Watchers, encoded, paced
 from src.core.base.faults import Throttled
+from src.core.base.names import fingerprint
+from src.core.ledger.tables import keys
 from tests.acceptance.observed import problem
 from tests.app.running_parts import WAIT_SECONDS, Exchange, House, until
 
@@ -233,3 +235,56 @@ async def test_a_signal_that_nobody_handles_is_left_alone():
             assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+async def _ends_with(house: House, exchange: Exchange, key: str) -> asyncio.Task[None]:
+    """The key is revoked by its own organisation, in the same process."""
+    task = exchange.start()
+    if exchange.method == "GET":
+        await exchange.until("event: progress")
+    else:
+        await until(lambda: house.woken.times == 1)
+    async with house.client(**{"X-API-Key": key}) as caller:
+        revoked = await caller.delete(f"/api/v1/organizations/other_corp/keys/{fingerprint(key)}")
+    assert revoked.status_code == 200, revoked.text
+    async with asyncio.timeout(WAIT_SECONDS):
+        await task
+    return task
+
+
+async def test_a_stream_ends_with_its_key(house):
+    key = house.organisation("other_corp")
+    run_id = (await house.ask("other_corp")).json()["pipeline_logging_id"]
+    before = asyncio.all_tasks()
+    exchange = Exchange(house.app, f"/api/v1/pipelines/runs/other_corp/{run_id}/events", {"X-API-Key": key})
+    await _ends_with(house, exchange, key)
+
+    assert exchange.sent[-1]["more_body"] is False
+    assert "event: end" not in exchange.text
+    assert house.app.state.watchers.of("other_corp") == 0
+    assert asyncio.all_tasks() == before
+
+
+async def test_waiting_for_a_run_ends_with_its_key_and_tells_nothing_of_the_run(house):
+    key = house.organisation("other_corp")
+    exchange = Exchange(house.app, "/api/v1/pipelines/run/other_corp/fake/cost", {"X-API-Key": key}, method="POST", query="wait=true")
+    await _ends_with(house, exchange, key)
+
+    assert exchange.status == 401
+    assert "newer key" in exchange.text
+    assert house.app.state.watchers.of("other_corp") == 0
+
+
+async def test_a_stream_ends_soon_after_its_key_is_revoked_elsewhere(tmp_path):
+    house = House.build(tmp_path, auth_cache_seconds=0.2)
+    key = house.organisation("other_corp")
+    run_id = (await house.ask("other_corp")).json()["pipeline_logging_id"]
+    exchange = Exchange(house.app, f"/api/v1/pipelines/runs/other_corp/{run_id}/events", {"X-API-Key": key})
+    task = exchange.start()
+    await exchange.until("event: progress")
+    # as another process does: this one is told nothing, and looks again
+    house.parts.ledger.write(keys.revoke, "other_corp", fingerprint(key), house.parts.clock.now())
+    async with asyncio.timeout(WAIT_SECONDS):
+        await task
+    assert "event: end" not in exchange.text
+    house.parts.close()

@@ -47,8 +47,8 @@ DEFECTS = (
         "request id",
         "a caller's request id breaks the line of the log",
         "src/app/edge/trace.py",
-        "if request_id and REQUEST_ID.fullmatch(request_id)",
-        "if request_id and REQUEST_ID.match(request_id)",
+        "if not request_id or not REQUEST_ID.fullmatch(request_id):",
+        "if not request_id or not REQUEST_ID.match(request_id):",
         ("tests/app/edge/test_middleware.py::test_any_other_request_id_is_replaced",),
     ),
     Defect(
@@ -143,8 +143,8 @@ DEFECTS = (
         "auth",
         "the keys of an organisation that is leaving still open",
         "src/app/dependencies/auth.py",
-        ' or held.record.org_status != "ACTIVE":',
-        ":",
+        ' and self.record.org_status == "ACTIVE"',
+        "",
         ("tests/app/test_keys.py::test_a_key_opens_until_it_or_its_organisation_is_over",),
     ),
     Defect(

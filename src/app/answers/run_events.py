@@ -9,18 +9,16 @@ import anyio
 from fastapi import Request
 
 from src.app.answers.runs import end_event, progress_event
-from src.app.answers.sse import KEEP_ALIVE_SECONDS, Event, paced
+from src.app.answers.sse import KEEP_ALIVE_SECONDS, Ends, Event, paced
 from src.core.ledger.tables.runs import RunRecord
 from src.core.scheduler.cancel import OVER
 
 LONGEST_WAIT_SECONDS: Final = 600.0
 
 
-async def run_events(
-    standing: AsyncIterator[RunRecord], stopping: asyncio.Event, every: float = KEEP_ALIVE_SECONDS
-) -> AsyncGenerator[Event | None]:
+async def run_events(standing: AsyncIterator[RunRecord], ends: Ends, every: float = KEEP_ALIVE_SECONDS) -> AsyncGenerator[Event | None]:
     count = 0
-    async with aclosing(paced(standing, stopping, every)) as paces:
+    async with aclosing(paced(standing, ends, every)) as paces:
         async for run in paces:
             if run is None:
                 yield None
@@ -31,12 +29,10 @@ async def run_events(
                 yield end_event(run)
 
 
-async def ended(
-    request: Request, standing: AsyncIterator[RunRecord], stopping: asyncio.Event, within: float = LONGEST_WAIT_SECONDS
-) -> bool:
-    """Whether the run is over; not, when that takes too long, the caller left, or the service is about to stop."""
+async def ended(request: Request, standing: AsyncIterator[RunRecord], ends: Ends, within: float = LONGEST_WAIT_SECONDS) -> bool:
+    """Whether the run is over; not, when that takes too long, the caller left, or nothing more is to be said."""
     left = asyncio.ensure_future(_left(request))
-    end = asyncio.ensure_future(_end(standing, stopping))
+    end = asyncio.ensure_future(_end(standing, ends))
     try:
         await asyncio.wait({left, end}, timeout=within, return_when=asyncio.FIRST_COMPLETED)
         return end.result() if end.done() else False
@@ -48,8 +44,8 @@ async def ended(
             await asyncio.gather(left, end, return_exceptions=True)
 
 
-async def _end(standing: AsyncIterator[RunRecord], stopping: asyncio.Event) -> bool:
-    async with aclosing(paced(standing, stopping)) as paces:
+async def _end(standing: AsyncIterator[RunRecord], ends: Ends) -> bool:
+    async with aclosing(paced(standing, ends)) as paces:
         async for run in paces:
             if run is not None and run.status in OVER:
                 return True

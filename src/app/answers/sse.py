@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import anyio
 from fastapi import Request
@@ -108,9 +108,15 @@ async def encoded(events: AsyncGenerator[Event | None]) -> AsyncGenerator[bytes]
             yield KEEP_ALIVE if event is None else event.encoded()
 
 
-async def paced(source: AsyncIterator[T], stopping: asyncio.Event, every: float = KEEP_ALIVE_SECONDS) -> AsyncGenerator[T | None]:
-    """What comes, and None whenever nothing came for that long; ends with the source, or when the service stops."""
-    stop: asyncio.Task[Any] = asyncio.create_task(stopping.wait())
+class Ends(Protocol):
+    async def wait(self) -> object:
+        """Returns when nothing more is to be said."""
+        ...
+
+
+async def paced(source: AsyncIterator[T], ends: Ends, every: float = KEEP_ALIVE_SECONDS) -> AsyncGenerator[T | None]:
+    """What comes, and None whenever nothing came for that long; ends with the source, or when it is to end."""
+    stop: asyncio.Task[Any] = asyncio.ensure_future(ends.wait())
     coming: asyncio.Task[T] = asyncio.create_task(_next(source))
     try:
         while not stop.done():

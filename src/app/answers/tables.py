@@ -1,5 +1,6 @@
 """Answers as tables: which form a caller takes, and files that leave piece by piece."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Final, get_args
@@ -10,6 +11,7 @@ from fastapi import HTTPException, Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from src.app.dependencies.lasting import key_ends
 from src.app.edge.concurrency import Places
 from src.app.edge.connections import Connections
 from src.app.models.costs import FileForm, Form
@@ -91,16 +93,20 @@ class FileAnswer(StreamingResponse):
         headers: Mapping[str, str],
         held: ExitStack,
     ) -> None:
-        self._scope = request.scope
+        self._request = request
         self._connections: Connections = request.app.state.connections
         self._pieces = pieces
         self._held = held
         super().__init__(self._all(first), media_type=MEDIA_TYPES[form], headers=headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._key_ends = asyncio.ensure_future(key_ends(self._request))
+        # a caller who takes nothing for a while would hold what is on its way beyond the end of the key
+        self._key_ends.add_done_callback(self._cut)
         try:
             await super().__call__(scope, receive, send)
         finally:
+            self._key_ends.cancel()
             # the place is given back after the source has let go of its dataset; closing may wait, so it is done in a thread
             with self._held, anyio.CancelScope(shield=True):
                 await blocking(self._pieces.close)
@@ -109,7 +115,7 @@ class FileAnswer(StreamingResponse):
         """An answer without its last message is one that the server cuts off."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         async for piece in self.body_iterator:
-            if self._connections.ended or not await self._taken(send, piece, more=True):
+            if self._connections.ended or self._key_ends.done() or not await self._taken(send, piece, more=True):
                 return
         await self._taken(send, b"", more=False)
 
@@ -119,8 +125,13 @@ class FileAnswer(StreamingResponse):
         if waiting.cancelled_caught:
             log.warning("download.stalled", seconds=STALLED_SECONDS)
             # to return is not enough: the server would go on waiting for what it has written to be taken
-            self._connections.cut(self._scope)
+            self._connections.cut(self._request.scope)
         return not waiting.cancelled_caught
+
+    def _cut(self, ends: asyncio.Future[None]) -> None:
+        if not ends.cancelled():
+            log.info("download.key_ended")
+            self._connections.cut(self._request.scope)
 
     async def _all(self, first: bytes) -> AsyncIterator[bytes]:
         piece: bytes | None = first

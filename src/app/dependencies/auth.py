@@ -5,6 +5,7 @@ import hashlib
 import hmac
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, NoReturn
@@ -30,6 +31,7 @@ Access = Literal["anyone", "root", "org", "root_or_org"]
 USER_ID_HEADER, USER_ID_LENGTH = "X-User-ID", 128
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 CACHED_KEYS = 10_000
+SHORTEST_LOOK_SECONDS = 0.1  # between two looks whether the key of a stream still lives
 TOUCH_EVERY_SECONDS = 3600.0  # last_used_at is a hint for people; one write an hour and key is enough
 
 ROOT_HEADER, OLD_ROOT_HEADER, ORG_HEADER = "X-CA-Root-Key", "X-Admin-Key", "X-API-Key"
@@ -72,6 +74,9 @@ class _SeenKey:
     tenant: Tenant
     read_at: float
 
+    def opens(self, now: datetime) -> bool:
+        return self.record.usable(now) and self.record.org_status == "ACTIVE"
+
 
 @dataclass(slots=True)
 class KeyCache:
@@ -80,6 +85,7 @@ class KeyCache:
     parts: Parts
     _held: OrderedDict[str, _SeenKey] = field(default_factory=OrderedDict)
     _forgotten: int = 0
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _touching: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def find(self, hashed: str) -> _SeenKey | None:
@@ -126,9 +132,33 @@ class KeyCache:
         """Before the ledger closes."""
         await asyncio.gather(*self._touching)
 
+    async def ends(self, record: KeyRecord) -> None:
+        """Waits until this key opens nothing any more: at once where it is revoked here, else as soon as a new request would be refused."""
+        while True:
+            # taken before the look, so that what changes in between is not missed
+            changed = self._changed
+            try:
+                living = await self.living(record)
+            # nobody can say that it lives, and a new request with it would be refused too
+            except Fault:
+                return
+            if living is None:
+                return
+            within = self.parts.settings.auth_cache_seconds
+            if living.expires_at is not None:
+                within = min(within, (living.expires_at - self.parts.clock.now()).total_seconds())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), max(SHORTEST_LOOK_SECONDS, within))
+
+    async def living(self, record: KeyRecord) -> KeyRecord | None:
+        held = await self.find(record.key_hash)
+        return held.record if held is not None and held.opens(self.parts.clock.now()) else None
+
     def forget(self, slug: str | None = None) -> None:
         """One organisation's keys, or all."""
         self._forgotten += 1
+        self._changed.set()
+        self._changed = asyncio.Event()
         for hashed in [hashed for hashed, held in self._held.items() if slug is None or held.record.org_slug == slug]:
             del self._held[hashed]
 
@@ -260,7 +290,7 @@ async def _living_key(request: Request, door: Door, api_key: str) -> _SeenKey:
     if held is None or not hmac.compare_digest(held.record.key_hash, hashed):
         await _refuse(request, refused)
     # asked of a remembered key too, for it may end meanwhile; in the same words, so that a guess learns nothing from them
-    if not held.record.usable(door.parts.clock.now()) or held.record.org_status != "ACTIVE":
+    if not held.opens(door.parts.clock.now()):
         await _refuse(request, refused)
     return held
 

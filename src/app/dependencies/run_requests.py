@@ -7,6 +7,7 @@ from typing import Any, Final
 from src.app.models.pipelines import DATES, RunRequest, WindowRule
 from src.core.base.faults import Flaw, Rejected, first_flaws
 from src.core.base.names import did_you_mean
+from src.core.base.redaction import redacted_text
 from src.core.base.window import EARLIEST, Window
 from src.core.pipeline.catalog import CatalogEntry
 
@@ -44,7 +45,7 @@ def inputs_of(asked: RunRequest, entry: CatalogEntry) -> Mapping[str, Any]:
 
     def unknown(name: str) -> Flaw:
         hint = did_you_mean(name, known) or f"; known here: {', '.join(known)}"
-        return Flaw(f"is not known to {entry.document_id}{hint}", name[:LONGEST_NAME])
+        return Flaw(f"is not known to {entry.document_id}{hint}", redacted_text(name)[:LONGEST_NAME])
 
     flaws, left_out = first_flaws([name for name in asked.inputs if name not in known], unknown)
     if flaws:

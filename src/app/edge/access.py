@@ -64,8 +64,7 @@ class AccessLog:
         if access.problem is not None:
             line += f',"problem":"{access.problem}"'
         if access.path is not None:
-            # redacted before it is cut: half a key no longer looks like one
-            line += f',"path":{json.dumps(redacted_text(access.path)[:LONGEST_PATH])}'
+            line += f',"path":{json.dumps(_shown(access.path))}'
         return f"{line}}}\n"
 
     def _now(self) -> str:
@@ -84,6 +83,11 @@ class AccessLog:
             "actor": access.actor and access.actor.kind,
             "org": access.actor and access.actor.org_slug,
             "problem": access.problem,
-            "path": access.path and access.path[:LONGEST_PATH],
+            "path": access.path and _shown(access.path),
         }
         self._log.info("http.request", **{name: value for name, value in facts.items() if value is not None})
+
+
+def _shown(path: str) -> str:
+    # redacted before it is cut: half a key no longer looks like one
+    return redacted_text(path)[:LONGEST_PATH]

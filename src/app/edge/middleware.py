@@ -33,7 +33,9 @@ HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 CSP = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 NO_STORE = (b"cache-control", b"no-store")
 AUTH_OFF = (b"x-auth-disabled", b"true")
-EXPOSED = ("X-Request-ID", "RateLimit", "RateLimit-Policy", "Retry-After", "traceresponse", "Location")
+EXPOSED = ("X-Request-ID", "RateLimit", "RateLimit-Policy", "Retry-After", "traceresponse", "Location", "Link", "Content-Disposition")
+# who calls, and for which work: of two it could only be guessed which is meant
+ONCE = ("X-API-Key", "X-CA-Root-Key", "X-Admin-Key", "Idempotency-Key")
 ACCEPTED = (
     "X-API-Key",
     "X-CA-Root-Key",
@@ -64,14 +66,16 @@ class EdgeMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
+        headers: dict[bytes, bytes] = dict(scope["headers"])
         trace = read_trace(headers.get(b"x-request-id"), headers.get(b"traceparent"))
         state = scope.setdefault("state", {})
         state.update(request_id=trace.request_id, trace_id=trace.trace_id, traceparent=trace.header, meter=self._meter)
         REQUEST.set({"request_id": trace.request_id, "trace_id": trace.trace_id})
         exchange = _Exchange(scope, send, self._fixed, trace)
         try:
-            await self._serve(scope, receive, exchange, headers.get(b"content-length"))
+            # fewer names than headers: one of them stands twice
+            doubled = _doubled_key(scope["headers"]) if len(headers) < len(scope["headers"]) else None
+            await self._serve(scope, receive, exchange, headers.get(b"content-length"), doubled)
         except Exception:  # the HTTP edge: whatever was not foreseen becomes a 500 that says nothing internal
             log.exception("request.failed", method=scope["method"], route=_route(scope))
             # once an answer has begun there is no other to give: the connection is cut by the server
@@ -80,7 +84,10 @@ class EdgeMiddleware:
         finally:
             self._record(scope, exchange, trace)
 
-    async def _serve(self, scope: Scope, receive: Receive, exchange: "_Exchange", length: bytes | None) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, exchange: "_Exchange", length: bytes | None, doubled: str | None) -> None:
+        if doubled is not None:
+            await problems.problem_response(problems.doubled_header(doubled), scope)(scope, receive, exchange)
+            return
         # a body without a length, or with one that is none, is counted as it comes
         if length is None or not length.isdigit():
             receive = counted(receive, self._limit)
@@ -153,6 +160,12 @@ def install(app: FastAPI, settings: Settings) -> None:
             expose_headers=EXPOSED,
             max_age=600,
         )
+
+
+def _doubled_key(headers: Headers) -> str | None:
+    """What stands before this service may look at the other of two keys than this service does."""
+    names = [name for name, _ in headers]
+    return next((name for name in ONCE if names.count(name.lower().encode()) > 1), None)
 
 
 def _route(scope: Scope) -> str:

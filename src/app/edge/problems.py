@@ -109,6 +109,10 @@ def unexpected(request_id: str) -> Problem:
     return Problem(500, "unexpected", "Something failed inside", f"this is our fault, not yours; quote {request_id} when you report it")
 
 
+def doubled_header(name: str) -> Problem:
+    return Problem(BAD_REQUEST, "doubled-header", "A header stands twice", f"{name} stands twice in this request; send it once")
+
+
 def problem_body(problem: Problem, scope: MutableMapping[str, Any]) -> bytes:
     state = scope.setdefault("state", {})
     state["problem"] = problem.code
@@ -116,7 +120,8 @@ def problem_body(problem: Problem, scope: MutableMapping[str, Any]) -> bytes:
         "type": f"{TYPE_PREFIX}{problem.code}",
         "title": problem.title,
         "status": problem.status,
-        "detail": problem.detail,
+        # a key sent by mistake in a name, which is said back so that it can be found
+        "detail": redacted_text(problem.detail),
         "instance": _instance(scope),
         "request_id": state.get("request_id"),
     }
@@ -124,7 +129,12 @@ def problem_body(problem: Problem, scope: MutableMapping[str, Any]) -> bytes:
         body["errors"] = [
             {
                 name: value
-                for name, value in (("field", flaw.field), ("message", flaw.message), ("file", flaw.file), ("line", flaw.line))
+                for name, value in (
+                    ("field", flaw.field and redacted_text(flaw.field)),
+                    ("message", redacted_text(flaw.message)),
+                    ("file", flaw.file),
+                    ("line", flaw.line),
+                )
                 if value
             }
             for flaw in problem.flaws
@@ -181,8 +191,9 @@ def _known_fields(request: Request) -> Sequence[str]:
     """The fields of the body that this address takes; none where it takes others beside them."""
     body = getattr(request.scope.get("route"), "body_field", None)
     model = body.field_info.annotation if body is not None else None
-    closed = isinstance(model, type) and issubclass(model, BaseModel) and model.model_config.get("extra") == "forbid"
-    return tuple(model.model_fields) if closed else ()
+    if not isinstance(model, type) or not issubclass(model, BaseModel) or model.model_config.get("extra") != "forbid":
+        return ()
+    return tuple(model.model_fields)
 
 
 def _dotted(path: Sequence[str | int]) -> str:

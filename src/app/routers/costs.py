@@ -87,7 +87,7 @@ async def daily(
     # a file that was cut off at a limit looks whole to whoever opens it
     if whole and found.next_cursor:
         raise TooLarge(f"these are more than {MOST_FILE_ROWS} rows; ask for fewer days or groups, or page with limit and cursor")
-    following = {"Link": f'<{request.url.include_query_params(cursor=found.next_cursor)}>; rel="next"'} if found.next_cursor else None
+    following = {"Link": _next_link(request, found.next_cursor)} if found.next_cursor else None
     return await file_answer(
         request,
         reader.tenant.org_slug,
@@ -143,6 +143,12 @@ async def table_rows(
     begin = partial(table_file, reader, table, first, to, "csv" if form == "csv" else "parquet")
     window = "".join(f"_{day}" for day in (first, to) if day)
     return await file_answer(request, reader.tenant.org_slug, form, f"{table}{window}", begin)
+
+
+def _next_link(request: Request, cursor: str) -> str:
+    """Without scheme and host: behind a proxy those that this service sees are not those the caller knows."""
+    following = request.url.include_query_params(cursor=cursor)
+    return f'<{following.path}?{following.query}>; rel="next"'
 
 
 def _days(question: CostQuestion) -> str:

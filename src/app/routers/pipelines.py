@@ -11,6 +11,7 @@ from src.app.answers.runs import accepted_answer, links_of, pipeline_answer, run
 from src.app.answers.sse import EventStream, encoded, watchers_of
 from src.app.dependencies.audited import audited
 from src.app.dependencies.auth import KeyedRoute, access, caller_of, parts_of
+from src.app.dependencies.lasting import Lasting, require_key
 from src.app.dependencies.parameters import check_parameters
 from src.app.dependencies.run_requests import inputs_of, usual_window, window_of, window_rule
 from src.app.dependencies.tenants import living_tenant
@@ -170,7 +171,7 @@ async def follow_run(
         # a browser's reader asks again when a stream closes, until it is told that there is nothing more
         return Response(status_code=204)
     watchers = watchers_of(request)
-    events = run_events(follow.watch(parts_of(request), run.pipeline_logging_id), watchers.stopping)
+    events = run_events(follow.watch(parts_of(request), run.pipeline_logging_id), Lasting(request, watchers.stopping))
     return EventStream(encoded(events), watchers, tenant.org_slug)
 
 
@@ -209,7 +210,8 @@ async def _run(
     with watchers.place(tenant.org_slug):
         accepted = await _accept(request, tenant, entry, asked, idempotency_key)
         run_id = accepted.run.pipeline_logging_id
-        over = await ended(request, follow.watch(parts, run_id), watchers.stopping)
+        over = await ended(request, follow.watch(parts, run_id), Lasting(request, watchers.stopping))
+    await require_key(request)
     if not over:
         return _accepted(replace(accepted, run=await _own(request, tenant, run_id)), tenant)
     return _answer(200, run_detail(await blocking(reports.report, parts, tenant, run_id), tenant.org_slug), tenant, run_id)

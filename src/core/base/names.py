@@ -20,6 +20,8 @@ PS_TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 DOCUMENT = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)*")
 API_KEY = re.compile(r"([a-z0-9_]{3,50})_api_([A-Za-z0-9]{16})")
 
+LONGEST_LIKENESS = 127
+
 # A slug becomes a folder, a dataset and a key prefix; these would collide with the platform's own.
 RESERVED_SLUGS = frozenset({"organizations", "tenants", "information_schema", "convergence", "dryrun", "onboard", "run", "runs"})
 
@@ -68,6 +70,9 @@ def key_hash(api_key: str) -> str:
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    # looking for likeness takes time with the length, and nothing here is named at such length
+    if len(wrong) > LONGEST_LIKENESS:
+        return ""
     close = get_close_matches(wrong, list(known), n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""
 

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from src.app.process.logs import configure_logs
 from src.app.process.redaction import MASK, redacted, redacted_text
+from src.app.process.repeats import Repeats
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
 from tests.app.edge.conftest import ORG_KEY, events
@@ -18,8 +19,8 @@ SHAPES = [ORG_KEY, "sk-proj-abcdefghijklmnop", "admin_" + "x" * 43, PRIVATE_KEY,
 NAMES = ["api_key", "apiKey", "X-API-Key", "CA_ROOT_API_KEY", "client_secret", "credential", "db_password", "access_token", "Authorization"]
 
 
-def configured(**settings: object) -> None:
-    configure_logs(Settings.model_validate({"log_format": "json", **settings}))
+def configured(repeats: Repeats | None = None, **settings: object) -> None:
+    configure_logs(Settings.model_validate({"log_format": "json", **settings}), repeats)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -114,3 +115,53 @@ def test_a_console_line_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
     assert "step.finished" in written
     assert "rows=3" in written
     assert not written.startswith("{")
+
+
+HOSTILE = "a\x1b[2J\x07\x9b31m\u202eb\r\n2026-11-29 [info] all is well"
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_no_line_holds_what_a_terminal_obeys(capsys: pytest.CaptureFixture[str], log_format: str) -> None:
+    configured(log_format=log_format)
+    structlog.get_logger().info(HOSTILE, path=HOSTILE, nested={HOSTILE: [HOSTILE]})
+    logging.getLogger("uvicorn.error").info("they say %s", HOSTILE)
+    written = capsys.readouterr().err
+    assert len(written.splitlines()) == 2
+    assert not [letter for letter in written.replace("\n", "").replace("\u202e", "") if not letter.isprintable()]
+    assert "all is well" in written
+
+
+def test_a_traceback_keeps_its_lines_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    configured(log_format="console")
+    try:
+        int(HOSTILE)
+    except ValueError:
+        structlog.get_logger().exception("failed", said=HOSTILE)
+    written = capsys.readouterr().err
+    assert "\nTraceback" in written
+    assert "\x1b" not in written
+    assert "\r" not in written
+
+
+def test_a_warning_that_repeats_is_written_once_a_minute_with_how_many_were_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    seconds = [0.0]
+    configured(repeats=Repeats(lambda: seconds[0]))
+    log = structlog.get_logger()
+    for second in (0, 1, 59.9, 60, 61):
+        seconds[0] = second
+        log.warning("heartbeat.failed", run_id="r1", request_id=f"q{second}")
+        logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+    log.warning("heartbeat.failed", run_id="r2")
+    log.info("ran")
+    log.info("ran")
+    written = events(capsys.readouterr().err)
+    assert [event.get("left_out") for event in written if event.get("run_id") == "r1"] == [None, 2]
+    assert [event["event"] for event in written].count("Invalid HTTP request received.") == 2
+    assert [event["event"] for event in written][-3:] == ["heartbeat.failed", "ran", "ran"]
+
+
+def test_of_ever_new_warnings_the_last_thousand_are_remembered() -> None:
+    repeats = Repeats(lambda: 0.0)
+    for number in range(5000):
+        assert repeats.since(f"warning {number}") == 0
+    assert [repeats.since("warning 4999"), repeats.since("warning 0")] == [None, 0]

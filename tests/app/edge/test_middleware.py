@@ -37,6 +37,32 @@ async def test_any_other_request_id_is_replaced(caller: httpx2.AsyncClient, bad:
     assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["x-request-id"])
 
 
+async def test_a_key_sent_as_request_id_is_replaced_and_written_nowhere(
+    caller: httpx2.AsyncClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = await caller.get("/api/v1/orgs/state/all", headers={"X-Request-ID": ORG_KEY})
+    assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["x-request-id"])
+    assert ORG_KEY not in answer.text
+    assert ORG_KEY not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["X-API-Key", "x-ca-root-key", "X-ADMIN-KEY", "Idempotency-Key"])
+async def test_of_two_keys_neither_is_taken(caller: httpx2.AsyncClient, name: str) -> None:
+    answer = await caller.get(SHOW, headers=[(name, ORG_KEY), ("Accept", "a"), (name.upper(), ORG_KEY)])
+    assert (answer.status_code, answer.json()["type"]) == (400, "urn:convergence:problem:doubled-header")
+    assert "send it once" in answer.json()["detail"]
+    assert (await caller.get(SHOW, headers=[(name, ORG_KEY), ("Accept", "a"), ("Accept", "b")])).status_code == 200
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+async def test_a_key_in_a_path_is_written_nowhere_not_even_cut_short(capsys: pytest.CaptureFixture[str], log_format: str) -> None:
+    async with client(build(log_format=log_format)) as caller:
+        for before in range(160, 200):
+            answer = await caller.get(f"/{'-' * before}{ORG_KEY}")
+            assert "acme_corp_api" not in answer.text
+    assert "acme_corp_api" not in capsys.readouterr().err
+
+
 async def test_a_trace_goes_on_under_a_span_of_our_own(caller: httpx2.AsyncClient) -> None:
     answer = await caller.get("/api/v1/orgs/state/all", headers={"traceparent": TRACEPARENT})
     version, trace, span, flags = answer.headers["traceresponse"].split("-")
@@ -219,6 +245,6 @@ async def test_a_browser_may_read_what_the_edge_itself_answers() -> None:
         preflight = await caller.options(SHOW, headers={"Origin": origin, "Access-Control-Request-Method": "POST"})
         stranger = await caller.get(SHOW, headers={"Origin": "https://elsewhere.example.com"})
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (413, origin)
-    assert "X-Request-ID" in answer.headers["access-control-expose-headers"]
+    assert {"X-Request-ID", "Link", "Content-Disposition"} <= set(answer.headers["access-control-expose-headers"].split(", "))
     assert (preflight.status_code, preflight.headers["access-control-allow-origin"]) == (200, origin)
     assert "access-control-allow-origin" not in stranger.headers
