@@ -82,9 +82,8 @@ class House:
             ca_root_api_key=ROOT_KEY,
             embedded_data_dir=folder / "data",
             rate_limit_enabled=False,
-            log_level="error",
             _env_file=None,
-            **{"worker_enabled": False, **settings},
+            **{"worker_enabled": False, "log_level": "error", **settings},
         )
         house_parts = Parts(known, clock=StillClock(TODAY))
         woken = Woken()
