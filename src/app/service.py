@@ -5,6 +5,7 @@ import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Final
 
 import structlog
 from fastapi import FastAPI
@@ -22,6 +23,8 @@ from src.app.version import VERSION
 from src.app.wiring import Parts
 from src.core.base.faults import Misconfigured
 from src.core.base.settings import Settings
+
+ONBOARDINGS: Final = 8
 
 log = structlog.get_logger("app")
 
@@ -67,6 +70,8 @@ def _app(settings: Settings, parts: Parts, routes: list[BaseRoute]) -> FastAPI:
     app.state.watchers = Watchers()
     app.state.downloads = downloads()
     app.state.connections = Connections()
+    # in the order they came, as many at once as leave half of the open datasets to others
+    app.state.onboarding_turns = asyncio.Semaphore(max(1, min(ONBOARDINGS, settings.duckdb_max_open // 2)))
     problems.install(app)
     app.router.routes[:0] = routes
     openapi.install(app)

@@ -1,3 +1,4 @@
+import asyncio
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -80,7 +81,9 @@ async def dryrun(request: Request, body: OrganizationRequest) -> DryRunAnswer:
 async def onboard(request: Request, body: OrganizationRequest) -> OnboardAnswer:
     admin = admin_of(request)
     tenant = None if slug_flaw(body.org_slug) else admin.tenant(body.org_slug)
-    async with audited(admin.parts, admin.actor, "organizations.onboard", f"organizations/{body.org_slug}"):
+    turns: asyncio.Semaphore = request.app.state.onboarding_turns
+    # each holds a dataset open; more at once than may be open would refuse each other
+    async with turns, audited(admin.parts, admin.actor, "organizations.onboard", f"organizations/{body.org_slug}"):
         outcome = await admin.parts.executor.run(
             "setup/organizations/onboarding", actor=admin.actor, tenant=tenant, inputs=body.model_dump(exclude_none=True)
         )
