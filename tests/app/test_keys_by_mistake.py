@@ -43,8 +43,9 @@ async def test_a_key_by_mistake_is_written_nowhere(tmp_path: Path, capsys: pytes
 
 
 async def test_a_key_as_idempotency_key_still_names_its_request(house: House) -> None:
-    first = await house.ask("acme_corp", **{"Idempotency-Key": KEY})
-    again = await house.ask("acme_corp", **{"Idempotency-Key": KEY})
-    other = await house.ask("acme_corp", {"date": "2026-01-01"}, **{"Idempotency-Key": KEY})
+    named = {"Idempotency-Key": KEY}
+    first = await house.ask("acme_corp", None, **named)
+    again = await house.ask("acme_corp", None, **named)
+    other = await house.ask("acme_corp", {"date": "2026-01-01"}, **named)
     assert (again.json()["pipeline_logging_id"], again.json()["reused"]) == (first.json()["pipeline_logging_id"], True)
     assert other.status_code == 409

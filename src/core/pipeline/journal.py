@@ -27,6 +27,8 @@ class RunEnd:
     error_message: str | None = None
     result: dict[str, Any] | None = None
     rows_processed: int | None = None
+    duration_ms: int | None = None
+    """By a clock that nobody sets: the moments of begin and end are the wall clock's, which may be set between them."""
 
 
 class Journal(Protocol):
@@ -93,6 +95,7 @@ def _finish(unit: Unit, end: RunEnd) -> None:
         error_message=end.error_message,
         result=end.result,
         rows_processed=end.rows_processed,
+        duration_ms=end.duration_ms,
     )
     if not settled:
         raise Conflict(f"the run {end.run_id} was settled by somebody else meanwhile")

@@ -201,6 +201,7 @@ class PipelineRun:
     async def _end(self, status: RunStatus, fault: Fault | None) -> None:
         steps = {name: one.status for name, one in self.outcomes.items()}
         rows = [one.rows for one in self.outcomes.values() if one.rows is not None]
+        ms = round((self.services.clock.monotonic() - self.began) * 1000)
         end = RunEnd(
             run_id=self.run_id,
             status=status,
@@ -209,8 +210,8 @@ class PipelineRun:
             error_message=self.mask.text(str(fault)) if fault else None,
             result={"steps": steps},
             rows_processed=sum(rows) if rows else None,
+            duration_ms=ms,
         )
-        ms = round((self.services.clock.monotonic() - self.began) * 1000)
         self.log.info("run.finished", status=status, ms=ms, steps=len(steps), code=end.error_code, error=end.error_message)
         try:
             await until_written(self.journal.run_finished(end))

@@ -115,5 +115,7 @@ class LeasedJournal:
             result=end.result if end else None,
             rows_processed=end.rows_processed if end else None,
             began_at=claim.began_at,
+            # one that was taken over began on another machine, whose clock says nothing here
+            duration_ms=end.duration_ms if end and claim.attempt == 1 else None,
             facts={"document": claim.entry.document, "attempt": claim.attempt},
         )

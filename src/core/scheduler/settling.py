@@ -27,6 +27,7 @@ class Ending:
     result: Mapping[str, Any] | None = None
     rows_processed: int | None = None
     began_at: datetime | None = None
+    duration_ms: int | None = None
     progress: Mapping[str, Any] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     buried: bool = False
@@ -45,6 +46,7 @@ def settle(unit: Unit, ending: Ending) -> bool:
         result=ending.result,
         rows_processed=ending.rows_processed,
         began_at=ending.began_at,
+        duration_ms=ending.duration_ms,
         progress=ending.progress,
     )
     # whoever ends the run frees its slot: a second time would free another run's

@@ -2,6 +2,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from src.core.ledger.store import Ledger, open_ledger
 from src.core.ledger.tables import runs
 from src.core.ledger.tables.runs import NewRun, StepLog
 from src.core.pipeline.journal import HeldJournal, LedgerJournal, RunEnd, until_written
-from tests.core.pipeline.parts import HEAD, Bench, Stage, stage, statuses, until
+from tests.core.pipeline.parts import HEAD, Bench, HandClock, Stage, stage, statuses, until
 
 STEPS = """
 - {id: extract_one, ps_type: sample.scripted, config: {rows: 4, answers: {tables: [a, b]}}}
@@ -54,6 +55,29 @@ async def test_runs_and_steps_are_rows_of_the_ledger(tmp_path, ledger):
     ]
     assert steps[0].result is not None
     assert steps[0].result["tables"] == ["a", "b"]
+
+
+class SetBack(HandClock):
+    """Each time it is asked somebody has set it back by an hour, and two seconds have passed."""
+
+    hours = 0
+
+    def now(self) -> datetime:
+        self.hours += 1
+        return super().now() - timedelta(hours=self.hours)
+
+    def monotonic(self) -> float:
+        self.at += 2.0
+        return self.at
+
+
+async def test_what_a_run_took_is_told_by_a_clock_that_nobody_sets(tmp_path, ledger):
+    ledger.bootstrap()
+    services = Bench(opened_ledger=ledger, clock=SetBack())
+    outcome = await stage(tmp_path, STEPS, journal=LedgerJournal(ledger), services=services).play()
+    run = ledger.read(runs.get, outcome.run_id)
+    assert run is not None
+    assert run.duration_ms >= sum(step.duration_ms for step in ledger.read(runs.steps, outcome.run_id)) > 0
 
 
 async def test_a_journal_that_cannot_be_written_fails_the_run_before_any_step(tmp_path, ledger):

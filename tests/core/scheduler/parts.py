@@ -59,11 +59,13 @@ class Timeline:
 
     def __init__(self) -> None:
         self.at = 0.0
+        # somebody sets the clock on the wall, which the monotonic one does not notice
+        self.set_by = 0.0
         self._order = count()
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
 
     def now(self) -> datetime:
-        return NOON + timedelta(seconds=self.at)
+        return NOON + timedelta(seconds=self.at + self.set_by)
 
     def monotonic(self) -> float:
         return self.at

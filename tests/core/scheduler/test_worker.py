@@ -77,6 +77,21 @@ async def test_what_a_step_logs_is_kept_with_its_attempt(work):
     assert lines[2]["level"] == "info"
 
 
+@pytest.mark.parametrize("set_by", [-7200.0, 7200.0])
+async def test_what_a_run_took_is_not_changed_by_setting_the_clock(work, set_by):
+    async def act(context):
+        work.clock.at += 5.0
+        work.clock.set_by = set_by
+
+    stage().act = act
+    async with at_work(work) as worker:
+        run_id = work.accept().run.pipeline_logging_id
+        worker.wake()
+        await until(over(work, run_id))
+    # two steps, and so twice five seconds
+    assert work.run(run_id).duration_ms == 10_000
+
+
 async def test_a_failing_run_is_settled_with_its_reason_and_its_slot_is_free(work):
     async def act(context):
         raise Rejected("the export is not there")

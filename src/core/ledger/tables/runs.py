@@ -149,19 +149,21 @@ def finish(
     result: Mapping[str, Any] | None = None,
     rows_processed: int | None = None,
     began_at: datetime | None = None,
+    duration_ms: int | None = None,
     progress: Mapping[str, Any] | None = None,
 ) -> bool:
     """Only the first to end a run is answered True; it is the one to free the slot and to tell others.
 
-    When it began is looked up where the caller does not say; the progress it showed stays where none is told.
+    Who carried it out says how long that took, else it is the time between its moments; when it began is looked up where the
+    caller does not say. The progress it showed stays where none is told.
     """
-    if began_at is None and (row := unit.point(_began, {"run_id": run_id})):
+    if duration_ms is None and began_at is None and (row := unit.point(_began, {"run_id": run_id})):
         began_at = row[0]
     values = {
         "id": run_id,
         "word": status,
         "at": at,
-        "took": _milliseconds(began_at, at),
+        "took": _milliseconds(began_at, at) if duration_ms is None else duration_ms,
         "code": error_code,
         "message": error_message,
         "answer": dict(result) if result is not None else None,
