@@ -29,6 +29,7 @@ PROBLEM: Mapping[str, Any] = {
                 "properties": {"field": TEXT, "message": TEXT, "file": TEXT, "line": {"type": "integer"}},
             },
         },
+        "errors_left_out": {"type": "integer", "description": "How many more mistakes there are than `errors` tells of"},
     },
 }
 REFUSED: Mapping[str, Any] = {
