@@ -20,7 +20,7 @@ SECRET_SHAPES = re.compile(
     r"|[a-z0-9_]{3,50}_api_(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{8,15}"
     r"|(?<![A-Za-z0-9])(?:sk|rk|pk)-[A-Za-z0-9_-]{8,}"
     # with an underscore it may be an organisation's slug, sk_ventures_2024, so a long mixed run of characters is asked for
-    r"|(?<![A-Za-z0-9])(?:sk|rk|pk)_(?:[A-Za-z0-9]+[_-])*(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{16,}"
+    r"|(?<![A-Za-z0-9])(?:sk|rk|pk)_(?:[A-Za-z0-9]+[_-]){0,4}(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{16,}"
     r"|(?<![A-Za-z0-9])admin_[A-Za-z0-9_-]{14,}"
     r"|(?<![A-Za-z0-9])xox[a-z]-[A-Za-z0-9-]{8,}"
     r"|(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{30,}"
