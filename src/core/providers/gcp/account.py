@@ -8,16 +8,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from src.core.base.clock import Clock
 from src.core.base.faults import Fault, Flaw, Rejected, StepFailed
 from src.core.base.names import key_hash
 from src.core.base.secret import Secret
+from src.core.base.signing_key import signing_key
 from src.core.providers.gcp.kinds import kind_flaw
 from src.core.providers.gcp.refusals import SLOW_DOWN, error_of, refusal, text_at
 from src.core.providers.http.client import Http, HttpAnswer
@@ -25,7 +24,6 @@ from src.core.providers.http.client import Http, HttpAnswer
 BIGQUERY_READ = "https://www.googleapis.com/auth/bigquery.readonly"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 TOKEN_LIFE = timedelta(hours=1)  # Google refuses assertions that claim more
-LEAST_BITS = 2048  # every key Google makes has these; a shorter one was made by hand
 UNIVERSE = "googleapis.com"
 EMAIL = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}@[a-z0-9][a-z0-9.-]{0,200}")
 PROJECT = re.compile(r"(?:[a-z0-9.-]{1,200}:)?[a-z][a-z0-9-]{4,61}[a-z0-9]")
@@ -65,7 +63,7 @@ class GcpAccount:
         if flaws:
             told = ", ".join(f"{flaw.field} {flaw.message}" for flaw in flaws)
             raise Rejected(f"this is not the whole key of a service account: {told}; {_mend(flaws)}", flaws=flaws)
-        signer = _signer(fields["private_key"])
+        signer = signing_key(fields["private_key"])
         kept = {name: fields[name] for name in KEPT if isinstance(fields.get(name), str)}
         return cls(
             client_email=fields["client_email"],
@@ -144,26 +142,13 @@ def _mend(flaws: Sequence[Flaw]) -> str:
 
 
 def _pem_flaws(pem: str) -> list[str]:
-    if "BEGIN ENCRYPTED" in pem:
+    if "BEGIN ENCRYPTED" in pem or "4,ENCRYPTED" in pem:
         return ["is locked with a passphrase; a key of Google's has none"]
     if "\\n" in pem:
         return ["has a backslash and an n where a line should end: it was escaped twice"]
     if not pem.lstrip().startswith("-----BEGIN "):
         return ["must be a PEM text that begins with -----BEGIN PRIVATE KEY-----"]
     return []
-
-
-def _signer(pem: str) -> RSAPrivateKey:
-    why = "cannot be loaded: it is cut short or was changed"
-    try:
-        key = load_pem_private_key(pem.encode(), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None
-    if key is not None:
-        if isinstance(key, RSAPrivateKey) and key.key_size >= LEAST_BITS:
-            return key
-        why = f"must be an RSA key of {LEAST_BITS} bits or more, as Google makes them"
-    raise Rejected(f"the private key of this service account {why}; download a new JSON key", flaws=[Flaw(why, "credential.private_key")])
 
 
 def _encoded(data: bytes) -> bytes:

@@ -15,6 +15,7 @@ from src.core.providers.gcp.account import GcpAccount
 from src.core.providers.gcp.refusals import refusal
 from src.core.providers.http.client import Http, HttpAnswer
 from tests.fakes.google import FakeGoogle, error, key_pair, pem, service_account
+from tests.fakes.odd_keys import made_of
 
 CLOCK = SystemClock()
 
@@ -106,24 +107,25 @@ def elliptic() -> str:
     return pem(ec.generate_private_key(ec.SECP256R1()))
 
 
-def locked() -> str:
-    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"pass"))
-    return key_pair().private_bytes(*form).decode()
+def locked(form: serialization.PrivateFormat = serialization.PrivateFormat.PKCS8) -> str:
+    return key_pair().private_bytes(serialization.Encoding.PEM, form, serialization.BestAvailableEncryption(b"pass")).decode()
 
 
 UNFIT: list[tuple[str, str]] = [
     (pem(key_pair())[:-200], "cannot be loaded"),
-    (pem(key_pair()).replace("M", "N", 20), "cannot be loaded"),
+    (pem(key_pair())[:200] + pem(key_pair())[200:].replace("M", "N", 20), "cannot be loaded"),
     (pem(key_pair()).replace("\n", "\\n"), "escaped twice"),
     (pem(key_pair()).replace("-----BEGIN", "BEGIN"), "PEM text"),
-    (small_rsa(), "2048 bits"),
-    (elliptic(), "2048 bits"),
+    (small_rsa(), "RSA key of 2048 to 4096 bits"),
+    (elliptic(), "RSA key of 2048 to 4096 bits"),
+    (made_of(n=2**8192 - 1, d=2**8192 - 1, p=2**4096 - 1), "a key of 4096 bits, the most that is taken"),
     (locked(), "passphrase"),
+    (locked(serialization.PrivateFormat.TraditionalOpenSSL), "passphrase"),
     ("-----BEGIN PRIVATE KEY-----\n" + "\ud800" * 80, "cannot be loaded"),
 ]
 
 
-@pytest.mark.parametrize(("key", "told"), UNFIT, ids=[told for _, told in UNFIT])
+@pytest.mark.parametrize(("key", "told"), UNFIT, ids=range(len(UNFIT)))
 def test_a_key_that_cannot_sign_is_refused_without_a_word_of_it(key: str, told: str):
     fault = refused(json.dumps({**service_account(), "private_key": key}))
 
