@@ -93,4 +93,28 @@ DEFECTS = (
         "if self._stays and not place:",
         ("tests/core/providers/test_endpoints.py::test_in_the_sandbox_a_client_asks_no_other_machine_whatever_address_it_was_given",),
     ),
+    Defect(
+        "credentials",
+        "a customer's key holds every request up while its primes are proven",
+        "src/core/base/signing_key.py",
+        "load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True)",
+        "load_der_private_key(der, None)",
+        ("tests/core/base/test_signing_key.py::test_a_key_is_read_and_its_primes_are_not_proven",),
+    ),
+    Defect(
+        "credentials",
+        "a key of any other algorithm is computed with",
+        "src/core/base/signing_key.py",
+        "if not found[1] and not RSA_INSIDE.match(der):",
+        "if not found[1] and not der:",
+        ("tests/core/base/test_signing_key.py::test_what_is_locked_and_does_not_say_so_is_not_unlocked",),
+    ),
+    Defect(
+        "providers",
+        "a thread that nobody waits for goes on asking the provider",
+        "src/core/step/probe.py",
+        "with linked(services, provider, given_up) as link:",
+        "with linked(services, provider) as link:",
+        ("tests/core/step/test_credentials.py::test_an_attempt_that_was_given_up_asks_the_provider_nothing_more",),
+    ),
 )

@@ -1,5 +1,6 @@
 """What speaks to one provider is handed, for one run."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ class ProviderLink:
 
 
 @contextmanager
-def linked(platform: Platform, provider: str) -> Iterator[ProviderLink]:
+def linked(platform: Platform, provider: str, given_up: threading.Event | None = None) -> Iterator[ProviderLink]:
     settings = platform.settings
-    with Http(provider, settings.provider_timeout_seconds, stays=settings.sandbox) as http:
+    with Http(provider, settings.provider_timeout_seconds, stays=settings.sandbox, given_up=given_up) as http:
         yield ProviderLink(provider, settings, platform.clock, http)

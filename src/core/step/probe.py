@@ -1,5 +1,6 @@
 """Does this credential work? One question for every provider, asked when it is set up, when it is validated, and by a run."""
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,11 +16,13 @@ from src.core.step.context import Services, StepConfig, StepContext, StepResult
 from src.core.step.credentials import OpenCredential
 
 
-def probe(services: Services, provider: str, secret: Secret, settings: Mapping[str, Any]) -> CredentialVerdict:
+def probe(
+    services: Services, provider: str, secret: Secret, settings: Mapping[str, Any], given_up: threading.Event | None = None
+) -> CredentialVerdict:
     """A provider that cannot be asked (Unavailable, Throttled) is no verdict."""
     ask = PACKAGES.credential(provider).probe
     try:
-        with linked(services, provider) as link:
+        with linked(services, provider, given_up) as link:
             return ask(link, secret, settings)
     except Rejected as refused:
         return CredentialVerdict(valid=False, error=refused.detail, flaws=refused.flaws)
@@ -47,7 +50,7 @@ def _asked_first(provider: str, context: StepContext, tenant: Tenant) -> StepRes
     secret = given if isinstance(given, Secret) else Secret(given)
     # before the provider is asked: what is stored later is held against this generation
     org = services.ledger.read(credentials.living, tenant.org_slug)
-    verdict = probe(services, provider, secret, context.inputs.get("settings") or {})
+    verdict = probe(services, provider, secret, context.inputs.get("settings") or {}, context.given_up)
     if not verdict.valid or verdict.secret is None:
         raise Rejected(verdict.error or f"{provider} refuses this credential", flaws=verdict.flaws)
     return {
@@ -66,7 +69,7 @@ def _asked_first(provider: str, context: StepContext, tenant: Tenant) -> StepRes
 
 def _asked_again(context: StepContext, tenant: Tenant, opened: OpenCredential) -> StepResult:
     services = context.services
-    verdict = probe(services, opened.provider, opened.secret, opened.connection.get("settings") or {})
+    verdict = probe(services, opened.provider, opened.secret, opened.connection.get("settings") or {}, context.given_up)
     status: ledger_credentials.ValidationStatus = "VALID" if verdict.valid else "INVALID"
     with services.ledger.writing() as unit:
         known = ledger_credentials.note_verdict(

@@ -1,3 +1,4 @@
+import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,6 +22,7 @@ from src.core.step.context import StepContext
 from src.core.step.credentials import Proven
 from tests.contract.ledger.samples import AT, org
 from tests.fakes.google import DETAILED, EXPORT_COLUMNS, RESOURCE, STANDARD, FakeGoogle, FakeTable, acme, record, service_account, serving
+from tests.fakes.odd_keys import made_of
 
 ACME, GLOBEX = (Tenant(OrgSlug(name), Environment.DEVELOPMENT) for name in ("acme", "globex"))
 
@@ -173,6 +175,11 @@ async def test_a_provider_is_asked_by_its_own_processor_or_by_the_general_one(pa
         await validate.get_engine().execute({"provider": "openai"}, given)
 
 
+def opened_by(parts: Parts) -> dict[str, object]:
+    """What the step that opens a credential hands on."""
+    return asyncio.run(kms_decrypt.get_engine().execute({"provider": "gcp"}, context(parts)))
+
+
 async def set_up(parts: Parts) -> None:
     given = context(parts, inputs={"credential": Secret(json.dumps(service_account()))})
     results = {"validate_credential": probe.validate("gcp", {}, given)}
@@ -241,6 +248,29 @@ def test_what_a_run_asks_of_google_is_the_counted_table_only(parts: Parts, googl
     assert google.asked[1:] == [f"GET /bigquery/v2/projects/acme-billing/datasets/billing/tables/{STANDARD}"]
     with pytest.raises(Misconfigured):
         probe.probe(parts, "nobody", Secret("x"), {})
+
+
+def test_an_attempt_that_was_given_up_asks_the_provider_nothing_more(parts: Parts, google: FakeGoogle):
+    late = context(parts, inputs={"credential": json.dumps(service_account())})
+    late.given_up.set()
+
+    with pytest.raises(Timeout):
+        probe.validate("gcp", {}, late)
+
+    assert google.asked == []
+
+
+def test_a_key_stored_before_of_more_bits_than_are_taken_is_found_invalid_by_its_length(parts: Parts, google: FakeGoogle):
+    long = {**service_account(), "private_key": made_of(n=2**8192 - 1, d=2**8192 - 1, p=2**4096 - 1)}
+    credentials.store(context(parts), proven(secret=Secret(json.dumps(long))))
+
+    told = probe.validate("gcp", {"credential_from": "x"}, context(parts, results={"x": opened_by(parts)}))
+
+    assert told["validation_status"] == "INVALID"
+    assert "a key of 4096 bits, the most that is taken" in str(told["validation_error"])
+    with pytest.raises(Rejected, match="a key of 4096 bits"):
+        authenticator.authenticate({}, context(parts))
+    assert google.asked == []
 
 
 def test_a_name_that_looks_like_a_key_is_refused(parts: Parts):

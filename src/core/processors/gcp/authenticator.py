@@ -25,7 +25,7 @@ class GcpAuthenticator:
 def authenticate(step_config: StepConfig, context: StepContext) -> StepResult:
     opened = credentials.opened(step_config, context, PROVIDER)
     account = GcpAccount.parse(opened.secret)
-    with linked(context.services, PROVIDER) as link:
+    with linked(context.services, PROVIDER, context.given_up) as link:
         token = client.token(link, account)
     return {
         "status": "SUCCESS",

@@ -1,6 +1,7 @@
 """Asks providers over HTTP: bounded in time and size, never redirected, and with a failure for every way it can go wrong."""
 
 import json
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from src.core.base.faults import Misconfigured, StepFailed, Unavailable
+from src.core.base.faults import Misconfigured, StepFailed, Timeout, Unavailable
 from src.core.base.names import is_loopback
 from src.core.base.redaction import redacted_text
 from src.core.providers.http.auth import Auth
@@ -48,13 +49,25 @@ class HttpAnswer:
 
 
 class Http:
-    """One provider's client, for one run: nothing of it is shared with another. `stays` asks no other machine than this one."""
+    """One provider's client, for one run: nothing of it is shared with another. `stays` asks no other machine than this one.
 
-    def __init__(self, provider: str, timeout: float, *, limit: int = LONGEST_BODY, stays: bool = False) -> None:
+    Once it is `given_up`, nothing more is asked: a thread cannot be stopped, and would go on through all that is left to ask.
+    """
+
+    def __init__(
+        self,
+        provider: str,
+        timeout: float,
+        *,
+        limit: int = LONGEST_BODY,
+        stays: bool = False,
+        given_up: threading.Event | None = None,
+    ) -> None:
         self.provider = provider
         self._timeout = timeout
         self._limit = limit
         self._stays = stays
+        self._given_up = given_up
         self._clients: dict[bool, httpx2.Client] = {}
 
     def __enter__(self) -> Self:
@@ -76,6 +89,8 @@ class Http:
     ) -> HttpAnswer:
         """A parameter with several values stands in the address once for each; no parameters leave the address as it is."""
         place = urlsplit(url).hostname or "nowhere"
+        if self._given_up is not None and self._given_up.is_set():
+            raise Timeout(f"{place} was not asked any more: {self.provider} took longer than the step may")
         if self._stays and not is_loopback(place):
             raise Misconfigured(f"SANDBOX=true: nothing for {self.provider} is sent to {place}, which is not on this machine")
         # what is not asked for need not be unpacked: a small packed body can stand for gigabytes

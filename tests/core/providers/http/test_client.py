@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from src.core.base.faults import StepFailed, Unavailable
+from src.core.base.faults import StepFailed, Timeout, Unavailable
 from src.core.providers.http.client import Http, HttpAnswer, words
 from tests.fakes.google import FakeGoogle
 
@@ -92,6 +92,18 @@ def test_one_that_is_not_there_is_unavailable(http: Http):
         mute.bind(("127.0.0.1", 0))
         with pytest.raises(Unavailable, match="could not be reached"):
             http.ask("GET", f"http://127.0.0.1:{mute.getsockname()[1]}/")
+
+
+def test_who_was_given_up_asks_nothing_more():
+    given_up = threading.Event()
+    given_up.set()
+
+    with Http("gcp", 60.0, given_up=given_up) as http, socket.create_server(("127.0.0.1", 0)) as mute:
+        mute.settimeout(0)
+        with pytest.raises(Timeout, match="not asked any more"):
+            http.ask("GET", f"http://127.0.0.1:{mute.getsockname()[1]}/")
+        with pytest.raises(BlockingIOError):
+            mute.accept()
 
 
 @pytest.mark.parametrize(
