@@ -18,6 +18,7 @@ from src.app.dependencies.auth import Door
 from src.app.dependencies.limits import Limiter
 from src.app.edge import middleware, problems
 from src.app.edge.connections import Connections
+from src.app.edge.provider_calls import ProviderCalls
 from src.app.routers import admin, costs, health, integrations, organizations, pipelines, scheduler, subscriptions
 from src.app.version import VERSION
 from src.app.wiring import Parts
@@ -69,6 +70,7 @@ def _app(settings: Settings, parts: Parts, routes: list[BaseRoute]) -> FastAPI:
     app.state.checks = readiness_checks(parts)
     app.state.watchers = Watchers()
     app.state.downloads = downloads()
+    app.state.provider_calls = ProviderCalls(settings.provider_call_threads)
     app.state.connections = Connections()
     # in the order they came, as many at once as leave half of the open datasets to others
     app.state.onboarding_turns = asyncio.Semaphore(max(1, min(ONBOARDINGS, settings.duckdb_max_open // 2)))

@@ -155,4 +155,28 @@ DEFECTS = (
         'if not context.inputs["confirm"]:',
         ("tests/acceptance/test_promises_offboard.py::test_a_wrong_confirmation_is_refused_and_erases_nothing",),
     ),
+    Defect(
+        "provider calls",
+        "a silent provider takes the threads of all other requests",
+        "src/app/edge/provider_calls.py",
+        "        work_in(self._threads)",
+        "        self._threads  # noqa: B018",
+        ("tests/app/test_provider_calls.py::test_silent_providers_take_no_thread_of_everybodys_and_the_ninth_call_is_refused",),
+    ),
+    Defect(
+        "provider calls",
+        "a credential is half set up because its caller left",
+        "src/app/edge/provider_calls.py",
+        "self._working(run, leaving.cancel)",
+        "self._working(run, leaving.done)",
+        ("tests/app/test_provider_calls.py::test_a_caller_who_leaves_while_the_provider_is_asked_loses_the_answer_alone",),
+    ),
+    Defect(
+        "provider calls",
+        "threads that were given up pile up beside those that count",
+        "src/core/base/threads.py",
+        "return await asyncio.shield(running)",
+        "return await running",
+        ("tests/core/base/test_threads.py::test_a_thread_that_outlives_its_caller_counts_until_it_has_ended",),
+    ),
 )

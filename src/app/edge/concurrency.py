@@ -3,17 +3,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from src.core.base.faults import Throttled
+from src.core.base.faults import Throttled, Unavailable
 
 RETRY_SECONDS = 5.0
 
 
 @dataclass(slots=True)
 class Places:
-    """How many calls of a kind each organisation may have open. Lives on the event loop."""
+    """How many calls of a kind each organisation may have open, and all of them together. Lives on the event loop."""
 
     limit: int
     full: str
+    together: int | None = None
+    crowded: str = ""
     _places: Counter[str] = field(default_factory=Counter)
 
     def of(self, org_slug: str) -> int:
@@ -23,6 +25,8 @@ class Places:
     def place(self, org_slug: str) -> Iterator[None]:
         if self._places[org_slug] >= self.limit:
             raise Throttled(self.full.format(limit=self.limit, org=org_slug), retry_after=RETRY_SECONDS, limit=self.limit)
+        if self.together is not None and self._places.total() >= self.together:
+            raise Unavailable(self.crowded.format(limit=self.together), retry_after=RETRY_SECONDS, limit=self.together)
         self._places[org_slug] += 1
         try:
             yield

@@ -1,10 +1,11 @@
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 
 from src.app.dependencies.audited import audited
 from src.app.dependencies.auth import Admin, CurrentOrg, KeyedRoute, access, caller_of, parts_of
+from src.app.edge.provider_calls import provider_calls_of
 from src.app.models.integrations import (
     CREDENTIALS,
     NAME,
@@ -17,12 +18,12 @@ from src.app.models.integrations import (
     SetupRequest,
     ValidateAnswer,
 )
-from src.app.wiring import Parts
 from src.core.base.identity import Tenant
 from src.core.base.secret import Secret
 from src.core.base.threads import blocking
 from src.core.ledger.tables.credentials import CredentialRecord
 from src.core.pipeline.inputs import handed_on
+from src.core.pipeline.outcome import Outcome
 from src.core.providers.directory import Provider, Providers, known_providers
 from src.core.step import credentials
 
@@ -52,11 +53,11 @@ async def setup_integration(request: Request, org_slug: Slug, provider: Named, b
     caller, parts, name = caller_of(request), parts_of(request), _providers(request).served(provider).name
     given = {**body.model_dump(), "credential": Secret(body.credential.get_secret_value())}
     resource = credentials.resource(org_slug, name, body.credential_name)
-    async with audited(parts, caller.actor, "integrations.setup", resource, org_slug):
-        tenant = _tenant(caller, org_slug)
-        inputs = _inputs(parts, name, "setup", given)
-        outcome = await parts.executor.run(f"integrations/{name}/setup", actor=caller.actor, tenant=tenant, inputs=inputs)
-        made = outcome.require().of("load_credential")
+    with provider_calls_of(request).place(org_slug):
+        async with audited(parts, caller.actor, "integrations.setup", resource, org_slug):
+            tenant = _tenant(caller, org_slug)
+            outcome = await _asked(request, tenant, name, "setup", given)
+            made = outcome.require().of("load_credential")
     record = await blocking(parts.ledger.read, credentials.existing, tenant.org_slug, name, body.credential_name)
     said = {"status": "SUCCESS", "org_slug": org_slug, "replaced": made["replaced"], "pipeline_logging_id": outcome.run_id}
     answer: SetupAnswer = SETUPS[name].model_validate({**_credential(record), **said})
@@ -69,12 +70,12 @@ async def validate_integration(
 ) -> ValidateAnswer:
     caller, parts, name = caller_of(request), parts_of(request), _providers(request).served(provider).name
     resource = credentials.resource(org_slug, name, credential_name)
-    async with audited(parts, caller.actor, "integrations.validate", resource, org_slug):
-        tenant = _tenant(caller, org_slug)
-        await blocking(parts.ledger.read, credentials.living, tenant.org_slug)
-        inputs = _inputs(parts, name, "validate", {"credential_name": credential_name})
-        outcome = await parts.executor.run(f"integrations/{name}/validate", actor=caller.actor, tenant=tenant, inputs=inputs)
-        outcome.require()
+    with provider_calls_of(request).place(org_slug):
+        async with audited(parts, caller.actor, "integrations.validate", resource, org_slug):
+            tenant = _tenant(caller, org_slug)
+            await blocking(parts.ledger.read, credentials.living, tenant.org_slug)
+            outcome = await _asked(request, tenant, name, "validate", {"credential_name": credential_name})
+            outcome.require()
     record = await blocking(parts.ledger.read, credentials.existing, tenant.org_slug, name, credential_name)
     said = {"status": "SUCCESS", "org_slug": org_slug, "pipeline_logging_id": outcome.run_id}
     answer: ValidateAnswer = VALIDATIONS[name].model_validate({**_credential(record), **said})
@@ -95,8 +96,14 @@ async def delete_integration(
     )
 
 
-def _inputs(parts: Parts, provider: str, call: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    return handed_on(parts.catalog.get(f"integrations/{provider}/{call}").document.inputs, given, UNSAID, provider)
+async def _asked(request: Request, tenant: Tenant, provider: str, call: str, given: Mapping[str, Any]) -> Outcome:
+    parts, document_id = parts_of(request), f"integrations/{provider}/{call}"
+    inputs = handed_on(parts.catalog.get(document_id).document.inputs, given, UNSAID, provider)
+
+    def run(begins: Callable[[], object]) -> Awaitable[Outcome]:
+        return parts.executor.run(document_id, actor=caller_of(request).actor, tenant=tenant, inputs=inputs, begins=begins)
+
+    return await provider_calls_of(request).carried_out(request, run)
 
 
 def _providers(request: Request) -> Providers:

@@ -132,6 +132,13 @@ class Settings(BaseSettings):
         f"{URLS_EXAMPLE}",
     )
     provider_timeout_seconds: float = Field(default=30.0, gt=0, le=600, description="How long one answer of a provider may take")
+    provider_call_threads: int = Field(
+        default=8,
+        ge=1,
+        le=64,
+        description="Calls that ask a provider while their caller waits (setup and validate of a credential), at once in one process; "
+        "an organisation has 2 of them at most",
+    )
 
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description=f"Browser origins that may call the API, a JSON array: {CORS_EXAMPLE}"

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any, Final
@@ -19,6 +19,10 @@ from src.core.pipeline.step_runner import Sleep
 from src.core.step.context import Services
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+def _unheard() -> None:
+    """For runs whose caller waits for the end alone."""
 
 
 class AsyncPipelineExecutor:
@@ -41,8 +45,12 @@ class AsyncPipelineExecutor:
         trigger: TriggerType = "api",
         run_id: str | None = None,
         terms: Terms = UNLEASED,
+        begins: Callable[[], object] = _unheard,
     ) -> Outcome:
-        """What cannot begin (no such pipeline, unfit inputs) is raised; what fails after that is in the outcome."""
+        """What cannot begin (no such pipeline, unfit inputs) is raised; what fails after that is in the outcome.
+
+        `begins` is called when its turn has come, before anything is written down.
+        """
         entry = self._catalog.get(document_id)
         run_id = run_id or self._services.ids.new()
         # before its turn: what cannot begin is refused at once and waits for nobody
@@ -67,6 +75,7 @@ class AsyncPipelineExecutor:
         )
         # beside the queue's rule, which holds for runs under a lease: pipelines that a route runs itself are in no queue
         async with self._turn(entry, tenant):
+            begins()
             return await run.carry_out()
 
     @asynccontextmanager
