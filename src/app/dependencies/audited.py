@@ -2,10 +2,10 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from src.app.process.redaction import shown_path
 from src.app.wiring import Parts
 from src.core.base.faults import Fault
 from src.core.base.identity import Actor
-from src.core.base.redaction import redacted_text
 from src.core.base.threads import blocking
 from src.core.ledger.tables.audit import Outcome
 from src.core.step import audit_trail
@@ -35,8 +35,7 @@ async def note(
             details = {"code": "unexpected", "detail": type(fault).__name__}
             if isinstance(fault, Fault):
                 details = {"code": fault.code, "detail": fault.detail}
-            # redacted before it is cut: half a key no longer looks like one
-            shown = redacted_text(resource)[:SHOWN]
+            shown = shown_path(resource, SHOWN)
             parts.ledger.write(audit_trail.note, parts, actor, action, shown, org_slug=org_slug, outcome=outcome, details=details)
 
     await blocking(write)

@@ -12,7 +12,7 @@ from time import time_ns
 
 import structlog
 
-from src.app.process.redaction import redacted_text
+from src.app.process.redaction import shown_path
 from src.core.base.identity import Actor
 from src.core.base.settings import Settings
 
@@ -64,7 +64,7 @@ class AccessLog:
         if access.problem is not None:
             line += f',"problem":"{access.problem}"'
         if access.path is not None:
-            line += f',"path":{json.dumps(_shown(access.path))}'
+            line += f',"path":{json.dumps(shown_path(access.path, LONGEST_PATH))}'
         return f"{line}}}\n"
 
     def _now(self) -> str:
@@ -83,11 +83,6 @@ class AccessLog:
             "actor": access.actor and access.actor.kind,
             "org": access.actor and access.actor.org_slug,
             "problem": access.problem,
-            "path": access.path and _shown(access.path),
+            "path": access.path and shown_path(access.path, LONGEST_PATH),
         }
         self._log.info("http.request", **{name: value for name, value in facts.items() if value is not None})
-
-
-def _shown(path: str) -> str:
-    # redacted before it is cut: half a key no longer looks like one
-    return redacted_text(path)[:LONGEST_PATH]

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from src.app.process.redaction import redacted_text
+from src.app.process.redaction import redacted_text, shown_path
 from src.core.base.faults import MOST_FLAWS, Fault, Flaw, Missing, NotYours, Rejected, TooLarge, Unauthenticated, first_flaws
 from src.core.base.names import did_you_mean
 
@@ -204,7 +204,7 @@ def _dotted(path: Sequence[str | int]) -> str:
 
 
 def _instance(scope: Mapping[str, Any]) -> str:
-    return quote(redacted_text(scope["path"])[:LONGEST_INSTANCE], safe="/:@*")
+    return quote(shown_path(scope["path"], LONGEST_INSTANCE), safe="/:@*")
 
 
 def _allowed(request: Request) -> list[str]:

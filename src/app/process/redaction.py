@@ -4,7 +4,10 @@ from structlog.typing import EventDict, WrappedLogger
 
 from src.core.base.redaction import MASK, redacted, redacted_member, redacted_text
 
-__all__ = ["MASK", "redact", "redacted", "redacted_text"]
+__all__ = ["MASK", "redact", "redacted", "redacted_text", "shown_path"]
+
+# Of what follows nothing is shown, and to look through all of a long address takes time that everybody waits.
+LOOKED_THROUGH = 4096
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -14,3 +17,8 @@ def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
             continue
         event[name] = redacted_member(name, value)
     return event
+
+
+def shown_path(path: str, longest: int) -> str:
+    # redacted before it is cut to what is shown: half a key no longer looks like one
+    return redacted_text(path[:LOOKED_THROUGH])[:longest]
