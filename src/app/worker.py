@@ -2,10 +2,12 @@
 
 import asyncio
 import signal
+import threading
 
 import uvicorn
 from fastapi import FastAPI
 
+from src.app.process.serving import end_after, hold, seconds_to_stop
 from src.app.process.starting import begin, refuse
 from src.app.service import create_worker
 from src.core.base.faults import Fault, Misconfigured
@@ -19,11 +21,12 @@ def work(host: str, port: int | None, *, last_resort_seconds: int) -> None:
     try:
         use_settings(_for_work(get_settings()))
         parts = begin()
+        hold(parts.settings)
         app = create_worker(parts.settings, parts)
     except Fault as fault:
         refuse(fault)
     if port is None:
-        asyncio.run(_until_told(app))
+        asyncio.run(_until_told(app, seconds_to_stop(parts.settings)))
     else:
         uvicorn.run(
             app, host=host, port=port, log_config=None, access_log=False, server_header=False,
@@ -45,10 +48,11 @@ def _for_work(settings: Settings) -> Settings:
     return settings.model_copy(update={"worker_enabled": True})
 
 
-async def _until_told(app: FastAPI) -> None:
+async def _until_told(app: FastAPI, seconds: float) -> None:
     stopping = asyncio.Event()
     # without a port there is no server here that would hear of them
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with app.router.lifespan_context(app):
         await stopping.wait()
+        threading.Thread(target=end_after, args=(seconds,), name="stop", daemon=True).start()

@@ -1,8 +1,10 @@
 """What a reviewer broke once: each of these answered wrongly before it was mended."""
 
+import json
+import socket
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import duckdb
@@ -10,7 +12,7 @@ import duckdb
 from src.core.ledger.sqlite.engine import BUSY_SECONDS
 from tests.acceptance.observed import audits, new_slug, problem
 from tests.acceptance.test_start import uvicorn
-from tests.fakes.running import ROOT, RunningService
+from tests.fakes.running import PRINTED, ROOT, RunningService
 
 
 def test_a_valid_key_opens_while_the_ledger_cannot_be_written(fresh):
@@ -116,3 +118,25 @@ def test_a_mistake_in_what_a_dataset_holds_is_told_at_the_start(tmp_path):
     assert answer.returncode != 0
     assert "did you mean 'cluster'" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_silent_connections_and_heads_without_end_hold_nobody_up(tmp_path):
+    """Started as the README has it, where it may open 300 files."""
+    service = RunningService(tmp_path / "data").start_by(f"ulimit -n 300; exec {PRINTED}")
+    try:
+        with ExitStack() as held:
+            silent = [held.enter_context(socket.create_connection(("127.0.0.1", service.port))) for _ in range(283)]
+
+            assert service.call("GET", "/health").status_code == 200
+
+            endless = held.enter_context(socket.create_connection(("127.0.0.1", service.port)))
+            endless.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 100_000)
+            assert endless.recv(100).startswith(b"HTTP/1.1 431 ")
+            # the one that came first had to go, the last one is still there
+            assert silent[0].recv(1) == b""
+            silent[-1].sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert silent[-1].recv(100).startswith(b"HTTP/1.1 200 ")
+    finally:
+        service.stop()
+    full = [json.loads(line) for line in service.log.read_text().splitlines() if '"connections.full"' in line]
+    assert [event["most"] for event in full] == [225]

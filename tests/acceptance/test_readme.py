@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.running import ROOT, ROOT_KEY, RunningService
+from tests.fakes.running import PRINTED, ROOT, ROOT_KEY, RunningService
 
 BLOCK = re.compile(r"## By hand\n(.*?)\n## ", re.DOTALL)
 
@@ -64,7 +64,7 @@ def test_the_two_commands_and_the_customers_start_line_stand_there():
     for line in (
         "make demo",
         "make test",
-        "python3 -m uvicorn src.app.main:app --host 0.0.0.0 --port 8000",
+        PRINTED,
         "pip install -r requirements.txt",
     ):
         assert line in readme

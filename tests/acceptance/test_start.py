@@ -1,11 +1,13 @@
 """How the service starts, and how it says why it does not."""
 
+import socket
 import subprocess
 import sys
 
 import pytest
 
-from tests.fakes.running import ROOT, environment, free_port
+from src.app.process.starting import EX_CONFIG
+from tests.fakes.running import PRINTED, ROOT, RunningService, environment, free_port
 
 PRODUCTION = {
     "ENVIRONMENT": "production",
@@ -69,6 +71,36 @@ def test_several_worker_processes_are_refused_on_duckdb(tmp_path):
 
     assert "one process at a time may use it" in answer.stderr
     assert "no --workers" in answer.stderr
+
+
+@pytest.mark.parametrize("told", [("--http", "h11"), ("--lifespan", "off")])
+def test_a_server_that_cannot_be_held_is_refused_with_the_line_that_can(tmp_path, told):
+    answer = uvicorn(tmp_path, *told)
+
+    assert answer.returncode == EX_CONFIG
+    assert " ".join(told) in answer.stderr
+    assert PRINTED in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_without_the_parser_it_is_refused_with_what_installs_it(tmp_path):
+    (tmp_path / "httptools.py").write_text("raise ImportError('not here')")
+
+    answer = uvicorn(tmp_path, PYTHONPATH=str(tmp_path))
+
+    assert answer.returncode == EX_CONFIG
+    assert "pip install --no-deps -r requirements.txt" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_server_that_chose_its_protocol_before_it_imported_the_service_is_held(tmp_path):
+    service = RunningService(tmp_path / "data", {"HEADER_SECONDS": "0.2"}).start_by(f"exec {PRINTED} --reload --reload-dir deployment")
+    try:
+        with socket.create_connection(("127.0.0.1", service.port)) as line:
+            line.sendall(b"GET ")
+            assert line.recv(100).startswith(b"HTTP/1.1 408 ")
+    finally:
+        service.stop()
 
 
 def test_a_second_process_on_the_same_data_is_refused_with_the_first_one_named(fresh, tmp_path):

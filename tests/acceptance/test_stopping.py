@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ from src.core.base.schema import Field, TableSchema
 from src.core.base.settings import Settings
 from src.core.engine import open_warehouse
 from src.core.engine.port import Fence
-from tests.fakes.running import RunningService
+from tests.fakes.google import service_account
+from tests.fakes.running import PRINTED, RunningService
 
 TENANT = Tenant(org_slug("slow_corp"), Environment.DEVELOPMENT)
 # 40 MB as CSV; what is left of it while it moves, too, is more than all buffers between the two together
@@ -117,3 +119,33 @@ def test_a_download_that_moves_ends_whole(running, kept):
 
     assert tail.endswith(b"\r\n0\r\n\r\n")
     assert "connections.cut" not in events(running)
+
+
+@pytest.mark.parametrize("under_way", ["a provider that says nothing", "a download that nobody takes"])
+def test_started_as_printed_it_ends_in_its_time_whatever_is_under_way(kept, under_way):
+    """Uvicorn by itself waits for its callers, and Python for its threads, to the end of days."""
+    data, key = kept
+    with ExitStack() as held:
+        silent = held.enter_context(socket.create_server(("127.0.0.1", 0)))
+        times = {"STOP_SECONDS": "0.5", "WORKER_DRAIN_SECONDS": "0", "PROVIDER_TIMEOUT_SECONDS": "600"}
+        service = RunningService(data, {**times, "GCP_TOKEN_URL": f"http://127.0.0.1:{silent.getsockname()[1]}/token"})
+        service.log.unlink(missing_ok=True)
+        service.start_by(f"exec {PRINTED}")
+        try:
+            if under_way == "a download that nobody takes":
+                request = f"GET {DOWNLOAD} HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n\r\n"
+                held.enter_context(caller(service, request)).recv(1)
+            else:
+                body = json.dumps({"credential": service_account()})
+                request = f"POST /api/v1/integrations/slow_corp/gcp/setup HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n"
+                request += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+                held.enter_context(caller(service, request))
+                held.enter_context(silent.accept()[0])
+            assert service.process is not None
+            service.process.send_signal(signal.SIGTERM)
+            assert service.process.wait(PATIENCE) == 128 + signal.SIGTERM
+        finally:
+            service.kill()
+
+    [forced] = [json.loads(line) for line in service.log.read_text().splitlines() if '"stop.forced"' in line]
+    assert forced["after_seconds"] == 0.5

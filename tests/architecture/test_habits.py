@@ -15,8 +15,10 @@ MINTS_TENANTS = {"src/app/dependencies/auth.py", "src/core/scheduler/claims.py"}
 CATCHES_ALL = {"src/app/edge/middleware.py", "src/core/pipeline/step_runner.py"}
 # The demo hands its own environment on to the service it starts.
 READS_ENVIRONMENT = {"src/core/base/settings.py", "src/cli/demo.py"}
-# Loading by name: processors by ps_type, providers, those of the sandbox, the chosen warehouse adapter, and what writes its Parquet files.
+# Loading by name: processors by ps_type, providers, those of the sandbox, the chosen warehouse adapter, and what writes its Parquet files;
+# and the protocol, whose base a release of uvicorn may not have.
 LOADS_BY_NAME = {
+    "src/app/process/serving.py",
     "src/core/providers/packages.py",
     "src/core/crypto/vault.py",
     "src/core/pipeline/registry.py",

@@ -19,6 +19,7 @@ from tests.fakes.nursery import ROOT as ROOT
 from tests.fakes.nursery import Child, Program, started
 
 ROOT_KEY = "admin_" + "k" * 40
+PRINTED = "python3 -m uvicorn src.app.main:app --host 0.0.0.0 --port 8000"  # in the README; a test of it holds the two together
 START_SECONDS = 180.0
 STOP_SECONDS = 90.0
 CALL_SECONDS = 120.0
@@ -72,11 +73,27 @@ class RunningService:
         return self.data.parent / f"{self.data.name}.log"
 
     def start(self) -> "RunningService":
+        self._prepare()
+        arguments = ["src.app.main:app", "--host", "127.0.0.1", "--port", str(self.port), "--no-access-log"]
+        return self._once_it_answers(started(Program("uvicorn", arguments, environment(self.data, **self.settings)), self.log))
+
+    def start_by(self, line: str) -> "RunningService":
+        """By a line of a shell as it is printed for people, its port alone changed."""
+        self._prepare()
+        variables = environment(self.data, **self.settings)
+        variables["PATH"] = f"{Path(sys.executable).parent}:{variables['PATH']}"
+        command = ["bash", "-c", line.replace("8000", str(self.port))]
+        with self.log.open("ab") as output:
+            process = subprocess.Popen(command, cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        return self._once_it_answers(process)
+
+    def _prepare(self) -> None:
         self.data.mkdir(parents=True, exist_ok=True)
         if self.settings.get("SANDBOX") == "true":
             made_once.lend_sandbox(self.data)
-        arguments = ["src.app.main:app", "--host", "127.0.0.1", "--port", str(self.port), "--no-access-log"]
-        self.process = started(Program("uvicorn", arguments, environment(self.data, **self.settings)), self.log)
+
+    def _once_it_answers(self, process: Child) -> "RunningService":
+        self.process = process
         try:
             self._answers(self.process)
         except BaseException:

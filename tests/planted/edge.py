@@ -36,6 +36,22 @@ DEFECTS = (
         ("tests/app/edge/test_middleware.py::test_a_streamed_body_is_stopped_at_the_limit",),
     ),
     Defect(
+        "connections",
+        "silent callers take every file that the service may open",
+        "src/app/process/crowd.py",
+        "    return min(settings.max_connections, descriptors - reserve)",
+        "    return min(settings.max_connections, descriptors)",
+        ("tests/app/edge/test_protocol.py::test_connections_leave_descriptors_for_the_rest",),
+    ),
+    Defect(
+        "connections",
+        "a caller who is busy loses its place to one who says nothing",
+        "src/app/process/protocol.py",
+        "        return UNFINISHED if self._waits == BODY and not self.flow.read_paused else BUSY",
+        "        return UNFINISHED",
+        ("tests/app/edge/test_protocol.py::test_where_all_are_busy_one_more_is_refused_and_told_when_to_come_back",),
+    ),
+    Defect(
         "problems",
         "a key that was put into an address is said back",
         "src/app/edge/problems.py",

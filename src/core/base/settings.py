@@ -152,6 +152,19 @@ class Settings(BaseSettings):
     )
     trusted_proxy_hops: int = Field(default=0, ge=0, le=8, description="Proxies in front that append to X-Forwarded-For; 1 on Cloud Run")
     max_body_bytes: int = Field(default=1_048_576, ge=1024, description="Largest request body accepted")
+    max_connections: int = Field(
+        default=1000, ge=1, le=100_000, description="Connections one process keeps at most; fewer where it may open fewer files"
+    )
+    header_seconds: float = Field(
+        default=10.0, ge=0.1, le=600, description="How long the head of a request may take to come, and a new connection to begin one"
+    )
+    body_seconds: float = Field(default=30.0, ge=0.1, le=600, description="How long the next byte of a request's body may take to come")
+    stop_seconds: float = Field(
+        default=15.0,
+        ge=0.1,
+        le=3600,
+        description="How long a process that was told to stop may take beyond WORKER_DRAIN_SECONDS; then it ends, whatever is under way",
+    )
     auth_cache_seconds: float = Field(
         default=10.0, ge=0, le=10, description="How long another process may accept a key after its revocation"
     )
