@@ -16,7 +16,7 @@ from src.core.engine import EMBEDDED
 from src.core.ledger.store import UNPOLLED
 
 
-def work(host: str, port: int | None, *, last_resort_seconds: int) -> None:
+def work(host: str, port: int | None) -> None:
     """Until the process is told to stop. With a port, health and numbers are served there, for platforms that ask for one."""
     try:
         use_settings(_for_work(get_settings()))
@@ -28,10 +28,7 @@ def work(host: str, port: int | None, *, last_resort_seconds: int) -> None:
     if port is None:
         asyncio.run(_until_told(app, seconds_to_stop(parts.settings)))
     else:
-        uvicorn.run(
-            app, host=host, port=port, log_config=None, access_log=False, server_header=False,
-            timeout_graceful_shutdown=last_resort_seconds,
-        )  # fmt: skip
+        uvicorn.run(app, host=host, port=port, log_config=None, access_log=False, server_header=False)
 
 
 def _for_work(settings: Settings) -> Settings:

@@ -16,8 +16,6 @@ from src.cli.demo import DEMO_PORT, Demo
 from src.core.base.faults import Fault
 from src.core.base.settings import ROOT
 
-LAST_RESORT_SECONDS = 20  # the service itself lets go long before; supervisors commonly kill after 30
-
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Convergence Data Pipeline")
 
 
@@ -32,7 +30,6 @@ def serve(host: str = "127.0.0.1", port: int = 8000) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=LAST_RESORT_SECONDS,
     )
 
 
@@ -44,7 +41,7 @@ def worker(
     ] = None,
 ) -> None:
     """Work on accepted runs in this process, without the API."""
-    work(host, port, last_resort_seconds=LAST_RESORT_SECONDS)
+    work(host, port)
 
 
 @app.command()

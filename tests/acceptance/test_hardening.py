@@ -14,6 +14,8 @@ from tests.acceptance.observed import audits, new_slug, problem
 from tests.acceptance.test_start import uvicorn
 from tests.fakes.running import PRINTED, ROOT, RunningService
 
+PATIENCE = 30.0
+
 
 def test_a_valid_key_opens_while_the_ledger_cannot_be_written(fresh):
     service: RunningService = fresh().bootstrap()
@@ -125,11 +127,11 @@ def test_silent_connections_and_heads_without_end_hold_nobody_up(tmp_path):
     service = RunningService(tmp_path / "data").start_by(f"ulimit -n 300; exec {PRINTED}")
     try:
         with ExitStack() as held:
-            silent = [held.enter_context(socket.create_connection(("127.0.0.1", service.port))) for _ in range(283)]
+            silent = [held.enter_context(socket.create_connection(("127.0.0.1", service.port), PATIENCE)) for _ in range(290)]
 
             assert service.call("GET", "/health").status_code == 200
 
-            endless = held.enter_context(socket.create_connection(("127.0.0.1", service.port)))
+            endless = held.enter_context(socket.create_connection(("127.0.0.1", service.port), PATIENCE))
             endless.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 100_000)
             assert endless.recv(100).startswith(b"HTTP/1.1 431 ")
             # the one that came first had to go, the last one is still there

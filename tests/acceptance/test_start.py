@@ -9,6 +9,7 @@ import pytest
 from src.app.process.starting import EX_CONFIG
 from tests.fakes.running import PRINTED, ROOT, RunningService, environment, free_port
 
+PATIENCE = 30.0
 PRODUCTION = {
     "ENVIRONMENT": "production",
     "CORS_ORIGINS": '["https://app.example.com"]',
@@ -96,7 +97,7 @@ def test_without_the_parser_it_is_refused_with_what_installs_it(tmp_path):
 def test_a_server_that_chose_its_protocol_before_it_imported_the_service_is_held(tmp_path):
     service = RunningService(tmp_path / "data", {"HEADER_SECONDS": "0.2"}).start_by(f"exec {PRINTED} --reload --reload-dir deployment")
     try:
-        with socket.create_connection(("127.0.0.1", service.port)) as line:
+        with socket.create_connection(("127.0.0.1", service.port), PATIENCE) as line:
             line.sendall(b"GET ")
             assert line.recv(100).startswith(b"HTTP/1.1 408 ")
     finally:

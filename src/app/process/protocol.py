@@ -172,26 +172,27 @@ class HeldProtocol(HttpToolsProtocol):
 
     def _refuse(self, refusal: Refusal) -> None:
         """Says it where nothing else was said that it could be taken for a part of, and reads no more."""
+        if self.transport.is_closing():
+            return
         own = self.cycle if self._waits == BODY else None
         said = own.response_started if own is not None else not self._answered()
+        alone = not said and not self.pipeline
         self._waits, self._since = REFUSED, self.crowd.now
         self._unset_keepalive_if_required()
-        waiting = bool(self.pipeline)
         self.pipeline.clear()
         if self.cycle is not None and not self.cycle.response_complete:
             # whoever answers it is told as if the caller had gone
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         log.info("http.refused", status=refusal.status, problem=refusal.code)
-        if said or waiting or not self.transport.can_write_eof():
-            if not said and not waiting:
-                self._say(refusal)
+        if alone:
+            self._say(refusal)
+        if alone and self.transport.can_write_eof():
+            # closed at once with something unread, the system would take the answer back; what comes is thrown away for a moment
+            self.flow.resume_reading()
+            self.transport.write_eof()
+        else:
             self.transport.close()
-            return
-        self._say(refusal)
-        # closed at once with something unread, the system would take the answer back; what comes is thrown away for a moment
-        self.flow.resume_reading()
-        self.transport.write_eof()
 
     def _say(self, refusal: Refusal) -> None:
         self.transport.write(refusal.encoded())
