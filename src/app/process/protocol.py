@@ -4,6 +4,7 @@ import asyncio
 from typing import ClassVar, Final
 
 import structlog
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from src.app.process.crowd import BUSY, NOTHING, STALLED, UNFINISHED, Crowd
@@ -33,6 +34,9 @@ class HeldProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        # uvicorn takes whatever address a caller from this machine forwards; which proxies count TRUSTED_PROXY_HOPS says alone
+        if isinstance(self.app, ProxyHeadersMiddleware):
+            self.app = self.app.app
         self.headers = []
         self.url = b""
         self._waits = HEAD

@@ -34,11 +34,13 @@ class Inside:
 
     reached: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    callers: set[str] = field(default_factory=set)
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def __call__(self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]) -> None:
         path = scope["path"]
         self.reached.append(path)
+        self.callers.add(scope["client"][0])
         if path == "/wait":
             await self.may_answer.wait()
         length = 0
@@ -424,3 +426,10 @@ async def test_what_is_sent_in_another_protocol_is_not_read_as_a_request() -> No
 @pytest.fixture(autouse=True)
 def _plain_log() -> None:
     structlog.reset_defaults()
+
+
+async def test_an_address_that_a_caller_forwards_is_not_taken_for_his() -> None:
+    async with running() as service:
+        line = await service.line(GET + b"X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n\r\n")
+        assert (await line.rest()).startswith(b"HTTP/1.1 200")
+        assert service.inside.callers == {"127.0.0.1"}
