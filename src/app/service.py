@@ -24,6 +24,7 @@ from src.app.version import VERSION
 from src.app.wiring import Parts
 from src.core.base.faults import Misconfigured
 from src.core.base.settings import Settings
+from src.core.step.losses import lost_ledger
 
 ONBOARDINGS: Final = 8
 
@@ -139,10 +140,12 @@ def readiness_checks(parts: Parts) -> dict[str, Callable[[], None]]:
         "bootstrap": partial(_bootstrapped, parts),
         "vault": parts.vault.check,
         "warehouse": parts.check_warehouse,
+        "stored": parts.check_stored,
     }
 
 
 def _bootstrapped(parts: Parts) -> None:
     missing = parts.ledger.missing()
-    if missing:
+    # that one was bootstrapped and is lost is told by `stored`
+    if missing and not lost_ledger(parts.settings, missing):
         raise Misconfigured(f"not bootstrapped ({len(missing)} tables or views missing): POST /api/v1/admin/bootstrap with the root key")

@@ -1,12 +1,13 @@
 """The one place where settings become parts. Server, command line and, later, workers are built from it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
 from typing import Concatenate, ParamSpec, TypeVar
 
 from src.core.base.clock import Clock, SystemClock
+from src.core.base.faults import Fault
 from src.core.base.ids import Ids, SystemIds
 from src.core.base.settings import Settings, use_settings
 from src.core.base.threads import blocking
@@ -20,6 +21,7 @@ from src.core.pipeline.executor import AsyncPipelineExecutor
 from src.core.pipeline.journal import LedgerJournal
 from src.core.providers.start_check import check_providers
 from src.core.scheduler.worker import Worker
+from src.core.step.losses import find_losses, told
 from src.sandbox.server import Sandbox
 
 P = ParamSpec("P")
@@ -83,6 +85,16 @@ class Parts:
             check_embedded(self.settings)
         else:
             self.warehouse.check()
+
+    def losses(self) -> Mapping[str, Fault]:
+        """What is gone that the ledger speaks of, by its name, with what is said of it; or the ledger itself."""
+        return find_losses(self.settings, self.ledger, self.vault, self._warehouse)
+
+    def check_stored(self) -> None:
+        """For readiness: whoever is served may have lost nothing, so what they have lost keeps nothing else from being served."""
+        lost = self.losses()
+        if lost:
+            raise told(lost)
 
     @cached_property
     def catalog(self) -> Catalog:

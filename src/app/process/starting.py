@@ -13,10 +13,12 @@ from src.app.process.logs import configure_logs
 from src.app.wiring import Parts
 from src.core.base.faults import Fault
 from src.core.base.settings import get_settings
+from src.core.step.losses import told
 
 log = structlog.get_logger("app")
 
 OWNER_ONLY = 0o077  # whatever this process writes, DuckDB's log included, is its owner's alone
+LOST_NAMED = 100
 EX_CONFIG = 78  # sysexits.h: something was found in an unconfigured or misconfigured state
 
 
@@ -30,11 +32,20 @@ def begin() -> Parts:
     # before the sandbox: a second process that is refused here has started nothing yet
     parts.claim_warehouse()
     parts.start_sandbox()
-    for name, check in {"ledger": parts.ledger.check, "vault": parts.vault.check}.items():
-        outage = look(check)
+    outages = {name: look(check) for name, check in {"ledger": parts.ledger.check, "vault": parts.vault.check}.items()}
+    for name, outage in outages.items():
         if outage is not None:
             log.warning("start.unavailable", part=name, message=outage.detail)
+    if not any(outages.values()):
+        tell_losses(parts)
     return parts
+
+
+def tell_losses(parts: Parts) -> None:
+    """What is lost refuses no start: whoever has lost nothing is served."""
+    lost = parts.losses()
+    if lost:
+        log.warning("start.lost", lost=list(lost)[:LOST_NAMED], count=len(lost), message=told(lost).detail)
 
 
 def look(check: Callable[[], None]) -> Fault | None:

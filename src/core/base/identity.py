@@ -8,6 +8,10 @@ from src.core.base.names import Environment, OrgSlug
 ActorKind = Literal["root", "org", "system"]
 
 
+def dataset_name(slug: OrgSlug, environment: Environment) -> str:
+    return f"{slug}_{environment.suffix}"
+
+
 @dataclass(frozen=True, slots=True)
 class Tenant:
     org_slug: OrgSlug
@@ -15,7 +19,7 @@ class Tenant:
 
     @property
     def dataset(self) -> str:
-        return f"{self.org_slug}_{self.environment.suffix}"
+        return dataset_name(self.org_slug, self.environment)
 
 
 class Actor(NamedTuple):

@@ -32,8 +32,6 @@ class CostReader:
 
     def has(self, *relations: str) -> bool:
         """Tables and views come with the first load that fills them."""
-        if not self.warehouse.has_dataset(self.tenant):
-            raise Missing(f"there is no dataset {self.tenant.dataset} yet; onboard the organisation first")
         try:
             for relation in relations:
                 self.warehouse.columns(self.tenant, relation)

@@ -4,10 +4,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from src.core.base.clock import Clock
-from src.core.base.faults import Misconfigured
+from src.core.base.faults import Fault, Misconfigured
+from src.core.base.identity import dataset_name
+from src.core.base.names import OrgSlug
 from src.core.base.schema import Field
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
+from src.core.engine.files.datasets import absent, standing
+from src.core.engine.files.disk_space import FULL, full_disk
 from src.core.engine.files.folder import check_folder
 from src.core.engine.port import ColumnKind, Row, Warehouse
 from src.core.engine.process_lock import ProcessLock
@@ -62,6 +66,8 @@ def claim_warehouse(settings: Settings) -> ProcessLock | None:
         home.chmod(OWNER_ONLY)
         return ProcessLock(home / LOCK)
     except OSError as refused:
+        if refused.errno in FULL:
+            raise full_disk() from refused
         raise Misconfigured(
             f"the warehouse folder cannot be used ({refused.strerror}); let EMBEDDED_DATA_DIR name a folder this user may write to"
         ) from refused
@@ -70,6 +76,18 @@ def claim_warehouse(settings: Settings) -> ProcessLock | None:
 def check_embedded(settings: Settings) -> None:
     """Raises the fault that keeps the embedded warehouse from being used; for readiness, so without its driver and without opening it."""
     check_folder(_home(settings))
+
+
+def standing_datasets(settings: Settings) -> tuple[str, ...]:
+    """Datasets whose files lie in the embedded warehouse, whole or not; none are told of one that lies elsewhere."""
+    return standing(_home(settings)) if settings.warehouse_engine == EMBEDDED else ()
+
+
+def absent_datasets(settings: Settings, slugs: Iterable[OrgSlug]) -> dict[str, Fault]:
+    """Of these organisations, whose dataset has no file in the embedded warehouse, with what is said of it; without opening any."""
+    if settings.warehouse_engine != EMBEDDED:
+        return {}
+    return absent(_home(settings), (dataset_name(slug, settings.environment) for slug in slugs))
 
 
 def open_warehouse(settings: Settings, clock: Clock, claim: ProcessLock | None = None) -> Warehouse:

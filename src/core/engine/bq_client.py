@@ -13,12 +13,13 @@ from typing import Final
 import pyarrow as pa
 
 from src.core.base.clock import Clock
-from src.core.base.faults import Misconfigured, Missing, NotYours, Rejected
+from src.core.base.faults import Fault, Misconfigured, Missing, NotYours, Rejected
 from src.core.base.identity import Tenant
 from src.core.base.schema import TableSchema
 from src.core.base.settings import Settings
 from src.core.engine.bigquery.catalogue import DatasetCatalogue
 from src.core.engine.bigquery.clients import AccountClients, Clients
+from src.core.engine.bigquery.faults import lost_dataset
 from src.core.engine.bigquery.jobs import Done, Limits, WarehouseJobs
 from src.core.engine.bigquery.publication import STAGING_HOURS, published_generation, publishing
 from src.core.engine.bigquery.relations import Relations
@@ -59,6 +60,13 @@ class BigQueryWarehouse:
     def check(self) -> None:
         check_folder(self._home)
         self._jobs(self._clients.platform(), "", replace(self._limits, seconds=CHECK_SECONDS)).dry("SELECT 1")
+
+    def lost_datasets(self) -> dict[str, Fault]:
+        with self._lock:
+            met = [one for one in self._catalogues.values() if one.met_lost]
+        # asked anew: it may be back, and nobody has asked for it since
+        gone = [one.reference for one in met if not one.exists()]
+        return {one.dataset_id: lost_dataset(one.project, one.dataset_id) for one in gone}
 
     def ensure_dataset(self, tenant: Tenant) -> bool:
         return self._owned(tenant).make(tenant, self._clients.account(tenant))

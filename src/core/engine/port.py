@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
+from src.core.base.faults import Fault
 from src.core.base.identity import Tenant
 from src.core.base.schema import TableSchema
 
@@ -147,6 +148,10 @@ class Warehouse(Protocol):
 
     def check(self) -> None:
         """Raises the fault that keeps this warehouse from being used."""
+        ...
+
+    def lost_datasets(self) -> Mapping[str, Fault]:
+        """Datasets that were met lost or damaged and are so still, each with what is said of it to whoever asks."""
         ...
 
     def ensure_dataset(self, tenant: Tenant) -> bool:

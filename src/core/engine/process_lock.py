@@ -23,8 +23,12 @@ class ProcessLock:
                 "stop that process, start a single one (no --workers), or name another EMBEDDED_DATA_DIR"
             ) from held
         # under the lock alone: until then the number in it is its holder's
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
+        try:
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
+        except OSError:  # a full disk: kept open, it would hold the lock for a process that was refused
+            os.close(descriptor)
+            raise
         self._descriptor: int | None = descriptor
 
     def release(self) -> None:

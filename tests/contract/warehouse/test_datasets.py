@@ -1,6 +1,6 @@
 import pytest
 
-from src.core.base.faults import Missing, Unavailable
+from src.core.base.faults import Misconfigured, Unavailable
 from src.core.engine.port import DroppedDataset
 from tests.contract.warehouse.conftest import tenant_named
 from tests.contract.warehouse.tables import COSTS, MONDAY, publish, row, stored
@@ -23,7 +23,7 @@ def test_what_has_no_dataset_yet_says_so(warehouse):
         lambda: warehouse.ensure_table(tenant, COSTS),
         lambda: publish(warehouse, tenant, [row(MONDAY)], 1),
     ):
-        with pytest.raises(Missing, match="onboard"):
+        with pytest.raises(Misconfigured, match="is lost"):
             call()
     assert warehouse.has_dataset(tenant) is False
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from src.core.base.faults import Missing
+from src.core.base.faults import Misconfigured
 from src.core.base.identity import Tenant
 from src.core.base.names import Environment, org_slug
 from src.core.base.window import Window
@@ -161,7 +161,7 @@ def test_before_anything_was_loaded_every_day_is_missing(warehouse):
 
 
 def test_an_organisation_without_a_dataset_is_told_so(warehouse):
-    with pytest.raises(Missing, match="onboard"):
+    with pytest.raises(Misconfigured, match="is lost"):
         read_daily(reader(warehouse, Tenant(org_slug("nobody"), Environment.DEVELOPMENT)), CostQuestion(WINDOW), 10)
 
 

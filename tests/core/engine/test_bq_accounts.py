@@ -11,7 +11,7 @@ from google.auth.credentials import AnonymousCredentials, Credentials
 from google.oauth2.credentials import Credentials as Token
 
 from src.core.base.clock import SystemClock
-from src.core.base.faults import Missing
+from src.core.base.faults import Misconfigured
 from src.core.engine import open_warehouse
 from src.core.engine.bigquery import clients as bq_clients
 from src.core.engine.port import Fence, Warehouse
@@ -72,7 +72,7 @@ def named(source: Credentials, account: str) -> Credentials:
 def test_an_account_that_may_see_nothing_yet_keeps_nobody_from_being_onboarded(warehouse):
     assert warehouse.has_dataset(ACME) is False
     assert warehouse.last_generation(ACME, "costs") == 0
-    with pytest.raises(Missing, match="onboard"):
+    with pytest.raises(Misconfigured, match="is lost"):
         warehouse.tables(ACME)
     assert warehouse.ensure_dataset(ACME) is True
     assert warehouse.has_dataset(ACME) is True

@@ -19,6 +19,7 @@ from src.core.base.settings import Settings
 from src.core.engine import claim_warehouse, open_warehouse
 from src.core.engine.duckdb.client import DuckDBWarehouse
 from src.core.engine.duckdb.instance import Instance, open_instance
+from src.core.engine.files.datasets import Damage
 from src.core.engine.port import Fence
 from tests.contract.warehouse.conftest import settings_for, tenant_named
 from tests.contract.warehouse.tables import COSTS, MONDAY, publish, row
@@ -38,7 +39,7 @@ def impatient(chosen: Settings, wait_seconds: float) -> DuckDBWarehouse:
 
 @pytest.fixture
 def instance(tmp_path):
-    opened = open_instance(tmp_path / "acme_corp_dev", settings(tmp_path), create=True)
+    opened = open_instance(tmp_path / "acme_corp_dev", settings(tmp_path), Damage(), create=True)
     yield opened
     opened.root.close()
 

@@ -90,18 +90,53 @@ def test_a_ledger_that_cannot_be_written_is_said(ledger):
         write()
 
 
-def test_a_file_that_is_no_ledger_is_said(ledger, file):
-    file.parent.mkdir()
-    file.write_bytes(b"something else entirely, longer than a header" * 100)
-    for use in (ledger.check, ledger.bootstrap, ledger.missing):
-        with pytest.raises(Misconfigured, match="is no ledger"):
+@pytest.mark.parametrize("content", [b"something else entirely, longer than a header" * 100, None])
+def test_a_file_that_is_no_ledger_or_half_of_one_is_said(ledger, file, content):
+    ledger.bootstrap()
+    ledger.close()
+    file.write_bytes(file.read_bytes()[:8192] if content is None else content)
+    again = open_ledger(Settings(_env_file=None, ledger_url=f"sqlite:///{file}"))
+    for use in (again.check, again.bootstrap, again.missing):
+        with pytest.raises(Misconfigured, match=r"is damaged: ledger\.db .*restore that file from its backup"):
             use()
+
+
+def test_a_harmed_page_is_remembered_and_nothing_more_is_written(ledger, file):
+    """Which page it is, SQLite says to who reads it alone; to take its lock it reads none."""
+    ledger.bootstrap()
+    ledger.write(org, "acme")
+    ledger.close()
+    whole = bytearray(file.read_bytes())
+    with closing(sqlite3.connect(file)) as raw:
+        [(root,)] = raw.execute("SELECT rootpage FROM sqlite_master WHERE name = 'org_profiles'").fetchall()
+        [(size,)] = raw.execute("PRAGMA page_size").fetchall()
+    whole[(root - 1) * size : root * size] = b"\xa5" * size
+    file.write_bytes(whole)
+    again = open_ledger(Settings(_env_file=None, ledger_url=f"sqlite:///{file}"))
+    again.check()
+    for use in (lambda: again.read(orgs.get, "acme"), again.check, again.bootstrap):
+        with pytest.raises(Misconfigured, match=r"is damaged: ledger\.db "):
+            use()
+    again.close()
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_is_taken_away_while_it_is_open_takes_no_more_writes(ledger, file, replaced):
+    ledger.bootstrap()
+    ledger.write(org, "acme")
+    file.rename(file.with_name("moved.db"))
+    if replaced:
+        file.write_bytes(b"")
+    for use in (ledger.check, ledger.bootstrap, lambda: ledger.write(org, "other")):
+        with pytest.raises(Misconfigured, match=r"is lost: ledger\.db was taken away.*restore that file from its backup"):
+            use()
+    assert file.exists() == replaced, "none is made in its place"
 
 
 def test_a_folder_in_the_place_of_the_file_is_said(ledger, file):
     file.mkdir(parents=True)
     for use in (ledger.check, ledger.bootstrap, ledger.missing):
-        with pytest.raises(Misconfigured, match="cannot be opened"):
+        with pytest.raises(Misconfigured, match=r"a folder stands in the place of ledger\.db; move it away"):
             use()
 
 

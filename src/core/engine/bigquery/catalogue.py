@@ -12,7 +12,7 @@ from sqlglot import exp
 from src.core.base.clock import Clock
 from src.core.base.faults import Missing, Rejected
 from src.core.base.names import IDENTIFIER, did_you_mean
-from src.core.engine.bigquery.faults import as_faults
+from src.core.engine.bigquery.faults import as_faults, lost_dataset
 from src.core.engine.bigquery.jobs import REQUEST_SECONDS, WarehouseJobs
 from src.core.engine.dialect.rendering import Checked, Purpose, checked, is_common
 
@@ -46,6 +46,7 @@ class DatasetCatalogue:
         self._lock = threading.Lock()
         self._held: dict[str, tuple[float, Relation]] = {}
         self._seen: float | None = None
+        self.met_lost = False
 
     @property
     def reference(self) -> DatasetReference:
@@ -62,14 +63,15 @@ class DatasetCatalogue:
             except exceptions.NotFound:
                 self._seen = None
                 return False
-        self._seen = self._clock.monotonic()
+        self._seen, self.met_lost = self._clock.monotonic(), False
         return True
 
     def check_dataset(self) -> None:
         if self._seen is not None and self._clock.monotonic() - self._seen < DATASET_SECONDS:
             return
         if not self.exists():
-            raise Missing(f"there is no dataset {self._jobs.dataset} yet; onboard the organisation first")
+            self.met_lost = True
+            raise lost_dataset(self._jobs.project, self._jobs.dataset)
 
     def names(self) -> dict[str, bool]:
         """Every table and view but the warehouse's own, asked anew, and whether it is a view."""
@@ -107,6 +109,9 @@ class DatasetCatalogue:
     def need(self, name: str) -> Relation:
         found = self.find(name)
         if found is None:
+            # all that was in a dataset went with it, and who asks must not hear of the table alone
+            self._seen = None
+            self.check_dataset()
             raise Missing(f"there is no table or view {name[:80]!r} in this dataset{did_you_mean(name, self.names())}")
         return found
 

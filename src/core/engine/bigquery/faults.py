@@ -74,6 +74,15 @@ REASONS: Final[dict[str, Maker]] = {
 }
 
 
+def lost_dataset(project: str, dataset: str) -> Fault:
+    """It is made before its organisation stands in the ledger, and dropped before the organisation leaves it."""
+    return Misconfigured(
+        f"the dataset {dataset} is lost: BigQuery has no {project}.{dataset}. Within seven days of its deletion undelete it (UNDROP SCHEMA "
+        f"`{project}.{dataset}`), later restore its tables from their snapshots; or let GCP_PROJECT_ID and ENVIRONMENT name what it was "
+        "made with. An organisation that was just off-boarded has none and needs none"
+    )
+
+
 def fault_of(error: BaseException) -> Fault:
     if isinstance(error, exceptions.RetryError) and error.cause:
         # by what stood in the way, not by the time that ran out meanwhile

@@ -9,15 +9,16 @@ import duckdb
 import pyarrow as pa
 
 from src.core.base.clock import Clock
-from src.core.base.faults import Conflict, Misconfigured, Missing, Rejected, Unavailable
+from src.core.base.faults import Conflict, Fault, Misconfigured, Missing, Rejected, Unavailable
 from src.core.base.identity import Tenant
 from src.core.base.names import identifier
 from src.core.base.schema import TableSchema
 from src.core.base.settings import Settings
 from src.core.engine.duckdb.erasure import ERASED, erase
-from src.core.engine.duckdb.instance import FACTS, HOUSEKEEPING, OWNER_FILE, VIEWS, Instance, Instances, database_file
+from src.core.engine.duckdb.instance import FACTS, HOUSEKEEPING, OWNER_FILE, VIEWS, Instance, Instances
 from src.core.engine.duckdb.publication import published_generation, publishing, table_scope
 from src.core.engine.duckdb.types import creation, evolution, quoted
+from src.core.engine.files.datasets import damaged, is_made, lost
 from src.core.engine.files.folder import check_folder
 from src.core.engine.naming import check_free, check_names, dataset_of, file_name
 from src.core.engine.port import DroppedDataset, ExportFormat, Fence, Params, Publication, RemoteRows, TableChange, TableSize, Traits
@@ -66,13 +67,16 @@ class DuckDBWarehouse:
     def check(self) -> None:
         check_folder(self._home)
 
+    def lost_datasets(self) -> dict[str, Fault]:
+        return {folder.name: damaged(folder) for folder in self._instances.damage.folders}
+
     def ensure_dataset(self, tenant: Tenant) -> bool:
         made = not self.has_dataset(tenant)
         with self._instances.lease(dataset_of(tenant), create=True):
             return made
 
     def has_dataset(self, tenant: Tenant) -> bool:
-        return database_file(self._instances.folder(dataset_of(tenant))).exists()
+        return is_made(self._instances.folder(dataset_of(tenant)))
 
     def drop_dataset(self, tenant: Tenant) -> DroppedDataset:
         tables, views = self._relations(tenant)
@@ -214,7 +218,7 @@ class DuckDBWarehouse:
     @contextmanager
     def _open(self, tenant: Tenant) -> Iterator[Instance]:
         if not self.has_dataset(tenant):
-            raise Missing(f"there is no dataset {tenant.dataset} yet; onboard the organisation first")
+            raise lost(self._instances.folder(dataset_of(tenant)))
         with self._instances.lease(dataset_of(tenant)) as instance:
             yield instance
 

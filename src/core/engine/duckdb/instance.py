@@ -10,13 +10,14 @@ from pathlib import Path
 
 import duckdb
 
-from src.core.base.faults import Fault, Missing, Throttled, Unavailable
+from src.core.base.faults import Fault, Throttled, Unavailable
 from src.core.base.schema import TableSchema
 from src.core.base.settings import Settings
 from src.core.engine.dialect.rendering import Catalogue
 from src.core.engine.dialect.rules import DIVIDE_MACRO
-from src.core.engine.duckdb.faults import BROKEN, fault_of
+from src.core.engine.duckdb.faults import BROKEN, fault_of, is_damage
 from src.core.engine.duckdb.types import quoted
+from src.core.engine.files.datasets import Damage, damaged, database_file, log_file, lost, stamp_of
 from src.core.engine.files.folder import refused_folder
 
 # the oldest DuckDB that opens such a file; left to itself the driver writes for its own version and later ones
@@ -32,6 +33,7 @@ HOUSEKEEPING_TABLES = (
       table_name VARCHAR, partition_field VARCHAR, partition_granularity VARCHAR, cluster_fields VARCHAR[], description VARCHAR)""",
     DIVIDE_MACRO,
 )
+MADE_HERE = f"SELECT 1 FROM duckdb_tables() WHERE table_name = '{FENCES}'"
 SEED = f"INSERT INTO {FENCES} SELECT $scope, NULL, NULL, NULL WHERE NOT EXISTS (SELECT 1 FROM {FENCES} WHERE scope = $scope)"
 COLUMNS = "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal ORDER BY table_name, column_index"
 VIEWS = "SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY view_name"
@@ -49,6 +51,8 @@ class Instance:
 
     folder: Path
     root: duckdb.DuckDBPyConnection
+    damage: Damage
+    inode: int
     users: int = 0
     broken: bool = False
     claims: dict[str, int] = field(default_factory=dict)
@@ -76,8 +80,15 @@ class Instance:
             finally:
                 cursor.close()
         except duckdb.Error as error:
-            self.broken = self.broken or isinstance(error, BROKEN)
-            raise fault_of(error) from error
+            raise self.refused(error) from error
+
+    def refused(self, error: duckdb.Error) -> Fault:
+        harmed = is_damage(error, self.folder)
+        # opened anew for the next caller: by then its file may be restored
+        self.broken = self.broken or harmed or isinstance(error, BROKEN)
+        if harmed:
+            self.damage.met(self.folder)
+        return fault_of(error, self.folder)
 
     def catalogue(self) -> Catalogue:
         with self.schema_lock:
@@ -90,8 +101,14 @@ class Instance:
         self._catalogue = None
 
     @property
+    def has_its_file(self) -> bool:
+        """What is written to a file that somebody has moved away, or restored another in the place of, would be lost with it."""
+        stamp = stamp_of(self.folder)
+        return stamp is not None and stamp[0] == self.inode
+
+    @property
     def log_is_long(self) -> bool:
-        log = database_file(self.folder).with_name(f"{self.folder.name}.duckdb.wal")
+        log = log_file(self.folder)
         return log.exists() and log.stat().st_size > LONGEST_LOG
 
     def tidy(self) -> None:
@@ -117,10 +134,10 @@ def _catalogue(cursor: duckdb.DuckDBPyConnection) -> Catalogue:
     return Catalogue(columns, HOUSEKEEPING)
 
 
-def open_instance(folder: Path, settings: Settings, *, create: bool) -> Instance:
+def open_instance(folder: Path, settings: Settings, damage: Damage, *, create: bool) -> Instance:
     if not create and not database_file(folder).exists():
-        # it was erased between somebody's look and this opening, and must not come back empty
-        raise Missing(f"there is no dataset {folder.name} any more; onboard the organisation first")
+        # it went between somebody's look and this opening, and must not come back empty
+        raise lost(folder)
     for part in (folder, folder / IO, folder / SPILL):
         part.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
         # a folder that was there has kept the mode it was made with
@@ -130,16 +147,20 @@ def open_instance(folder: Path, settings: Settings, *, create: bool) -> Instance
         _create(file)
     root = _connect(file)
     try:
+        if not root.execute(MADE_HERE).fetchall():
+            # an empty database in the place of a dataset would be read as one that has no costs
+            damage.met(folder)
+            raise damaged(folder)
         # not when it is opened: DuckDB takes allowed_directories only of a database that has started
         for name, value in _locked_down(folder, settings):
             root.execute(f"SET GLOBAL {name} = $value", {"value": value})
         # at every opening: a file that an earlier release made lacks what has been added since
         _keep_house(root)
         file.chmod(OWNER_FILE)
-    except (duckdb.Error, OSError):
+    except (duckdb.Error, OSError, Fault):
         root.close()
         raise
-    return Instance(folder=folder, root=root)
+    return Instance(folder=folder, root=root, damage=damage, inode=file.stat().st_ino)
 
 
 def _create(file: Path) -> None:
@@ -179,10 +200,6 @@ def _to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
-def database_file(folder: Path) -> Path:
-    return folder / f"{folder.name}.duckdb"
-
-
 def _locked_down(folder: Path, settings: Settings) -> tuple[tuple[str, object], ...]:
     """In this order: what needs access first, then access goes, then the lock. The spill folder is allowed by DuckDB itself."""
     return (
@@ -209,6 +226,7 @@ class Instances:
 
     def __init__(self, home: Path, settings: Settings, wait_seconds: float) -> None:
         self._home, self._settings, self._wait = home, settings, wait_seconds
+        self.damage = Damage()
         self._open: OrderedDict[str, Instance] = OrderedDict()
         self._reserved: set[str] = set()  # being opened, or held by one caller alone
         self._changed = threading.Condition()
@@ -282,11 +300,13 @@ class Instances:
         # outside the lock: after a crash a long log is read again first, and other datasets need not wait for it
         instance = None
         try:
-            instance = open_instance(self.folder(dataset), self._settings, create=create)
+            instance = open_instance(self.folder(dataset), self._settings, self.damage, create=create)
             # before others see it: one that nobody uses may be closed
             instance.users = 1
         except duckdb.Error as error:
-            raise fault_of(error) from error
+            if is_damage(error, self.folder(dataset)):
+                self.damage.met(self.folder(dataset))
+            raise fault_of(error, self.folder(dataset)) from error
         except OSError as refused:
             raise refused_folder(self.folder(dataset), refused) from refused
         finally:
@@ -312,7 +332,7 @@ class Instances:
 
     def _held(self, dataset: str) -> Instance | None:
         held = self._open.get(dataset)
-        return held if held and not held.broken else None
+        return held if held and not held.broken and held.has_its_file else None
 
     def _room_for(self, dataset: str) -> bool:
         """Makes room when it can: closes the broken one of this name, or the least used one that nobody uses."""
@@ -321,6 +341,7 @@ class Instances:
         stale = self._open.pop(dataset, None)
         if stale:
             stale.root.close()
+            self.damage.closed(stale.folder)
         # those that are being opened count: each takes its share of memory as soon as it is open
         while len(self._open) + len(self._reserved) >= self._settings.duckdb_max_open:
             idle = next((name for name, held in self._open.items() if held.users == 0), None)

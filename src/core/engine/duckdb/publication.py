@@ -22,7 +22,7 @@ from src.core.base.names import identifier
 from src.core.base.schema import TableSchema
 from src.core.engine.dialect.rendering import Catalogue
 from src.core.engine.duckdb.conditions import conditions, guarded
-from src.core.engine.duckdb.faults import BROKEN, RETRY_SECONDS, fault_of
+from src.core.engine.duckdb.faults import RETRY_SECONDS
 from src.core.engine.duckdb.instance import FENCES, HOUSEKEEPING, Instance
 from src.core.engine.duckdb.staging import Incoming, incoming, stage
 from src.core.engine.duckdb.types import quoted
@@ -204,9 +204,7 @@ class DuckDBPublication:
 
     def fail(self, error: BaseException) -> Fault | None:
         """Whatever leaves a statement half done ends the publication; what DuckDB says leaves as a fault."""
-        if isinstance(error, BROKEN):
-            self._instance.broken = True
-        fault = fault_of(error) if isinstance(error, duckdb.Error) else None
+        fault = self._instance.refused(error) if isinstance(error, duckdb.Error) else None
         named = fault or (error if isinstance(error, Fault) else Conflict(f"a statement was broken off by {type(error).__name__}"))
         self._failure = named
         return fault

@@ -1,13 +1,22 @@
-"""Room on the disk for files on their way into a warehouse or out of it."""
+"""Room on the disk: for files on their way into a warehouse or out of it, and for the embedded warehouse itself."""
 
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from src.core.base.faults import Unavailable
+from src.core.base.faults import Fault, Unavailable
 
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# as the system's own library says them, whatever the locale of the process
+FULL_WORDS: Final = ("No space left on device", "Disk quota exceeded", "File too large")
+
+
+def full_disk() -> Fault:
+    return Unavailable(
+        "the disk of EMBEDDED_DATA_DIR is full: free some space, then run this again; what was published is kept. "
+        "Beside its file each dataset may have a log of 64 MB and more while a load runs"
+    )
 
 
 @contextmanager

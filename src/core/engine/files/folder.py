@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from src.core.base.faults import Fault, Misconfigured, Unavailable
+from src.core.engine.files.disk_space import FULL, full_disk
 
 # Waiting does not mend these: something is in the way, or this user may not go there.
 STANDING = (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
@@ -20,6 +21,8 @@ def check_folder(home: Path) -> None:
                 probe.write(b"written")
             return
     except OSError as refused:
+        if refused.errno in FULL:
+            raise full_disk() from refused
         raise Misconfigured(
             f"the warehouse folder cannot be written ({refused.strerror}); look at EMBEDDED_DATA_DIR, its rights and its disk"
         ) from refused
@@ -37,6 +40,8 @@ def check_folder(home: Path) -> None:
 
 
 def refused_folder(folder: Path, refused: OSError) -> Fault:
+    if refused.errno in FULL:
+        return full_disk()
     # not the whole path: what leads there is this machine's own affair
     named = f"{folder.parent.name}/{folder.name}"
     if isinstance(refused, STANDING):

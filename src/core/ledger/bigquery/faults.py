@@ -27,7 +27,8 @@ NOT_THERE = re.compile(
 
 NOT_BOOTSTRAPPED = (
     "the management tables are not there, or older than this release; create them: POST /api/v1/admin/bootstrap "
-    "(or LEDGER_URL, GCP_PROJECT_ID or BIGQUERY_LOCATION name another place than the one they are in)"
+    "(or LEDGER_URL, GCP_PROJECT_ID or BIGQUERY_LOCATION name another place than the one they are in). "
+    "If they were there before, the ledger is lost: undelete its dataset within seven days (UNDROP SCHEMA), or restore its tables"
 )
 CROWD = "BigQuery has more changes of the ledger waiting than it takes; retry in a moment"
 QUOTA = "a quota of BigQuery is used up; retry later, or raise it at IAM & Admin > Quotas of the project GCP_PROJECT_ID names"

@@ -24,7 +24,10 @@ class Unforeseen(Exception):
 
 Meaning: TypeAlias = tuple[type[Fault], str, float | None]
 
-NOT_BOOTSTRAPPED = "the management tables are not there, or older than this release; create them: POST /api/v1/admin/bootstrap"
+NOT_BOOTSTRAPPED = (
+    "the management tables are not there, or older than this release; create them: POST /api/v1/admin/bootstrap. "
+    "If they were there before, the ledger is lost: restore the database that LEDGER_URL names from its backup"
+)
 OTHERS_WRITE = "others are writing the same rows of the ledger; retry in a moment"
 BROKE_OFF = "the connection to the ledger's PostgreSQL broke off; nothing of this was kept, retry in a moment"
 CHANGED = "the ledger's tables were changed meanwhile; nothing of this was kept, retry in a moment"

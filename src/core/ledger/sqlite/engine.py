@@ -3,6 +3,7 @@
 import os
 import shutil
 import sqlite3
+import stat
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ from sqlalchemy.sql.base import Executable
 from src.core.base.faults import Misconfigured, Throttled, Unavailable
 from src.core.base.settings import Settings
 from src.core.ledger.model import LedgerModel
-from src.core.ledger.sqlite.faults import fault_of, is_busy, os_fault
+from src.core.ledger.sqlite.faults import DAMAGED, DISK_FULL, GONE, IN_THE_WAY, fault_of, is_busy, is_damage, os_fault
 from src.core.ledger.sqlite.statements import Point, RowChange
 from src.core.ledger.turnstile import Turnstile
 from src.core.ledger.unit import Build, LedgerTraits, Params, Unit
@@ -110,6 +111,8 @@ class SqliteEngine:
         self._writer: SqliteLink | None = None
         self._readers: deque[SqliteLink] = deque()
         self._closed = False
+        self._inode: int | None = None
+        self._damaged = False
 
     @contextmanager
     def reading(self) -> Iterator[Unit]:
@@ -122,7 +125,7 @@ class SqliteEngine:
             link = self._reader()
             return op(SqliteUnit(link, self, writes=False))
         except SqliteError as wrong:
-            raise _mapped(wrong) from wrong
+            raise self._mapped(wrong) from wrong
         finally:
             if link is not None:
                 self._give_back(link)
@@ -142,7 +145,7 @@ class SqliteEngine:
         try:
             self._make_file()
             if shutil.disk_usage(self._path.parent).free < FREE_BYTES_MINIMUM:
-                raise Unavailable("the disk of the ledger is full: free some space; nothing was lost")
+                raise Unavailable(DISK_FULL)
             # a connection of its own: a check must not queue behind those who write
             with closing(self._connect(PROBE_SECONDS)) as raw:
                 raw.execute("BEGIN IMMEDIATE")
@@ -152,7 +155,7 @@ class SqliteEngine:
         except sqlite3.Error as wrong:
             # somebody writing proves that one can write
             if not is_busy(wrong):
-                raise _mapped(wrong) from wrong
+                raise self._mapped(wrong) from wrong
 
     def close(self) -> None:
         # first, so that a reader that comes back from now on is closed instead of kept
@@ -174,7 +177,7 @@ class SqliteEngine:
             link.raw.execute("BEGIN")
             yield link
         except SqliteError as wrong:
-            raise _mapped(wrong) from wrong
+            raise self._mapped(wrong) from wrong
         finally:
             if link is not None:
                 self._give_back(link)
@@ -187,11 +190,12 @@ class SqliteEngine:
             link = self._writer = self._writer or self._writing_link()
             # a deferred BEGIN that reads first is refused at its first write if another has written since, and no waiting helps
             _patiently(link.raw, "BEGIN IMMEDIATE", BUSY_SECONDS)
+            self._same_file()
             yield begun(link)
             link.raw.execute("COMMIT")
         except SqliteError as wrong:
             self._drop_writer()
-            raise _mapped(wrong) from wrong
+            raise self._mapped(wrong) from wrong
         except BaseException:
             # an error of the caller's says nothing against the connection, which is kept
             self._roll_back()
@@ -244,10 +248,34 @@ class SqliteEngine:
 
     def _make_file(self) -> None:
         """The log and its index take over the owner-only rights of the file."""
-        if not self._path.exists():
+        if self._inode is None and not self._path.exists():
             # SQLite itself would make the file readable to others, as the umask has it
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+        self._same_file()
+
+    def _same_file(self) -> None:
+        """Connections go on with a file that has lost its name, and what they are told to keep goes when they do.
+
+        A harmed page is met by who reads it alone; from then on what is written could not be kept either, for a backup is restored.
+        """
+        if self._damaged:
+            raise Misconfigured(DAMAGED.format(file=self._path.name))
+        try:
+            facts = self._path.stat()
+        except FileNotFoundError:
+            raise Misconfigured(GONE.format(file=self._path.name)) from None
+        except OSError as wrong:
+            raise os_fault(wrong) from wrong
+        if stat.S_ISDIR(facts.st_mode):
+            raise Misconfigured(IN_THE_WAY.format(file=self._path.name))
+        if self._inode not in (None, facts.st_ino):
+            raise Misconfigured(GONE.format(file=self._path.name))
+        self._inode = facts.st_ino
+
+    def _mapped(self, wrong: Exception) -> Exception:
+        self._damaged = self._damaged or is_damage(wrong)
+        return fault_of(wrong, self._path.name) or wrong
 
     def _connect(self, patience: float = BUSY_SECONDS) -> sqlite3.Connection:
         # without an isolation level the driver begins no transactions of its own
@@ -282,7 +310,3 @@ def _patiently(raw: sqlite3.Connection, statement: str, patience: float) -> sqli
             if not is_busy(wrong) or time.monotonic() > deadline:
                 raise
         time.sleep(POLL_SECONDS)
-
-
-def _mapped(wrong: Exception) -> Exception:
-    return fault_of(wrong) or wrong

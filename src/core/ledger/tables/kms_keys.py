@@ -27,6 +27,17 @@ def note_current(unit: Unit, key_id: str, at: datetime) -> bool:
     return new
 
 
+def sealing(unit: Unit) -> str | None:
+    """The key that sealed last, as far as this ledger knows; None where nothing was sealed yet."""
+    row = unit.first(unit.prepared(_sealing))
+    return row[0] if row else None
+
+
+def _sealing(tables: Tables) -> Select[Any]:
+    keys = tables["org_kms_keys"].c
+    return select(keys.kms_key_id).where(keys.status == "CURRENT", keys.org_slug.is_(None))
+
+
 def _current(tables: Tables) -> Select[Any]:
     keys = tables["org_kms_keys"].c
     return select(keys.kms_key_id).where(keys.kms_key_id == bindparam("key_id"), keys.status == "CURRENT")

@@ -124,6 +124,11 @@ def page(unit: Unit, *, after: str | None, limit: int, status: Status | None = N
     return [Org(*row) for row in unit.rows(query)]
 
 
+def active(unit: Unit) -> list[str]:
+    """The slugs of those that are neither off-boarded nor about to be."""
+    return [slug for (slug,) in unit.rows(unit.prepared(_active))]
+
+
 def begin_offboarding(unit: Unit, slug: str, at: datetime) -> bool:
     """From here no run is admitted; False when there is no such organisation or it has begun."""
     alone(unit, slug)
@@ -197,6 +202,11 @@ def _live(tables: Tables) -> Select[Any]:
 def _timezone(tables: Tables) -> Select[Any]:
     profile = tables["org_profiles"].c
     return select(profile.timezone).where(profile.org_slug == bindparam("org_slug"), profile.status != "ERASED")
+
+
+def _active(tables: Tables) -> Select[Any]:
+    profile = tables["org_profiles"].c
+    return select(profile.org_slug).where(profile.status == "ACTIVE").order_by(profile.org_slug)
 
 
 def _last_generation(tables: Tables) -> Select[Any]:

@@ -20,6 +20,7 @@ from src.core.base.schema import TableSchema
 from src.core.base.table_facts import TableFacts, ViewFacts
 from src.core.ledger.tables import orgs
 from src.core.step.context import Services
+from src.core.step.losses import lost_ledger
 
 VALIDATION_TABLE, PROFILE_TABLE = "onboarding_validation_test", "x_org_profile"
 # Files that lie beside the zones and mean something else on each machine.
@@ -168,6 +169,9 @@ def zones() -> frozenset[str]:
 
 def _central_tables(services: Services) -> str:
     missing = services.ledger.missing()
+    lost = lost_ledger(services.settings, missing)
+    if lost:
+        raise lost
     if missing:
         raise Misconfigured(
             f"not bootstrapped: {', '.join(missing[:3])}{' and more' if len(missing) > 3 else ''} missing; "  # noqa: PLR2004 - three are enough to see

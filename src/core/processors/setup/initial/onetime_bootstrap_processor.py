@@ -7,6 +7,7 @@ from src.core.base.threads import blocking
 from src.core.ledger.store import BootstrapResult, Unit
 from src.core.step import audit_trail
 from src.core.step.context import StepConfig, StepContext, StepResult
+from src.core.step.losses import lost_ledger
 
 DATASET = "organizations"
 
@@ -22,6 +23,8 @@ class OnetimeBootstrapProcessor:
     async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:
         force = bool(context.inputs.get("force_recreate_dataset"))
         self._allow(force, context)
+        if not force:
+            await blocking(_refuse_over_a_loss, context)
 
         def note(unit: Unit, made: BootstrapResult) -> None:
             details = {"forced": force, **_facts(made)}
@@ -38,6 +41,13 @@ class OnetimeBootstrapProcessor:
                 f'force_recreate_dataset erases every organisation\'s management rows; in production it needs "confirm": "{DATASET}"',
                 flaws=[Flaw(f'must be "{DATASET}"', "confirm")],
             )
+
+
+def _refuse_over_a_loss(context: StepContext) -> None:
+    ledger = context.services.ledger
+    lost = lost_ledger(context.services.settings, ledger.missing())
+    if lost:
+        raise lost
 
 
 def _facts(made: BootstrapResult) -> dict[str, str | list[str]]:
