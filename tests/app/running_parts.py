@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from src.app.service import create_app
 from src.app.wiring import Parts
-from src.core.base.identity import Actor
+from src.core.base.identity import Actor, Tenant
 from src.core.base.names import OrgSlug, fingerprint, key_hash
 from src.core.base.settings import Settings
 from src.core.ledger.tables import keys, orgs, queue, runs
@@ -122,6 +122,9 @@ class House:
             created_at=new.created_at,
         )
         return api_key
+
+    def dataset(self, slug: str) -> None:
+        self.parts.warehouse.ensure_dataset(Tenant(OrgSlug(slug), self.parts.settings.environment))
 
     def begin(self, run_id: str) -> None:
         """As a worker takes the run that waits first."""

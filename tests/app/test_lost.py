@@ -17,6 +17,7 @@ from src.app.routers import health
 from src.app.service import create_app
 from src.app.wiring import Parts
 from src.core.base.settings import Settings, use_settings
+from tests.app.running_parts import House
 from tests.fakes.running import ROOT_KEY
 
 ACME, OTHER = "acme_corp", "other_corp"
@@ -222,3 +223,16 @@ async def test_a_keyring_that_is_gone_with_its_witness_is_not_replaced_in_silenc
         assert [line["lost"] for line in caller.start] == [["keyring"]]
         assert "keyring.json does not hold" in (await caller.ready())[1]["checks"]["stored"]["detail"]
         assert (await caller.costs(ACME))[0] == 200
+
+
+@pytest.mark.parametrize(("status", "shown"), [("SUCCESS", 503), ("FAILED", 200)])
+async def test_a_run_whose_dataset_is_lost_is_not_shown_as_one_that_loaded_nothing(tmp_path, status, shown):
+    house = House.build(tmp_path)
+    house.organisation(ACME)
+    run_id = await house.accepted(ACME, date="2026-01-01")
+    house.begin(run_id)
+    house.end(run_id, ACME, status)
+    answer = await house.read(f"/api/v1/pipelines/runs/{ACME}/{run_id}")
+    assert answer.status_code == shown
+    assert (FILE in answer.text) == (shown == 503)
+    house.parts.close()

@@ -197,6 +197,7 @@ async def test_listed_runs_are_narrowed_by_each_filter(house):
 
 
 async def test_a_run_is_shown_with_steps_errors_and_judgements(house):
+    house.dataset("acme_corp")
     run_id = await house.accepted("acme_corp", date="2026-01-01")
     house.begin(run_id)
     house.tell(run_id, step_id="load_rows", step_index=2, steps=2, doing="loading", rows=5, rows_total=10, percent=75.0, eta_seconds=1.5)

@@ -37,8 +37,10 @@ def trace(services: Services, tenant: Tenant, run_id: str) -> RunReport:
 def report(services: Services, tenant: Tenant, run_id: str) -> Report:
     found = trace(services, tenant, run_id)
     # asked of the dataset, which may cost a job, only when the answer is final; a run that never began has published nothing
-    published = manifests.of_run(services, tenant, run_id) if found.run.started_at and found.run.ended_at else []
-    return Report(found.run, found.steps, found.judged, published)
+    asked = bool(found.run.started_at and found.run.ended_at)
+    # one that failed may have done so because the dataset is lost, and says it; one that succeeded must not seem to have loaded nothing
+    asked = asked and (found.run.status == "SUCCESS" or services.warehouse.has_dataset(tenant))
+    return Report(found.run, found.steps, found.judged, manifests.of_run(services, tenant, run_id) if asked else [])
 
 
 def own(found: RunRecord | None, tenant: Tenant, run_id: str) -> RunRecord:

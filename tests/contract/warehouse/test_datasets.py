@@ -1,8 +1,13 @@
+import shutil
+from contextlib import closing
+
 import pytest
 
-from src.core.base.faults import Misconfigured, Unavailable
+from src.core.base.clock import SystemClock
+from src.core.base.faults import Misconfigured, Missing, Unavailable
+from src.core.engine import open_warehouse
 from src.core.engine.port import DroppedDataset
-from tests.contract.warehouse.conftest import tenant_named
+from tests.contract.warehouse.conftest import settings_for, tenant_named
 from tests.contract.warehouse.tables import COSTS, MONDAY, publish, row, stored
 
 
@@ -26,6 +31,24 @@ def test_what_has_no_dataset_yet_says_so(warehouse):
         with pytest.raises(Misconfigured, match="is lost"):
             call()
     assert warehouse.has_dataset(tenant) is False
+
+
+def test_of_a_dataset_that_was_taken_away_no_table_is_merely_missing(warehouse, acme, engine, tmp_path):
+    """Whoever asks what it holds would take it for one that nothing was loaded into yet."""
+    warehouse.ensure_table(acme, COSTS)
+    with pytest.raises(Missing):
+        warehouse.columns(acme, "usage")
+    if engine == "bigquery":
+        with closing(open_warehouse(settings_for(engine, tmp_path), SystemClock())) as another:
+            assert another.drop_dataset(acme).existed
+    else:
+        shutil.rmtree(tmp_path / "warehouse" / acme.dataset)
+    for _ in range(2):
+        with pytest.raises(Misconfigured, match=rf"{acme.dataset} is lost.*restore"):
+            warehouse.columns(acme, "usage")
+    assert list(warehouse.lost_datasets()) == ([acme.dataset] if engine == "bigquery" else [])
+    warehouse.ensure_dataset(acme)
+    assert warehouse.lost_datasets() == {}
 
 
 def test_datasets_do_not_see_each_other(warehouse, acme):
