@@ -6,14 +6,17 @@
 import asyncio
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import structlog
 
+from src.core.base.faults import Misconfigured
 from src.core.step.books.axis import Used
 from src.sandbox.gcp.traps import Trap
 from tests.core.gcp.handmade import Restated, load_from, row
@@ -98,6 +101,25 @@ def undelivered(here: Billing) -> Answer:
     return Answer(Trap("not delivered", what, shortcut, Decimal(0), Decimal(1), "billed"), Decimal(told["billed"]))
 
 
+def lost(here: Billing) -> Answer:
+    """The file of a dataset with a bill in it is deleted, then emptied, then an empty database. How many of the three give a figure?"""
+    file = here.parts.settings.data_dir / "warehouse" / here.tenant.dataset / f"{here.tenant.dataset}.duckdb"
+    losses: tuple[Callable[[], object], ...] = (file.unlink, file.touch, lambda: _empty_database(file))
+    figures = 0
+    for lose in losses:
+        lose()
+        with suppress(Misconfigured):
+            here.parts.warehouse.tables(here.tenant)
+            figures += 1
+    what, shortcut = "ways to lose a dataset that are answered with a figure", "a database that is not there is made when it is opened"
+    return Answer(Trap("lost", what, shortcut, Decimal(0), Decimal(len(losses)), "billed"), Decimal(figures))
+
+
+def _empty_database(file: Path) -> None:
+    file.unlink()
+    duckdb.connect(file).close()
+
+
 def said(here: Billing, trap: Trap) -> Decimal:
     where = dict(trap.where)
     env = where.pop("labels.env", None)
@@ -124,7 +146,7 @@ def main() -> int:
         found = asyncio.run(answers(here))
     with tempfile.TemporaryDirectory(prefix="traps-") as folder, billing(Path(folder), TODAY) as here:
         asyncio.run(here.begin())
-        found += [restated(here), taken_back(here), undelivered(here)]
+        found += [restated(here), taken_back(here), undelivered(here), lost(here)]
     wrong = sum(not one.right for one in found)
     print(f"{shown(found)}\n\n{len(found)} traps, load days {FIRST} to {LAST}: {len(found) - wrong} right, {wrong} wrong")  # noqa: T201 - its purpose
     return 1 if wrong else 0
