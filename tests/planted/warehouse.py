@@ -118,4 +118,21 @@ DEFECTS = (
         ("tests/core/engine/test_bq_requests.py::test_a_failure_whose_answer_is_lost_is_told_and_not_tried_again",),
         needs=BIGQUERY,
     ),
+    Defect(
+        "losses",
+        "an empty database in the place of a dataset is read as an organisation without costs",
+        "src/core/engine/duckdb/instance.py",
+        "if not root.execute(MADE_HERE).fetchall():",
+        "if not root.execute(MADE_HERE):",
+        ("tests/core/engine/test_duckdb_lost.py::test_a_damaged_dataset_is_named_and_to_be_restored",),
+        "another_database",
+    ),
+    Defect(
+        "losses",
+        "what is loaded after a dataset's file was restored goes into the file that was moved away",
+        "src/core/engine/duckdb/instance.py",
+        "return stamp is not None and stamp[0] == self.inode",
+        "return stamp is not None",
+        ("tests/core/engine/test_duckdb_lost.py::test_a_file_that_is_restored_beside_an_open_one_is_the_one_that_is_read",),
+    ),
 )

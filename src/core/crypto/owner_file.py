@@ -13,6 +13,7 @@ from src.core.base.faults import Misconfigured, Unavailable
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 OTHERS = 0o077
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def make_folder(folder: Path) -> None:
@@ -59,7 +60,8 @@ def write_owned(path: Path, data: bytes) -> None:
         draft.replace(path)
         _sync_folder(path.parent)
     except OSError as wrong:
-        raise Unavailable(f"{path} cannot be written: {wrong.strerror}") from wrong
+        mend = "free some space on its disk" if wrong.errno in FULL else f"the service needs to write in {path.parent}"
+        raise Unavailable(f"{path} cannot be written: {wrong.strerror}; {mend}") from wrong
 
 
 @contextmanager
@@ -70,6 +72,8 @@ def locked(path: Path) -> Iterator[None]:
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
     except OSError as wrong:
+        if wrong.errno in FULL:
+            raise Unavailable(f"{lock} cannot be made: {wrong.strerror}; free some space on its disk") from wrong
         raise Misconfigured(f"{lock} cannot be opened: {wrong.strerror}; the service needs to write in {path.parent}") from wrong
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -1,5 +1,6 @@
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from src.core.base.faults import Misconfigured
@@ -23,12 +24,10 @@ class ProcessLock:
                 "stop that process, start a single one (no --workers), or name another EMBEDDED_DATA_DIR"
             ) from held
         # under the lock alone: until then the number in it is its holder's
-        try:
+        # a disk that is full takes no number, and what lies on it can be read all the same
+        with suppress(OSError):
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()}\n".encode())
-        except OSError:  # a full disk: kept open, it would hold the lock for a process that was refused
-            os.close(descriptor)
-            raise
         self._descriptor: int | None = descriptor
 
     def release(self) -> None:

@@ -15,7 +15,9 @@ from src.core.step.context import Services
 def true_ending(services: Services, tenant: Tenant, entry: CatalogEntry | None, ending: Ending) -> Ending:
     """A run that has published is not called cancelled; nor is it failed, unless steps were left that its publication did not stand for."""
     # before the dataset is asked, which may cost a job: nothing that it says would change this
-    if ending.status == "SUCCESS" or not services.warehouse.has_dataset(tenant):
+    if ending.status == "SUCCESS":
+        return ending
+    if not services.warehouse.has_dataset(tenant):
         return ending
     found = manifests.of_run(services, tenant, ending.run_id)
     if not found:

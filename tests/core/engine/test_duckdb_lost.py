@@ -238,18 +238,19 @@ def test_a_full_disk_wants_space_and_keeps_what_was_published(tmp_path, warehous
 
 
 @pytest.mark.process
-def test_a_start_on_a_full_disk_wants_space(tmp_path):
+def test_a_start_on_a_full_disk_goes_on_and_readiness_wants_space(tmp_path):
     code = """
 import pathlib, resource, sys
 from src.core.base.faults import Unavailable
-from src.core.engine import claim_warehouse
+from src.core.engine import check_embedded, claim_warehouse
 from tests.core.engine.test_duckdb_lost import *
 settings = settings_for("duckdb", pathlib.Path(sys.argv[1]))
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
-with pytest.raises(Unavailable, match="free some space"):
-    claim_warehouse(settings)
-resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 assert claim_warehouse(settings)
+with pytest.raises(Unavailable, match="free some space"):
+    check_embedded(settings)
+with pytest.raises(Misconfigured, match="open in process unknown"):
+    claim_warehouse(settings)
 print("said")
 """
     with run(code, str(tmp_path)) as child:

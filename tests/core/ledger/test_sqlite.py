@@ -78,6 +78,33 @@ def test_a_full_disk_is_said_and_leaves_what_was_there(ledger):
     assert ledger.write(org, "other")
 
 
+FULL = """
+import resource, sys
+from src.core.base.settings import Settings
+from src.core.ledger.sqlite import engine
+from src.core.ledger.store import open_ledger
+from src.core.ledger.tables import orgs
+# of a disk that is too small for them all: it takes not a byte more, and has no room left
+engine.FREE_BYTES_MINIMUM = 2**80
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+ledger = open_ledger(Settings(_env_file=None, ledger_url=f"sqlite:///{sys.argv[1]}"))
+for use in (ledger.check, ledger.missing, lambda: ledger.glance(orgs.get, "acme")):
+    try:
+        use()
+    except Exception as told:
+        print(type(told).__name__, told)
+"""
+
+
+@pytest.mark.process
+def test_a_disk_without_room_to_open_it_wants_space(ledger, file):
+    """SQLite makes an index of its log when it opens a file, and tells of a full disk then as of a broken one."""
+    ledger.bootstrap()
+    ledger.close()
+    told = run([sys.executable, "-c", FULL, str(file)], capture_output=True, text=True, check=True, cwd=ROOT).stdout.splitlines()
+    assert told == ["Unavailable the disk of the ledger is full: free some space; nothing was lost"] * 3
+
+
 def test_a_ledger_that_cannot_be_written_is_said(ledger):
     ledger.bootstrap()
 

@@ -22,7 +22,7 @@ from sqlalchemy.sql.base import Executable
 from src.core.base.faults import Misconfigured, Throttled, Unavailable
 from src.core.base.settings import Settings
 from src.core.ledger.model import LedgerModel
-from src.core.ledger.sqlite.faults import DAMAGED, DISK_FULL, GONE, IN_THE_WAY, fault_of, is_busy, is_damage, os_fault
+from src.core.ledger.sqlite.faults import DAMAGED, DISK_FULL, GONE, IN_THE_WAY, fault_of, is_busy, is_damage, is_of_the_disk, os_fault
 from src.core.ledger.sqlite.statements import Point, RowChange
 from src.core.ledger.turnstile import Turnstile
 from src.core.ledger.unit import Build, LedgerTraits, Params, Unit
@@ -144,7 +144,7 @@ class SqliteEngine:
     def check(self) -> None:
         try:
             self._make_file()
-            if shutil.disk_usage(self._path.parent).free < FREE_BYTES_MINIMUM:
+            if self._disk_is_full():
                 raise Unavailable(DISK_FULL)
             # a connection of its own: a check must not queue behind those who write
             with closing(self._connect(PROBE_SECONDS)) as raw:
@@ -275,7 +275,15 @@ class SqliteEngine:
 
     def _mapped(self, wrong: Exception) -> Exception:
         self._damaged = self._damaged or is_damage(wrong)
+        if is_of_the_disk(wrong) and self._disk_is_full():
+            return Unavailable(DISK_FULL)
         return fault_of(wrong, self._path.name) or wrong
+
+    def _disk_is_full(self) -> bool:
+        try:
+            return shutil.disk_usage(self._path.parent).free < FREE_BYTES_MINIMUM
+        except OSError:
+            return False
 
     def _connect(self, patience: float = BUSY_SECONDS) -> sqlite3.Connection:
         # without an isolation level the driver begins no transactions of its own

@@ -62,12 +62,21 @@ def fault_of(wrong: Exception, file: str) -> Fault | None:
 
 
 def is_damage(wrong: Exception) -> bool:
-    cause = wrong.orig if isinstance(wrong, DBAPIError) else wrong
-    return isinstance(cause, sqlite3.Error) and _code(cause) & PRIMARY in DAMAGE
+    return _primary(wrong) in DAMAGE
+
+
+def is_of_the_disk(wrong: Exception) -> bool:
+    """A disk without room for the index of its log is no more to SQLite than one that does not answer."""
+    return _primary(wrong) in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 
 
 def is_busy(wrong: sqlite3.Error) -> bool:
     return _code(wrong) & PRIMARY in BUSY
+
+
+def _primary(wrong: Exception) -> int:
+    cause = wrong.orig if isinstance(wrong, DBAPIError) else wrong
+    return _code(cause) & PRIMARY if isinstance(cause, sqlite3.Error) else sqlite3.SQLITE_OK
 
 
 def _code(wrong: sqlite3.Error) -> int:
