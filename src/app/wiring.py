@@ -91,7 +91,7 @@ class Parts:
         return find_losses(self.settings, self.ledger, self.vault, self._warehouse)
 
     def check_stored(self) -> None:
-        """For readiness: whoever is served may have lost nothing, so what they have lost keeps nothing else from being served."""
+        """For readiness. What is lost keeps nobody from being served but who has lost it."""
         lost = self.losses()
         if lost:
             raise told(lost)
