@@ -77,7 +77,7 @@ DEFECTS = (
     Defect(
         "dialect",
         "a query reads the dataset of another organisation",
-        "src/core/engine/dialect/rendering.py",
+        "src/core/engine/dialect/statements.py",
         "        if table.db or table.catalog:",
         "        if table.catalog:",
         ("tests/contract/warehouse/test_hostile_sql.py::test_hostile_sql_is_refused_everywhere_and_changes_nothing",),

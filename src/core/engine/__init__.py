@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from src.core.base.clock import Clock
-from src.core.base.faults import Fault, Misconfigured
+from src.core.base.faults import Fault, Flaw, Misconfigured
 from src.core.base.identity import dataset_name
 from src.core.base.names import OrgSlug
 from src.core.base.schema import Field
@@ -27,6 +27,7 @@ FILES = "src.core.engine.files.writers"
 ROW_FILES = "src.core.engine.files.rows"
 READER = "src.core.engine.reader.tables"
 QUERIES = "src.core.engine.reader.queries"
+STATEMENTS = "src.core.engine.dialect.statements"
 LOCK = ".lock"
 OWNER_ONLY = 0o700
 
@@ -47,6 +48,10 @@ class Files(Protocol):
     def table_of(self, columns: Mapping[str, ColumnKind], rows: Sequence[Row]) -> "pa.Table": ...
     def csv_pieces(self, schema: "pa.Schema", batches: "Iterator[pa.RecordBatch]") -> Generator[bytes, None, None]: ...
     def parquet_pieces(self, schema: "pa.Schema", batches: "Iterator[pa.RecordBatch]") -> Generator[bytes, None, None]: ...
+
+
+class Statements(Protocol):
+    def flaws_of(self, sql: str, tables: frozenset[str] | None = None) -> tuple[Flaw, ...]: ...
 
 
 class RowFiles(Protocol):
@@ -108,6 +113,11 @@ def open_queries(settings: Settings, credential: Secret, labels: Mapping[str, st
 def load_files() -> Files:
     """Writers of Parquet and CSV."""
     return cast("Files", import_module(FILES))
+
+
+def sql_flaws(sql: str, tables: frozenset[str] | None = None) -> tuple[Flaw, ...]:
+    """What keeps a text from being GoogleSQL, each with its line; with `tables`, from being one query of these that a warehouse serves."""
+    return cast("Statements", import_module(STATEMENTS)).flaws_of(sql, tables)
 
 
 def write_rows(path: Path, fields: Sequence[Field], rows: Iterable[Row]) -> None:

@@ -13,7 +13,8 @@ import sqlglot
 from sqlglot import exp
 
 from src.core.base.faults import Fault
-from src.core.engine.dialect.rendering import READ, Catalogue, is_common
+from src.core.engine.dialect.rendering import Catalogue
+from src.core.engine.dialect.statements import READ, is_common
 from src.core.engine.values import bound_values, plain_batch
 from src.sandbox.gcp.account_rows import FIRST_DAY
 from src.sandbox.gcp.arrow import arrow_type

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.core.base.faults import Missing, Rejected
-from src.core.engine.dialect.rendering import RESERVED, Catalogue, Purpose
+from src.core.engine.dialect.rendering import Catalogue
 from src.core.engine.dialect.rules import DIVIDE_MACRO
+from src.core.engine.dialect.statements import RESERVED, Purpose
 
 COLUMNS = {
     "i": "BIGINT",

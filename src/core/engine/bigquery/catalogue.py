@@ -14,7 +14,7 @@ from src.core.base.faults import Missing, Rejected
 from src.core.base.names import IDENTIFIER, did_you_mean
 from src.core.engine.bigquery.faults import as_faults, lost_dataset
 from src.core.engine.bigquery.jobs import REQUEST_SECONDS, WarehouseJobs
-from src.core.engine.dialect.rendering import Checked, Purpose, checked, is_common
+from src.core.engine.dialect.statements import Checked, Purpose, checked, is_common
 
 FENCES: Final = "x_fences"
 STAGE: Final = "x_stage_"

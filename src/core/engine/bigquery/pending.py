@@ -17,7 +17,7 @@ from src.core.base.faults import Rejected
 from src.core.engine.bigquery.catalogue import Relation
 from src.core.engine.bigquery.conditions import BigQueryCondition, quoted
 from src.core.engine.bigquery.types import shown
-from src.core.engine.dialect.rendering import is_common
+from src.core.engine.dialect.statements import is_common
 
 # A condition made of these alone has one meaning, whenever and beside whatever it is asked.
 STEADY: Final = (

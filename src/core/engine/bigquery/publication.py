@@ -26,7 +26,7 @@ from src.core.engine.bigquery.pending import Pending, Sight, creation, parsed_co
 from src.core.engine.bigquery.remote_rows import remote_rows
 from src.core.engine.bigquery.staging import Given, fields_of_arrow, given, pieces, plain_field, relaxed, shape_batch
 from src.core.engine.bigquery.types import fields_of
-from src.core.engine.dialect.rendering import Checked, Purpose
+from src.core.engine.dialect.statements import Checked, Purpose
 from src.core.engine.loadable import match_columns
 from src.core.engine.port import WHOLE_TABLE, Content, Fence, Params, ParquetFiles, RemoteRows, StagedShape, TablePart
 
