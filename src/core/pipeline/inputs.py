@@ -14,6 +14,7 @@ from src.core.base.secret import Secret
 from src.core.pipeline.document import Input, InputType
 
 LONGEST_TEXT = 100_000
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 SHAPES: Mapping[InputType, str] = {
     "string": "a text",
     "integer": "a whole number",
@@ -109,9 +110,11 @@ def _day(value: object) -> date | None:
         return None
     if isinstance(value, date):
         return value
+    # fromisoformat reads 20261120 and 2026-W47-5 as well
+    if not isinstance(value, str) or not DAY.fullmatch(value):
+        return None
     try:
-        # fromisoformat reads 20261120 as well
-        return date.fromisoformat(value) if isinstance(value, str) and len(value) == len("2026-11-20") else None
+        return date.fromisoformat(value)
     except ValueError:
         return None
 

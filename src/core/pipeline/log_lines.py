@@ -2,6 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 import structlog
@@ -29,11 +31,19 @@ class _Chain:
         yield from structlog.get_config()["processors"]
 
 
+@dataclass
+class _OfStep:
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    written: int = 0
+    """Those that were not kept too."""
+
+
 class LogLines:
     def __init__(self, mask: Mask, clock: Clock) -> None:
         self._mask = mask
         self._clock = clock
-        self._kept: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self._counting = Lock()
+        self._kept: dict[str, _OfStep] = defaultdict(_OfStep)
 
     def logger(self, **context: str | None) -> FilteringBoundLogger:
         logger: FilteringBoundLogger = structlog.wrap_logger(None, processors=_Chain(self._keep)).bind(**context)
@@ -41,17 +51,22 @@ class LogLines:
 
     def take(self, step_id: str) -> list[dict[str, Any]]:
         """The lines since the last taking, oldest first; of too many, the last ones are left out and counted."""
-        lines = self._kept.pop(RUN_ITSELF, []) + self._kept.pop(step_id, [])
-        if len(lines) > LINES_KEPT:
-            left_out = len(lines) - LINES_KEPT + 1
+        of_run, of_step = self._kept.pop(RUN_ITSELF, _OfStep()), self._kept.pop(step_id, _OfStep())
+        lines = of_run.lines + of_step.lines
+        written = of_run.written + of_step.written
+        if written > LINES_KEPT:
+            left_out = written - LINES_KEPT + 1
             lines = [*lines[: LINES_KEPT - 1], {**lines[-1], "event": "log.cut", "message": f"{left_out} more lines were left out"}]
         return lines
 
     def _keep(self, _logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-        lines = self._kept[str(event.get("step", RUN_ITSELF))]
+        # a step may log from several threads
+        with self._counting:
+            kept = self._kept[str(event.get("step", RUN_ITSELF))]
+            kept.written += 1
         # a step that logs without end must not fill the memory before it is recorded
-        if len(lines) < 2 * LINES_KEPT:
-            lines.append({"at": self._clock.now().isoformat(), "level": method, **self._told(event)})
+        if kept.written <= LINES_KEPT:
+            kept.lines.append({"at": self._clock.now().isoformat(), "level": method, **self._told(event)})
         return event
 
     def _told(self, event: Mapping[str, Any]) -> dict[str, str]:

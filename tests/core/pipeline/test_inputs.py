@@ -63,6 +63,8 @@ def test_what_fits_is_taken_with_its_defaults():
         ({"slug": "a", "force": 1}, "force", "must be true or false"),
         ({"slug": "a", "since": "2026-02-30"}, "since", "must be a date like 2026-11-20"),
         ({"slug": "a", "since": "20261120"}, "since", "must be a date like 2026-11-20"),
+        ({"slug": "a", "since": "2026-W47-5"}, "since", "must be a date like 2026-11-20"),
+        ({"slug": "a", "since": "\u0662026-11-20"}, "since", "must be a date like 2026-11-20"),
         ({"slug": "a", "since": 20261120}, "since", "must be a date like 2026-11-20"),
         ({"slug": "a", "day": "2026-11-22"}, "day", "must be one of 2026-11-20, 2026-11-21"),
         ({"slug": "a", "extra": [1]}, "extra", "must be an object"),
