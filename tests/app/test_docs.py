@@ -9,6 +9,8 @@ import yaml
 from src.app.config import Settings
 from src.app.service import create_app
 from src.core.base import faults
+from src.core.pipeline.checks import models_of
+from src.core.pipeline.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGURATION = (ROOT / "docs/reference/configuration.md").read_text()
@@ -69,3 +71,18 @@ def test_every_processor_in_use_is_documented():
     assert used
     for ps_type in used:
         assert f"| `{ps_type}` |" in page
+
+
+def test_every_key_of_a_config_is_documented():
+    page = (ROOT / "docs/reference/processors.md").read_text()
+    rows = {
+        part.partition("\n")[0]: re.findall(r"^\| (`[a-z_]+`(?:, `[a-z_]+`)*) \|", part, re.MULTILINE) for part in page.split("\n## ")[1:]
+    }
+    sections = {name: set(re.findall(r"`([a-z_]+)`", " ".join(found))) for name, found in rows.items()}
+    registry = Registry()
+
+    for ps_type in registry.known:
+        keys = {key for model in models_of(registry.resolve(ps_type)) for key in model.model_fields}
+        # one that shares its model with another, as every provider's that is asked by the day, may be told of there
+        told = sections.get(ps_type) or next((some for some in sections.values() if keys <= some), set())
+        assert keys == told if ps_type in sections else keys <= told, ps_type

@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PROVIDER, PROCESSOR = (ROOT / f"docs/howto/add-a-{name}.md" for name in ("provider", "processor"))
 COPIED = ("configs", "docs", "src", "tests")
 RUFF = Path(sys.executable).with_name("ruff")
-DOCUMENTED = "tests/app/test_docs.py::test_every_processor_in_use_is_documented"
+DOCUMENTED = tuple(
+    f"tests/app/test_docs.py::test_every_{name}" for name in ("processor_in_use_is_documented", "key_of_a_config_is_documented")
+)
 KINDS = {
     "test": ("tests/*",),
     "sandbox": ("src/sandbox/*",),
@@ -54,7 +56,7 @@ def test_what_the_pages_make_is_loaded_closed_and_told(tree: Path):
 
     run(tree, RUFF, "check", "--no-cache", *code)
     run(tree, RUFF, "format", "--no-cache", "--check", *code)
-    run(tree, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, DOCUMENTED)
+    run(tree, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, *DOCUMENTED)
 
 
 def kind(one: Named) -> str:

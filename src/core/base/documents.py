@@ -8,6 +8,7 @@ from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from src.core.base.faults import Flaw, Misconfigured
 from src.core.base.names import did_you_mean
@@ -18,6 +19,8 @@ M = TypeVar("M", bound="Document")
 # Far deeper than any document is; the loader recurses, and a hostile file must not reach its limit.
 MAX_DEPTH = 40
 TEXT_KEY = "tag:yaml.org,2002:str"
+NOT_AS_WRITTEN, UNKNOWN_KEY = "not_as_written", "extra_forbidden"
+LINE_BY_LINE = "|"  # every other way of writing a text folds its lines
 
 
 class Document(BaseModel):
@@ -34,7 +37,7 @@ class Document(BaseModel):
             for item in value if isinstance(value, list) else [value]:
                 if isinstance(item, str | bool | float | int) and type(item) not in kinds and not (type(item) is int and float in kinds):
                     mend = "; write it without quotes" if isinstance(item, str) else ""
-                    raise ValueError(f"{item!r} is not {_kind(kinds)}{mend}")
+                    raise PydanticCustomError(NOT_AS_WRITTEN, "{told}", {"told": f"{item!r} is not {_kind(kinds)}{mend}"})
         return value
 
 
@@ -49,9 +52,40 @@ class Located(Generic[M]):
     document: M
     shown: str
     lines: Mapping[Place, int]
+    texts: Mapping[Place, int]
+    """The first line of each text that is written line by line, below its key."""
 
-    def flaw(self, message: str, *at: str | int) -> Flaw:
-        return Flaw(message, _dotted(at) or None, self.shown, _line(at, self.lines))
+    def flaw(self, message: str, *at: str | int, line_of_text: int | None = None) -> Flaw:
+        line = _line(at, self.lines)
+        if line_of_text is not None and at in self.texts:
+            line = self.texts[at] + line_of_text - 1
+        return Flaw(message, dotted(at) or None, self.shown, line)
+
+    def where(self, *at: str | int) -> str:
+        """As another flaw names this place."""
+        return f"{self.shown}:{_line(at, self.lines)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """A place at which a value is not what its model asks for."""
+
+    at: Place
+    message: str
+    kind: str
+
+    @property
+    def of_any_text(self) -> bool:
+        """Whether no text would fit there, whatever it says."""
+        return self.kind in (NOT_AS_WRITTEN, UNKNOWN_KEY) or self.kind.endswith("_type")
+
+
+def misfits(value: object, model: type[BaseModel], context: object = None) -> list[Misfit]:
+    try:
+        model.model_validate(value, context=context)
+    except ValidationError as wrong:
+        return _misfits(wrong, model)
+    return []
 
 
 def read_document(path: Path, model: type[M], shown_as: str | None = None) -> M:
@@ -81,14 +115,16 @@ def read_text(path: Path, shown: str) -> str:
 
 def locate_document(text: str, model: type[M], shown: str) -> Located[M]:
     root, data = _load(text, shown)
-    lines: dict[Place, int] = {}
-    flaws = [Flaw(message, _dotted(at), shown, line) for message, at, line in _walk(root, (), lines)] if root is not None else []
+    # of a text without any content the first line stands for all of it
+    lines: dict[Place, int] = {} if root is not None else {(): 1}
+    texts: dict[Place, int] = {}
+    flaws = [Flaw(message, dotted(at), shown, line) for message, at, line in _walk(root, (), lines, texts)] if root is not None else []
     if flaws:
         raise Misconfigured("a document is wrong", flaws=flaws)
     try:
-        return Located(model.model_validate(data if data is not None else {}), shown, lines)
+        return Located(model.model_validate(data if data is not None else {}), shown, lines, texts)
     except ValidationError as wrong:
-        flaws = [_flaw(dict(error), lines, model, shown) for error in wrong.errors(include_url=False)]
+        flaws = [Flaw(one.message, dotted(one.at) or None, shown, _line(one.at, lines)) for one in _misfits(wrong, model)]
         raise Misconfigured("a document is wrong", flaws=flaws) from None
 
 
@@ -152,7 +188,7 @@ def _scalars(node: yaml.Node) -> Sequence[yaml.ScalarNode]:
     return [scalar for part in node.value for scalar in _scalars(part)]
 
 
-def _walk(node: yaml.Node, at: Place, lines: dict[Place, int]) -> list[tuple[str, Place, int]]:
+def _walk(node: yaml.Node, at: Place, lines: dict[Place, int], texts: dict[Place, int]) -> list[tuple[str, Place, int]]:
     # where a key has told its own line, that one stands: its value may begin below it
     lines.setdefault(at, node.start_mark.line + 1)
     wrong: list[tuple[str, Place, int]] = []
@@ -169,17 +205,23 @@ def _walk(node: yaml.Node, at: Place, lines: dict[Place, int]) -> list[tuple[str
                 wrong.append(("this key stands twice", here, line))
             seen.add(key.value)
             lines[here] = line
-            wrong += _walk(value, here, lines)
+            wrong += _walk(value, here, lines, texts)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
-            wrong += _walk(value, (*at, index), lines)
+            wrong += _walk(value, (*at, index), lines, texts)
+    elif isinstance(node, yaml.ScalarNode) and node.style == LINE_BY_LINE:
+        texts[at] = node.start_mark.line + 2
     return wrong
 
 
-def _flaw(error: dict[str, Any], lines: Mapping[Place, int], model: type[BaseModel], shown: str) -> Flaw:
+def _misfits(wrong: ValidationError, model: type[BaseModel]) -> list[Misfit]:
+    return [_misfit(dict(error), model) for error in wrong.errors(include_url=False)]
+
+
+def _misfit(error: dict[str, Any], model: type[BaseModel]) -> Misfit:
     at: Place = tuple(error["loc"])
     message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
+    if error["type"] == UNKNOWN_KEY:
         known = _keys_at(model, at[:-1])
         message = f"unknown key {at[-1]!r}{did_you_mean(str(at[-1]), known)}"
         if known and "did you mean" not in message:
@@ -188,7 +230,7 @@ def _flaw(error: dict[str, Any], lines: Mapping[Place, int], model: type[BaseMod
         message = f"the key {at[-1]!r} is needed here"
     elif error["type"] in ("model_type", "dict_type", "model_attributes_type"):
         message = "a mapping (key: value) is needed here"
-    return Flaw(message, _dotted(at) or None, shown, _line(at, lines))
+    return Misfit(at, message, error["type"])
 
 
 def _line(at: Place, lines: Mapping[Place, int]) -> int | None:
@@ -233,7 +275,7 @@ def _tuple_members(annotation: object) -> list[object]:
     return [member for arg in get_args(annotation)[:1] for member in _members(arg)]
 
 
-def _dotted(at: Place) -> str:
+def dotted(at: Place) -> str:
     text = ""
     for part in at:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)

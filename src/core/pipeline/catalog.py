@@ -1,25 +1,27 @@
 """Every pipeline under the configs folder, found and checked when the service starts."""
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 
-from src.core.base.documents import Located, read_located, read_text
-from src.core.base.faults import Fault, Flaw, Misconfigured, Missing, Rejected
+from src.core.base.documents import Located, Place, locate_document, read_text
+from src.core.base.faults import Flaw, Misconfigured, Missing, Rejected
 from src.core.base.names import DOCUMENT, did_you_mean
 from src.core.pipeline.checks import StepCheck
 from src.core.pipeline.document import Pipeline
+from src.core.pipeline.flaws import Judged, file_flaws
 from src.core.pipeline.graph import Graph
-from src.core.pipeline.inputs import input_flaw
 from src.core.pipeline.registry import Registry
-from src.core.pipeline.variables import config_flaws, declaration_flaws, fillable, kinds
-from src.core.step.context import ConfigChecker
+from src.core.pipeline.variables import fillable
 
-# Other YAML lies beside the pipelines (table facts, plans); this key tells them apart.
+# YAML of these names, and in this folder, is read by whoever it is for. Any other is a pipeline, also when somebody emptied it.
+OTHERS = frozenset({"config", "books"})
+SYSTEM = "system"
 MARK = re.compile(r"""^["']?pipeline["']?\s*:""", re.MULTILINE)
 FILE = "pipeline"
+SHORT = "short path"
 
 
 @dataclass(frozen=True)
@@ -51,23 +53,27 @@ class Catalog:
         registry = registry or Registry()
         if not configs_dir.is_dir():
             raise Misconfigured("the configs folder is missing; name it in CONFIGS_DIR", flaws=[Flaw("not found", file=str(configs_dir))])
-        entries: dict[str, CatalogEntry] = {}
+        found: list[_ReadEntry] = []
         flaws: list[Flaw] = []
+        resolve = cache(registry.resolve)
         # those in .yaml too, to be refused by name: one that was passed over in silence would be looked for in vain
         for path in sorted([*configs_dir.rglob("*.yml"), *configs_dir.rglob("*.yaml")]):
             relative = path.relative_to(configs_dir)
             shown = f"{configs_dir.name}/{relative.as_posix()}"
             try:
-                found = _entry(path, relative, shown, registry)
+                read = _read(path, relative, shown)
             except Misconfigured as wrong:
                 flaws += wrong.flaws or [Flaw(wrong.detail, file=shown)]
                 continue
-            if found is not None:
-                entries[found.document_id] = found
-        flaws += _name_clashes(entries)
+            if read is not None:
+                judged = Judged.of(read.located, resolve)
+                flaws += judged.flaws
+                found.append(read.with_checks(judged.checks))
+        flaws += [*_clashes(found), *file_flaws(configs_dir)]
         if flaws:
-            raise Misconfigured("pipelines are wrong", flaws=flaws)
-        return cls(entries, registry)
+            # a processor that cannot be made says the same of each of its steps
+            raise Misconfigured("pipelines are wrong", flaws=tuple(dict.fromkeys(flaws)))
+        return cls({one.entry.document_id: one.entry for one in found}, registry)
 
     def get(self, document_id: str) -> CatalogEntry:
         found = self.entries.get(document_id) or self._aliases.get(document_id)
@@ -106,83 +112,53 @@ class Catalog:
         return {alias: entry for entry in self.entries.values() for alias in entry.document.aliases}
 
 
-def _entry(path: Path, relative: Path, shown: str, registry: Registry) -> CatalogEntry | None:
-    marked = MARK.search(read_text(path, shown)) is not None
-    # a file of that name without the key is a wrong pipeline, not another document
-    if not marked and relative.stem != FILE:
+@dataclass(frozen=True, slots=True)
+class _ReadEntry:
+    entry: CatalogEntry
+    located: Located[Pipeline]
+
+    def with_checks(self, checks: tuple[StepCheck, ...]) -> "_ReadEntry":
+        return replace(self, entry=replace(self.entry, checks=checks))
+
+    @property
+    def paths(self) -> Iterator[tuple[str, str, Place]]:
+        """What it is asked for by: which kind of name, the name, and where the document says so."""
+        document, document_id = self.entry.document, self.entry.document_id
+        yield "id", document_id, ("pipeline",)
+        yield from (("alias", alias, ("aliases", index)) for index, alias in enumerate(document.aliases))
+        if document.scope == "organisation":
+            yield SHORT, f"{document.provider}/{document.domain}/{document_id.rpartition('/')[2]}", ("domain",)
+
+
+def _read(path: Path, relative: Path, shown: str) -> _ReadEntry | None:
+    """None of a file that is no pipeline and need not be one."""
+    text = read_text(path, shown)
+    if (relative.stem in OTHERS or relative.parts[0] == SYSTEM) and not MARK.search(text):
         return None
     if path.suffix != ".yml":
         raise Misconfigured("a pipeline is wrong", flaws=[Flaw("a pipeline's file ends in .yml; rename it", file=shown)])
     document_id = relative.with_suffix("").as_posix().removesuffix(f"/{FILE}")
     if not DOCUMENT.fullmatch(document_id):
         raise Misconfigured("a pipeline is wrong", flaws=[Flaw("folders and files of pipelines are snake_case; rename it", file=shown)])
-    located = read_located(path, Pipeline, shown)
-    checks: list[StepCheck] = []
-    flaws = [*_input_flaws(located), *_variable_flaws(located), *_step_flaws(located), *_processor_flaws(located, registry, checks)]
-    if flaws:
-        raise Misconfigured("a pipeline is wrong", flaws=flaws)
-    # of the other configs nothing changes from run to run: they have been judged for good
-    return CatalogEntry(document_id, shown, located.document, tuple(check for check in checks if check.depends_on_the_run))
+    # one that somebody emptied would else take its pipeline away without a word
+    if all(not line.strip() or line.lstrip().startswith(("#", "---")) for line in text.splitlines()):
+        raise Misconfigured("a pipeline is wrong", flaws=[Flaw("is empty; write its pipeline, or delete the file", file=shown, line=1)])
+    located = locate_document(text, Pipeline, shown)
+    return _ReadEntry(CatalogEntry(document_id, shown, located.document), located)
 
 
-def _input_flaws(located: Located[Pipeline]) -> Iterator[Flaw]:
-    for name, spec in located.document.inputs.items():
-        given = [("default", spec.default)] if spec.default is not None else []
-        for key, value in given:
-            wrong = input_flaw(spec, value)
-            if wrong:
-                yield located.flaw(f"the default {wrong}", "inputs", name, key)
+def _clashes(found: Sequence[_ReadEntry]) -> Iterator[Flaw]:
+    """Told of whichever comes second, with the place of the first."""
+    yield from _taken(("name", one.entry.document.pipeline, ("pipeline",), one) for one in found)
+    paths = [(kind, name, at, one) for one in found for kind, name, at in one.paths]
+    # a name that is written down is told of before one that follows from where a file lies
+    yield from _taken(sorted(paths, key=lambda path: ("id", "alias", SHORT).index(path[0])))
 
 
-def _variable_flaws(located: Located[Pipeline]) -> Iterator[Flaw]:
-    for place, flaw in declaration_flaws(located.document):
-        yield located.flaw(flaw, *place)
-    known = kinds(located.document)
-    for index, step in enumerate(located.document.steps):
-        for place, flaw in config_flaws(step.config, known):
-            yield located.flaw(flaw, "steps", index, "config", *place)
-
-
-def _step_flaws(located: Located[Pipeline]) -> Iterator[Flaw]:
-    ids = [step.id for step in located.document.steps]
-    for index, step in enumerate(located.document.steps):
-        if step.id in ids[:index]:
-            yield located.flaw(f"the step id {step.id!r} stands twice", "steps", index, "id")
-        for place, needed in enumerate(step.depends_on):
-            if needed not in ids:
-                hint = did_you_mean(needed, ids) or f"; steps here: {', '.join(ids)}"
-                yield located.flaw(f"there is no step {needed!r}{hint}", "steps", index, "depends_on", place)
-    # unknown ones are told above, and a graph may not name them
-    known = {step.id: [needed for needed in step.depends_on if needed in ids] for step in located.document.steps}
-    cycle = Graph.of(known).cycle()
-    if cycle:
-        yield located.flaw(f"steps wait for each other: {' -> '.join(cycle)}", "steps", ids.index(cycle[0]), "depends_on")
-
-
-def _processor_flaws(located: Located[Pipeline], registry: Registry, checks: list[StepCheck]) -> Iterator[Flaw]:
-    for index, step in enumerate(located.document.steps):
-        try:
-            processor = registry.resolve(step.ps_type)
-        except Fault as wrong:
-            # a processor that reads its folder when it is built says what is wrong there
-            yield from wrong.flaws or [located.flaw(wrong.detail, "steps", index, "ps_type")]
-            continue
-        if isinstance(processor, ConfigChecker):
-            checks.append(StepCheck.of(located.document, step, processor))
-            for flaw in checks[-1].as_written():
-                yield located.flaw(flaw.message, "steps", index, "config", *(flaw.field.split(".") if flaw.field else ()))
-
-
-def _name_clashes(entries: Mapping[str, CatalogEntry]) -> Iterator[Flaw]:
-    names: dict[str, str] = {}
-    for entry in entries.values():
-        name = entry.document.pipeline
-        if name in names:
-            yield Flaw(f"the name {name!r} is taken by {names[name]}", field="pipeline", file=entry.shown)
-        names.setdefault(name, entry.shown)
-    taken = {name: entry.shown for name, entry in entries.items()}
-    for entry in entries.values():
-        for alias in entry.document.aliases:
-            if alias in taken:
-                yield Flaw(f"the alias {alias!r} is taken by {taken[alias]}", field="aliases", file=entry.shown)
-            taken[alias] = entry.shown
+def _taken(names: Iterable[tuple[str, str, Place, _ReadEntry]]) -> Iterator[Flaw]:
+    taken: dict[str, tuple[_ReadEntry, str]] = {}
+    for kind, name, at, one in names:
+        other, where = taken.setdefault(name, (one, one.located.where(*at)))
+        # two files of one id have all that follows from it in common
+        if other is not one and not (kind == SHORT and other.entry.document_id == one.entry.document_id):
+            yield one.located.flaw(f"the {kind} {name!r} is taken by {where}; choose another", *at)

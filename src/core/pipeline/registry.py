@@ -9,8 +9,10 @@ from pathlib import Path
 from types import ModuleType
 
 from src.core.base.discovery import root_of
+from src.core.base.documents import Document
 from src.core.base.faults import Misconfigured
 from src.core.base.names import PS_TYPE, did_you_mean
+from src.core.pipeline.checks import models_of
 from src.core.step.context import Processor
 
 PREFIX = "src.core.processors"
@@ -35,6 +37,9 @@ class Registry:
                 f"`get_engine()` of {self._file(ps_type)} answers {type(engine).__name__}, "
                 "which has no `async def execute(self, step_config, context)`"
             )
+        models: tuple[object, ...] = models_of(engine)
+        if not all(isinstance(model, type) and issubclass(model, Document) for model in models):
+            raise Misconfigured(f"`config_model` of {self._file(ps_type)} is no model; make it a Document, or several joined by `|`")
         return engine
 
     @cached_property

@@ -84,6 +84,10 @@ def fillable(config: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
     return ((text, sql) for _, text, sql in _texts(config, (), sql=False) if not is_plain(text))
 
 
+def sql_texts(config: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    return ((place, text) for place, text, sql in _texts(config, (), sql=False) if sql)
+
+
 def written(text: str, variables: Variables, *, sql: bool) -> str:
     if sql:
         bind_sql(text, variables)

@@ -84,6 +84,14 @@ class Providers:
             raise Rejected(f"{provider.name} ({provider.title}) is not served by this release yet; served: {ready}")
         return provider
 
+    def flaw(self, said: str) -> str | None:
+        """What keeps a document from naming it."""
+        try:
+            self.served(said)
+        except Rejected as wrong:
+            return wrong.detail
+        return None
+
 
 @lru_cache(maxsize=8)
 def known_providers(configs_dir: Path) -> Providers:

@@ -1,18 +1,23 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from types import UnionType
+from typing import Annotated, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
+from pydantic import AfterValidator, ValidationInfo
 from structlog.typing import FilteringBoundLogger
 
 from src.core.base.clock import Clock
+from src.core.base.documents import Document
 from src.core.base.faults import Flaw, Timeout
 from src.core.base.identity import Actor, Tenant
 from src.core.base.ids import Ids
+from src.core.base.names import did_you_mean
 from src.core.base.settings import Settings
 from src.core.crypto.vault import Vault
 from src.core.engine.port import Warehouse
 from src.core.ledger.store import Ledger
+from src.core.step.placeholders import Kinds
 
 StepConfig: TypeAlias = Mapping[str, Any]
 StepResult: TypeAlias = dict[str, Any]
@@ -98,11 +103,47 @@ class StepPlace:
     scope: Literal["platform", "organisation"]
     steps: Mapping[str, str]
     """The ps_type of every step of the document, in its order."""
+    after: frozenset[str] = frozenset()
+    """The steps that it waits for, however far above."""
+    configs: Mapping[str, StepConfig] = field(default_factory=dict)
+    """Of every step, as written."""
+    provider: str | None = None
+    kinds: Kinds = field(default_factory=dict)
+    """Of the document's variables."""
+
+
+def _earlier(name: str, info: ValidationInfo) -> str:
+    place = info.context
+    if isinstance(place, StepPlace) and name not in place.after:
+        # also of this step itself, which the next sentence would call unknown
+        if name in place.steps:
+            raise ValueError(f"step {name!r} does not come before this one; name it in `depends_on`")
+        raise ValueError(f"there is no earlier step {name!r}{did_you_mean(name, place.after)}")
+    return name
+
+
+EarlierStep = Annotated[str, AfterValidator(_earlier)]
+"""The id of a step that this one comes after."""
+
+
+@runtime_checkable
+class Configured(Protocol):
+    """A processor whose steps have a `config`. One without takes none.
+
+    Several models are joined by `|`: a config is of the first whose needed keys it has, else of the last. Whatever it says is held
+    against its model when the service starts, with the step's StepPlace as the context of validation, and once more, where variables
+    have a part in it, when a run is accepted.
+    """
+
+    @property
+    def config_model(self) -> type[Document] | UnionType: ...
 
 
 @runtime_checkable
 class ConfigChecker(Protocol):
-    """A processor that knows what is wrong with a config: it is asked when the service starts, and once more of what variables have made
-    of it when a run is accepted. A flaw's `field` is a place in the config."""
+    """A processor that knows more of a config than its model says: it is asked whenever that is, also of a config that does not fit.
+
+    A flaw's `field` is a place in the config, and its `line` one of the text there.
+    """
 
     def check(self, step_config: StepConfig, place: StepPlace) -> Sequence[Flaw]: ...

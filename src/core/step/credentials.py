@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from src.core.base.faults import Conflict, Misconfigured, Missing
+from src.core.base.documents import Document
+from src.core.base.faults import Conflict, Flaw, Misconfigured, Missing
 from src.core.base.identity import Actor, Tenant
 from src.core.base.names import did_you_mean
 from src.core.base.redaction import redacted_text
@@ -14,10 +15,27 @@ from src.core.crypto.vault import Binding
 from src.core.ledger.store import Unit
 from src.core.ledger.tables import credentials, kms_keys, orgs
 from src.core.ledger.tables.credentials import CredentialRecord
+from src.core.providers.directory import Providers
 from src.core.step import audit_trail
-from src.core.step.context import Services, StepConfig, StepContext
+from src.core.step.context import EarlierStep, Services, StepConfig, StepContext
 
 DEFAULT_NAME = "default"
+
+
+class CredentialConfig(Document):
+    """Which credential of the organisation a step works with: by name, or of the earlier step that opened it."""
+
+    credential_name: str | None = None
+    credential_from: EarlierStep | None = None
+
+
+class DecryptConfig(Document):
+    provider: str
+    credential_name: str | None = None
+
+
+class StoreConfig(Document):
+    credential_from: EarlierStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +101,11 @@ def opened(step_config: StepConfig, context: StepContext, provider: str) -> Open
         subject=result.get("subject"),
         connection=result["connection"],
     )
+
+
+def provider_flaws(step_config: StepConfig, providers: Providers) -> list[Flaw]:
+    told = providers.flaw(str(step_config["provider"])) if "provider" in step_config else None
+    return [Flaw(told, "provider")] if told else []
 
 
 def name_in(step_config: StepConfig, inputs: Mapping[str, Any]) -> str:

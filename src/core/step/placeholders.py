@@ -96,6 +96,19 @@ def bind_sql(text: str, variables: Variables) -> tuple[str, dict[str, Value]]:
     return "".join(parts), params
 
 
+def stand_in(text: str, kinds: Kinds) -> str | None:
+    """The SQL as it is bound whatever the values, for whoever reads its grammar; None where it cannot be."""
+    if sql_flaws(text, kinds):
+        return None
+    return bind_sql(text, {name: Identifier(name) if kind == "identifier" else name for name, kind in kinds.items()})[0]
+
+
+def given_names(text: str) -> set[str]:
+    """The parameters that SQL names itself, without those of variables."""
+    words = (found[0] for found in PIECES.finditer(text) if found.lastgroup == "word")
+    return {word[1:] for word in words if word.startswith("@") and not word.startswith("@@")}
+
+
 def _bound(found: re.Match[str], variables: Variables, params: dict[str, Value]) -> str:
     piece = found[0]
     if found.lastgroup == "remark":

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from src.core.base.documents import Document
 from src.core.base.faults import Conflict, Flaw, Misconfigured, Rejected
 from src.core.base.identity import Tenant
 from src.core.base.redaction import redacted_text
@@ -12,8 +13,16 @@ from src.core.ledger.tables import credentials as ledger_credentials
 from src.core.providers.link import linked
 from src.core.providers.packages import PACKAGES, CredentialVerdict
 from src.core.step import audit_trail, credentials
-from src.core.step.context import Services, StepConfig, StepContext, StepResult
+from src.core.step.context import EarlierStep, Services, StepConfig, StepContext, StepResult
 from src.core.step.credentials import OpenCredential
+
+
+class ProbeConfig(Document):
+    credential_from: EarlierStep | None = None
+
+
+class ProbeOfProviderConfig(ProbeConfig):
+    provider: str
 
 
 def probe(

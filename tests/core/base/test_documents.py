@@ -85,7 +85,7 @@ def test_a_document_is_read_as_it_is_written():
         ("name: a\n\tleaf: 1\n", None),
         ("name: \x07\n", None),
         ("name: \ud800\n", None),
-        ("", ["tree.yml: the key 'name' is needed here"]),
+        ("", ["tree.yml:1: name: the key 'name' is needed here"]),
         ("[]", ["tree.yml:1: a mapping (key: value) is needed here"]),
     ],
 )
@@ -93,7 +93,7 @@ def test_a_wrong_document_says_what_and_where(text, told):
     found = flaws(text)
     assert all(flaw.startswith("tree.yml") for flaw in found)
     if told is not None:
-        assert [flaw.replace("tree.yml: name: the", "tree.yml: the") for flaw in found] == told
+        assert found == told
 
 
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- "])

@@ -79,12 +79,12 @@ def test_every_flaw_is_told_at_once_with_its_line(tmp_path):
 
 
 def test_names_and_places_that_do_not_fit_are_told(tmp_path):
-    second = "  - {id: load_other, ps_type: gcp.bq_etl, config: {source_query: SELECT 1 AS record, destination_table: other}}\n"
-    told = flaws(tmp_path, second, destination_table="no-name", credential_from="load_nothing", empty="maybe", source_query="SELECT {dat}")
+    second = "  - {id: load_other, ps_type: gcp.bq_etl, config: {source_query: SELECT 1 AS record, destination_table: gcp_other}}\n"
+    told = flaws(tmp_path, second, destination_table="gcp-name", credential_from="load_nothing", empty="maybe", source_query="SELECT {dat}")
 
     assert "source_query: the variable {dat} is not declared; did you mean 'date'?" in told
-    assert "destination_table: 'no-name' is not a name" in told
-    assert "credential_from: there is no step 'load_nothing'" in told
+    assert "destination_table: 'gcp-name' is not a table's name" in told
+    assert "credential_from: there is no earlier step 'load_nothing'" in told
     assert "empty: Input should be 'allowed' or 'refused'" in told
     assert "steps[0].config: a document publishes once a run, and step load_other publishes too" in told
     assert "steps[1].config: a document publishes once a run, and step load_copy publishes too" in told
@@ -102,7 +102,7 @@ def test_what_variables_make_of_a_config_is_judged_when_a_run_is_accepted(tmp_pa
     def accept(**inputs: Any) -> None:
         prepare(bare.parts, entry, run_id="run", tenant=bare.tenant, window=None, inputs=inputs)
 
-    accept(table="mine", mode="append")
+    accept(table="gcp_mine", mode="append")
     with pytest.raises(Rejected, match=r"load_copy\.destination_table: gcp_cost_daily is kept by") as kept:
         accept(table="gcp_cost_daily")
     assert [flaw.field for flaw in kept.value.flaws] == ["load_copy.destination_table"]

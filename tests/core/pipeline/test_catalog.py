@@ -141,13 +141,14 @@ def test_every_flaw_of_every_file_is_told_at_once_with_its_line(tmp_path):
         ("pipeline: a\nprovider: gcp\ndomain: cost\ninputs:\n  org_slug: {type: string}\n" + STEP, "'org_slug' is given by every run"),
         ("pipeline: a\npipeline: b\nscope: platform\n" + STEP, ":2: pipeline: this key stands twice"),
         ("just a text\npipeline: a\n", "configs/gcp/cost/billing.yml:2"),
-        ("- 1\n", None),
+        ("- 1\n", ":1: a mapping (key: value) is needed here"),
+        ("pipelin: a\nscope: platform\n" + STEP, ":1: pipelin: unknown key 'pipelin'; did you mean 'pipeline'?"),
+        ("", "configs/gcp/cost/billing.yml:1: is empty; write its pipeline, or delete the file"),
+        ("# what was here\n---\n", "configs/gcp/cost/billing.yml:1: is empty; write its pipeline, or delete the file"),
+        ("null\n", "configs/gcp/cost/billing.yml:1: pipeline: the key 'pipeline' is needed here"),
     ],
 )
 def test_a_wrong_document_says_what_and_where(tmp_path, text, told):
-    if told is None:
-        assert Catalog.load(put(tmp_path, "gcp/cost/billing.yml", text), REGISTRY).entries == {}
-        return
     assert any(told in flaw for flaw in flaws_of(tmp_path, text)), flaws_of(tmp_path, text)
 
 
@@ -251,9 +252,45 @@ def test_names_and_aliases_are_taken_once(tmp_path):
         Catalog.load(put(tmp_path, "b.yml", text.replace("ALIAS", "d")), REGISTRY)
 
     told = str(raised.value)
-    assert "configs/b.yml: pipeline: the name 'same' is taken by configs/a.yml" in told
-    assert "configs/a.yml: aliases: the alias 'b' is taken by configs/b.yml" in told
-    assert "configs/c.yml: aliases: the alias 'd' is taken by configs/b.yml" in told
+    assert "configs/b.yml:1: pipeline: the name 'same' is taken by configs/a.yml:1; choose another" in told
+    assert "configs/a.yml:3: aliases[0]: the alias 'b' is taken by configs/b.yml:1; choose another" in told
+    assert "configs/c.yml:3: aliases[0]: the alias 'd' is taken by configs/b.yml:3; choose another" in told
+
+
+def test_files_that_lead_to_one_pipeline_are_told_with_both_places(tmp_path):
+    def org(name: str, more: str = "") -> str:
+        return f"# of the house\npipeline: {name}\nprovider: gcp\ndomain: cost\n{more}{STEP}"
+
+    put(tmp_path, "gcp/cost.yml", org("one"))
+    put(tmp_path, "gcp/cost/pipeline.yml", org("two"))
+    put(tmp_path, "gcp/cost/billing.yml", org("three"))
+    put(tmp_path, "gcp/again/billing.yml", org("four"))
+    # a domain may have several pipelines: each is asked for by its name
+    configs = put(tmp_path, "gcp/cost/usage.yml", org("five"))
+
+    with pytest.raises(Misconfigured) as raised:
+        Catalog.load(configs, REGISTRY)
+
+    assert [str(flaw).removesuffix("; choose another") for flaw in raised.value.flaws] == [
+        "configs/gcp/cost.yml:2: pipeline: the id 'gcp/cost' is taken by configs/gcp/cost/pipeline.yml:2",
+        "configs/gcp/again/billing.yml:4: domain: the short path 'gcp/cost/billing' is taken by configs/gcp/cost/billing.yml:2",
+    ]
+
+
+def test_what_lies_beside_pipelines_may_be_empty_and_sql_may_not_be_wrong(tmp_path):
+    for path in ("gcp/bq_etl/config.yml", "gcp/cost/books.yml", "system/plans.yml"):
+        put(tmp_path, path, "")
+    put(tmp_path, "costs/daily.sql", "SELEC 1\n")
+    put(tmp_path, "gcp/cost/books/measures.sql", "-- remarks\nSELECT a,\n  FROM {rows} GRUOP BY a\n")
+    configs = put(tmp_path, "gcp/cost/views/a_view.sql", "")
+
+    with pytest.raises(Misconfigured) as raised:
+        Catalog.load(configs, REGISTRY)
+
+    assert [str(flaw) for flaw in raised.value.flaws] == [
+        "configs/gcp/cost/books/measures.sql:3: this is not GoogleSQL at 'BY': Invalid expression / Unexpected token",
+        "configs/gcp/cost/views/a_view.sql:1: this holds no statement",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -280,6 +317,7 @@ def test_a_processor_is_found_under_both_file_names_and_made_anew():
     assert REGISTRY.known == (
         "sample.blocking",
         "sample.ending",
+        "sample.modelless",
         "sample.scripted",
         "sample.silent",
         "sample.staged",

@@ -157,8 +157,6 @@ async def test_from_setup_to_token_every_step_hands_on_what_the_next_one_needs(p
     assert (token["subject"], token["project"]) == ("reader@acme-billing.iam.gserviceaccount.com", "acme-billing")
     assert isinstance(token["token"], Secret)
     assert (await authenticator.get_engine().execute({}, context(parts)))["fingerprint"] == token["fingerprint"]
-    with pytest.raises(Misconfigured, match="`provider`"):
-        await kms_decrypt.get_engine().execute({}, context(parts))
     with pytest.raises(Misconfigured, match="credential_from"):
         await kms_store.get_engine().execute({}, context(parts))
 
@@ -169,8 +167,6 @@ async def test_a_provider_is_asked_by_its_own_processor_or_by_the_general_one(pa
     by_name = await validate.get_engine().execute({"provider": "gcp_sa"}, given)
 
     assert {**by_name, "validated_at": None} == {**await validate_gcp.get_engine().execute({}, given), "validated_at": None}
-    with pytest.raises(Misconfigured, match="`provider`"):
-        await validate.get_engine().execute({}, given)
     with pytest.raises(Rejected, match="not served"):
         await validate.get_engine().execute({"provider": "openai"}, given)
 
@@ -223,8 +219,6 @@ async def test_an_export_that_is_gone_or_none_that_counts_fails(parts: Parts, go
     credentials.store(context(parts), proven())
     with pytest.raises(Rejected, match="names no export"):
         await validation.get_engine().execute({}, context(parts))
-    with pytest.raises(Misconfigured, match="did you mean 'billing_cost'"):
-        await validation.get_engine().execute({"template": "billing_costs"}, context(parts))
 
 
 async def test_a_verdict_on_a_credential_replaced_meanwhile_is_not_written(parts: Parts, google: FakeGoogle):

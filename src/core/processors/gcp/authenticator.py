@@ -14,6 +14,8 @@ PROVIDER = "gcp"
 class GcpAuthenticator:
     """A token for the organisation's service account: its credential is opened here, or by the step named in `credential_from`."""
 
+    config_model = credentials.CredentialConfig
+
     def __init__(self) -> None:
         self.settings = get_settings()
         self.logger = structlog.get_logger(__name__)

@@ -11,6 +11,7 @@ from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
 from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
 from src.core.step.credentials import OpenCredential
+from src.core.step.etl.config import EtlStep
 from src.core.step.etl.engine import QueryEngine
 from src.core.step.gcp.exports import PROVIDER, counting, opened_tables
 from src.core.step.source.config import SourceStep
@@ -33,6 +34,8 @@ class GoogleTables:
 
 
 class BigQueryETLEngine:
+    config_model = SourceStep | EtlStep
+
     def __init__(self) -> None:
         self.settings = get_settings()
         self.logger = structlog.get_logger(__name__)
@@ -43,11 +46,11 @@ class BigQueryETLEngine:
         self.queries = QueryEngine.read(PROVIDER, configs, self.template_dir, self.engine.templates, usual)
 
     def check(self, step_config: StepConfig, place: StepPlace) -> Sequence[Flaw]:
-        engine = self.engine if step_config.get("books") else self.queries
+        engine = self.engine if "books" in step_config else self.queries
         return engine.check(step_config, place)
 
     async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:
-        engine = self.engine if step_config.get("books") else self.queries
+        engine = self.engine if "books" in step_config else self.queries
         return await blocking(engine.run, step_config, context)
 
 

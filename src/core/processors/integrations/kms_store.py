@@ -13,6 +13,8 @@ from src.core.step.credentials import Proven
 class CredentialStoreProcessor:
     """Seals and stores what the step named by `credential_from` has proven."""
 
+    config_model = credentials.StoreConfig
+
     def __init__(self) -> None:
         self.settings = get_settings()
         self.logger = structlog.get_logger(__name__)

@@ -9,6 +9,8 @@ PROVIDER = "gcp"
 
 
 class GcpCredentialProcessor:
+    config_model = probe.ProbeConfig
+
     def __init__(self) -> None:
         self.settings = get_settings()
         self.logger = structlog.get_logger(__name__)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from src.core.step.placeholders import PIECES
+from src.core.step.placeholders import PIECES, given_names
 
 BEGINNINGS = frozenset({"select", "with", "from"})
 STAGED = "incoming"
@@ -17,8 +17,8 @@ def query_flaws(sql: str) -> Iterator[str]:
     # one at the end begins no other statement
     if ";" in words[:-1]:
         yield "is one SELECT that BigQuery runs; this has several statements"
-    for word in dict.fromkeys(word for word in words if word.startswith("@") and not word.startswith("@@")):
-        yield f"nothing gives it {word[:60]}; write {{name}} for a variable of the document"
+    for name in sorted(given_names(sql)):
+        yield f"nothing gives it @{name[:60]}; write {{name}} for a variable of the document"
     if _reads_staged(words):
         yield f"there is no table {STAGED!r} without `books`: the query runs at the source; name its tables, as `project.dataset.table`"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from src.core.base.documents import read_text
 from src.core.base.faults import Flaw, Misconfigured, Missing, Rejected
+from src.core.base.names import did_you_mean
 from src.core.base.schema import SPELLINGS, Field
 from src.core.providers.gcp import client
 from src.core.providers.gcp.account import GcpAccount
@@ -17,6 +18,7 @@ from src.core.step import credentials
 from src.core.step.context import StepConfig, StepContext, StepResult
 
 PROVIDER = "gcp"
+BILLING = "billing_cost"
 OWN_COLUMNS = frozenset({"source_table", "ingest_date", "record"})  # made by the load, in no export
 NUMBERS = frozenset({"INT64", "FLOAT64", "NUMERIC", "BIGNUMERIC"})
 # In every export since the first, and without them a bill is not known; newer columns may lack.
@@ -24,6 +26,16 @@ REQUIRED = (
     *("billing_account_id", "invoice.month", "cost_type", "service.description", "sku.description", "project.id", "location.region"),
     *("usage_start_time", "usage_end_time", "labels.key", "export_time", "cost", "currency", "credits.amount"),
 )
+
+
+class ExportCheckConfig(credentials.CredentialConfig):
+    template: str = BILLING
+    required: tuple[str, ...] | None = None
+    """Columns without which an export is refused, by dotted path."""
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        return (REQUIRED if self.template == BILLING else ()) if self.required is None else self.required
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,13 @@ def read_templates(path: Path) -> Mapping[str, dict[str, str]]:
     except json.JSONDecodeError as wrong:
         raise Misconfigured("a schema template is not JSON", flaws=[Flaw(wrong.msg, file=str(path), line=wrong.lineno)]) from wrong
     return {name: dict(_paths([Field.parse(field, str(path)) for field in fields], "")) for name, fields in raw.items()}
+
+
+def template_flaws(name: str, templates: Mapping[str, object]) -> list[Flaw]:
+    if name in templates:
+        return []
+    hint = did_you_mean(name, templates) or f"; known are {', '.join(templates)}"
+    return [Flaw(f"there is no schema template {name!r}{hint}", "template")]
 
 
 def check_exports(template: Mapping[str, str], required: Sequence[str], step_config: StepConfig, context: StepContext) -> StepResult:

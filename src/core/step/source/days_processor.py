@@ -29,6 +29,8 @@ Ask = Callable[[ProviderLink, Secret, Window], Iterable[tuple[date, Row]]]
 class DaysProcessor:
     """A source is what one account of the provider tells, under the name by which the provider knows it: the credential's subject."""
 
+    config_model = SourceStep
+
     def __init__(self, provider: str, ask: Ask, *, keeps_days: int | None = None) -> None:
         """`keeps_days`: how many days back the provider tells of, today not counted."""
         self.settings = get_settings()

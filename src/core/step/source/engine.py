@@ -30,7 +30,7 @@ from src.core.step.books.shared_views import Views, read_views
 from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
 from src.core.step.credentials import OpenCredential
 from src.core.step.placeholders import bind_sql
-from src.core.step.source.config import SourceStep, read_step, step_flaws
+from src.core.step.source.config import SourceStep, place_flaws, read_query_flaws, read_step
 from src.core.step.source.fetching import SLICE, ToRead, fetch_batches, inbox
 from src.core.step.source.load import already_published, prepare, publish, track
 from src.core.step.source.load_parts import Closed, Destination, Published, SourceLoad, SourceStates
@@ -104,17 +104,23 @@ class SourceEngine:
 
     def check(self, step_config: StepConfig, place: StepPlace) -> list[Flaw]:
         """What is wrong with a step's config, before any run of it."""
-        flaws = step_flaws(step_config, place)
+        flaws = place_flaws(step_config, place)
         books = self.books.get(str(step_config.get("books")))
         if books is None:
-            return [*flaws, Flaw(f"there is no configs/{step_config.get('books')}/books.yml", "books")]
-        table = step_config.get("destination_table")
+            told = f"there is no configs/{step_config.get('books')}/books.yml{did_you_mean(str(step_config.get('books')), self.books)}"
+            return [*flaws, Flaw(told, "books")]
+        said = step_config.get("destination_table")
+        # of what is no text the model tells
+        table = said if isinstance(said, str) else None
         if table is not None and table not in books.raw:
-            return [*flaws, Flaw(f"is no table of raw rows of these books{did_you_mean(str(table), books.raw)}", "destination_table")]
+            return [*flaws, Flaw(f"is no table of raw rows of these books{did_you_mean(table, books.raw)}", "destination_table")]
         template, given = step_config.get("schema_template"), table and books.raw[table].template
         if template is not None and template != given:
             flaws.append(Flaw(f"{table} has the columns of template {given!r}", "schema_template"))
-        return flaws
+        query = step_config.get("source_query")
+        if query is None and table and books.raw[table].keyed_by_days:
+            flaws.append(Flaw(_query_needed(books.raw[table])))
+        return [*flaws, *read_query_flaws(query, place)]
 
     def run(self, step_config: StepConfig, context: StepContext) -> StepResult:
         tenant, step = _tenant(context), read_step(step_config, context)
@@ -256,9 +262,13 @@ def _destination(raw: Raw, asked: str | None, context: StepContext) -> Destinati
     query, params = bind_sql(asked, context.variables) if asked else (None, {})
     # what is staged names its slice as a text, which a column of dates does not take
     if query is None and raw.keyed_by_days:
-        raise Misconfigured(f"rows of {raw.table} need a source_query: the column {raw.slice}, which names their slice, is a date")
+        raise Misconfigured(_query_needed(raw))
     marks = [Column(LOAD_DAY, "DATE"), Column(SLICE, "STRING")]
     return Destination(raw, query, params, TableSchema(raw.table, (*_theirs(raw), *marks)))
+
+
+def _query_needed(raw: Raw) -> str:
+    return f"rows of {raw.table} need a source_query: the column {raw.slice}, which names their slice, is a date"
 
 
 def _theirs(raw: Raw) -> tuple[Column, ...]:

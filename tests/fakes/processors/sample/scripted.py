@@ -4,14 +4,25 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from pydantic import ConfigDict
+
 from src.core.base import faults
+from src.core.base.documents import Document
 from src.core.base.faults import Fault, Flaw
 from src.core.base.secret import Secret
 from src.core.step.context import StepConfig, StepContext, StepResult
 from src.core.step.placeholders import bind_sql
 
 
+class ScriptedConfig(Document):
+    """Whatever a test writes."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
 class Scripted:
+    config_model = ScriptedConfig
+
     async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:
         given = context.inputs.get("script")
         script: Script = Script() if given is None else given

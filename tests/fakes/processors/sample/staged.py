@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from src.core.base.documents import Document
 from src.core.step.context import StepConfig, StepContext, StepResult
 
 Act = Callable[[StepContext], Awaitable[StepResult | None]]
@@ -22,7 +23,14 @@ class Stage:
 STAGES: dict[str, Stage] = {}
 
 
+class StagedConfig(Document):
+    waits: bool = False
+    rows: int = 0
+
+
 class Staged:
+    config_model = StagedConfig
+
     async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:
         stage = STAGES[context.inputs["stage"]]
         stage.seen.append(context)
