@@ -4,6 +4,30 @@ from tests.planted.defect import Defect
 
 DEFECTS = (
     Defect(
+        "documents",
+        "a document that somebody emptied takes its pipeline away without a word",
+        "src/core/pipeline/catalog.py",
+        "    if (relative.stem in OTHERS or relative.parts[0] == SYSTEM) and not MARK.search(text):",
+        "    if not MARK.search(text):",
+        ("tests/core/pipeline/test_catalog.py::test_a_wrong_document_says_what_and_where",),
+    ),
+    Defect(
+        "documents",
+        "a step's config is read only by its run",
+        "src/core/pipeline/checks.py",
+        "        for found in misfits(config, model, self.place):",
+        "        for found in ():",
+        ("tests/core/pipeline/test_step_configs.py::test_what_it_cannot_run_with_is_told_with_its_line",),
+    ),
+    Defect(
+        "documents",
+        "a step's SQL is read only by its run",
+        "src/core/pipeline/flaws.py",
+        "            for flaw in sql_flaws(bound) if bound is not None else ():",
+        "            for flaw in ():",
+        ("tests/core/pipeline/test_step_configs.py::test_what_it_cannot_run_with_is_told_with_its_line",),
+    ),
+    Defect(
         "retries",
         "what was refused for good is tried again and again",
         "src/core/pipeline/step_runner.py",

@@ -51,7 +51,7 @@ class Files(Protocol):
 
 
 class Statements(Protocol):
-    def flaws_of(self, sql: str, tables: frozenset[str] | None = None) -> tuple[Flaw, ...]: ...
+    def flaws_of(self, sql: str, tables: frozenset[str] | None = None, *, ours: bool = False) -> tuple[Flaw, ...]: ...
 
 
 class RowFiles(Protocol):
@@ -115,9 +115,9 @@ def load_files() -> Files:
     return cast("Files", import_module(FILES))
 
 
-def sql_flaws(sql: str, tables: frozenset[str] | None = None) -> tuple[Flaw, ...]:
-    """What keeps a text from being GoogleSQL, each with its line; with `tables`, from being one query of these that a warehouse serves."""
-    return cast("Statements", import_module(STATEMENTS)).flaws_of(sql, tables)
+def sql_flaws(sql: str, tables: frozenset[str] | None = None, *, ours: bool = False) -> tuple[Flaw, ...]:
+    """What keeps a text from being GoogleSQL; `ours`, from being served by each warehouse; with `tables`, one query of these."""
+    return cast("Statements", import_module(STATEMENTS)).flaws_of(sql, tables, ours=ours)
 
 
 def write_rows(path: Path, fields: Sequence[Field], rows: Iterable[Row]) -> None:

@@ -52,7 +52,7 @@ def file_flaws(configs: Path) -> Iterator[Flaw]:
             except Misconfigured as wrong:
                 yield from wrong.flaws
                 continue
-            yield from (Flaw(flaw.message, file=shown, line=flaw.line or 1) for flaw in sql_flaws(text))
+            yield from (Flaw(flaw.message, file=shown, line=flaw.line or 1) for flaw in sql_flaws(text, ours=True))
 
 
 def _input_flaws(located: Located[Pipeline]) -> Iterator[Flaw]:

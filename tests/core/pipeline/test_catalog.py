@@ -282,12 +282,14 @@ def test_what_lies_beside_pipelines_may_be_empty_and_sql_may_not_be_wrong(tmp_pa
         put(tmp_path, path, "")
     put(tmp_path, "costs/daily.sql", "SELEC 1\n")
     put(tmp_path, "gcp/cost/books/measures.sql", "-- remarks\nSELECT a,\n  FROM {rows} GRUOP BY a\n")
+    put(tmp_path, "gcp/cost/books/fill.sql", "SELECT {columns}, FARM_FINGERPRINT(a) AS x FROM {rows}\n")
     configs = put(tmp_path, "gcp/cost/views/a_view.sql", "")
 
     with pytest.raises(Misconfigured) as raised:
         Catalog.load(configs, REGISTRY)
 
     assert [str(flaw) for flaw in raised.value.flaws] == [
+        "configs/gcp/cost/books/fill.sql:1: FARM_FINGERPRINT(a): this function is not known to answer alike in both engines",
         "configs/gcp/cost/books/measures.sql:3: this is not GoogleSQL at 'BY': Invalid expression / Unexpected token",
         "configs/gcp/cost/views/a_view.sql:1: this holds no statement",
     ]

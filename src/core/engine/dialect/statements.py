@@ -69,18 +69,20 @@ def checked(sql: str, purpose: Purpose, need: Callable[[str], object], housekeep
 
 
 @lru_cache(maxsize=CACHED)
-def flaws_of(sql: str, tables: frozenset[str] | None = None) -> tuple[Flaw, ...]:
-    """What keeps a text from being GoogleSQL, or from being the one query of these tables that every engine answers alike."""
+def flaws_of(sql: str, tables: frozenset[str] | None = None, *, ours: bool = False) -> tuple[Flaw, ...]:
+    """What keeps a text from being GoogleSQL; `ours`, from being what every engine answers alike; with `tables`, one query of these."""
 
     def need(name: str) -> None:
         if name not in (tables or ()):
             raise Missing(f"there is no table {name[:80]!r} here; it reads {', '.join(sorted(tables or ()))}")
 
     try:
-        if tables is None:
-            _parsed(sql)
-        else:
+        if tables is not None:
             checked(sql, "query", need, frozenset())
+        else:
+            for statement in _parsed(sql):
+                if ours:
+                    _check_nodes(statement)
     except Rejected as wrong:
         return wrong.flaws or (Flaw(wrong.detail),)
     return ()
