@@ -15,6 +15,7 @@ OrgSlug = NewType("OrgSlug", str)
 
 SLUG = re.compile(r"[a-z0-9_]{3,50}")
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,126}")
+TABLE = re.compile(r"[a-z][a-z0-9_]{0,126}")
 STEP_ID = re.compile(r"(extract|transform|load|validate|notify|decrypt)_[a-z0-9_]{1,80}")
 PS_TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 DOCUMENT = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)*")
@@ -57,6 +58,13 @@ def identifier(text: str) -> str:
     if not IDENTIFIER.fullmatch(text):
         raise Rejected(f"{text[:60]!r} is not a name: letters, digits and _, not starting with a digit, 127 at most")
     return text
+
+
+def provider_table_flaw(name: str, provider: str) -> str | None:
+    """Named after its provider, a table takes no name that another provider's or the pipeline's own will have."""
+    if TABLE.fullmatch(name) and name.startswith(f"{provider}_"):
+        return None
+    return f"{name[:60]} must be snake_case and begin with '{provider}_', as every table of a provider does"
 
 
 def fingerprint(api_key: str) -> str:

@@ -83,7 +83,7 @@ def test_names_and_places_that_do_not_fit_are_told(tmp_path):
     told = flaws(tmp_path, second, destination_table="gcp-name", credential_from="load_nothing", empty="maybe", source_query="SELECT {dat}")
 
     assert "source_query: the variable {dat} is not declared; did you mean 'date'?" in told
-    assert "destination_table: 'gcp-name' is not a table's name" in told
+    assert "destination_table: gcp-name must be snake_case and begin with 'gcp_'" in told
     assert "credential_from: there is no earlier step 'load_nothing'" in told
     assert "empty: Input should be 'allowed' or 'refused'" in told
     assert "steps[0].config: a document publishes once a run, and step load_other publishes too" in told

@@ -107,9 +107,13 @@ def test_what_a_processor_can_run_with_is_told_nothing(tmp_path, ps_type, config
         (
             "gcp.bq_etl",
             "source_query: SELECT 1 AS x\ndestination_table: GCP_Tried\n",
-            "1.destination_table: 'GCP_Tried' is not a table's name: snake_case",
+            "1.destination_table: GCP_Tried must be snake_case and begin with 'gcp_'",
         ),
-        ("gcp.bq_etl", "source_query: SELECT 1 AS x\ndestination_table: tried\n", "1.destination_table: tried must begin with 'gcp_'"),
+        (
+            "gcp.bq_etl",
+            "source_query: SELECT 1 AS x\ndestination_table: tried\n",
+            "1.destination_table: tried must be snake_case and begin with 'gcp_'",
+        ),
         ("gcp.bq_etl", "source_query: SELECT 1 AS x\ndestination_table: x_tried\n", "1.destination_table: fetched, incoming and names"),
         ("gcp.bq_etl", QUERY + "source_query: SELECT 1 AS x\nwrite_mode: merge\n", "2.write_mode: Input should be 'append'"),
     ],

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from src.core.base.documents import Document, Located, read_document, read_located, read_text
 from src.core.base.faults import Flaw, Misconfigured
-from src.core.base.names import did_you_mean, identifier
+from src.core.base.names import did_you_mean, identifier, provider_table_flaw
 from src.core.base.schema import TableSchema
 from src.core.base.table_facts import PartitionFacts, TableFacts
 from src.core.step.books.axis import Axis, Period, Used, Written
@@ -209,6 +209,7 @@ class Books:
         derived = {name: with_told_since(schema) for name, schema in plain.items()}
         shapes = {name: _shape(name, facts, templates, folder, located) for name, facts in document.raw.items()}
         flaws = [flaw for name, facts in document.raw.items() for flaw in _raw_flaws(name, facts, shapes[name], document, located)]
+        flaws += _name_flaws(document, located)
         flaws += _derived_flaws(document, plain, folder, located)
         if flaws:
             raise Misconfigured("books cannot be kept", flaws=flaws)
@@ -270,6 +271,13 @@ def _raw_flaws(name: str, facts: RawFacts, schema: TableSchema, document: BooksD
         yield located.flaw(f"{name} has no column 'usage_date', by which its days are told", "raw", name)
     if document.rivals and document.rivals not in schema.columns:
         yield located.flaw(f"{name} has no column {document.rivals!r}{did_you_mean(document.rivals, schema.columns)}", "rivals")
+
+
+def _name_flaws(document: BooksDocument, located: Located[BooksDocument]) -> Iterable[Flaw]:
+    for key, tables in (("raw", document.raw), ("derived", document.derived)):
+        for name in tables:
+            if flaw := provider_table_flaw(name, document.provider):
+                yield located.flaw(flaw, key, name)
 
 
 def _derived_flaws(

@@ -1,14 +1,13 @@
 """The `config` of a step that runs a query at the source."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from pydantic import Field, field_validator
 
-from src.core.base.faults import Flaw, Misconfigured
-from src.core.base.names import did_you_mean
+from src.core.base.faults import Flaw, Misconfigured, Rejected
+from src.core.base.names import did_you_mean, identifier, provider_table_flaw
 from src.core.base.schema import TableSchema
 from src.core.step.context import StepConfig, StepPlace
 from src.core.step.credentials import CredentialConfig
@@ -16,7 +15,6 @@ from src.core.step.etl.protected_tables import table_flaw
 from src.core.step.etl.query import query_flaws
 from src.core.step.source.config import rival_flaws
 
-TABLE = re.compile(r"[a-z][a-z0-9_]{0,126}")
 WriteMode: TypeAlias = Literal["append", "overwrite", "truncate"]
 
 
@@ -32,9 +30,10 @@ class EtlStep(CredentialConfig):
     @field_validator("destination_table")
     @classmethod
     def _name(cls, value: str) -> str:
-        if not TABLE.fullmatch(value):
-            raise ValueError(f"{value[:60]!r} is not a table's name: snake_case, for example gcp_team_spending")
-        return value
+        try:
+            return identifier(value)
+        except Rejected as wrong:
+            raise ValueError(wrong.detail) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +78,10 @@ def place_flaws(config: StepConfig, place: StepPlace) -> Iterator[Flaw]:
     """What is wrong with the step where it stands."""
     if place.scope != "organisation":
         yield Flaw("an organisation's credential is needed; give the pipeline `scope: organisation`")
-    table = str(config.get("destination_table", ""))
-    # named after its provider, as every table of costs is: so no document takes a name that another's tables will have
-    if place.provider and not table.startswith(f"{place.provider}_") and TABLE.fullmatch(table):
-        yield Flaw(f"{table} must begin with '{place.provider}_', as every table of a provider does", "destination_table")
+    table = config.get("destination_table")
+    flaw = provider_table_flaw(table, place.provider) if isinstance(table, str) and place.provider else None
+    if flaw:
+        yield Flaw(flaw, "destination_table")
     yield from rival_flaws(config, place)
 
 

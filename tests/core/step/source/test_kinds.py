@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from src.core.base.faults import BooksNotClosed, Rejected, StepFailed
+from src.core.base.faults import BooksNotClosed, Misconfigured, Rejected, StepFailed
 from src.core.base.window import Window
 from src.core.providers.slices import Listing, OnBytes, Slice
 from src.core.step.source.by_day import Row, days_asked
@@ -208,3 +208,18 @@ def test_a_row_that_does_not_fit_its_table_is_refused_by_name(by_day: Acme, odd:
     by_day.here.clock.today = day(12)
     with by_day.told([{**used(day(10)), "tokens": odd}]) as source, pytest.raises(Rejected, match="tokens"):
         by_day.load(day(10), day(11), source)
+
+
+@pytest.mark.parametrize("name", ["x_cost_daily", "cost_daily", "Acme_cost_daily", "gcp_cost_daily"])
+def test_a_table_of_books_is_named_after_its_provider(bare: Billing, name: str):
+    folder = configured(bare, "{used: {restates: 2}}") / "acme/cost"
+    for path in (folder / "books.yml", folder / "schemas/acme_cost_daily.json"):
+        text = path.read_text().replace("acme_cost_daily", name)
+        path.rename(path.with_name(path.name.replace("acme_cost_daily", name))).write_text(text)
+
+    with pytest.raises(Misconfigured) as wrong:
+        Acme(bare, folder.parents[1]).engine  # noqa: B018 - it is read then
+
+    assert [flaw.message for flaw in wrong.value.flaws] == [
+        f"{name} must be snake_case and begin with 'acme_', as every table of a provider does"
+    ]
