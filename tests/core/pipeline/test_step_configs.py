@@ -115,12 +115,18 @@ def test_what_a_processor_can_run_with_is_told_nothing(tmp_path, ps_type, config
             "1.destination_table: tried must be snake_case and begin with 'gcp_'",
         ),
         ("gcp.bq_etl", "source_query: SELECT 1 AS x\ndestination_table: x_tried\n", "1.destination_table: fetched, incoming and names"),
+        ("gcp.bq_etl", "source_query: SELECT 1 AS x\ndestination_table: x_cost_daily\n", "1.destination_table: x_cost_daily is kept by"),
         ("gcp.bq_etl", QUERY + "source_query: SELECT 1 AS x\nwrite_mode: merge\n", "2.write_mode: Input should be 'append'"),
     ],
 )
 def test_what_it_cannot_run_with_is_told_with_its_line(tmp_path, ps_type, config, flaw):
     found = list(told(tmp_path, ps_type, config))
     assert any(one.startswith(flaw) for one in found), found
+
+
+@pytest.mark.parametrize("table", ["gcp_tried", "x_gcp_tried"])
+def test_a_document_names_its_own_table_after_its_provider(tmp_path, table):
+    assert not list(told(tmp_path, "gcp.bq_etl", f"source_query: SELECT 1 AS x\ndestination_table: {table}\n"))
 
 
 def test_what_is_wrong_at_several_places_is_told_at_once(tmp_path):

@@ -79,7 +79,8 @@ def place_flaws(config: StepConfig, place: StepPlace) -> Iterator[Flaw]:
     if place.scope != "organisation":
         yield Flaw("an organisation's credential is needed; give the pipeline `scope: organisation`")
     table = config.get("destination_table")
-    flaw = provider_table_flaw(table, place.provider) if isinstance(table, str) and place.provider else None
+    # an x_ before it says that it is no report of the provider
+    flaw = provider_table_flaw(table.removeprefix("x_"), place.provider) if isinstance(table, str) and place.provider else None
     if flaw:
         yield Flaw(flaw, "destination_table")
     yield from rival_flaws(config, place)

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ConfigDict
 
 from src.core.base.documents import Document, read_document
+from src.core.providers.packages import PACKAGES
 from src.core.step.books.retelling import before_of
 from src.core.step.onboarding.plan import DatasetConfig
 
@@ -41,6 +42,8 @@ def kept_tables(configs: Path) -> Mapping[str, str]:
 def table_flaw(name: str, kept: Mapping[str, str]) -> str | None:
     if name.lower() in kept:
         return f"{name} is kept by {kept[name.lower()]}; choose another table"
-    if name.lower().startswith(HOUSEKEEPING) or name.lower() in STAGED:
+    # no housekeeping has a provider's name behind its x_, so that those names are free for documents
+    free = tuple(f"{HOUSEKEEPING}{provider}_" for provider in PACKAGES.names)
+    if (name.lower().startswith(HOUSEKEEPING) and not name.startswith(free)) or name.lower() in STAGED:
         return f"{', '.join(sorted(STAGED))} and names that begin with {HOUSEKEEPING!r} are the pipeline's own; choose another table"
     return None
