@@ -56,8 +56,8 @@ class Admin(NamedTuple):
     actor: Actor
     parts: Parts
 
-    def tenant(self, slug: str) -> Tenant:
-        return Tenant(org_slug(slug), self.parts.settings.environment)
+    def tenant(self, slug: str, generation: int | None = None) -> Tenant:
+        return Tenant(org_slug(slug), self.parts.settings.environment, generation)
 
 
 class CurrentOrg(NamedTuple):
@@ -100,7 +100,8 @@ class KeyCache:
             # unknown keys are not kept: whoever guesses would push out those that are in use
             self._held.pop(hashed, None)
             return None
-        held = _SeenKey(record, Tenant(OrgSlug(record.org_slug), self.parts.settings.environment), now)
+        tenant = Tenant(OrgSlug(record.org_slug), self.parts.settings.environment, record.org_generation)
+        held = _SeenKey(record, tenant, now)
         if forgotten == self._forgotten:  # else it was read before somebody revoked it
             self._keep(hashed, held)
         self._touch_soon(record)

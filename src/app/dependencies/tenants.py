@@ -12,7 +12,7 @@ async def living_tenant(request: Request, named: str) -> Tenant:
     if isinstance(caller, CurrentOrg):
         return caller.tenant
     # an organisation's key was looked up with its organisation; the root key may name what is not there
-    tenant = caller.tenant(named)
-    if await caller.parts.glance(orgs.get, tenant.org_slug) is None:
+    found = await caller.parts.glance(orgs.holder, caller.tenant(named).org_slug)
+    if found is None:
         raise Missing(f"there is no organisation {named!r}; GET /api/v1/organizations lists them")
-    return tenant
+    return caller.tenant(named, found.generation)

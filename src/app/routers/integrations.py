@@ -5,6 +5,7 @@ from fastapi import APIRouter, Path, Query, Request
 
 from src.app.dependencies.audited import audited
 from src.app.dependencies.auth import Admin, CurrentOrg, KeyedRoute, access, caller_of, parts_of
+from src.app.dependencies.tenants import living_tenant
 from src.app.edge.provider_calls import provider_calls_of
 from src.app.models.integrations import (
     CREDENTIALS,
@@ -55,7 +56,7 @@ async def setup_integration(request: Request, org_slug: Slug, provider: Named, b
     resource = credentials.resource(org_slug, name, body.credential_name)
     with provider_calls_of(request).place(org_slug):
         async with audited(parts, caller.actor, "integrations.setup", resource, org_slug):
-            tenant = _tenant(caller, org_slug)
+            tenant = await living_tenant(request, org_slug)
             outcome = await _asked(request, tenant, name, "setup", given)
             made = outcome.require().of("load_credential")
     record = await blocking(parts.ledger.read, credentials.existing, tenant.org_slug, name, body.credential_name)
@@ -72,8 +73,8 @@ async def validate_integration(
     resource = credentials.resource(org_slug, name, credential_name)
     with provider_calls_of(request).place(org_slug):
         async with audited(parts, caller.actor, "integrations.validate", resource, org_slug):
-            tenant = _tenant(caller, org_slug)
-            await blocking(parts.ledger.read, credentials.living, tenant.org_slug)
+            tenant = await living_tenant(request, org_slug)
+            await blocking(parts.ledger.read, credentials.living, tenant.org_slug, tenant.generation)
             outcome = await _asked(request, tenant, name, "validate", {"credential_name": credential_name})
             outcome.require()
     record = await blocking(parts.ledger.read, credentials.existing, tenant.org_slug, name, credential_name)

@@ -22,6 +22,7 @@ from src.app.models.organizations import (
     WhoAmI,
 )
 from src.core.base.faults import Missing, NotYours
+from src.core.base.identity import Tenant
 from src.core.base.names import OrgSlug, slug_flaw
 from src.core.base.threads import blocking
 from src.core.ledger.tables import orgs
@@ -125,7 +126,7 @@ async def rotate_key(request: Request, org_slug: Slug, body: Annotated[RotateReq
     async with audited(parts, caller.actor, "keys.rotate", f"organizations/{org_slug}/keys", org_slug):
         # within, so that the attempt stands in the audit trail
         _not_with_an_expiring_key(caller)
-        made = await blocking(api_keys.rotate, parts, caller.actor, _slug_of(caller, org_slug), timedelta(hours=hours))
+        made = await blocking(api_keys.rotate, parts, caller.actor, _tenant_of(caller, org_slug), timedelta(hours=hours))
     door_of(request).keys.forget(org_slug)
     return RotateAnswer(
         org_slug=org_slug,
@@ -155,4 +156,8 @@ def _not_with_an_expiring_key(caller: Admin | CurrentOrg, revoked: str | None = 
 
 
 def _slug_of(caller: Admin | CurrentOrg, named: str) -> OrgSlug:
-    return caller.tenant.org_slug if isinstance(caller, CurrentOrg) else caller.tenant(named).org_slug
+    return _tenant_of(caller, named).org_slug
+
+
+def _tenant_of(caller: Admin | CurrentOrg, named: str) -> Tenant:
+    return caller.tenant if isinstance(caller, CurrentOrg) else caller.tenant(named)

@@ -242,7 +242,7 @@ async def _accept(request: Request, tenant: Tenant, entry: CatalogEntry, asked: 
 
 
 async def _own(request: Request, tenant: Tenant, run_id: str) -> RunRecord:
-    return reports.own(await parts_of(request).glance(runs.get, run_id), tenant, run_id)
+    return reports.own(await parts_of(request).glance(runs.of_org, tenant.org_slug, run_id), tenant, run_id)
 
 
 def _accepted(accepted: Accepted, tenant: Tenant) -> Response:

@@ -1,6 +1,6 @@
 """Who acts, and for whom. Tenants are minted by authentication and by the queue's claim, nowhere else (a test holds that)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from src.core.base.names import Environment, OrgSlug
@@ -16,6 +16,8 @@ def dataset_name(slug: OrgSlug, environment: Environment) -> str:
 class Tenant:
     org_slug: OrgSlug
     environment: Environment
+    generation: int | None = field(default=None, compare=False)
+    """Which holder of the slug is meant; None for whoever has it, or is about to."""
 
     @property
     def dataset(self) -> str:

@@ -145,6 +145,8 @@ class Pipeline(Document):
     domain: str | None = None
     aliases: tuple[str, ...] = ()
     journal: Literal["live", "deferred"] = "live"
+    record: Scope = "organisation"
+    """Whose a run's log is: of the organisation it runs for, where there is one, or the platform's own."""
     timeout: Duration = timedelta(minutes=10)
     inputs: dict[str, Input] = Field(default_factory=dict)
     variables: dict[str, Annotated[DeclaredVariable, BeforeValidator(_declared)]] = Field(default_factory=dict)

@@ -57,7 +57,7 @@ class AsyncPipelineExecutor:
         prepared = prepare(self._services, entry, run_id=run_id, tenant=tenant, window=window, inputs=inputs)
         record = self._record(entry, run_id, actor=actor, tenant=tenant, window=window, trigger=trigger, parameters=prepared.parameters)
         lines = LogLines(prepared.mask, self._services.clock)
-        log = lines.logger(run_id=run_id, org=record.org_slug)
+        log = lines.logger(run_id=run_id, org=tenant.org_slug if tenant else None)
         journal = terms.journal or self._journal
         run = PipelineRun(
             record=record,
@@ -100,10 +100,12 @@ class AsyncPipelineExecutor:
         trigger: TriggerType,
         parameters: dict[str, Any],
     ) -> NewRun:
-        org_slug = tenant.org_slug if tenant else None
+        holder = tenant if entry.document.record == "organisation" else None
+        org_slug = holder.org_slug if holder else None
         return NewRun(
             pipeline_logging_id=run_id,
             org_slug=org_slug,
+            org_generation=holder.generation if holder else None,
             pipeline_id=entry.document.pipeline_id(org_slug),
             document=entry.document_id,
             provider=entry.document.provider,

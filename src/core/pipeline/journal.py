@@ -12,7 +12,7 @@ from structlog.typing import FilteringBoundLogger
 from src.core.base.faults import Conflict, Fault
 from src.core.base.threads import blocking
 from src.core.ledger.store import Ledger, Unit
-from src.core.ledger.tables import runs
+from src.core.ledger.tables import orgs, runs
 from src.core.ledger.tables.runs import NewRun, StepLog
 
 RunStatus = Literal["SUCCESS", "FAILED", "CANCELLED"]
@@ -79,6 +79,8 @@ class LedgerJournal:
 
 
 def _start(unit: Unit, run: NewRun, at: datetime) -> None:
+    if run.org_slug is not None and not orgs.lives(unit, run.org_slug, run.org_generation):
+        raise orgs.off_boarded(run.org_slug)
     # the row may be there already: the API accepts a run that a worker carries out
     runs.accept(unit, run)
     if not runs.begin(unit, run.pipeline_logging_id, at):

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from src.core.base.redaction import redacted_text
 from src.core.base.window import Window
 from src.core.ledger.store import Unit
 from src.core.ledger.tables import orgs, queue, quotas, runs, scheduled
+from src.core.ledger.tables.orgs import Holder
 from src.core.ledger.tables.runs import NewRun, RunRecord, TriggerType
 from src.core.pipeline.catalog import Catalog, CatalogEntry
 from src.core.pipeline.preparation import PreparedRun, prepare
@@ -98,15 +99,17 @@ def accept(
 
 
 def _accept(unit: Unit, request: _Request) -> Accepted:
-    run = request.run
     # the same work asked for twice at once is one run, even if that takes the last place
     orgs.alone(unit, request.tenant.org_slug)
+    holder = _holder(unit, request.tenant)
+    run = replace(request.run, org_generation=holder.generation)
+    request = replace(request, run=run)
     known = _known(unit, request)
     if known is not None:
         _see_queued(unit, request, known)
         return Accepted(known, fresh=False)
     # counted before it is inserted: where nothing is undone, a break in between makes the plan refuse early, never late
-    day = _reserve(unit, request)
+    day = _reserve(unit, request, holder)
     if not _inserted(unit, request, day):
         # by hand, for not every ledger rolls back what the exception breaks off
         _give_back(unit, request, day)
@@ -164,20 +167,27 @@ def _same_request(asked: RunRecord, request: _Request) -> bool:
     return (asked.document, asked.parameters or {}, (asked.window_start, asked.window_end)) == (run.document, dict(run.parameters), window)
 
 
-def _reserve(unit: Unit, request: _Request) -> date:
+def _holder(unit: Unit, tenant: Tenant) -> Holder:
+    """The organisation that was asked for, and no other that has its slug by now."""
+    found = orgs.holder(unit, tenant.org_slug)
+    if found is None:
+        raise Missing(f"there is no organisation {tenant.org_slug!r}")
+    if tenant.generation not in (None, found.generation):
+        raise orgs.off_boarded(tenant.org_slug)
+    return found
+
+
+def _reserve(unit: Unit, request: _Request, holder: Holder) -> date:
     """The day it counts for, the organisation's own."""
-    slug = request.tenant.org_slug
-    zone = orgs.timezone(unit, slug)
-    if zone is not None:
-        now = request.services.clock.now()
-        day = now.astimezone(ZoneInfo(zone)).date()
-        refused = quotas.reserve(unit, slug, day=day, at=now)
-        if refused is None:
-            return day
-        org = orgs.get(unit, slug)
-        if org is not None:
-            raise refusal(org, refused.used, refused.reason, request.services.ledger.plans, now)
-    raise Missing(f"there is no organisation {slug!r}")
+    slug, now = request.tenant.org_slug, request.services.clock.now()
+    day = now.astimezone(ZoneInfo(holder.timezone)).date()
+    refused = quotas.reserve(unit, slug, day=day, at=now)
+    if refused is None:
+        return day
+    org = orgs.get(unit, slug)
+    if org is None:
+        raise Missing(f"there is no organisation {slug!r}")
+    raise refusal(org, refused.used, refused.reason, request.services.ledger.plans, now)
 
 
 def _enqueue(unit: Unit, request: _Request, run: NewRun | RunRecord) -> None:

@@ -46,7 +46,7 @@ def _ending(services: Services, tenant: Tenant, actor: Actor, run_id: str, at: d
 
 
 def _own(unit: Unit, tenant: Tenant, run_id: str) -> RunRecord:
-    run = runs.get(unit, run_id)
-    if run is None or run.org_slug != tenant.org_slug:
+    run = runs.of_org(unit, tenant.org_slug, run_id)
+    if run is None:
         raise Missing(f"{tenant.org_slug} has no run {run_id[:80]!r}")
     return run

@@ -52,7 +52,10 @@ def outlived(unit: Unit, run: RunRecord | Taken) -> bool:
     """Whether the organisation it was accepted for has been erased: where nothing is undone, an acceptance may fall between the statements
     of an off-boarding, and the slug may have another owner by now."""
     org = orgs.get(unit, run.org_slug or "")
-    return org is None or org.created_at > run.accepted_at + CLOCKS_APART
+    if org is None or run.org_generation is not None:
+        return org is None or org.generation != run.org_generation
+    # of a release that wrote no generation
+    return org.created_at > run.accepted_at + CLOCKS_APART
 
 
 def lease_end(services: Services, at: datetime) -> datetime:
@@ -94,6 +97,6 @@ def _claim(unit: Unit, services: Services, owner: str, but: Collection[str]) -> 
             queue.complete(unit, hold)
             continue
         scheduled.start(unit, entry.pipeline_logging_id, at)
-        tenant = Tenant(OrgSlug(entry.org_slug), services.settings.environment)
+        tenant = Tenant(OrgSlug(entry.org_slug), services.settings.environment, run.org_generation)
         return Claim(entry, hold, tenant, run.attempt, run.trigger_type, run.started_at)
     return None

@@ -10,7 +10,7 @@ from src.core.base.documents import read_text
 from src.core.base.identity import Tenant
 from src.core.engine.port import Fence, Publication, TablePart
 from src.core.ledger.store import Unit
-from src.core.ledger.tables import dq_results, runs
+from src.core.ledger.tables import dq_results, orgs, runs
 from src.core.ledger.tables.dq_results import DqResult
 from src.core.ledger.tables.runs import RunRecord, StepLog
 from src.core.step.context import Services
@@ -90,7 +90,14 @@ class RunCopies:
             with warehouse.publication(tenant, missing[-1].run.pipeline_logging_id, Fence(SCOPE, generation)) as publication:
                 for record in missing:
                     _copy(publication, record)
+                # asked last: what was read of one who had the slug is not to be left in the dataset of who has it by now
+                if not self._lives(tenant):
+                    raise orgs.off_boarded(tenant.org_slug)
             return len(missing)
+
+    def _lives(self, tenant: Tenant) -> bool:
+        found = self.services.ledger.read(orgs.holder, tenant.org_slug)
+        return found is not None and tenant.generation in (None, found.generation)
 
     def _missing(self, tenant: Tenant) -> list[RunRecord]:
         since = self.services.clock.now() - LOOK_BACK

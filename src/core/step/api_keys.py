@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from src.core.base.faults import Conflict, Missing
-from src.core.base.identity import Actor
+from src.core.base.identity import Actor, Tenant
 from src.core.base.names import OrgSlug, fingerprint, key_hash
 from src.core.base.secret import Secret
 from src.core.crypto.vault import Binding
@@ -62,13 +62,16 @@ def store(unit: Unit, minted: MintedKey, at: datetime) -> None:
     )
 
 
-def rotate(services: Services, actor: Actor, slug: OrgSlug, grace: timedelta) -> Rotation:
+def rotate(services: Services, actor: Actor, tenant: Tenant, grace: timedelta) -> Rotation:
     """A new key; those before it stay valid for the grace and no longer than they already were."""
-    now = services.clock.now()
+    now, slug = services.clock.now(), tenant.org_slug
     # sealed before the unit: Cloud KMS may take its time, and who writes waits for the unit to end
     minted = mint(services, slug)
     with services.ledger.writing() as unit:
         orgs.alone(unit, slug)
+        # sealing takes its time, and a key of whoever has the slug by then is not this caller's
+        if not orgs.lives(unit, slug, tenant.generation):
+            raise orgs.off_boarded(slug)
         # its onboarding was broken off after the profile, and this is how its owner comes by a key
         if _living(unit, slug).plan is None:
             orgs.complete(unit, slug, services.ledger.plans.default, now)

@@ -141,8 +141,11 @@ def known(unit: Unit, slug: str) -> orgs.Org:
     return org
 
 
-def living(unit: Unit, slug: str) -> orgs.Org:
+def living(unit: Unit, slug: str, generation: int | None = None) -> orgs.Org:
+    """Of this generation, where one is named: a slug may have been off-boarded and given to somebody else meanwhile."""
     org = known(unit, slug)
+    if generation not in (None, org.generation):
+        raise Conflict(f"organisation {slug} was onboarded anew meanwhile; nothing was stored")
     if org.status != "ACTIVE":
         raise Conflict(f"organisation {slug} is being off-boarded and takes no credentials")
     return org
@@ -176,9 +179,7 @@ def store(context: StepContext, proven: Proven) -> tuple[CredentialRecord, Crede
     )
     with services.ledger.writing() as unit:
         orgs.alone(unit, tenant.org_slug)
-        # a slug may have been off-boarded and given to somebody else while its provider was asked
-        if living(unit, tenant.org_slug).generation != proven.generation:
-            raise Conflict(f"organisation {tenant.org_slug} was onboarded anew meanwhile; nothing was stored")
+        living(unit, tenant.org_slug, proven.generation)
         kms_keys.note_current(unit, services.vault.key_id(sealed), now)
         before = credentials.put(unit, record)
         _note(unit, services, context.actor, "integrations.setup", record, replaced=before.fingerprint if before else None)

@@ -58,7 +58,7 @@ def _asked_first(provider: str, context: StepContext, tenant: Tenant) -> StepRes
     given = context.inputs["credential"]
     secret = given if isinstance(given, Secret) else Secret(given)
     # before the provider is asked: what is stored later is held against this generation
-    org = services.ledger.read(credentials.living, tenant.org_slug)
+    org = services.ledger.read(credentials.living, tenant.org_slug, tenant.generation)
     verdict = probe(services, provider, secret, context.inputs.get("settings") or {}, context.given_up)
     if not verdict.valid or verdict.secret is None:
         raise Rejected(verdict.error or f"{provider} refuses this credential", flaws=verdict.flaws)

@@ -2,6 +2,7 @@ import pytest
 from sqlalchemy import func, select
 
 from src.core.ledger.tables import keys, orgs, quotas, subscriptions
+from src.core.ledger.tables.orgs import KEPT_BY_ERASURE, Holder
 from tests.contract.ledger.rivals import at_once, race
 from tests.contract.ledger.samples import AT, SCALE, TODAY, key, org, put, row_of, schemas
 
@@ -59,11 +60,18 @@ def test_erasure_takes_everything_of_one_organisation_and_nothing_of_another(led
             assert left == ({"acme": 1, "other": 1} if name in kept else {"other": 1}), name
 
 
+def test_an_erasure_names_every_table_as_erased_or_as_kept(ledger, acme):
+    erased = ledger.write(orgs.erase, acme, AT)
+    assert set(erased) | set(KEPT_BY_ERASURE) == set(schemas())
+    # of a profile both are true: what it said is gone, and its row is the tombstone
+    assert set(erased) & set(KEPT_BY_ERASURE) == {"org_profiles"}
+
+
 def test_the_time_is_that_of_who_has_the_slug_now(ledger):
     for generation, zone in ((1, "Asia/Tokyo"), (2, "America/New_York")):
-        assert ledger.read(orgs.timezone, "acme") is None
+        assert ledger.read(orgs.holder, "acme") is None
         assert ledger.write(org, "acme", generation=generation, timezone=zone)
-        assert ledger.read(orgs.timezone, "acme") == zone
+        assert ledger.read(orgs.holder, "acme") == Holder(generation, zone)
         ledger.write(orgs.erase, "acme", AT)
 
 

@@ -97,6 +97,8 @@ def test_a_run_that_never_began_can_fail(ledger):
 
 
 def test_steps_come_in_the_order_of_the_document_and_repeat_harmlessly(ledger):
+    for run_id in ("r1", "r2"):
+        ledger.write(runs.accept, run(run_id))
     logged = [step("c", "r1", step_index=1), step("b", "r1", attempt=2), step("a", "r1", status="FAILED", result=None)]
     for each in (*logged, *logged, step("d", "r2")):
         ledger.write(runs.log_step, each)

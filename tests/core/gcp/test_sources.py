@@ -3,6 +3,7 @@
 import csv
 import io
 import shutil
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -27,6 +28,21 @@ def day(number, month=11):
 
 def days(first, last, month=11):
     return [day(number, month) for number in range(first, last + 1)]
+
+
+async def test_of_a_load_that_ends_after_its_organisation_is_erased_the_ledger_is_told_nothing(bare: Billing):
+    def told():
+        with bare.parts.ledger.reading() as unit:
+            return [len(unit.rows(unit.tables[name].select())) for name in ("org_cost_tracking", "org_meta_dq_results")]
+
+    load(bare, day(1), day(2), Hand("standard", [row(day(1))]))
+    before = told()
+    assert all(before)
+    bare.tenant = replace(bare.tenant, generation=0)
+
+    load(bare, day(3), day(4), Hand("standard", [row(day(1)), row(day(3))]))
+
+    assert told() == before
 
 
 async def test_an_export_that_takes_over_leaves_the_days_before_it_whole(bare: Billing):

@@ -12,7 +12,7 @@ import pytest
 from src.core.base.settings import ROOT
 from src.core.ledger.plans import Plan
 from src.core.ledger.tables import keys, orgs, quotas, runs, subscriptions, tracking
-from tests.contract.ledger.samples import AT, TODAY, key, org, run
+from tests.contract.ledger.samples import AT, TODAY, key, org, run, step
 from tests.core.ledger.test_postgresql import beside, opened, until
 
 
@@ -82,6 +82,13 @@ def test_an_organisation_that_leaves_waits_for_what_was_admitted_and_admits_noth
     seen = before(ledger, waiting, admit, then=leave)
     assert seen is not None
     assert reserve(ledger) == "blocked"
+
+
+def test_a_step_that_ends_while_its_organisation_is_erased_leaves_nothing(ledger, waiting):
+    ledger.write(org, "acme")
+    ledger.write(runs.accept, run("r1"))
+    before(ledger, waiting, orgs.erase, "acme", AT, then=lambda: ledger.write(runs.log_step, step("s1", "r1")))
+    assert ledger.read(runs.steps, "r1") == []
 
 
 def test_two_keys_that_are_made_at_once_are_not_both_without_an_end(ledger, waiting):

@@ -12,12 +12,15 @@ import pytest
 
 from src.app.wiring import Parts
 from src.core.base.clock import SystemClock
-from src.core.base.faults import Conflict, Timeout
+from src.core.base.faults import Conflict, Missing, Timeout
+from src.core.base.identity import Actor, Tenant
 from src.core.base.ids import SystemIds
+from src.core.base.names import Environment, OrgSlug
 from src.core.base.settings import ROOT, Settings
 from src.core.engine.port import Warehouse
 from src.core.ledger.tables import keys, orgs
 from src.core.ledger.tables.orgs import NewOrg
+from src.core.step import api_keys
 from tests.core.processors.test_onboarding import GOOD, erase, onboard
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -84,6 +87,24 @@ async def test_an_organisation_made_meanwhile_by_another_process_wins_and_the_re
     org = parts.ledger.read(orgs.get, "good_org")
     assert org is not None
     assert org.company_name == "Rival"
+    assert parts.ledger.read(keys.list_for, "good_org") == []
+    parts.close()
+
+
+async def test_a_key_is_not_made_for_who_has_the_slug_once_it_is_sealed(tmp_path):
+    parts = Parts(settings(tmp_path), ids=MeddlingIds(lambda: None))
+    parts.ledger.bootstrap()
+    assert await onboard(parts, GOOD) is None
+
+    def replaced() -> None:
+        parts.ledger.write(orgs.erase, "good_org", NOON)
+        assert rival(parts, generation=2)
+
+    parts.ids = MeddlingIds(replaced)
+
+    with pytest.raises(Missing, match="off-boarded"):
+        api_keys.rotate(parts, Actor("org"), Tenant(OrgSlug("good_org"), Environment.DEVELOPMENT, 1), timedelta())
+
     assert parts.ledger.read(keys.list_for, "good_org") == []
     parts.close()
 

@@ -85,24 +85,32 @@ def claimed_twice(work):
     return first, second
 
 
-def reborn(work):
+def reborn(work, told):
     """Its slug has another owner; the run came into the queue between two statements of the off-boarding."""
     run_id = work.accept().run.pipeline_logging_id
-    work.clock.at += 7200
-    change(work, lambda tables: update(tables["org_profiles"]).values(created_at=work.clock.now()))
+    if not told:
+        change(work, lambda tables: update(tables["org_meta_pipeline_runs"]).values(org_generation=None))
+        work.clock.at += 7200
+    change(work, lambda tables: update(tables["org_profiles"]).values(created_at=work.clock.now(), generation=2))
     return run_id
 
 
-def test_a_run_of_an_erased_organisation_is_not_carried_out_for_the_next_owner_of_its_slug(work, monkeypatch):
-    run_id = reborn(work)
+TOLD = pytest.mark.parametrize("told", [True, False], ids=["by-its-generation", "by-when-it-was-accepted"])
+
+
+@TOLD
+def test_a_run_of_an_erased_organisation_is_not_carried_out_for_the_next_owner_of_its_slug(work, monkeypatch, told):
+    run_id = reborn(work, told)
     monkeypatch.setattr(type(work.ledger._engine), "traits", replace(work.ledger.traits, undoes=False))
     assert next_claim(work, "w1") is None
     assert (work.ledger.read(runs.get, run_id), work.queued(run_id)) == (None, None)
 
 
-def test_nor_is_it_ended_on_the_next_owners_account(work):
-    run_id = reborn(work)
+@TOLD
+def test_nor_is_it_ended_on_the_next_owners_account(work, told):
+    run_id = reborn(work, told)
     change(work, lambda tables: delete(tables[queue.QUEUE]))
+    work.clock.at += PAST
     assert sweep(work) == 1
     assert work.ledger.read(runs.get, run_id) is None
     with work.ledger.reading() as unit:

@@ -1,10 +1,12 @@
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
 import pytest
 
+from src.core.base.faults import Missing
 from src.core.base.settings import ROOT
 from src.core.base.table_facts import TableFacts
 from src.core.base.window import Window
@@ -73,6 +75,16 @@ def test_runs_that_were_not_copied_are_copied_with_the_next_and_none_twice(house
     assert [row["pipeline_logging_id"] for row in found] == [first, second]
     [result] = copied(house, "SELECT * FROM x_meta_dq_results")
     assert (result["pipeline_logging_id"], result["passed"], result["run_date"]) == (first, True, NOON.date())
+
+
+def test_nothing_is_copied_for_one_who_had_the_slug_before(house):
+    ended(house, DAY)
+    earlier = replace(house.tenants["acme"], generation=0)
+
+    with pytest.raises(Missing, match="off-boarded"):
+        RunCopies(house).copy(earlier)
+
+    assert copied(house, "SELECT * FROM x_meta_pipeline_runs") == []
 
 
 def test_an_organisation_without_its_tables_is_left_alone(work):

@@ -1,6 +1,7 @@
 SELECT
   r.pipeline_logging_id,
   r.org_slug,
+  r.org_generation,
   p.company_name,
   r.pipeline_id,
   r.document,
@@ -22,4 +23,4 @@ SELECT
   r.error_code,
   r.error_message
 FROM org_meta_pipeline_runs AS r
-LEFT JOIN org_profiles AS p ON p.org_slug = r.org_slug AND p.status <> 'ERASED'
+LEFT JOIN org_profiles AS p ON p.org_slug = r.org_slug AND p.status <> 'ERASED' AND p.generation = COALESCE(r.org_generation, p.generation)

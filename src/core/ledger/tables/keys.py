@@ -21,6 +21,7 @@ class KeyRecord:
     last_used_at: datetime | None
     sealed_key: str = field(repr=False)
     org_status: str
+    org_generation: int
 
     def usable(self, at: datetime) -> bool:
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
@@ -91,6 +92,7 @@ def _keys(tables: Tables) -> Select[Any]:
         key.last_used_at,
         key.sealed_key,
         profile.status,
+        profile.generation,
     ).select_from(tables["org_api_keys"].join(tables["org_profiles"], (profile.org_slug == key.org_slug) & (profile.status != "ERASED")))
 
 

@@ -4,13 +4,17 @@ from typing import Any, Literal
 
 from sqlalchemy import Select, Update, bindparam, delete, func, select, update
 
+from src.core.base.faults import Missing
 from src.core.ledger.plans import Plan
 from src.core.ledger.unit import Tables, Unit
 
 Status = Literal["ACTIVE", "OFFBOARDING", "ERASED"]
 
-# the audit trail outlives the organisation; its profile stays as the tombstone
-KEPT_BY_ERASURE = frozenset({"org_audit_logs", "org_profiles"})
+# what an erasure leaves, and why; the other tables' rows of the organisation go
+KEPT_BY_ERASURE = {
+    "org_audit_logs": "the audit rows of the organisation",
+    "org_profiles": "a tombstone of its profile (slug and generation only)",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,14 @@ class Org:
     daily_run_limit: int | None
     monthly_run_limit: int | None
     concurrent_run_limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Of a slug, as far as an acceptance asks."""
+
+    generation: int
+    timezone: str
 
 
 def alone(unit: Unit, slug: str) -> None:
@@ -104,10 +116,24 @@ def get(unit: Unit, slug: str) -> Org | None:
     return Org(*row) if row else None
 
 
-def timezone(unit: Unit, slug: str) -> str | None:
-    """None where there is no such organisation."""
-    row = unit.point(_timezone, {"org_slug": slug})
-    return row[0] if row else None
+def holder(unit: Unit, slug: str) -> Holder | None:
+    """Who has the slug; None where nobody has."""
+    row = unit.point(_holder, {"org_slug": slug})
+    return Holder(*row) if row else None
+
+
+def lives(unit: Unit, slug: str, generation: int | None) -> bool:
+    """Whether this generation has the slug, and will until the unit ends: what is written for an organisation that was erased would be read
+    by whoever has the slug next. Of a caller who knows no generation nothing can be said."""
+    if generation is None:
+        return True
+    alone(unit, slug)
+    found = holder(unit, slug)
+    return found is not None and found.generation == generation
+
+
+def off_boarded(slug: str) -> Missing:
+    return Missing(f"the organisation {slug} that this was asked for is off-boarded; GET /api/v1/organizations lists those that live")
 
 
 def page(unit: Unit, *, after: str | None, limit: int, status: Status | None = None) -> list[Org]:
@@ -199,9 +225,9 @@ def _live(tables: Tables) -> Select[Any]:
     return _orgs(tables).where(profile.org_slug == bindparam("org_slug"), profile.status != "ERASED")
 
 
-def _timezone(tables: Tables) -> Select[Any]:
+def _holder(tables: Tables) -> Select[Any]:
     profile = tables["org_profiles"].c
-    return select(profile.timezone).where(profile.org_slug == bindparam("org_slug"), profile.status != "ERASED")
+    return select(profile.generation, profile.timezone).where(profile.org_slug == bindparam("org_slug"), profile.status != "ERASED")
 
 
 def _active(tables: Tables) -> Select[Any]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import Select, bindparam, func, literal, select
 
-from src.core.ledger.tables.runs import RUN_COLUMNS, RunRecord, RunStatus, TriggerType
+from src.core.ledger.tables.runs import RUN_COLUMNS, RunRecord, RunStatus, TriggerType, of_holder
 from src.core.ledger.unit import Tables, Unit
 
 
@@ -34,7 +34,7 @@ def statuses_of(told: RunStatus | None, state: RunStatus | None) -> tuple[RunSta
 def page(unit: Unit, org_slug: str, wanted: RunFilter, *, after: str | None, limit: int) -> list[RunRecord]:
     """Newest first, older than the run `after`."""
     run = unit.tables["org_meta_pipeline_runs"].c
-    query = _runs(unit.tables).where(run.org_slug == org_slug).order_by(run.pipeline_logging_id.desc()).limit(limit)
+    query = _runs(unit.tables).where(*of_holder(unit.tables, literal(org_slug))).order_by(run.pipeline_logging_id.desc()).limit(limit)
     equal = {"pipeline_id": wanted.pipeline_id, "provider": wanted.provider, "trigger_type": wanted.trigger}
     for name, value in equal.items():
         if value is not None:
@@ -66,8 +66,7 @@ def _runs(tables: Tables) -> Select[Any]:
 
 
 def _last_of_each(tables: Tables) -> Select[Any]:
-    run = tables["org_meta_pipeline_runs"]
-    other = run.alias()
+    run = tables["org_meta_pipeline_runs"].c
     # ids sort by the time they were made
-    newest = select(func.max(other.c.pipeline_logging_id)).where(other.c.org_slug == bindparam("slug")).group_by(other.c.document)
-    return _runs(tables).where(run.c.pipeline_logging_id.in_(newest))
+    newest = select(func.max(run.pipeline_logging_id).label("newest")).where(*of_holder(tables, bindparam("slug"))).group_by(run.document)
+    return _runs(tables).where(run.pipeline_logging_id.in_(select(newest.subquery().c.newest)))

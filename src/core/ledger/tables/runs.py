@@ -3,8 +3,9 @@ from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Select, Update, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, Update, and_, bindparam, delete, exists, func, or_, select, update
 
+from src.core.ledger.tables import orgs
 from src.core.ledger.unit import Tables, Unit
 
 TriggerType = Literal["api", "schedule", "backfill", "system"]
@@ -18,6 +19,7 @@ class NewRun:
 
     pipeline_logging_id: str
     org_slug: str | None
+    org_generation: int | None = None
     pipeline_id: str
     document: str
     provider: str | None = None
@@ -38,6 +40,7 @@ class NewRun:
 class RunRecord:
     pipeline_logging_id: str
     org_slug: str | None
+    org_generation: int | None
     pipeline_id: str
     document: str
     provider: str | None
@@ -66,6 +69,7 @@ class Taken:
     """What a worker needs to know of its run beside the queue's entry."""
 
     org_slug: str | None
+    org_generation: int | None
     trigger_type: TriggerType
     attempt: int
     accepted_at: datetime
@@ -175,7 +179,12 @@ def finish(
 
 
 def log_step(unit: Unit, step: StepLog) -> None:
-    """Repeating it with the same id is harmless."""
+    """Repeating it with the same id is harmless. Nothing of a run that went with its organisation."""
+    if step.org_slug is not None:
+        # else the run could be erased between the look and the insert
+        orgs.alone(unit, step.org_slug)
+        if unit.point(_there, {"run_id": step.pipeline_logging_id}) is None:
+            return
     lists = {
         "result": dict(step.result) if step.result is not None else None,
         "log_lines": list(step.log_lines) if step.log_lines is not None else None,
@@ -186,6 +195,12 @@ def log_step(unit: Unit, step: StepLog) -> None:
 
 def get(unit: Unit, run_id: str) -> RunRecord | None:
     row = unit.point(_by_id, {"run_id": run_id})
+    return RunRecord(*row) if row else None
+
+
+def of_org(unit: Unit, org_slug: str, run_id: str) -> RunRecord | None:
+    """None as well for a run of somebody else, who had the slug before for example."""
+    row = unit.point(_of_org, {"org_slug": org_slug, "run_id": run_id})
     return RunRecord(*row) if row else None
 
 
@@ -233,6 +248,28 @@ def _by_id(tables: Tables) -> Select[Any]:
     return _runs(tables).where(tables["org_meta_pipeline_runs"].c.pipeline_logging_id == bindparam("run_id"))
 
 
+def _there(tables: Tables) -> Select[Any]:
+    run = tables["org_meta_pipeline_runs"].c
+    return select(run.pipeline_logging_id).where(run.pipeline_logging_id == bindparam("run_id"))
+
+
+def _of_org(tables: Tables) -> Select[Any]:
+    return _by_id(tables).where(*of_holder(tables, bindparam("org_slug")))
+
+
+def of_holder(tables: Tables, slug: ColumnElement[str]) -> tuple[ColumnElement[bool], ...]:
+    """Runs of the organisation that has the slug, and not of those that had it before.
+
+    A run that names no generation is that of whoever had the slug, or was next to have it, when it was accepted: it was accepted after the
+    last erasure. So it is with the onboarding itself, and with all runs of releases that wrote no generation.
+    """
+    run, holder, before = tables["org_meta_pipeline_runs"].c, tables["org_profiles"].alias("holder"), tables["org_profiles"].alias("before")
+    living = select(holder.c.generation).where(holder.c.org_slug == slug, holder.c.status != "ERASED").scalar_subquery()
+    erased = select(func.max(before.c.erased_at)).where(before.c.org_slug == slug, before.c.status == "ERASED").scalar_subquery()
+    unsaid = and_(run.org_generation.is_(None), or_(erased.is_(None), run.accepted_at > erased))
+    return run.org_slug == slug, or_(run.org_generation == living, unsaid)
+
+
 def _by_active_key(tables: Tables) -> Select[Any]:
     return _runs(tables).where(tables["org_meta_pipeline_runs"].c.active_key == bindparam("active_key"))
 
@@ -246,7 +283,7 @@ def _ended_since(tables: Tables) -> Select[Any]:
     run = tables["org_meta_pipeline_runs"].c
     return (
         _runs(tables)
-        .where(run.org_slug == bindparam("org_slug"), run.ended_at >= bindparam("since"))
+        .where(*of_holder(tables, bindparam("org_slug")), run.ended_at >= bindparam("since"))
         .order_by(run.ended_at, run.pipeline_logging_id)
     )
 

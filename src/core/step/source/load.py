@@ -1,14 +1,16 @@
 """A load as one script: in one publication the raw rows, what is derived from them, the judgement of their quality and the books."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 from src.core.base.faults import BooksNotClosed
 from src.core.base.identity import Tenant
 from src.core.base.schema import TableSchema
 from src.core.engine.port import Fence, TablePart
-from src.core.ledger.tables import dq_results, tracking
+from src.core.ledger.store import Unit
+from src.core.ledger.tables import dq_results, orgs, tracking
 from src.core.ledger.tables.tracking import TrackedDay
 from src.core.step import manifests
 from src.core.step.books import telling
@@ -137,7 +139,7 @@ def _judge(work: Work, table: TableSchema, part: Mapping[str, list[Any]]) -> Non
     context = work.context
     verdict = judge(work.publication, work.books.suite, table=table, part=part, now=work.by.at)
     work.verdicts.append(verdict)
-    context.services.ledger.write(
+    told = partial(
         dq_results.record,
         run_id=context.run_id,
         generation=context.generation,
@@ -148,6 +150,7 @@ def _judge(work: Work, table: TableSchema, part: Mapping[str, list[Any]]) -> Non
         findings=verdict.results,
         at=work.by.at,
     )
+    context.services.ledger.write(_told, work.tenant, told)
     verdict.require()
 
 
@@ -267,4 +270,10 @@ def track(context: StepContext, tenant: Tenant, provider: str, rows: Iterable[Ma
         )
         for row in rows
     ]
-    context.services.ledger.write(tracking.record, days)
+    context.services.ledger.write(_told, tenant, partial(tracking.record, days=days))
+
+
+def _told(unit: Unit, tenant: Tenant, tell: Callable[[Unit], None]) -> None:
+    # an off-boarding does not wait for a load, and who has the slug next is told nothing of it
+    if orgs.lives(unit, tenant.org_slug, tenant.generation):
+        tell(unit)

@@ -58,7 +58,7 @@ def offboard(tenant: Tenant, context: StepContext) -> StepResult:
         "status": "SUCCESS",
         "org_slug": tenant.org_slug,
         "erased": erased,
-        "kept": ["audit rows of the organisation", "a tombstone of its profile (slug and generation only)"],
+        "kept": [f"{table}: {what}" for table, what in orgs.KEPT_BY_ERASURE.items()],
     }
 
 
