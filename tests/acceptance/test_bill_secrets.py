@@ -36,7 +36,8 @@ def test_a_private_key_comes_out_nowhere_whatever_becomes_of_its_runs(tmp_path):
         texts["misplaced"] = customer.call("POST", f"/pipelines/run/{customer.slug}/{BILLING}", {"credential_name": keys["demo"]}).text
         texts["surplus"] = customer.call("POST", f"/pipelines/run/{customer.slug}/{BILLING}", {"credential": keys["demo"]}).text
         follow(customer, texts, credential_name="demo")
-        follow(customer, texts, credential_name="never_stored")
+        body = {"date": str(DAY), "credential_name": "never_stored"}
+        texts["never stored"] = customer.call("POST", f"/pipelines/run/{customer.slug}/{BILLING}", body).text
         spoil(service, customer)
         follow(customer, texts, credential_name="second")
         paths = [f"/integrations/{customer.slug}", base, f"/pipelines/{customer.slug}", f"/pipelines/runs/{customer.slug}"]

@@ -2,21 +2,10 @@
 
 import pytest
 
-from tests.acceptance.observed import files_of, new_slug, problem, rows
+from tests.acceptance.observed import TABLES, files_of, new_slug, problem, rows
 from tests.fakes.running import RunningService
 
-OWN_TABLES = (
-    "org_api_keys",
-    "org_subscriptions",
-    "org_usage_quotas",
-    "org_integration_credentials",
-    "org_pipeline_configs",
-    "org_scheduled_pipeline_runs",
-    "org_pipeline_execution_queue",
-    "org_meta_dq_results",
-    "org_kms_keys",
-    "org_cost_tracking",
-)
+OWN_TABLES = sorted({*TABLES} - {"org_audit_logs", "org_profiles"})
 
 
 def offboard(service: RunningService, slug: str):
@@ -65,6 +54,7 @@ def test_it_erases_and_says_what_it_erased(service: RunningService):
     assert erased["dataset"]["bytes"] > 0
     assert (erased["rows"]["org_api_keys"], erased["rows"]["org_subscriptions"], erased["rows"]["org_usage_quotas"]) == (2, 1, 1)
     assert erased["rows"]["org_profiles"] == 1
+    assert {*erased["rows"], *(kept.split(":")[0] for kept in answer.json()["kept"])} == set(TABLES)
     assert files_of(service, f"{slug}_dev") == []
     for table in OWN_TABLES:
         assert rows(service, f"SELECT * FROM {table} WHERE org_slug = ?", slug) == []
@@ -122,7 +112,7 @@ def test_the_audit_rows_outlive_the_organisation(service: RunningService):
     answer = offboard(service, slug)
 
     trail = rows(service, "SELECT action, outcome FROM org_audit_logs WHERE org_slug = ? ORDER BY occurred_at", slug)
-    assert answer.json()["kept"][0] == "audit rows of the organisation"
+    assert answer.json()["kept"][0] == "org_audit_logs: the audit rows of the organisation"
     assert [(row["action"], row["outcome"]) for row in trail] == [
         ("organizations.onboard", "SUCCESS"),
         ("keys.rotate", "SUCCESS"),

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.acceptance.observed import new_slug, problem
+from tests.acceptance.observed import change, new_slug, problem
 from tests.acceptance.test_bill_journey import credential
 from tests.fakes.running import RunningService
 
@@ -27,9 +27,9 @@ def sandboxed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServi
         running.stop()
 
 
-def connected(service: RunningService) -> tuple[str, str]:
-    slug = new_slug("run")
-    key = service.key_of(slug)
+def connected(service: RunningService, stem: str = "run", **more: str) -> tuple[str, str]:
+    slug = new_slug(stem)
+    key = service.key_of(slug, **more)
     answer = service.call("POST", f"/api/v1/integrations/{slug}/gcp/setup", key=key, json={"credential": credential(service, "demo")})
     assert answer.status_code == 200, answer.text
     return slug, key
@@ -82,7 +82,8 @@ def test_a_run_is_accepted_followed_to_its_end_and_read(sandboxed):
 
 def test_waiting_answers_with_the_run_whatever_became_of_it(sandboxed):
     slug, key = connected(sandboxed)
-    sandboxed.call("DELETE", f"/api/v1/integrations/{slug}/gcp", key=key)
+    # as a torn disk leaves it: it is there, and does not open
+    change(sandboxed, f"UPDATE org_integration_credentials SET encrypted_credential = 'torn' WHERE org_slug = '{slug}'")
 
     failed = sandboxed.call("POST", RUN.format(slug) + "?wait=true", key=key, json={"date": "2026-09-01"})
 
@@ -96,7 +97,7 @@ def test_waiting_answers_with_the_run_whatever_became_of_it(sandboxed):
 @pytest.fixture(scope="module")
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """Nobody works here, so a run that is admitted keeps its slot."""
-    running = RunningService(tmp_path_factory.mktemp("idle") / "data", {"WORKER_ENABLED": "false"}).start()
+    running = RunningService(tmp_path_factory.mktemp("idle") / "data", {"SANDBOX": "true", "WORKER_ENABLED": "false"}).start()
     try:
         yield running.bootstrap()
     finally:
@@ -105,8 +106,7 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
 
 @pytest.mark.parametrize(("plan", "concurrent"), [("STARTER", 1), ("PROFESSIONAL", 3), ("SCALE", 10)])
 async def test_of_two_hundred_at_once_exactly_as_many_are_admitted_as_the_plan_allows(idle, plan, concurrent):
-    slug = new_slug("crowd")
-    key = idle.key_of(slug, subscription_plan=plan)
+    slug, key = connected(idle, "crowd", subscription_plan=plan)
     first = date(2026, 1, 1)
     async with httpx2.AsyncClient(base_url=idle.address, timeout=600, trust_env=False, verify=False, headers={"X-API-Key": key}) as client:
         asked = [client.post(RUN.format(slug), json={"date": str(first + timedelta(days=day))}) for day in range(200)]
@@ -121,8 +121,7 @@ async def test_of_two_hundred_at_once_exactly_as_many_are_admitted_as_the_plan_a
 
 
 async def test_the_same_request_a_hundred_times_at_once_is_one_run(idle):
-    slug = new_slug("echo")
-    key = idle.key_of(slug)
+    slug, key = connected(idle, "echo")
     async with httpx2.AsyncClient(base_url=idle.address, timeout=600, trust_env=False, verify=False, headers={"X-API-Key": key}) as client:
         answers = await asyncio.gather(*(client.post(RUN.format(slug), json={"date": "2026-01-01"}) for _ in range(100)))
 
@@ -133,9 +132,9 @@ async def test_the_same_request_a_hundred_times_at_once_is_one_run(idle):
 
 
 def test_a_service_told_to_stop_lets_go_of_its_streams(tmp_path):
-    service = RunningService(tmp_path / "data", {"WORKER_ENABLED": "false"}).start().bootstrap()
-    key = service.key_of("stop_corp")
-    run = service.call("POST", RUN.format("stop_corp"), key=key).json()
+    service = RunningService(tmp_path / "data", {"SANDBOX": "true", "WORKER_ENABLED": "false"}).start().bootstrap()
+    slug, key = connected(service, "stop")
+    run = service.call("POST", RUN.format(slug), key=key).json()
     begun = threading.Event()
     with ThreadPoolExecutor(1) as reader:
         told = reader.submit(followed, service, key, run["links"]["events"], begun)

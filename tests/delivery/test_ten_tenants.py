@@ -34,10 +34,9 @@ def ten(service: RunningService, *arguments: str, root_key: str = ROOT_KEY) -> "
 
 
 def until(service: RunningService, line: str) -> "subprocess.Popen[str]":
-    """One that has come as far as this line."""
-    running = subprocess.Popen(
-        command(service), env=given(ROOT_KEY), cwd=service.data, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    """One that has come as far as this line, with bills to read."""
+    asked = command(service, "--credential", str(service.data / "sandbox" / "credentials"))
+    running = subprocess.Popen(asked, env=given(ROOT_KEY), cwd=service.data, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert running.stdout is not None
     while not running.stdout.readline().strip().startswith(line):
         assert running.poll() is None

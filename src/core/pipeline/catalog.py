@@ -9,7 +9,7 @@ from pathlib import Path
 from src.core.base.documents import Located, Place, locate_document, read_text
 from src.core.base.faults import Flaw, Misconfigured, Missing, Rejected
 from src.core.base.names import DOCUMENT, did_you_mean
-from src.core.pipeline.checks import StepCheck
+from src.core.pipeline.checks import StepCheck, StepCredential
 from src.core.pipeline.document import Pipeline
 from src.core.pipeline.flaws import Judged, file_flaws
 from src.core.pipeline.graph import Graph
@@ -31,6 +31,8 @@ class CatalogEntry:
     document: Pipeline
     checks: tuple[StepCheck, ...] = ()
     """Of steps whose config a run's variables have a part in."""
+    credentials: tuple[StepCredential, ...] = ()
+    """Of steps that open one, whatever becomes of the run."""
 
     @cached_property
     def graph(self) -> Graph:
@@ -68,7 +70,7 @@ class Catalog:
             if read is not None:
                 judged = Judged.of(read.located, resolve)
                 flaws += judged.flaws
-                found.append(read.with_checks(judged.checks))
+                found.append(read.judged(judged))
         flaws += [*_clashes(found), *file_flaws(configs_dir)]
         if flaws:
             # a processor that cannot be made says the same of each of its steps
@@ -117,8 +119,8 @@ class _ReadEntry:
     entry: CatalogEntry
     located: Located[Pipeline]
 
-    def with_checks(self, checks: tuple[StepCheck, ...]) -> "_ReadEntry":
-        return replace(self, entry=replace(self.entry, checks=checks))
+    def judged(self, judged: Judged) -> "_ReadEntry":
+        return replace(self, entry=replace(self.entry, checks=judged.checks, credentials=judged.credentials))
 
     @property
     def paths(self) -> Iterator[tuple[str, str, Place]]:

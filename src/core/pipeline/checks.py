@@ -8,7 +8,8 @@ from src.core.base.documents import UNKNOWN_KEY, Document, Misfit, Place, dotted
 from src.core.base.faults import Flaw, Rejected
 from src.core.pipeline.document import Pipeline, Step
 from src.core.pipeline.variables import fill_config, fillable, kinds
-from src.core.step.context import ConfigChecker, Configured, Processor, StepPlace
+from src.core.step.context import ConfigChecker, Configured, CredentialOpener, Processor, StepPlace
+from src.core.step.credentials import Needed, name_in
 from src.core.step.placeholders import SQL_KEY, Variables, is_plain
 
 
@@ -64,6 +65,19 @@ class StepCheck:
         if isinstance(self.processor, ConfigChecker):
             for flaw in self.processor.check(config, self.place):
                 yield Wrong(tuple(flaw.field.split(".")) if flaw.field else (), flaw.message, line_of_text=flaw.line)
+
+@dataclass(frozen=True, slots=True)
+class StepCredential:
+    """Of a step that opens one."""
+
+    step: Step
+    processor: CredentialOpener
+
+    def needed(self, variables: Variables, inputs: Mapping[str, Any]) -> Needed | None:
+        config = fill_config(self.step.config, variables)
+        provider = self.processor.opens(config)
+        return None if provider is None else Needed(provider, name_in(config, inputs))
+
 
 
 def _needed(model: type[Document]) -> set[str]:

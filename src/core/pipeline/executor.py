@@ -32,7 +32,7 @@ class AsyncPipelineExecutor:
         self._journal = journal
         self._sleep = sleep
         # Kept by those who hold or await them, so what nobody runs takes no room.
-        self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+        self._turns: WeakValueDictionary[tuple[str, str, int | None], asyncio.Lock] = WeakValueDictionary()
 
     async def run(
         self,
@@ -84,8 +84,10 @@ class AsyncPipelineExecutor:
         if tenant is None:
             yield
             return
+        # by generation: who has a slug now does not wait for what was begun for the one before
+        whose = (entry.document_id, tenant.org_slug, tenant.generation)
         # no lock around it: only the loop comes here, and nothing is awaited in between
-        turn = self._turns.setdefault((entry.document_id, tenant.org_slug), asyncio.Lock())
+        turn = self._turns.setdefault(whose, asyncio.Lock())
         async with turn:
             yield
 

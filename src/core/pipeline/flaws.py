@@ -9,12 +9,12 @@ from src.core.base.documents import Located, read_text
 from src.core.base.faults import Fault, Flaw, Misconfigured
 from src.core.base.names import did_you_mean
 from src.core.engine import sql_flaws
-from src.core.pipeline.checks import StepCheck
+from src.core.pipeline.checks import StepCheck, StepCredential
 from src.core.pipeline.document import Pipeline
 from src.core.pipeline.graph import Graph
 from src.core.pipeline.inputs import input_flaw
 from src.core.pipeline.variables import config_flaws, declaration_flaws, kinds, sql_texts
-from src.core.step.context import Processor
+from src.core.step.context import CredentialOpener, Processor
 from src.core.step.placeholders import stand_in
 
 # what the API's routes ask; no step does
@@ -27,6 +27,7 @@ class Judged:
     flaws: tuple[Flaw, ...]
     checks: tuple[StepCheck, ...]
     """To be asked again with each run. Of the other configs nothing changes: they have been judged for good."""
+    credentials: tuple[StepCredential, ...]
 
     @classmethod
     def of(cls, located: Located[Pipeline], resolve: Callable[[str], Processor]) -> "Judged":
@@ -38,7 +39,13 @@ class Judged:
             *_processor_flaws(located, resolve, checks),
             *_sql_flaws(located),
         ]
-        return cls(tuple(flaws), tuple(check for check in checks if check.depends_on_the_run))
+        # a step that comes after a failure alone keeps no run from beginning
+        opening = [(one.step, one.processor) for one in checks if one.step.when != "on_failure"]
+        return cls(
+            tuple(flaws),
+            tuple(check for check in checks if check.depends_on_the_run),
+            tuple(StepCredential(step, processor) for step, processor in opening if isinstance(processor, CredentialOpener)),
+        )
 
 
 def file_flaws(configs: Path) -> Iterator[Flaw]:

@@ -13,6 +13,7 @@ from src.core.pipeline.inputs import accept
 from src.core.pipeline.mask import Mask
 from src.core.pipeline.variables import settle, written
 from src.core.step.context import Services
+from src.core.step.credentials import Needed
 from src.core.step.placeholders import Variables
 
 
@@ -23,6 +24,8 @@ class PreparedRun:
     parameters: dict[str, Any]
     """The inputs as the run's row keeps them: secrets and what is personal masked."""
     mask: Mask
+    credentials: tuple[Needed, ...]
+    """What its steps will open, of what the organisation has stored."""
 
 
 def prepare(
@@ -47,7 +50,9 @@ def prepare(
         written(text, variables, sql=sql)
     for check in entry.checks:
         check.require(variables)
-    return PreparedRun(taken, variables, mask.plain(_impersonal(entry, taken)), mask)
+    needed = (one.needed(variables, taken) for one in entry.credentials)
+    opened = tuple(dict.fromkeys(one for one in needed if one is not None))
+    return PreparedRun(taken, variables, mask.plain(_impersonal(entry, taken)), mask, opened)
 
 
 def _impersonal(entry: CatalogEntry, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,22 +5,25 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from src.core.base.faults import Conflict, Flaw, Missing, Rejected, Throttled
+from src.core.base.faults import Conflict, Fault, Flaw, Missing, Rejected, Throttled
 from src.core.base.identity import Actor, Tenant
 from src.core.base.redaction import redacted_text
 from src.core.base.window import Window
 from src.core.ledger.store import Unit
 from src.core.ledger.tables import orgs, queue, quotas, runs, scheduled
 from src.core.ledger.tables.orgs import Holder
+from src.core.ledger.tables.quotas import QuotaRefused
 from src.core.ledger.tables.runs import NewRun, RunRecord, TriggerType
 from src.core.pipeline.catalog import Catalog, CatalogEntry
 from src.core.pipeline.preparation import PreparedRun, prepare
 from src.core.scheduler.refusals import refusal
+from src.core.step import credentials
 from src.core.step.context import Services
+from src.core.step.credentials import Needed
 
 # each lost race means that somebody else's was accepted; a third in a row is a client that asks in a loop
 RACES = 3
@@ -46,6 +49,7 @@ class _Request:
     queued: Mapping[str, Any]
     priority: int
     usual_window: Callable[[date], Window] | None
+    credentials: tuple[Needed, ...]
 
 
 def accept(
@@ -89,7 +93,7 @@ def accept(
         idempotency_key=idempotency_key,
         active_key=_active_key(tenant, entry, window, prepared.inputs),
     )
-    request = _Request(services, tenant, entry, run, _given(prepared.inputs), priority, usual_window)
+    request = _Request(services, tenant, entry, run, _given(prepared.inputs), priority, usual_window, prepared.credentials)
     for _ in range(RACES):
         try:
             return services.ledger.write(_accept, request)
@@ -108,6 +112,7 @@ def _accept(unit: Unit, request: _Request) -> Accepted:
     if known is not None:
         _see_queued(unit, request, known)
         return Accepted(known, fresh=False)
+    _require_credentials(unit, request, holder)
     # counted before it is inserted: where nothing is undone, a break in between makes the plan refuse early, never late
     day = _reserve(unit, request, holder)
     if not _inserted(unit, request, day):
@@ -179,15 +184,32 @@ def _holder(unit: Unit, tenant: Tenant) -> Holder:
 
 def _reserve(unit: Unit, request: _Request, holder: Holder) -> date:
     """The day it counts for, the organisation's own."""
-    slug, now = request.tenant.org_slug, request.services.clock.now()
+    now = request.services.clock.now()
     day = now.astimezone(ZoneInfo(holder.timezone)).date()
-    refused = quotas.reserve(unit, slug, day=day, at=now)
-    if refused is None:
-        return day
-    org = orgs.get(unit, slug)
+    refused = quotas.reserve(unit, request.tenant.org_slug, day=day, at=now)
+    if refused is not None:
+        raise _refusal(unit, request, refused, now)
+    return day
+
+
+def _refusal(unit: Unit, request: _Request, refused: QuotaRefused, now: datetime) -> Fault:
+    org = orgs.get(unit, request.tenant.org_slug)
     if org is None:
-        raise Missing(f"there is no organisation {slug!r}")
-    raise refusal(org, refused.used, refused.reason, request.services.ledger.plans, now)
+        return Missing(f"there is no organisation {request.tenant.org_slug!r}")
+    return refusal(org, refused.used, refused.reason, request.services.ledger.plans, now)
+
+
+def _require_credentials(unit: Unit, request: _Request, holder: Holder) -> None:
+    """A run without them would fail at its first step, and have cost one of the day's."""
+    slug, now = request.tenant.org_slug, request.services.clock.now()
+    for needed in request.credentials:
+        lacking = credentials.lacking(unit, slug, needed, now)
+        if lacking is None:
+            continue
+        # the plan's word goes first: who may not run at all need store nothing
+        used = quotas.usage(unit, slug, now.astimezone(ZoneInfo(holder.timezone)).date())
+        reason = quotas.reached(used)
+        raise _refusal(unit, request, QuotaRefused(reason, used), now) if reason else lacking
 
 
 def _enqueue(unit: Unit, request: _Request, run: NewRun | RunRecord) -> None:

@@ -147,3 +147,13 @@ class ConfigChecker(Protocol):
     """
 
     def check(self, step_config: StepConfig, place: StepPlace) -> Sequence[Flaw]: ...
+
+
+@runtime_checkable
+class CredentialOpener(Protocol):
+    """A processor that works with a credential its organisation has stored: it says so, and a run without it is refused when it is asked
+    for, and costs nothing."""
+
+    def opens(self, step_config: StepConfig) -> str | None:
+        """The provider whose credential a step of this config opens; None where an earlier step hands it on."""
+        ...

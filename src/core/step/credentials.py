@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from src.core.base.documents import Document
-from src.core.base.faults import Conflict, Flaw, Misconfigured, Missing
+from src.core.base.faults import Conflict, Flaw, Misconfigured, Missing, Rejected
 from src.core.base.identity import Actor, Tenant
 from src.core.base.names import did_you_mean
 from src.core.base.redaction import redacted_text
@@ -48,6 +48,13 @@ class OpenCredential:
     subject: str | None = None
     connection: Mapping[str, Any] = field(default_factory=dict)
     """What is stored beside it and is no secret: for gcp project, dataset and tables."""
+
+
+class Needed(NamedTuple):
+    """A stored credential that a step works with."""
+
+    provider: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +115,11 @@ def provider_flaws(step_config: StepConfig, providers: Providers) -> list[Flaw]:
     return [Flaw(told, "provider")] if told else []
 
 
+def opened_by(step_config: StepConfig, provider: str) -> str | None:
+    """The answer to `CredentialOpener.opens` of a step that gets its credential by `opened`."""
+    return provider if step_config.get("credential_from") is None else None
+
+
 def name_in(step_config: StepConfig, inputs: Mapping[str, Any]) -> str:
     return str(step_config.get("credential_name") or inputs.get("credential_name") or DEFAULT_NAME)
 
@@ -115,13 +127,35 @@ def name_in(step_config: StepConfig, inputs: Mapping[str, Any]) -> str:
 def existing(unit: Unit, slug: str, provider: str, name: str) -> CredentialRecord:
     found = credentials.find(unit, slug, provider, name)
     if found is None:
-        others = [one.credential_name for one in credentials.list_for(unit, slug) if one.provider == provider]
-        hint = did_you_mean(name, others) or (f"; it has {', '.join(others)}" if others else "")
-        raise Missing(
-            f"organisation {slug} has no {provider} credential named {name[:64]!r}{hint}; "
-            f"POST /api/v1/integrations/{slug}/{provider}/setup stores one"
-        )
+        raise _absent(unit, slug, Needed(provider, name))
     return found
+
+
+def lacking(unit: Unit, slug: str, needed: Needed, at: datetime) -> Rejected | None:
+    """Why nothing can be done with it, in the words of the mend; None when it may be tried."""
+    found = credentials.find(unit, slug, needed.provider, needed.name)
+    if found is None:
+        return _absent(unit, slug, needed)
+    why = f"it expired on {found.expires_at:%Y-%m-%d %H:%M} UTC" if found.expires_at and found.expires_at <= at else None
+    if found.validation_status == "INVALID":
+        why = found.validation_error or f"{needed.provider} refused it"
+    if why is None:
+        return None
+    calls = f"/api/v1/integrations/{slug}/{needed.provider}"
+    return Conflict(
+        f"the {needed.provider} credential {needed.name!r} of {slug} is not valid: {why}; "
+        f"POST {calls}/setup stores another, POST {calls}/validate asks {needed.provider} again"
+    )
+
+
+def _absent(unit: Unit, slug: str, needed: Needed) -> Missing:
+    provider, name = needed
+    others = [one.credential_name for one in credentials.list_for(unit, slug) if one.provider == provider]
+    hint = did_you_mean(name, others) or (f"; it has {', '.join(others)}" if others else "")
+    return Missing(
+        f"organisation {slug} has no {provider} credential named {name[:64]!r}{hint}; "
+        f"POST /api/v1/integrations/{slug}/{provider}/setup stores one"
+    )
 
 
 def resource(slug: str, provider: str, name: str) -> str:

@@ -20,6 +20,9 @@ class GcpAuthenticator:
         self.settings = get_settings()
         self.logger = structlog.get_logger(__name__)
 
+    def opens(self, step_config: StepConfig) -> str | None:
+        return credentials.opened_by(step_config, PROVIDER)
+
     async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:
         return await blocking(authenticate, step_config, context)
 

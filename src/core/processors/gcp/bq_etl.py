@@ -49,6 +49,9 @@ class BigQueryETLEngine:
         engine = self.engine if "books" in step_config else self.queries
         return engine.check(step_config, place)
 
+    def opens(self, step_config: StepConfig) -> str | None:
+        return self.engine.opens(step_config)
+
     async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:
         engine = self.engine if "books" in step_config else self.queries
         return await blocking(engine.run, step_config, context)

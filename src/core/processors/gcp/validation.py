@@ -7,8 +7,9 @@ import structlog
 from src.core.base.faults import Flaw
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
+from src.core.step import credentials
 from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
-from src.core.step.gcp.columns import BILLING, ExportCheckConfig, check_exports, read_templates, template_flaws
+from src.core.step.gcp.columns import BILLING, PROVIDER, ExportCheckConfig, check_exports, read_templates, template_flaws
 
 
 class GcpExportValidator:
@@ -22,6 +23,9 @@ class GcpExportValidator:
 
     def check(self, step_config: StepConfig, place: StepPlace) -> Sequence[Flaw]:
         return template_flaws(str(step_config.get("template", BILLING)), self.templates)
+
+    def opens(self, step_config: StepConfig) -> str | None:
+        return credentials.opened_by(step_config, PROVIDER)
 
     async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:
         step = ExportCheckConfig.model_validate(step_config)

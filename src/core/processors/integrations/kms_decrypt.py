@@ -23,8 +23,11 @@ class CredentialDecryptProcessor:
     def check(self, step_config: StepConfig, place: StepPlace) -> Sequence[Flaw]:
         return credentials.provider_flaws(step_config, self.providers)
 
+    def opens(self, step_config: StepConfig) -> str:
+        return self.providers.served(str(step_config["provider"])).name
+
     async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:
-        provider = self.providers.served(str(step_config["provider"])).name
+        provider = self.opens(step_config)
         # this is the step that others name in `credential_from`: it always opens what is stored
         opened = await blocking(credentials.opened, {**step_config, "credential_from": None}, context, provider)
         return {

@@ -47,6 +47,9 @@ class DaysProcessor:
     def check(self, step_config: StepConfig, place: StepPlace) -> Sequence[Flaw]:
         return self.engine.check(step_config, place)
 
+    def opens(self, step_config: StepConfig) -> str | None:
+        return self.engine.opens(step_config)
+
     async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:
         return await blocking(self.engine.run, step_config, context)
 

@@ -122,6 +122,10 @@ class SourceEngine:
             flaws.append(Flaw(_query_needed(books.raw[table])))
         return [*flaws, *read_query_flaws(query, place)]
 
+    def opens(self, step_config: StepConfig) -> str | None:
+        # what is staged was read by the steps that staged it
+        return None if step_config.get("staged_by") else credentials.opened_by(step_config, self.leaf.name)
+
     def run(self, step_config: StepConfig, context: StepContext) -> StepResult:
         tenant, step = _tenant(context), read_step(step_config, context)
         # a process killed after its commit is taken over: what it published is not loaded again, only told
