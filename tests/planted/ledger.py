@@ -160,7 +160,7 @@ DEFECTS = (
         "runs",
         "one customer's request key answers with another customer's run",
         "src/core/ledger/tables/runs.py",
-        'return _runs(tables).where(run.org_slug == bindparam("org_slug"), run.idempotency_key == bindparam("idempotency_key"))',
+        'return _runs(tables).where(*of_holder(tables, bindparam("org_slug")), run.idempotency_key == bindparam("idempotency_key"))',
         'return _runs(tables).where(run.idempotency_key == bindparam("idempotency_key"))',
         ("tests/core/scheduler/test_acceptance.py::test_an_idempotency_key_names_its_run_also_when_that_is_over_and_no_other_work",),
     ),

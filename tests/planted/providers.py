@@ -15,8 +15,8 @@ DEFECTS = (
         "credentials",
         "a credential is kept for whoever gets the slug next",
         "src/core/step/credentials.py",
-        "if living(unit, tenant.org_slug).generation != proven.generation:",
-        "if living(unit, tenant.org_slug).generation < proven.generation:",
+        "    if generation not in (None, org.generation):",
+        "    if generation is not None and generation > org.generation:",
         ("tests/core/step/test_credentials.py::test_what_was_proven_for_one_owner_of_a_slug_is_not_stored_for_the_next",),
     ),
     Defect(

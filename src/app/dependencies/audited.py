@@ -22,7 +22,8 @@ async def audited(parts: Parts, actor: Actor, action: str, resource: str, org_sl
 
     Not when its organisation was erased meanwhile: what was tried for that one is nothing to whoever has the slug next.
     """
-    done, holder = False, None if org_slug is None else await _holder(parts, org_slug)
+    holder = await _holder(parts, org_slug) if org_slug is not None else None
+    done = False
     try:
         yield
         done = True

@@ -160,7 +160,9 @@ def _known(unit: Unit, request: _Request) -> RunRecord | None:
                     pipeline_logging_id=asked.pipeline_logging_id,
                 )
             return asked
-    return runs.working(unit, run.active_key) if run.active_key is not None else None
+    same = runs.working(unit, run.active_key) if run.active_key is not None else None
+    # one that a holder before this one left is forgotten by who claims or sweeps it, and is nobody's answer until then
+    return same if same is not None and same.org_generation in (None, run.org_generation) else None
 
 
 def _same_request(asked: RunRecord, request: _Request) -> bool:

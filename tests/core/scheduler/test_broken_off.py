@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, update
 
-from src.core.base.faults import QuotaExceeded
+from src.core.base.faults import Conflict, QuotaExceeded
 from src.core.ledger.plans import Plan
 from src.core.ledger.tables import orgs, queue, quotas, runs
 from src.core.scheduler.claims import next_claim
@@ -104,6 +104,14 @@ def test_a_run_of_an_erased_organisation_is_not_carried_out_for_the_next_owner_o
     monkeypatch.setattr(type(work.ledger._engine), "traits", replace(work.ledger.traits, undoes=False))
     assert next_claim(work, "w1") is None
     assert (work.ledger.read(runs.get, run_id), work.queued(run_id)) == (None, None)
+
+
+def test_nor_is_it_the_answer_to_the_next_owner_who_asks_for_the_same(work):
+    reborn(work, told=True)
+    for more in ({}, {"idempotency_key": "again"}):
+        with pytest.raises(Conflict, match="again and again"):
+            work.accept(**more)
+    assert used(work).run_today == 1
 
 
 @TOLD

@@ -53,7 +53,7 @@ class Org:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Of a slug, as far as an acceptance asks."""
+    """Who has a slug, as far as nearly every call asks."""
 
     generation: int
     timezone: str

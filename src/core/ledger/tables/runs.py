@@ -276,7 +276,7 @@ def _by_active_key(tables: Tables) -> Select[Any]:
 
 def _by_idempotency_key(tables: Tables) -> Select[Any]:
     run = tables["org_meta_pipeline_runs"].c
-    return _runs(tables).where(run.org_slug == bindparam("org_slug"), run.idempotency_key == bindparam("idempotency_key"))
+    return _runs(tables).where(*of_holder(tables, bindparam("org_slug")), run.idempotency_key == bindparam("idempotency_key"))
 
 
 def _ended_since(tables: Tables) -> Select[Any]:
