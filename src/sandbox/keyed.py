@@ -8,6 +8,7 @@ from threading import Event
 from typing import ClassVar
 
 from src.core.base.clock import Clock
+from src.sandbox.credential_file import laid_once
 
 
 class KeyedApi:
@@ -35,11 +36,7 @@ class KeyedApi:
         return {f"{self.name}.api": base}
 
     def prepare(self) -> None:
-        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not self._file.exists():
-            # empty first: written at once, the key would be there for a moment with everybody's rights
-            self._file.touch(mode=0o600)
-            self._file.write_text(f"{self.key_begins}{token_hex(16)}")
+        laid_once(self._file, lambda: f"{self.key_begins}{token_hex(16)}")
 
     def prepare_more(self, stopping: Event) -> None:
         """All is there already."""

@@ -1,15 +1,15 @@
-"""Key files of the sandbox's service accounts, in Google's shape. Made once, kept for their owner alone; the first to make one wins."""
+"""Key files of the sandbox's service accounts, in Google's shape."""
 
 import json
 import threading
 from hashlib import sha256
 from pathlib import Path
-from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from src.core.base.faults import Missing
+from src.sandbox.credential_file import laid_once
 from src.sandbox.gcp.accounts import SERVICE_ACCOUNTS, ServiceAccount
 
 GOOGLE_TOKEN_URL = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
@@ -17,7 +17,6 @@ CERTIFICATES = "https://www.googleapis.com/oauth2/v1/certs"
 ACCOUNT_CERTIFICATES = "https://www.googleapis.com/robot/v1/metadata/x509"
 KEY_BITS = 2048
 PUBLIC_EXPONENT = 65537
-OWNER_ONLY_FOLDER, OWNER_ONLY_FILE = 0o700, 0o600
 
 
 class KeyFiles:
@@ -33,8 +32,7 @@ class KeyFiles:
             raise Missing(f"the sandbox has no service account {name!r}; it has {', '.join(SERVICE_ACCOUNTS)}")
         path = self._folder / f"gcp-{name}.json"
         with self._lock:
-            if not path.exists():
-                self._make(account, path)
+            laid_once(path, lambda: json.dumps(_fields(account), indent=2) + "\n")
         return path
 
     def public(self, account: ServiceAccount) -> tuple[str, RSAPublicKey]:
@@ -48,20 +46,6 @@ class KeyFiles:
                 raise TypeError(f"the key of {account.name} is not an RSA key")
             self._public[account.name] = fields["private_key_id"], key
         return self._public[account.name]
-
-    def _make(self, account: ServiceAccount, path: Path) -> None:
-        self._folder.mkdir(mode=OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
-        draft = self._folder / f"{uuid4().hex}.draft"
-        draft.touch(mode=OWNER_ONLY_FILE)
-        try:
-            draft.write_text(json.dumps(_fields(account), indent=2) + "\n")
-            # a link fails where the name is taken; a rename would put this key in the place of one that is in use
-            path.hardlink_to(draft)
-        except FileExistsError:
-            # another process was quicker; its key is the one
-            return
-        finally:
-            draft.unlink()
 
 
 def _fields(account: ServiceAccount) -> dict[str, str]:
