@@ -94,8 +94,8 @@ def test_an_address_in_the_file_is_held_to_what_a_setting_is(tmp_path: Path, fac
 
 @pytest.mark.parametrize("itself", [False, True], ids=["linked", "by itself"])
 async def test_in_the_sandbox_no_key_goes_to_a_provider_that_it_does_not_serve(parts: Parts, itself: bool):
-    with pytest.raises(Misconfigured, match=r"the sandbox does not serve openai.api: nothing is sent to api.openai.com"):
-        await ask(parts, provider="openai", itself=itself)
+    with pytest.raises(Misconfigured, match=r"the sandbox does not serve anthropic.api: nothing is sent to api.anthropic.com"):
+        await ask(parts, provider="anthropic", itself=itself)
 
 
 def test_in_the_sandbox_a_client_asks_no_other_machine_whatever_address_it_was_given(parts: Parts):
