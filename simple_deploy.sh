@@ -47,7 +47,7 @@ settle() {
     environment=staging
     if [ "$target" = prod ]; then environment=production ENABLE_API_DOCS=${ENABLE_API_DOCS:-false}; fi
     : "${ENABLE_API_DOCS:=true}" "${BIGQUERY_LOCATION:=US}" "${TRUSTED_PROXY_HOPS:=1}"
-    : "${WORKER_DRAIN_SECONDS:=5}" # Cloud Run kills ten seconds after it has told
+    : "${WORKER_DRAIN_SECONDS:=5}" "${STOP_SECONDS:=4}" # Cloud Run kills ten seconds after it has told
     secrets=CA_ROOT_API_KEY=$root_key_secret:${SECRET_VERSION:-latest}
     if [ "$ledger" = postgresql ]; then secrets=$secrets,LEDGER_URL=$ledger_secret:${SECRET_VERSION:-latest}; fi
 }

@@ -48,6 +48,7 @@ def test_prod_is_deployed_with_everything_it_needs(stand_ins):
         "TRUSTED_PROXY_HOPS": "1",
         "WORKER_ENABLED": "true",
         "WORKER_DRAIN_SECONDS": "5",
+        "STOP_SECONDS": "4",
     }
 
 

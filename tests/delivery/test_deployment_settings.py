@@ -53,7 +53,8 @@ def test_what_is_set_for_the_service_reaches_it(stand_ins, checkout):
     assert done.returncode == 0, done.stderr
     assert given(stand_ins) == {
         "ENVIRONMENT": "staging", "WAREHOUSE": "bigquery", "WORKER_ENABLED": "true", "GCP_PROJECT_ID": "other", "BIGQUERY_LOCATION": "US",
-        "KMS_KEY_NAME": "projects/other/locations/us/keyRings/r/cryptoKeys/stage", "ENABLE_API_DOCS": "true", "WORKER_DRAIN_SECONDS": "5",
+        "KMS_KEY_NAME": "projects/other/locations/us/keyRings/r/cryptoKeys/stage", "ENABLE_API_DOCS": "true",
+        "WORKER_DRAIN_SECONDS": "5", "STOP_SECONDS": "4",
         "CORS_ORIGINS": '["https://a.example", "http://localhost:3000"]', "TRUSTED_PROXY_HOPS": "2", "WORKER_SLOTS": "3",
         "LEDGER_CONNECTIONS": "5", "RATE_LIMIT_ORG_PER_MINUTE": "99",
     }  # fmt: skip

@@ -66,6 +66,7 @@ class StepCheck:
             for flaw in self.processor.check(config, self.place):
                 yield Wrong(tuple(flaw.field.split(".")) if flaw.field else (), flaw.message, line_of_text=flaw.line)
 
+
 @dataclass(frozen=True, slots=True)
 class StepCredential:
     """Of a step that opens one."""
@@ -77,7 +78,6 @@ class StepCredential:
         config = fill_config(self.step.config, variables)
         provider = self.processor.opens(config)
         return None if provider is None else Needed(provider, name_in(config, inputs))
-
 
 
 def _needed(model: type[Document]) -> set[str]:
