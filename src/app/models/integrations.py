@@ -50,6 +50,9 @@ class SetupRequest(Request):
         description="For gcp `project`, `dataset` and `tables` of the billing export, where they cannot be found by looking; "
         "a provider that takes none refuses any",
     )
+    skip_validation: bool = Field(
+        default=False, description="Keeps it as PENDING, known by its kind alone; the provider is asked when it is validated, or by a run"
+    )
 
 
 class CredentialPart(Answer):
@@ -59,7 +62,9 @@ class CredentialPart(Answer):
     credential_name: str
     credential_fingerprint: str = Field(description="Names the credential without giving it away")
     subject: str | None = Field(description="Whom the provider knows it as: for gcp the service account")
-    validation_status: Literal["PENDING", "VALID", "INVALID"]
+    validation_status: Literal["PENDING", "VALID", "INVALID", "UNREACHABLE"] = Field(
+        description="PENDING: never asked; UNREACHABLE: the provider did not answer when it was asked last, `validation_error` says how"
+    )
     validation_error: str | None
     validated_at: datetime | None = Field(description="When the provider was last asked")
     expires_at: datetime | None
@@ -96,7 +101,7 @@ class IntegrationAnswer(Answer):
     provider: str
     title: str
     kind: Literal["cloud", "model"]
-    status: Literal["VALID", "INVALID", "PENDING", "NOT_SET_UP", "NOT_SERVED"] = Field(
+    status: Literal["VALID", "INVALID", "PENDING", "UNREACHABLE", "NOT_SET_UP", "NOT_SERVED"] = Field(
         description="The best of its credentials; NOT_SERVED: this release does not know the provider yet"
     )
     credentials: list[CredentialAnswer]

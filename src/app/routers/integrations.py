@@ -33,8 +33,8 @@ router = APIRouter(prefix="/api/v1/integrations", tags=["integrations"], route_c
 Slug = Annotated[str, Path(max_length=200, description="The organisation")]
 Named = Annotated[str, Path(max_length=40, description="The provider: gcp, or an alias of it")]
 CredentialName = Annotated[str, Query(pattern=NAME, description="Which of its credentials")]
-UNSAID: Mapping[str, Any] = {"credential_name": credentials.DEFAULT_NAME, "settings": {}}
-BEST_FIRST = ("VALID", "PENDING", "INVALID")
+UNSAID: Mapping[str, Any] = {"credential_name": credentials.DEFAULT_NAME, "settings": {}, "skip_validation": False}
+BEST_FIRST = ("VALID", "PENDING", "UNREACHABLE", "INVALID")
 
 
 @router.get("/{org_slug}", summary="Every provider, and how its credentials stand", **access("root_or_org"))

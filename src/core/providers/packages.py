@@ -22,7 +22,7 @@ MODULE = "credential"
 
 @dataclass(frozen=True, slots=True)
 class CredentialVerdict:
-    """What the provider said. Not valid: `error` says why and what to do, and the rest is empty."""
+    """What the provider said, or what the credential says of itself. Not valid: `error` says why and what to do, and the rest is empty."""
 
     valid: bool
     subject: str | None = None
@@ -49,12 +49,18 @@ Probe = Callable[[ProviderLink, Secret, Mapping[str, Any]], CredentialVerdict]
 """A credential and the caller's settings, shown to the provider. What it refuses is a Rejected; what cannot be asked is no verdict."""
 
 
+Recognise = Callable[[Secret, Mapping[str, Any]], CredentialVerdict]
+"""What a credential and the caller's settings say by themselves; nobody is asked. What cannot be one is a Rejected."""
+
+
 @dataclass(frozen=True, slots=True)
 class CredentialFacts:
     kinds: str
     """What it takes, in words for people: "the JSON key of a service account"."""
     connection: type[ShownConnection]
     probe: Probe
+    recognise: Recognise | None
+    """None of a provider whose credentials cannot be told by themselves: they are not kept without asking."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,7 @@ class ProviderPackages:
             module = vars(importlib.import_module(f"{self.prefix}.{name}.{MODULE}"))
         except (ImportError, SyntaxError) as wrong:
             raise Misconfigured(f"{self._file(name)} cannot be imported: {wrong}") from wrong
-        kinds, connection, probe = (module.get(each) for each in ("KINDS", "Connection", "probe"))
+        kinds, connection, probe, recognise = (module.get(each) for each in ("KINDS", "Connection", "probe", "recognise"))
         if not isinstance(kinds, str) or not kinds:
             raise Misconfigured(f"{self._file(name)} has no KINDS: what a credential of {name} is, in words for people")
         if not inspect.isclass(connection) or not issubclass(connection, ShownConnection):
@@ -83,7 +89,7 @@ class ProviderPackages:
             )
         if not callable(probe):
             raise Misconfigured(f"{self._file(name)} has no `probe(link, secret, settings)` that answers a CredentialVerdict")
-        return CredentialFacts(kinds, connection, probe)
+        return CredentialFacts(kinds, connection, probe, recognise)
 
     def _file(self, name: str) -> str:
         return file_of(self.prefix, name[:40], MODULE)

@@ -59,7 +59,10 @@ class Needed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """A credential its provider has let in, not stored yet. `generation` is the organisation's when it was asked for."""
+    """A credential its provider has let in, not stored yet. `generation` is the organisation's when it was asked for.
+
+    `validated_at` is None of one of which the provider was not asked.
+    """
 
     provider: str
     name: str
@@ -68,7 +71,7 @@ class Proven:
     subject: str | None
     connection: Mapping[str, Any]
     generation: int
-    validated_at: datetime
+    validated_at: datetime | None
     expires_at: datetime | None = None
 
 
@@ -203,7 +206,7 @@ def store(context: StepContext, proven: Proven) -> tuple[CredentialRecord, Crede
         fingerprint=proven.fingerprint,
         subject=proven.subject,
         metadata=dict(proven.connection),
-        validation_status="VALID",
+        validation_status="VALID" if proven.validated_at else "PENDING",
         validation_error=None,
         validated_at=proven.validated_at,
         expires_at=proven.expires_at,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from src.core.base.documents import Document
-from src.core.base.faults import Conflict, Flaw, Misconfigured, Rejected
+from src.core.base.faults import Conflict, Flaw, Misconfigured, Rejected, Unavailable
 from src.core.base.identity import Tenant
 from src.core.base.redaction import redacted_text
 from src.core.base.secret import Secret
@@ -37,6 +37,14 @@ def probe(
         return CredentialVerdict(valid=False, error=refused.detail, flaws=refused.flaws)
 
 
+def recognised(provider: str, secret: Secret, settings: Mapping[str, Any]) -> CredentialVerdict:
+    """What cannot be a credential of the provider is refused here too; whether it works is not known."""
+    recognise = PACKAGES.credential(provider).recognise
+    if recognise is None:
+        raise Rejected(f"a credential of {provider} is not kept without asking {provider}; leave skip_validation out")
+    return recognise(secret, settings)
+
+
 def validate(provider: str, step_config: StepConfig, context: StepContext) -> StepResult:
     """Of a stored credential, when `credential_from` names the step that opened it: what is said of it is written down.
 
@@ -59,7 +67,9 @@ def _asked_first(provider: str, context: StepContext, tenant: Tenant) -> StepRes
     secret = given if isinstance(given, Secret) else Secret(given)
     # before the provider is asked: what is stored later is held against this generation
     org = services.ledger.read(credentials.living, tenant.org_slug, tenant.generation)
-    verdict = probe(services, provider, secret, context.inputs.get("settings") or {}, context.given_up)
+    unasked = bool(context.inputs.get("skip_validation"))
+    settings = context.inputs.get("settings") or {}
+    verdict = recognised(provider, secret, settings) if unasked else probe(services, provider, secret, settings, context.given_up)
     if not verdict.valid or verdict.secret is None:
         raise Rejected(verdict.error or f"{provider} refuses this credential", flaws=verdict.flaws)
     return {
@@ -71,14 +81,20 @@ def _asked_first(provider: str, context: StepContext, tenant: Tenant) -> StepRes
         "subject": verdict.subject,
         "connection": dict(verdict.facts),
         "generation": org.generation,
-        "validated_at": services.clock.now(),
+        "validated_at": None if unasked else services.clock.now(),
         "expires_at": verdict.expires_at,
     }
 
 
 def _asked_again(context: StepContext, tenant: Tenant, opened: OpenCredential) -> StepResult:
     services = context.services
-    verdict = probe(services, opened.provider, opened.secret, opened.connection.get("settings") or {}, context.given_up)
+    try:
+        verdict = probe(services, opened.provider, opened.secret, opened.connection.get("settings") or {}, context.given_up)
+    except Unavailable as silent:
+        with services.ledger.writing() as unit:
+            ledger_credentials.note_unreachable(unit, opened.credential_id, silent.detail, services.clock.now())
+            context.still_wanted()
+        raise
     status: ledger_credentials.ValidationStatus = "VALID" if verdict.valid else "INVALID"
     with services.ledger.writing() as unit:
         known = ledger_credentials.note_verdict(

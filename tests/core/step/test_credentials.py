@@ -272,3 +272,25 @@ def test_a_name_that_looks_like_a_key_is_refused(parts: Parts):
 
     with pytest.raises(Rejected, match="looks like a key"):
         probe.validate("gcp", {}, context(parts, inputs=inputs))
+
+
+def test_silence_of_the_provider_takes_no_refusal_back(parts: Parts):
+    record, _ = credentials.store(context(parts), proven(validated_at=None))
+    assert record.validation_status == "PENDING"
+
+    assert parts.ledger.write(stored.note_unreachable, record.credential_id, "no answer", AT)
+    assert parts.ledger.write(stored.note_verdict, record.credential_id, status="INVALID", error="revoked", at=AT)
+    assert not parts.ledger.write(stored.note_unreachable, record.credential_id, "no answer", AT)
+
+    found = parts.ledger.read(stored.find, "acme", "gcp", "default")
+    assert found is not None
+    assert (found.validation_status, found.validation_error) == ("INVALID", "revoked")
+
+
+def test_what_is_kept_without_asking_is_recognised_and_keeps_its_settings(parts: Parts, google: FakeGoogle):
+    inputs = {"credential": Secret(json.dumps(service_account())), "settings": {"dataset": "billing"}, "skip_validation": True}
+    result = probe.validate("gcp", {}, context(parts, inputs=inputs))
+    assert (result["validated_at"], result["connection"]["settings"], result["connection"]["tables"]) == (None, {"dataset": "billing"}, [])
+    assert google.asked == []
+    with pytest.raises(Rejected):
+        probe.validate("gcp", {}, context(parts, inputs={**inputs, "credential": Secret("sk-admin-1")}))

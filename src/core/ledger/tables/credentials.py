@@ -8,7 +8,7 @@ from sqlalchemy import Delete, Select, Update, bindparam, delete, exists, or_, s
 from src.core.base.faults import Conflict
 from src.core.ledger.unit import Tables, Unit
 
-ValidationStatus = Literal["PENDING", "VALID", "INVALID"]
+ValidationStatus = Literal["PENDING", "VALID", "INVALID", "UNREACHABLE"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +77,14 @@ def note_verdict(
         told["metadata"] = metadata
     credentials = unit.tables["org_integration_credentials"]
     return unit.change(update(credentials).where(credentials.c.credential_id == credential_id).values(told)) == 1
+
+
+def note_unreachable(unit: Unit, credential_id: str, error: str, at: datetime) -> bool:
+    """That the provider could not be asked. Of one that it has refused that stays the last word: silence takes no refusal back."""
+    credentials = unit.tables["org_integration_credentials"]
+    told = {"validation_status": "UNREACHABLE", "validation_error": error, "updated_at": at}
+    named = (credentials.c.credential_id == credential_id) & (credentials.c.validation_status != "INVALID")
+    return unit.change(update(credentials).where(named).values(told)) == 1
 
 
 def sealed_page(unit: Unit, after: str | None, limit: int) -> list[tuple[str, str, str, str]]:

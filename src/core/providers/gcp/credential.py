@@ -34,14 +34,16 @@ class Connection(packages.ShownConnection):
     tables: tuple[ExportAnswer, ...] = ()
 
 
+def recognise(secret: Secret, settings: Mapping[str, Any]) -> CredentialVerdict:
+    return _of(GcpAccount.parse(secret), exports.connection((), ExportSettings.read(settings)))
+
+
 def probe(link: ProviderLink, secret: Secret, settings: Mapping[str, Any]) -> CredentialVerdict:
     asked = ExportSettings.read(settings)
     account = GcpAccount.parse(secret)
     found = exports.discover(client.tables(link, client.token(link, account)), asked, account.project_id, account.client_email)
-    return CredentialVerdict(
-        valid=True,
-        subject=account.client_email,
-        facts=exports.connection(found, asked),
-        secret=account.secret,
-        fingerprint=account.fingerprint,
-    )
+    return _of(account, exports.connection(found, asked))
+
+
+def _of(account: GcpAccount, facts: Mapping[str, Any]) -> CredentialVerdict:
+    return CredentialVerdict(valid=True, subject=account.client_email, facts=facts, secret=account.secret, fingerprint=account.fingerprint)

@@ -1,5 +1,6 @@
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field
@@ -21,21 +22,15 @@ class Connection(packages.ShownConnection):
     organization: str | None = Field(default=None, description="Of OpenAI, as it names itself in its answers; null where it does not")
 
 
-def check(secret: Secret) -> None:
-    """Asks nobody: what cannot be an admin key is refused by its kind."""
+def recognise(secret: Secret, settings: Mapping[str, Any]) -> CredentialVerdict:  # noqa: ARG001 - it takes no settings
     flaw = kind_flaw(secret.reveal())
     if flaw is not None:
         raise Rejected(flaw, flaws=[Flaw("is not an admin key of OpenAI", "credential")])
+    return CredentialVerdict(valid=True, facts={"organization": None}, secret=secret, fingerprint=fingerprint(secret.reveal()))
 
 
-def probe(link: ProviderLink, secret: Secret, settings: Mapping[str, Any]) -> CredentialVerdict:  # noqa: ARG001 - it takes no settings
-    check(secret)
+def probe(link: ProviderLink, secret: Secret, settings: Mapping[str, Any]) -> CredentialVerdict:
+    known = recognise(secret, settings)
     said = client.organization(link, secret)
     named = said if said and NAME.fullmatch(said) else None
-    return CredentialVerdict(
-        valid=True,
-        subject=named,
-        facts={"organization": named},
-        secret=secret,
-        fingerprint=fingerprint(secret.reveal()),
-    )
+    return replace(known, subject=named, facts={"organization": named})

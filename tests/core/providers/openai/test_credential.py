@@ -7,7 +7,7 @@ import pytest
 from src.core.base.faults import Fault, Rejected, Throttled, Unavailable
 from src.core.base.secret import Secret
 from src.core.providers.link import ProviderLink
-from src.core.providers.openai.credential import check, probe
+from src.core.providers.openai.credential import probe, recognise
 from src.sandbox.openai.organizations import ORGANIZATIONS
 from src.sandbox.openai.provider import Openai
 from tests.core.providers.openai.conftest import link_at
@@ -43,7 +43,7 @@ ADMIN = f"sk-admin-{TAIL}"
 )
 def test_what_is_no_admin_key_is_told_by_its_kind_and_not_echoed(text: str, told: str):
     with pytest.raises(Rejected) as caught:
-        check(Secret(text))
+        recognise(Secret(text), {})
 
     assert told in caught.value.detail
     assert "begins with sk-admin-" in caught.value.detail

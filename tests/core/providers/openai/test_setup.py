@@ -26,3 +26,42 @@ async def test_an_organisation_sets_openai_up_and_finds_it_among_its_providers(t
         assert (await acme.ask("POST", "integrations/{org}/openai/validate")).json()["validation_status"] == "VALID"
         (credential,) = (await acme.found("integrations/{org}/openai"))["credentials"]
         assert credential["subject"] == credential["organization"] == ORGANIZATIONS["demo"].id
+
+
+async def test_a_key_may_be_kept_without_asking_and_what_is_asked_later_is_written_down(tmp_path: Path):
+    async with served(tmp_path, date(2026, 11, 21)) as acme:
+
+        async def setup(name: str, **more: object) -> tuple[int, str | None]:
+            text = (acme.here.parts.settings.data_dir / "sandbox" / "credentials" / f"openai-{name}.txt").read_text()
+            answer = await acme.ask("POST", SETUP, {"credential": text, **more})
+            assert text not in answer.text
+            return answer.status_code, answer.json().get("validation_status")
+
+        async def stands() -> tuple[str, str, str | None]:
+            found = await acme.found("integrations/{org}/openai")
+            (credential,) = found["credentials"]
+            assert found["status"] == credential["validation_status"]
+            return found["status"], credential["credential_fingerprint"], credential["validation_error"]
+
+        async def validated() -> int:
+            return (await acme.ask("POST", "integrations/{org}/openai/validate")).status_code
+
+        assert await setup("project", skip_validation=True) == (422, None)
+        assert (await acme.found("integrations/{org}/openai"))["credentials"] == []
+
+        assert await setup("revoked", skip_validation=True) == (200, "PENDING")
+        assert (await stands())[2] is None
+        assert await validated() == 200
+        assert (await stands())[0] == "INVALID"
+
+        assert await setup("demo") == (200, "VALID")
+        kept = await stands()
+        # neither a refusal nor silence takes the place of what works
+        assert await setup("revoked") == (422, None)
+        assert await setup("failing") == (503, None)
+        assert await stands() == kept
+
+        assert await setup("failing", skip_validation=True) == (200, "PENDING")
+        assert await validated() == 503
+        status, _, error = await stands()
+        assert (status, bool(error)) == ("UNREACHABLE", True)

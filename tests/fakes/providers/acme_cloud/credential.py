@@ -16,3 +16,7 @@ class Connection(packages.ShownConnection):
 
 def probe(link: ProviderLink, secret: Secret, settings: Mapping[str, Any]) -> CredentialVerdict:
     return CredentialVerdict(valid=True, subject=link.provider, facts={"workspace": settings.get("workspace"), "seats": 7}, secret=secret)
+
+
+def recognise(secret: Secret, settings: Mapping[str, Any]) -> CredentialVerdict:
+    return CredentialVerdict(valid=True, facts={"workspace": settings.get("workspace")}, secret=secret)
