@@ -17,7 +17,7 @@ from src.core.ledger.tables import credentials, kms_keys, orgs
 from src.core.ledger.tables.credentials import CredentialRecord
 from src.core.providers.directory import Providers
 from src.core.step import audit_trail
-from src.core.step.context import EarlierStep, Services, StepConfig, StepContext
+from src.core.step.context import EarlierStep, Services, StepConfig, StepContext, StepResult
 
 DEFAULT_NAME = "default"
 
@@ -111,6 +111,19 @@ def opened(step_config: StepConfig, context: StepContext, provider: str) -> Open
         subject=result.get("subject"),
         connection=result["connection"],
     )
+
+
+def handed_over(credential: OpenCredential) -> StepResult:
+    """The result of a step that opens it for others."""
+    return {
+        "status": "SUCCESS",
+        "credential": credential.secret,
+        "credential_id": credential.credential_id,
+        "credential_name": credential.name,
+        "fingerprint": credential.fingerprint,
+        "subject": credential.subject,
+        "connection": dict(credential.connection),
+    }
 
 
 def provider_flaws(step_config: StepConfig, providers: Providers) -> list[Flaw]:

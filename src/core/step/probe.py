@@ -58,6 +58,17 @@ def validate(provider: str, step_config: StepConfig, context: StepContext) -> St
     return _asked_first(provider, context, tenant)
 
 
+def require_valid(provider: str, step_config: StepConfig, context: StepContext) -> StepResult:
+    """Of a stored credential, in a run: what is said of it is written down, and one that is refused ends the run."""
+    tenant = context.tenant
+    if tenant is None:
+        raise Misconfigured("a credential was to be validated without its organisation")
+    result = _asked_again(context, tenant, credentials.opened(step_config, context, provider))
+    if result["validation_status"] != "VALID":
+        raise Rejected(str(result["validation_error"]))
+    return result
+
+
 def _asked_first(provider: str, context: StepContext, tenant: Tenant) -> StepResult:
     services = context.services
     name = credentials.name_in({}, context.inputs)

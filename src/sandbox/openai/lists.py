@@ -7,7 +7,7 @@ from typing import Any
 from starlette.datastructures import QueryParams
 
 from src.sandbox.openai.keys import KEYS
-from src.sandbox.openai.organizations import ARCHIVED, FIRST_DAY, MEMBERS, PROJECT_KEYS, Member, Organization, seconds
+from src.sandbox.openai.organizations import ARCHIVED, FIRST_DAY, MEMBERS, PROJECT_KEYS, OrgMember, Organization, seconds
 from src.sandbox.openai.problems import OpenaiProblem, bad
 
 USUAL, MOST = 20, 100
@@ -108,5 +108,5 @@ def _owner(organization: Organization, owner: str | None, key: str) -> Thing:
     return {"type": "user", "user": {**_person(organization, person), "email": person.email}}
 
 
-def _person(organization: Organization, one: Member) -> dict[str, Any]:
+def _person(organization: Organization, one: OrgMember) -> dict[str, Any]:
     return {"id": organization.named("user", one.name), "name": one.name, "role": one.role, "created_at": seconds(FIRST_DAY)}

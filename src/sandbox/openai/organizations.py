@@ -23,7 +23,7 @@ class ProjectKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class OrgMember:
     name: str
     email: str
     role: Literal["owner", "reader"]
@@ -32,9 +32,9 @@ class Member:
 PROJECTS = ("default", "support", "data", "research", "legacy")
 ARCHIVED: Mapping[str, date] = {"legacy": date(2026, 2, 1)}
 MEMBERS = (
-    Member("Ana", "ana@example.com", "owner"),
-    Member("Ben", "ben@example.com", "reader"),
-    Member("Cyd", "cyd@example.com", "reader"),
+    OrgMember("Ana", "ana@example.com", "owner"),
+    OrgMember("Ben", "ben@example.com", "reader"),
+    OrgMember("Cyd", "cyd@example.com", "reader"),
 )
 LOST_KEY = "lost"
 PROJECT_KEYS = (

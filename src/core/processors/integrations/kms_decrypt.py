@@ -30,15 +30,7 @@ class CredentialDecryptProcessor:
         provider = self.opens(step_config)
         # this is the step that others name in `credential_from`: it always opens what is stored
         opened = await blocking(credentials.opened, {**step_config, "credential_from": None}, context, provider)
-        return {
-            "status": "SUCCESS",
-            "credential": opened.secret,
-            "credential_id": opened.credential_id,
-            "credential_name": opened.name,
-            "fingerprint": opened.fingerprint,
-            "subject": opened.subject,
-            "connection": dict(opened.connection),
-        }
+        return credentials.handed_over(opened)
 
 
 def get_engine() -> CredentialDecryptProcessor:

@@ -1,8 +1,18 @@
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import pytest
+import structlog
+
+from src.core.base.faults import Rejected
+from src.core.base.identity import Actor, Tenant
+from src.core.base.names import OrgSlug
+from src.core.base.secret import Secret
+from src.core.processors.openai import authenticator, validation
+from src.core.step.context import StepContext
 from src.sandbox.openai.organizations import ORGANIZATIONS
-from tests.fakes.served import served
+from tests.fakes.served import ORG, served
 
 SETUP = "integrations/{org}/openai/setup"
 
@@ -65,3 +75,21 @@ async def test_a_key_may_be_kept_without_asking_and_what_is_asked_later_is_writt
         assert await validated() == 503
         status, _, error = await stands()
         assert (status, bool(error)) == ("UNREACHABLE", True)
+
+
+async def test_a_run_asks_about_its_key_and_ends_with_one_that_is_refused(tmp_path: Path):
+    async with served(tmp_path, date(2026, 11, 21)) as acme:
+        parts = acme.here.parts
+        tenant = Tenant(OrgSlug(ORG), parts.settings.environment, 1)
+        context = StepContext("run1", "validate_key", Actor("org", tenant.org_slug), parts, structlog.get_logger(), tenant)
+        await acme.connect("openai", "openai-demo.txt")
+        opened = await authenticator.get_engine().execute({}, context)
+        asked = await validation.get_engine().execute({"credential_from": "open_key"}, replace(context, results={"open_key": opened}))
+        assert (opened["subject"], asked["validation_status"]) == (ORGANIZATIONS["demo"].id, "VALID")
+        assert isinstance(opened["credential"], Secret)
+
+        text = (parts.settings.data_dir / "sandbox" / "credentials" / "openai-revoked.txt").read_text()
+        assert (await acme.ask("POST", SETUP, {"credential": text, "skip_validation": True})).status_code == 200
+        with pytest.raises(Rejected):
+            await validation.get_engine().execute({}, context)
+        assert (await acme.found("integrations/{org}/openai"))["status"] == "INVALID"
