@@ -7,7 +7,7 @@ from typing import Any
 from starlette.datastructures import QueryParams
 
 from src.sandbox.openai.keys import KEYS
-from src.sandbox.openai.organizations import ARCHIVED, FIRST_DAY, MEMBERS, PROJECT_KEYS, OrgMember, Organization, seconds
+from src.sandbox.openai.organizations import ARCHIVED, FIRST_DAY, MEMBERS, PROJECT_KEYS, Organization, OrgMember, seconds
 from src.sandbox.openai.problems import OpenaiProblem, bad
 
 USUAL, MOST = 20, 100

@@ -6,7 +6,7 @@ from typing import Any
 INVALID, SERVER, RATE = "invalid_request_error", "server_error", "rate_limit_error"
 NOT_YOURS = (
     "You have insufficient permissions for this operation. Missing scopes: {scope}. Check that you have the correct role in your "
-    "organization (Reader, Writer, Owner) and project (OrgMember, Owner), and if you're using a restricted API key, that it has the "
+    "organization (Reader, Writer, Owner) and project (Member, Owner), and if you're using a restricted API key, that it has the "
     "necessary scopes."
 )
 NO_KEY = "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth."
