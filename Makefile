@@ -5,7 +5,7 @@ TESTS ?= tests
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast families check format proof traps mutants lock prove-setup clean engines test-engines goldens chaos bench-start bench-api bench-warehouse bench-vault bench-ledger bench-ingest
+.PHONY: help demo test test-fast families check format proof traps mutants lock prices prove-setup clean engines test-engines goldens chaos bench-start bench-api bench-warehouse bench-vault bench-ledger bench-ingest
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -104,6 +104,9 @@ bench-ingest: .venv/dev.stamp .venv-bench/stamp ## A month of nested billing row
 
 lock: .venv/dev.stamp ## Resolve requirements*.in anew into locked files with hashes
 	@sh scripts/lock.sh $(BIN)/python
+
+prices: .venv/dev.stamp ## List where the seeds of prices differ from the package genai-prices, and nobody has judged it (ALL=1 lists what was judged too)
+	@$(BIN)/python -m scripts.compare_prices $(if $(ALL),--all)
 
 prove-setup: .venv/run.stamp ## Show that the locked packages install on an old pip, and by uv, where newer releases are offered too
 	@$(BIN)/python scripts/prove_setup.py

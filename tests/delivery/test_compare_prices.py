@@ -1,0 +1,103 @@
+"""`make prices`: the seeds agree with the package, and a drift that is planted on either side is told."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from scripts.compare_prices import main
+
+ROOT = Path(__file__).resolve().parents[2]
+SEED = Path("openai/seed/data/default_pricing.csv")
+
+
+@pytest.fixture
+def compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    (tmp_path / SEED).parent.mkdir(parents=True)
+    shutil.copy(ROOT / "configs" / SEED, tmp_path / SEED)
+    shutil.copy(ROOT / "scripts/judged_prices.csv", tmp_path / "judged.csv")
+
+    def run(*arguments: str, seed: tuple[str, str] = ("", ""), judged: tuple[str, str] = ("", "")) -> tuple[int, str]:
+        for path, (was, planted) in ((tmp_path / SEED, seed), (tmp_path / "judged.csv", judged)):
+            text = path.read_text()
+            assert not was or text.count(was) == 1
+            path.write_text(text.replace(was, planted) if was else text)
+        ended = main(["--configs", str(tmp_path), "--judged", str(tmp_path / "judged.csv"), *arguments])
+        return ended, capsys.readouterr().out
+
+    return run
+
+
+def test_nothing_differs_that_nobody_has_judged(compared):
+    ended, said = compared()
+
+    assert ended == 0, said
+    assert "0 differences nobody has judged" in said
+    assert said.count("\n") == 1
+
+
+def test_what_was_judged_is_told_with_its_reason_when_asked(compared):
+    _, said = compared("--all")
+
+    assert "price    openai gpt-4o-mini-tts output standard: 10 here, 12 there\n         judged: 12 is the audio output" in said
+
+
+@pytest.mark.parametrize(
+    ("was", "planted", "told"),
+    [
+        (
+            "openai,gpt-6-luna,output,standard,0,any,any,0.5,",
+            "openai,gpt-6-luna,output,standard,0,any,any,0.05,",
+            "price    openai gpt-6-luna output standard: 0.05 here, 0.5 there",
+        ),
+        (
+            "openai,gpt-6-luna,input,priority,272000,any,any,0.4,",
+            "openai,gpt-6-luna,input,priority,272000,any,any,0.2,",
+            "price    openai gpt-6-luna input priority over 272000: 0.2 here, 0.4 from 2026-10-12 there",
+        ),
+        (
+            "openai,o3,input,standard,0,any,any,2,1000000,token,USD,2025-06-10,",
+            "openai,o3,input,standard,0,any,any,2,1000000,token,USD,2025-06-11,",
+            "dates    openai o3 input standard: 10 until 2025-06-10, 2 from 2025-06-11 here, 10 until 2025-06-10, 2 from 2025-06-10 there",
+        ),
+        (
+            "openai,gpt-6-sol,output,standard,0,",
+            "openai,gpt-6-soul,output,standard,0,",
+            "missing  openai gpt-6-sol output standard: nothing here, 10 there",
+        ),
+        (
+            "openai,gpt-6-sol,output,standard,0,",
+            "openai,gpt-6-soul,output,standard,0,",
+            "gone     openai gpt-6-soul output standard: 10 here, nothing there",
+        ),
+        (
+            "openai,web-search,call,standard,0,any,any,10,",
+            "openai,web-search,call,standard,0,any,any,25,",
+            "openai web-search call standard: 25 here, 10 there",
+        ),
+        (
+            "openai,whisper-1,duration,standard,0,any,any,0.006,",
+            "openai,whisper-1,duration,standard,0,any,any,0.06,",
+            "0.06 here, 0.006 there",
+        ),
+    ],
+)
+def test_a_planted_drift_is_told_and_ends_with_1(compared, was, planted, told):
+    ended, said = compared(seed=(was, planted))
+
+    assert ended == 1
+    assert told in said
+
+
+def test_a_judgement_that_fits_nothing_any_more_is_told(compared):
+    ended, said = compared(judged=("gpt-4o-mini-tts,output,standard,0,price,10,12", "gpt-4o-mini-tts,output,standard,0,price,10,11"))
+
+    assert ended == 1
+    assert "gpt-4o-mini-tts output standard: 10 here, 12 there" in said
+    assert "fits no difference; take it out: openai,gpt-4o-mini-tts,output" in said
+
+
+def test_a_seed_that_cannot_be_read_is_told_by_line(compared):
+    with pytest.raises(SystemExit, match=r"default_pricing\.csv:2: price: '0,4' is no price"):
+        compared(seed=("openai,ada,input,standard,0,any,any,0.4,", 'openai,ada,input,standard,0,any,any,"0,4",'))
