@@ -20,11 +20,12 @@ from pathlib import Path
 from genai_prices.data import providers
 from genai_prices.types import ModelInfo, ModelPrice, StartDateConstraint, TieredPrices
 
-from src.core.step.prices.forms import read_csv
+from src.core.base.faults import Misconfigured
 from src.core.step.prices.rates import Rate
+from src.core.step.prices.seeds import PriceSeed
 
 PACKAGE = "genai-prices"
-SEED = "seed/data/default_pricing.csv"
+SEEDS = "*/seed/data"
 KINDS = {
     "input_mtok": "input",
     "cache_read_mtok": "cached_input",
@@ -91,11 +92,8 @@ class Judgement:
 
 
 def ours(configs: Path) -> Iterator[Rate]:
-    for path in sorted(configs.glob(f"*/{SEED}")):
-        rates, flaws = read_csv(Rate, path.read_text(encoding="utf-8"), str(path))
-        if flaws:
-            raise SystemExit("\n".join(map(str, flaws)))
-        yield from rates
+    for folder in sorted(configs.glob(SEEDS)):
+        yield from PriceSeed.load(folder).rates
 
 
 def differences(rates: Sequence[Rate]) -> Iterator[Difference]:
@@ -211,7 +209,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--judged", type=Path, default=Path("scripts/judged_prices.csv"))
     parser.add_argument("--all", action="store_true", help="list what was judged too, with its reason")
     asked = parser.parse_args(arguments)
-    rates, judged = list(ours(asked.configs)), judgements(asked.judged)
+    try:
+        rates, judged = list(ours(asked.configs)), judgements(asked.judged)
+    except Misconfigured as wrong:
+        print(wrong)
+        return 1
     found = {one: next((each for each in judged if each.fits(one)), None) for one in differences(rates)}
     for one, judgement in found.items():
         if judgement is None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Generic, Literal, Protocol
 
-from src.core.base.faults import Flaw
+from src.core.base.faults import Conflict, Flaw
 from src.core.step.prices.rates import Axes, D, begin
 from src.core.step.prices.timeline import Span, Timelines, clashes, overlap, span, without
 
@@ -56,10 +56,12 @@ class BookRow(Generic[D]):
 
 @dataclass(frozen=True)
 class BookChange(Generic[D]):
-    """What is to be written: the rows to close, each of which must still stand, and those to open. With flaws it is neither."""
+    """What is to be written: the rows to close, and those to open. With flaws it is neither."""
 
     at: datetime
     """The moment of the change, after that of every change before it."""
+    follows: datetime | None
+    """The moment of the last change that it knows of: where a later one was written meanwhile, it is to be asked for anew."""
     closed: tuple[BookRow[D], ...] = ()
     opened: tuple[BookRow[D], ...] = ()
     flaws: tuple[Flaw, ...] = ()
@@ -112,10 +114,17 @@ class Book(Generic[D]):
         sheet = Sheet(self, at)
         flaws = tuple(request.carry_out(sheet))
         if flaws:
-            return BookChange(at, flaws=flaws)
+            return BookChange(at, self.last, flaws=flaws)
         return self._difference(sheet, at, by, request.because)
 
+    @cached_property
+    def last(self) -> datetime | None:
+        """The moment of the last change."""
+        return max((moment for row in self.rows for moment in (row.recorded_at, row.closed_at) if moment), default=None)
+
     def after(self, change: BookChange[D]) -> "Book[D]":
+        if change.follows != self.last:
+            raise Conflict("the price book was changed meanwhile; ask again")
         closed = {row.key: row for row in change.closed}
         return Book((*(closed.get(row.key, row) for row in self.rows), *change.opened))
 
@@ -153,8 +162,7 @@ class Book(Generic[D]):
 
     def _moment(self, now: datetime) -> datetime:
         # two changes of one moment could not be told apart afterwards
-        last = max((moment for row in self.rows for moment in (row.recorded_at, row.closed_at) if moment), default=None)
-        return now if last is None or last < now else last + INSTANT
+        return now if self.last is None or self.last < now else self.last + INSTANT
 
     def _difference(self, sheet: Timelines[D], at: datetime, by: str | None, because: Because | None) -> BookChange[D]:
         wanted = {(rate.rate_id, rate.effective_to): rate for rate in sheet}
@@ -165,7 +173,7 @@ class Book(Generic[D]):
             if key not in kept
         )
         gone = [row for row in self.standing if (row.rate.rate_id, row.rate.effective_to) not in wanted]
-        return BookChange(at, tuple(_closed(row, sheet, at, by, because) for row in gone), opened)
+        return BookChange(at, self.last, tuple(_closed(row, sheet, at, by, because) for row in gone), opened)
 
     def _next_edition(self, rate: D) -> int:
         return 1 + max((row.edition for row in self._on(rate.axes) if row.rate.rate_id == rate.rate_id), default=0)

@@ -3,6 +3,7 @@ from decimal import Decimal
 
 import pytest
 
+from src.core.base.faults import Conflict
 from src.core.step.prices.book import Book
 from src.core.step.prices.changes import Add, Delete, Discount, LayOver, OwnList, Release, Reset, Update, Withdraw
 from src.core.step.prices.rates import PlanRate, Rate
@@ -247,6 +248,16 @@ def test_a_rate_has_one_name_for_what_it_says():
     assert len({one.rate_id, *(other.rate_id for other in others)}) == 6
     # costs have named it: a change of how ids are made would lose them
     assert one.rate_id == "seed_979376b03e7d4592bcb3cac5"
+
+
+def test_of_two_callers_at_once_one_begins_again(book):
+    add = Add([rate(9, model="n")])
+    first, second = book.change(add, day(5), "ann"), book.change(add, day(5), "bob")
+    book = book.after(first)
+
+    with pytest.raises(Conflict, match="changed meanwhile"):
+        book.after(second)
+    assert "has a rate since its launch" in str(book.change(add, day(5), "bob").flaws[0])
 
 
 def test_subscriptions_are_kept_by_the_same_book():

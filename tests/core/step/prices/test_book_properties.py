@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from src.core.base.faults import Conflict
 from src.core.step.prices.book import Book, BookRequest, BookRow
 from src.core.step.prices.changes import Add, Delete, Discount, LayOver, OwnList, Release, Reset, Update, Withdraw
 from src.core.step.prices.price_list import PriceList, Use
@@ -82,6 +83,21 @@ def test_at_no_moment_two_rates_apply_on_the_same_axes(done):
     for book, _ in played(done):
         assert not list(book.flaws())
         assert not list(clashes(book.rates))
+
+
+@given(steps, st.data())
+def test_whatever_comes_at_once_from_two_callers_leaves_one_rate(done, data):
+    book = Book[Rate]()
+    waiting = [Reset(SEEDS[0]), *(request for request, _ in done)]
+    while waiting:
+        both = [waiting.pop(0) for _ in range(min(2, len(waiting)))]
+        changes = [(request, book.change(request, day(1))) for request in both]
+        for request, change in data.draw(st.permutations(changes)):
+            try:
+                book = book.after(change)
+            except Conflict:
+                book = book.after(book.change(request, day(1)))
+            assert not list(book.flaws())
 
 
 @given(steps)

@@ -1,15 +1,21 @@
 """The seeds: that they are whole, and that they say nothing twice."""
 
+import shutil
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date
 from itertools import pairwise
+from pathlib import Path
 
+import pytest
+
+from src.core.base.faults import Misconfigured
 from src.core.step.prices.book import Book
 from src.core.step.prices.changes import Release, Reset
-from src.core.step.prices.forms import file_columns, read_csv, write_csv
+from src.core.step.prices.forms import file_columns, write_csv
 from src.core.step.prices.model_names import ModelNames
 from src.core.step.prices.rates import ALWAYS, PlanRate, Rate, begin, end
+from src.core.step.prices.seeds import PriceSeed
 from src.core.step.prices.timeline import clashes
 from tests.core.step.prices.books import day
 from tests.core.step.prices.conftest import SEED
@@ -88,13 +94,44 @@ def test_the_seed_is_a_book(seed):
     assert not book.change(Release(seed), day(1)).changes
 
 
-def test_the_files_are_as_they_are_written(seed):
-    plans, flaws = read_csv(PlanRate, (SEED / "data/default_subscriptions.csv").read_text(), "default_subscriptions.csv")
-
-    assert not flaws
-    assert not list(clashes(plans))
-    assert {one.plan_name for one in plans if one.price is None} >= {"ChatGPT Enterprise", "ChatGPT Edu"}
-    assert all(one.source and one.source_date for one in plans)
-    assert write_csv(Rate, seed) == (SEED / "data/default_pricing.csv").read_text()
-    assert write_csv(PlanRate, plans) == (SEED / "data/default_subscriptions.csv").read_text()
+def test_the_files_are_as_they_are_written(seeded: PriceSeed):
+    assert {one.plan_name for one in seeded.plans if one.price is None} >= {"ChatGPT Enterprise", "ChatGPT Edu"}
+    assert all(one.source and one.source_date for one in seeded.plans)
+    assert write_csv(Rate, seeded.rates) == (SEED / "data/default_pricing.csv").read_text()
+    assert write_csv(PlanRate, seeded.plans) == (SEED / "data/default_subscriptions.csv").read_text()
     assert "origin" not in file_columns(Rate)
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "told"),
+    [
+        ("default_pricing.csv", "openai,ada,input,standard,0,any,any,0.5,1000000,token,USD,,,x,2026-11-28,", "is told twice"),
+        (
+            "default_pricing.csv",
+            "openai,ada,inptu,standard,0,any,any,0.5,1,token,USD,,,x,2026-11-28,",
+            ":1158: token_kind: there is no kind",
+        ),
+        (
+            "default_subscriptions.csv",
+            "openai,Plus,week,20,user,,,,USD,,,x,2026-11-28,",
+            ":15: billing_period: is one of",
+        ),
+        ("model_aliases.csv", "gpt-4-0613,gpt-4", "a line is alias, model, source, source_date"),
+    ],
+)
+def test_a_seed_that_is_wrong_is_told_by_its_line(tmp_path: Path, file: str, line: str, told: str):
+    shutil.copytree(SEED / "data", tmp_path / "data")
+    path = tmp_path / "data" / file
+    path.write_text(f"{path.read_text()}{line}\n")
+
+    with pytest.raises(Misconfigured) as wrong:
+        PriceSeed.load(tmp_path / "data")
+    assert told in str(wrong.value)
+
+
+def test_the_names_of_a_book_are_resolved_by_the_aliases_of_the_seed(seeded: PriceSeed):
+    book = [rate for rate in seeded.rates if rate.model == "gpt-4"]
+
+    assert seeded.names().resolve("gpt-4-0613").model == "gpt-4"
+    assert [seeded.names(book).resolve(told).model for told in ("gpt-4-0613", "gpt-4o")] == ["gpt-4", None]
+    assert seeded.names([]).resolve("gpt-4").model is None
