@@ -16,12 +16,13 @@ from src.app.wiring import Parts
 from src.core.base.clock import SystemClock
 from src.core.base.faults import Unavailable
 from src.core.base.identity import Tenant
-from src.core.base.names import Environment, fingerprint, org_slug
+from src.core.base.names import Environment, fingerprint, key_hash, org_slug
 from src.core.base.schema import Field, TableSchema
 from src.core.engine import open_warehouse
 from src.core.engine.port import Fence, Warehouse
 from src.core.ledger.tables import keys
-from tests.app.running_parts import House, until
+from tests.app.running_parts import until
+from tests.contract.ledger.samples import org
 from tests.core.costs.bills import cost, prepare, publish
 
 NUMBERS = "/api/v1/costs/acme_corp/tables/numbers"
@@ -39,6 +40,9 @@ def parts(tmp_path) -> Iterator[Parts]:
     )
     made = Parts(settings)
     made._warehouse = open_warehouse(settings, SystemClock())
+    made.ledger.bootstrap()
+    with made.ledger.writing() as unit:
+        org(unit, "acme_corp")
     made.warehouse.ensure_dataset(TENANT)
     made.warehouse.ensure_table(TENANT, TableSchema("numbers", (Field("number", "INT64"),)))
     with made.warehouse.publication(TENANT, "run", Fence("tests", 1)) as publication:
@@ -150,9 +154,9 @@ async def test_a_client_that_leaves_lets_go_of_the_dataset(parts, app, form):
 async def test_a_download_ends_with_its_key(parts, capsys):
     app = create_app(parts.settings.model_copy(update={"disable_auth": False}), parts)
     parts.settings = parts.settings.model_copy(update={"disable_auth": False})
-    house = House(parts, app)
-    parts.ledger.bootstrap()
-    key, moves_on = house.organisation("acme_corp"), asyncio.Event()
+    key, moves_on = "acme_corp_api_" + "A1b2" * 4, asyncio.Event()
+    told = {"key_hash": key_hash(key), "fingerprint": fingerprint(key), "sealed_key": "sealed", "created_at": parts.clock.now()}
+    assert parts.ledger.write(keys.add, key_id="first", org_slug="acme_corp", **told)
     under_way = asyncio.create_task(download(app, "csv", stall_after=2, moves_on=moves_on, headers={"X-API-Key": key}))
     await until(lambda: app.state.downloads.of("acme_corp") == 1)
 

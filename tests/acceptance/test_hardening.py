@@ -138,6 +138,11 @@ def test_silent_connections_and_heads_without_end_hold_nobody_up(tmp_path):
             assert silent[0].recv(1) == b""
             silent[-1].sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
             assert silent[-1].recv(100).startswith(b"HTTP/1.1 200 ")
+            # it is told with the next step of the service's own time
+            within = time.monotonic() + PATIENCE
+            while '"connections.full"' not in service.log.read_text():
+                assert time.monotonic() < within
+                time.sleep(0.05)
     finally:
         service.stop()
     full = [json.loads(line) for line in service.log.read_text().splitlines() if '"connections.full"' in line]

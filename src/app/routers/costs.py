@@ -6,11 +6,11 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from src.app.answers.cost_tables import daily_answer, daily_columns, daily_rows, summary_answer, summary_columns, summary_rows
 from src.app.answers.tables import FILES, JSON_OR_TABLE, TABLE_CONTENT, file_answer, form_of, rows_as
-from src.app.dependencies.auth import Admin, KeyedRoute, access, caller_of, parts_of
+from src.app.dependencies.auth import KeyedRoute, access, parts_of
 from src.app.dependencies.parameters import check_parameters
+from src.app.dependencies.tenants import living_tenant
 from src.app.models.costs import DailyAnswer, FileForm, Form, SummaryAnswer
 from src.core.base.faults import TooLarge
-from src.core.base.identity import Tenant
 from src.core.base.threads import blocking
 from src.core.costs.daily import read_daily
 from src.core.costs.question import MOST_DAYS, CostQuestion, Filters, GroupName, groups_asked, window_asked
@@ -38,10 +38,13 @@ DAILY_RESPONSES: dict[int | str, dict[str, Any]] = {200: {"model": DailyAnswer, 
 TABLE_RESPONSES: dict[int | str, dict[str, Any]] = {200: {"description": "The rows as a file", "content": dict(TABLE_CONTENT)}}
 
 
-def reader_of(request: Request, org_slug: str) -> CostReader:
-    caller, parts = caller_of(request), parts_of(request)
-    tenant: Tenant = caller.tenant(org_slug) if isinstance(caller, Admin) else caller.tenant
-    return CostReader(parts.warehouse, parts.settings.configs_dir, tenant, parts.clock.now())
+async def reader_of(request: Request, org_slug: str) -> CostReader:
+    parts = parts_of(request)
+    # of nobody's dataset it cannot be said that it is lost
+    tenant = await living_tenant(request, org_slug)
+    # in a thread: the first to ask for the warehouse loads its driver
+    warehouse = await blocking(lambda: parts.warehouse)
+    return CostReader(warehouse, parts.settings.configs_dir, tenant, parts.clock.now())
 
 
 def asked_question(
@@ -79,8 +82,7 @@ async def daily(
 ) -> Response:
     form = form_of(request, JSON_OR_TABLE, asked)
     whole = form != "json" and limit is None
-    # in a thread: the first to ask for the warehouse loads its driver
-    reader = await blocking(reader_of, request, org_slug)
+    reader = await reader_of(request, org_slug)
     found = await blocking(read_daily, reader, question, limit or (MOST_FILE_ROWS if whole else ROWS), cursor)
     if form == "json":
         return await blocking(daily_answer, reader.tenant, question, found)
@@ -104,7 +106,7 @@ async def daily(
 async def summary(request: Request, org_slug: Slug, question: Asked, limit: Limit = None, asked: AskedForm = None) -> Response:
     form = form_of(request, JSON_OR_TABLE, asked)
     whole = form != "json" and limit is None
-    reader = await blocking(reader_of, request, org_slug)
+    reader = await reader_of(request, org_slug)
     found = await blocking(read_summary, reader, question, limit or (MOST_FILE_ROWS if whole else ROWS))
     if form == "json":
         return await blocking(summary_answer, reader.tenant, question, found)
@@ -139,7 +141,7 @@ async def table_rows(
 ) -> Response:
     check_parameters(request, "from", "to", "format")
     form = form_of(request, FILES, asked)
-    reader = await blocking(reader_of, request, org_slug)
+    reader = await reader_of(request, org_slug)
     begin = partial(table_file, reader, table, first, to, "csv" if form == "csv" else "parquet")
     window = "".join(f"_{day}" for day in (first, to) if day)
     return await file_answer(request, reader.tenant.org_slug, form, f"{table}{window}", begin)

@@ -291,7 +291,7 @@ def test_what_lies_beside_pipelines_may_be_empty_and_sql_may_not_be_wrong(tmp_pa
     assert [str(flaw) for flaw in raised.value.flaws] == [
         "configs/gcp/cost/books/fill.sql:1: FARM_FINGERPRINT(a): this function is not known to answer alike in both engines",
         "configs/gcp/cost/books/measures.sql:3: this is not GoogleSQL at 'BY': Invalid expression / Unexpected token",
-        "configs/gcp/cost/views/a_view.sql:1: this holds no statement",
+        "configs/gcp/cost/views/a_view.sql:1: one statement is expected, and this text holds none",
     ]
 
 

@@ -97,7 +97,7 @@ def _parsed(sql: str) -> list[exp.Expr]:
     except (SqlglotError, RecursionError) as wrong:
         raise Rejected("this is not GoogleSQL") from wrong
     if not statements:
-        raise Rejected("this holds no statement")
+        raise Rejected("one statement is expected, and this text holds none")
     return statements
 
 
