@@ -1,0 +1,2 @@
+-- Every edition of every rate; `{book}` is the table.
+SELECT * FROM {book}

@@ -1,0 +1,111 @@
+"""What of a book is asked for, a page at a time. Pure."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Generic, Literal
+
+from src.core.base.faults import Flaw, Rejected
+from src.core.step.prices.book import Book, BookRow
+from src.core.step.prices.rates import D, begin, covers, end
+
+RateState = Literal["over", "applies", "announced", "closed"]
+Place = tuple[tuple[str, ...], datetime, str, int]
+
+
+@dataclass(frozen=True)
+class BookQuestion:
+    equal: Mapping[str, str | int] = field(default_factory=dict)
+    """Fields of a rate and what they must be."""
+    at: datetime | None = None
+    """Rates that are for this instant of use."""
+    as_of: datetime | None = None
+    """As the book was then."""
+    history: bool = False
+    """Rows that stand there no more too."""
+
+    @property
+    def fingerprint(self) -> str:
+        told = [sorted(self.equal.items()), str(self.at), str(self.as_of), self.history]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class BookPage(Generic[D]):
+    rows: tuple[BookRow[D], ...]
+    as_of: datetime
+    """The book of this moment; later pages are of the same."""
+    next_cursor: str | None
+
+
+def listed(book: Book[D], question: BookQuestion, now: datetime, limit: int | None = None, cursor: str | None = None) -> BookPage[D]:
+    after: Place | None = None
+    as_of = question.as_of or latest(book, now)
+    if cursor is not None:
+        as_of, after = _read(cursor, question.fingerprint)
+    rows = [row for row in book.rows if row.recorded_at <= as_of] if question.history else book.as_of(as_of)
+    fitting = sorted((row for row in rows if _fits(row, question)), key=_place)
+    rest = fitting if after is None else [row for row in fitting if _place(row) > after]
+    shown = rest[:limit]
+    more = len(rest) > len(shown)
+    return BookPage(tuple(shown), as_of, _cursor(as_of, shown[-1], question.fingerprint) if more else None)
+
+
+def latest(book: Book[D], now: datetime) -> datetime:
+    """The moment of the last change, where it is ahead of the clock that is asked."""
+    return max([now, *(moment for row in book.rows for moment in (row.recorded_at, row.closed_at) if moment)])
+
+
+def state_of(row: BookRow[D], now: datetime) -> RateState:
+    if not row.stands:
+        return "closed"
+    if begin(row.rate) > now:
+        return "announced"
+    return "applies" if now < end(row.rate) else "over"
+
+
+def _fits(row: BookRow[D], question: BookQuestion) -> bool:
+    equal = all(getattr(row.rate, name) == value for name, value in question.equal.items())
+    return equal and (question.at is None or covers(row.rate, question.at))
+
+
+def _place(row: BookRow[D]) -> Place:
+    # numbers as texts of one length, so that whatever a cursor says can be compared
+    axes = tuple(f"{value:020}" if isinstance(value, int) else value for value in row.rate.axes)
+    return axes, begin(row.rate), row.rate.rate_id, row.edition
+
+
+def _cursor(as_of: datetime, row: BookRow[D], fingerprint: str) -> str:
+    axes, start, rate_id, edition = _place(row)
+    text = json.dumps([fingerprint, as_of.astimezone(UTC).isoformat(), axes, start.isoformat(), rate_id, edition], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _read(cursor: str, fingerprint: str) -> tuple[datetime, Place]:
+    try:
+        # strict: by default what is no base64 is skipped
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        made_for, *told = json.loads(text)
+        place = _told(told)
+    except (ValueError, TypeError, RecursionError):
+        raise Rejected(
+            "the cursor is not one that this call gave; start again without it", flaws=[Flaw("cannot be read", "cursor")]
+        ) from None
+    if made_for != fingerprint:
+        raise Rejected(
+            "the cursor belongs to another question: repeat all parameters of the call that gave it; limit may differ",
+            flaws=[Flaw("was made for other parameters", "cursor")],
+        )
+    return place
+
+
+def _told(parts: list[Any]) -> tuple[datetime, Place]:
+    as_of, axes, start, rate_id, edition = parts
+    moments = datetime.fromisoformat(as_of), datetime.fromisoformat(start)
+    texts = isinstance(axes, list) and all(isinstance(part, str) for part in (*axes, rate_id))
+    if any(moment.tzinfo is None for moment in moments) or not texts or not isinstance(edition, int):
+        raise ValueError(parts)
+    return moments[0], (tuple(axes), moments[1], rate_id, edition)
