@@ -19,7 +19,8 @@ from src.app.dependencies.limits import Limiter
 from src.app.edge import middleware, problems
 from src.app.edge.connections import Connections
 from src.app.edge.provider_calls import ProviderCalls
-from src.app.routers import admin, costs, health, integrations, organizations, pipelines, scheduler, subscriptions
+from src.app.edge.turns import Turns
+from src.app.routers import admin, costs, health, integrations, llm_data, organizations, pipelines, scheduler, subscriptions
 from src.app.version import VERSION
 from src.app.wiring import Parts
 from src.core.base.faults import Misconfigured
@@ -43,6 +44,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
             *subscriptions.router.routes,
             *costs.router.routes,
             *integrations.router.routes,
+            *llm_data.router.routes,
             *admin.router.routes,
             *scheduler.router.routes,
             *health.router.routes,
@@ -72,6 +74,7 @@ def _app(settings: Settings, parts: Parts, routes: list[BaseRoute]) -> FastAPI:
     app.state.watchers = Watchers()
     app.state.downloads = downloads()
     app.state.provider_calls = ProviderCalls(settings.provider_call_threads)
+    app.state.book_turns = Turns()
     app.state.connections = Connections()
     # in the order they came, as many at once as leave half of the open datasets to others
     app.state.onboarding_turns = asyncio.Semaphore(max(1, min(ONBOARDINGS, settings.duckdb_max_open // 2)))

@@ -1,0 +1,232 @@
+"""Prices and subscriptions of model providers."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from src.app.models.organizations import Answer, Request
+from src.core.step.prices.forms import NUMBER, read_moment
+from src.core.step.prices.listing import RateState
+from src.core.step.prices.rates import LARGEST
+
+Origin = Literal["seed", "own"]
+MOST_RATES = 5_000
+
+
+def _exact(value: object) -> object:
+    """A price as a person writes it. Bounded before it is made a number: 1e999999999 has a billion digits."""
+    if value is None or isinstance(value, Decimal):
+        return value
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError("must be a number, or a number as a text")  # noqa: TRY004 - what the validator makes a flaw of
+    text = format(Decimal(repr(value)), "f") if isinstance(value, float) else str(value)
+    if not NUMBER.fullmatch(text):
+        raise ValueError("is not written as 0.125, with a point and without a sign")
+    return Decimal(text)
+
+
+def _moment(value: object) -> object:
+    return read_moment(value) if isinstance(value, str) else value
+
+
+Exact = Annotated[Decimal, BeforeValidator(_exact), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}]})]
+Moment = Annotated[
+    datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "examples": ["2026-09-01", "2026-09-01T16:00:00Z"]})
+]
+Count = Annotated[int, Field(ge=0, le=LARGEST)]
+Text = Annotated[str, Field(max_length=1000)]
+PriceText = Annotated[str, Field(description="Exact decimal as text", examples=["2.5"])]
+
+
+class Dated(Request):
+    """Of every rate that is told."""
+
+    currency: str | None = Field(default=None, max_length=3, description="ISO 4217; USD when left out")
+    effective_from: Moment | None = Field(default=None, description="First instant it is for; a day is its first one, UTC")
+    effective_to: Moment | None = Field(default=None, description="First instant it is not for; open when left out")
+    source: Text | None = Field(default=None, description="Where the price is told")
+    source_date: date | None = None
+    note: Text | None = None
+
+
+class PriceAxes(Request):
+    """Which rates of a model; those that are left out may be anything."""
+
+    token_kind: str | None = Field(default=None, max_length=60, description="input, cached_input, output and others")
+    service_tier: str | None = Field(default=None, max_length=60)
+    prompt_tokens_over: Count | None = None
+    price_window: str | None = Field(default=None, max_length=60)
+    region: str | None = Field(default=None, max_length=60)
+
+
+class PriceRequest(Dated, PriceAxes):
+    """A rate of a model; an axis that is left out makes no difference."""
+
+    model: str = Field(min_length=1, max_length=200)
+    token_kind: str = Field(max_length=60, description="input, cached_input, output and others")
+    price: Exact = Field(description="Of `per` units; 0 is free")
+    unit: str | None = Field(default=None, max_length=40, description="Of the kind when left out: token, call, minute ...")
+    per: Annotated[int, Field(ge=1, le=LARGEST)] | None = Field(default=None, description="Of the kind when left out: 1000000 of tokens")
+
+
+class PriceUpdate(Dated, PriceAxes):
+    """What is to be another from `effective_from` on, or from now; what is left out stays."""
+
+    price: Exact | None = None
+    unit: str | None = Field(default=None, max_length=40)
+    per: Annotated[int, Field(ge=1, le=LARGEST)] | None = None
+
+
+class DiscountRequest(PriceAxes):
+    percent: Exact = Field(description="Off the seed's list; more than 0, 100 at most")
+    model: str | None = Field(default=None, min_length=1, max_length=200, description="All when left out")
+    effective_from: Moment | None = Field(default=None, description="Now when left out")
+    effective_to: Moment | None = None
+    source: Text | None = Field(default=None, description="For example the contract")
+
+
+class PlanRequest(Dated):
+    """What a plan charges for one unit and one billing period."""
+
+    plan_name: str = Field(min_length=1, max_length=200)
+    billing_period: str | None = Field(default=None, max_length=20, description="month (when left out) or year")
+    price: Exact | None = Field(default=None, description="null where it is agreed with each customer")
+    unit: str | None = Field(default=None, max_length=20, description="seat (when left out), user, organisation or account")
+    seats: Count | None = Field(default=None, description="That the organisation pays for")
+    min_seats: Count | None = None
+    max_seats: Count | None = None
+
+
+class PlanUpdate(Dated):
+    billing_period: str | None = Field(default=None, max_length=20, description="Which of the plan's rates; all when left out")
+    price: Exact | None = Field(default=None, description="null where it is agreed with each customer")
+    unit: str | None = Field(default=None, max_length=20)
+    seats: Count | None = None
+    min_seats: Count | None = None
+    max_seats: Count | None = None
+
+
+class DatedAnswer(Answer):
+    """One edition of a rate."""
+
+    rate_id: str = Field(description="Costs name the rate that they were made with by it, for ever")
+    edition: int
+    provider: str
+    currency: str
+    unit: str
+    effective_from: datetime | None = Field(description="null: since its launch")
+    effective_to: datetime | None = Field(description="First instant it is not for; null: open")
+    origin: Origin = Field(description="own: of the organisation, which a new release of the seed leaves alone")
+    state: RateState = Field(description="closed: it stands in the book no more")
+    source: str
+    source_date: date | None
+    note: str | None
+    recorded_at: datetime
+    recorded_by: str | None
+    closed_at: datetime | None
+    closed_by: str | None
+    closed_because: str | None
+    replaced_by: str | None
+
+
+class PriceAnswer(DatedAnswer):
+    model: str
+    token_kind: str
+    service_tier: str
+    prompt_tokens_over: int
+    price_window: str
+    region: str
+    price: PriceText
+    per: int
+
+
+class PlanAnswer(DatedAnswer):
+    plan_name: str
+    billing_period: str
+    price: PriceText | None
+    seats: int | None
+    min_seats: int | None
+    max_seats: int | None
+
+
+class BookAnswer(Answer):
+    org_slug: str
+    provider: str
+    table: str
+    as_of: datetime = Field(description="The book of this moment; the pages that follow are of the same")
+    own: int = Field(description="Of the rows of this answer, how many are the organisation's own")
+    next_cursor: str | None
+
+
+class PricingAnswer(BookAnswer):
+    rows: list[PriceAnswer]
+
+
+class SubscriptionsAnswer(BookAnswer):
+    rows: list[PlanAnswer]
+
+
+class CostEffect(Answer):
+    usage_date: date
+    model: str
+    currency: str
+    before: PriceText
+    after: PriceText
+
+
+class ChangePart(Answer):
+    status: Literal["SUCCESS"]
+    org_slug: str
+    provider: str
+    table: str
+    dry_run: bool
+    changed: bool = Field(description="false: the book says this already")
+    at: datetime = Field(description="The moment of the change")
+    opened_count: int
+    closed_count: int
+    costs_known: bool = Field(description="false: no costs stand that could be reckoned anew, which is not the same as no effect")
+    costs: list[CostEffect] = Field(description="By model and day of the last 90 days")
+
+
+class PricingChange(ChangePart):
+    opened: list[PriceAnswer] = Field(description="The first 500")
+    closed: list[PriceAnswer]
+
+
+class SubscriptionsChange(ChangePart):
+    opened: list[PlanAnswer] = Field(description="The first 500")
+    closed: list[PlanAnswer]
+
+
+class PutAway(Answer):
+    rate_id: str
+    rate: str
+    price: PriceText | None
+
+
+class ResetAnswer(Answer):
+    status: Literal["SUCCESS"]
+    org_slug: str
+    provider: str
+    table: str
+    dry_run: bool
+    table_created: bool
+    changed: bool
+    opened: int
+    closed: int
+    own_put_away: int = Field(description="How many of the organisation's own rates stand no more")
+    own_rates_put_away: list[PutAway] = Field(description="The first 100")
+    costs_known: bool
+    costs: list[CostEffect]
+    pipeline_logging_id: str | None = Field(description="null of a dry run")
+
+
+def body_schema(one: type[Request], columns: tuple[str, ...]) -> Mapping[str, Any]:
+    """A body that is one of them, a list, or a file, in the API's own description."""
+    schema = one.model_json_schema()
+    many = {"type": "array", "items": schema, "minItems": 1, "maxItems": MOST_RATES}
+    lines = {"type": "string", "description": f"Columns, in any order: {', '.join(columns)}"}
+    return {"required": True, "content": {"application/json": {"schema": {"anyOf": [schema, many]}}, "text/csv": {"schema": lines}}}

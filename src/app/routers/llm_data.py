@@ -1,0 +1,286 @@
+"""Prices and subscriptions of every model provider that has a seed."""
+
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from src.app.answers.prices import change_answer, file_answer, page_answer, reset_answer
+from src.app.answers.tables import MEDIA_TYPES, form_of
+from src.app.dependencies.audited import audited
+from src.app.dependencies.auth import Admin, KeyedRoute, access, caller_of, parts_of
+from src.app.dependencies.parameters import check_parameters
+from src.app.dependencies.price_requests import discount, is_csv, named_axes, plan_update, price_update, told_lines, told_rates
+from src.app.edge.turns import Turns
+from src.app.models.llm_data import (
+    Count,
+    DiscountRequest,
+    Moment,
+    Origin,
+    PlanRequest,
+    PlanUpdate,
+    PriceRequest,
+    PriceUpdate,
+    PricingAnswer,
+    PricingChange,
+    ResetAnswer,
+    SubscriptionsAnswer,
+    SubscriptionsChange,
+    body_schema,
+)
+from src.core.base.faults import Conflict, Flaw, Rejected
+from src.core.base.threads import blocking
+from src.core.ledger.store import Unit
+from src.core.providers.directory import known_providers
+from src.core.step.credentials import known
+from src.core.step.prices.book import BookRequest
+from src.core.step.prices.changes import Add, Chosen, Delete, LayOver, OwnList, Withdraw
+from src.core.step.prices.forms import file_columns
+from src.core.step.prices.kinds import PRICING, SUBSCRIPTIONS, BookKind, seed_of
+from src.core.step.prices.listing import BookQuestion
+from src.core.step.prices.rates import D, PlanRate, Rate
+from src.core.step.prices.seeding import laying, told
+from src.core.step.prices.store import BookStore
+
+router = APIRouter(prefix="/api/v1/integrations", tags=["prices"], route_class=KeyedRoute)
+
+ROWS: Final = 1000
+MOST_ROWS: Final = 5000
+PAGING: Final = ("at", "as_of", "history", "limit", "cursor", "format")
+AXES: Final = ("token_kind", "service_tier", "prompt_tokens_over", "price_window", "region")
+AT: Final = "/{org_slug}/{provider}"
+
+Slug = Annotated[str, Path(max_length=200, description="The organisation")]
+Named = Annotated[str, Path(max_length=40, description="The provider, or an alias of it")]
+ModelId = Annotated[str, Path(max_length=200, description="May hold `:` and `/`")]
+PlanName = Annotated[str, Path(max_length=200)]
+DryRun = Annotated[bool, Query(description="Changes nothing and answers what it would change")]
+Word = Annotated[str | None, Query(max_length=200)]
+Tokens = Annotated[Count | None, Query()]
+At = Annotated[Moment | None, Query(description="Rates that are for this day or instant of use")]
+AsOf = Annotated[Moment | None, Query(description="The book as it was then")]
+History = Annotated[bool, Query(description="Every edition of every rate")]
+Limit = Annotated[int | None, Query(ge=1, le=MOST_ROWS, description=f"{ROWS} when left out; a file without it holds all rows")]
+Cursor = Annotated[str | None, Query(max_length=4000, description="`next_cursor` of the page before")]
+AskedForm = Annotated[Literal["json", "csv"] | None, Query(alias="format", description="Before what Accept says")]
+From = Annotated[Moment | None, Query(description="Now when left out; a day is its first instant, UTC")]
+Paging = tuple[int | None, str | None, Literal["json", "csv"] | None]
+Back = Annotated[bool, Query(description="Takes back what is announced for later, and nothing else")]
+Replace = Annotated[bool, Query(description="Of a file: from `effective_from` on these rates and no others")]
+CSV_TOO: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {MEDIA_TYPES["csv"]: {"schema": {"type": "string"}}}}}
+
+
+def _taking(model: type[PriceRequest | PlanRequest], kind: BookKind[Any]) -> dict[str, Any]:
+    declared = access("root_or_org")["openapi_extra"]
+    return {"openapi_extra": {**declared, "requestBody": body_schema(model, file_columns(kind.rates))}}
+
+
+@router.get(f"{AT}/pricing", summary="The price book of models", response_model=PricingAnswer, responses=CSV_TOO, **access("root_or_org"))
+async def list_pricing(
+    request: Request, org_slug: Slug, provider: Named, *,
+    model: Word = None, token_kind: Word = None, service_tier: Word = None, origin: Annotated[Origin | None, Query()] = None,
+    at: At = None, as_of: AsOf = None, history: History = False,
+    limit: Limit = None, cursor: Cursor = None, asked: AskedForm = None,
+) -> Response:  # fmt: skip
+    check_parameters(request, "model", "token_kind", "service_tier", "origin", *PAGING)
+    equal = named_axes(model=model, token_kind=token_kind, service_tier=service_tier, origin=origin)
+    store = await _store(request, org_slug, provider, PRICING)
+    return await _listed(request, store, BookQuestion(equal, at, as_of, history), (limit, cursor, asked))
+
+
+@router.post(
+    f"{AT}/pricing", summary="Add rates, or lay a file over the book", response_model=PricingChange, **_taking(PriceRequest, PRICING)
+)
+async def add_pricing(
+    request: Request, org_slug: Slug, provider: Named, *, dry_run: DryRun = False, replace: Replace = False, effective_from: From = None
+) -> Response:
+    check_parameters(request, "dry_run", "replace", "effective_from")
+    store = await _store(request, org_slug, provider, PRICING)
+    verb, asked = await _told(request, store, PriceRequest, replace=replace, effective_from=effective_from)
+    return await _changed(request, store, asked, verb, dry_run=dry_run)
+
+
+@router.put(
+    f"{AT}/pricing/{{model_id:path}}", summary="Another price for a model's rates", response_model=PricingChange, **access("root_or_org")
+)
+async def update_pricing(
+    request: Request, org_slug: Slug, provider: Named, model_id: ModelId, body: PriceUpdate, *, dry_run: DryRun = False
+) -> Response:
+    check_parameters(request, "dry_run")
+    store = await _store(request, org_slug, provider, PRICING)
+    return await _changed(request, store, price_update(model_id, body), "update", dry_run=dry_run)
+
+
+@router.delete(
+    f"{AT}/pricing/{{model_id:path}}",
+    summary="End a model's rates, or take back announced ones",
+    response_model=PricingChange,
+    **access("root_or_org"),
+)
+async def delete_pricing(
+    request: Request, org_slug: Slug, provider: Named, model_id: ModelId, *,
+    token_kind: Word = None, service_tier: Word = None, prompt_tokens_over: Tokens = None, price_window: Word = None, region: Word = None,
+    effective_from: From = None, withdraw: Back = False, dry_run: DryRun = False,
+) -> Response:  # fmt: skip
+    check_parameters(request, *AXES, "effective_from", "withdraw", "dry_run")
+    axes = named_axes(
+        token_kind=token_kind, service_tier=service_tier, prompt_tokens_over=prompt_tokens_over, price_window=price_window, region=region
+    )
+    store: BookStore[Rate] = await _store(request, org_slug, provider, PRICING)
+    verb, asked = _ended({"model": model_id, **axes}, effective_from, withdraw=withdraw)
+    return await _changed(request, store, asked, verb, dry_run=dry_run)
+
+
+@router.post(f"{AT}/pricing/reset", summary="The seed's prices alone", **access("root_or_org"))
+async def reset_pricing(request: Request, org_slug: Slug, provider: Named, *, dry_run: DryRun = False) -> ResetAnswer:
+    return await _reset(request, await _store(request, org_slug, provider, PRICING), dry_run=dry_run)
+
+
+@router.post(f"{AT}/pricing/discount", summary="So many percent off the list", response_model=PricingChange, **access("root_or_org"))
+async def discount_pricing(
+    request: Request, org_slug: Slug, provider: Named, body: DiscountRequest, *, dry_run: DryRun = False
+) -> Response:
+    check_parameters(request, "dry_run")
+    store = await _store(request, org_slug, provider, PRICING)
+    return await _changed(request, store, discount(store.seed, body), "discount", dry_run=dry_run)
+
+
+@router.get(
+    f"{AT}/subscriptions",
+    summary="The price book of plans",
+    response_model=SubscriptionsAnswer,
+    responses=CSV_TOO,
+    **access("root_or_org"),
+)
+async def list_subscriptions(
+    request: Request, org_slug: Slug, provider: Named, *,
+    plan_name: Word = None, billing_period: Word = None, origin: Annotated[Origin | None, Query()] = None,
+    at: At = None, as_of: AsOf = None, history: History = False,
+    limit: Limit = None, cursor: Cursor = None, asked: AskedForm = None,
+) -> Response:  # fmt: skip
+    check_parameters(request, "plan_name", "billing_period", "origin", *PAGING)
+    equal = named_axes(plan_name=plan_name, billing_period=billing_period, origin=origin)
+    store = await _store(request, org_slug, provider, SUBSCRIPTIONS)
+    return await _listed(request, store, BookQuestion(equal, at, as_of, history), (limit, cursor, asked))
+
+
+@router.post(
+    f"{AT}/subscriptions",
+    summary="Add plans, or lay a file over the book",
+    response_model=SubscriptionsChange,
+    **_taking(PlanRequest, SUBSCRIPTIONS),
+)
+async def add_subscription(
+    request: Request, org_slug: Slug, provider: Named, *, dry_run: DryRun = False, replace: Replace = False, effective_from: From = None
+) -> Response:
+    check_parameters(request, "dry_run", "replace", "effective_from")
+    store = await _store(request, org_slug, provider, SUBSCRIPTIONS)
+    verb, asked = await _told(request, store, PlanRequest, replace=replace, effective_from=effective_from)
+    return await _changed(request, store, asked, verb, dry_run=dry_run)
+
+
+@router.put(
+    f"{AT}/subscriptions/{{plan_name:path}}",
+    summary="Another price, or seats, of a plan",
+    response_model=SubscriptionsChange,
+    **access("root_or_org"),
+)
+async def update_subscription(
+    request: Request, org_slug: Slug, provider: Named, plan_name: PlanName, body: PlanUpdate, *, dry_run: DryRun = False
+) -> Response:
+    check_parameters(request, "dry_run")
+    store = await _store(request, org_slug, provider, SUBSCRIPTIONS)
+    return await _changed(request, store, plan_update(plan_name, body), "update", dry_run=dry_run)
+
+
+@router.delete(
+    f"{AT}/subscriptions/{{plan_name:path}}",
+    summary="End a plan's rates, or take back announced ones",
+    response_model=SubscriptionsChange,
+    **access("root_or_org"),
+)
+async def delete_subscription(
+    request: Request, org_slug: Slug, provider: Named, plan_name: PlanName, *,
+    billing_period: Word = None, effective_from: From = None, withdraw: Back = False, dry_run: DryRun = False,
+) -> Response:  # fmt: skip
+    check_parameters(request, "billing_period", "effective_from", "withdraw", "dry_run")
+    chosen = {"plan_name": plan_name, **named_axes(billing_period=billing_period)}
+    store: BookStore[PlanRate] = await _store(request, org_slug, provider, SUBSCRIPTIONS)
+    verb, asked = _ended(chosen, effective_from, withdraw=withdraw)
+    return await _changed(request, store, asked, verb, dry_run=dry_run)
+
+
+@router.post(f"{AT}/subscriptions/reset", summary="The seed's plans alone", **access("root_or_org"))
+async def reset_subscriptions(request: Request, org_slug: Slug, provider: Named, *, dry_run: DryRun = False) -> ResetAnswer:
+    return await _reset(request, await _store(request, org_slug, provider, SUBSCRIPTIONS), dry_run=dry_run)
+
+
+async def _store(request: Request, named: str, provider: str, kind: BookKind[D]) -> BookStore[D]:
+    caller, parts = caller_of(request), parts_of(request)
+    seed = seed_of(parts.settings.configs_dir, known_providers(parts.settings.configs_dir).get(provider).name, kind)
+    tenant = caller.tenant(named) if isinstance(caller, Admin) else caller.tenant
+    await blocking(parts.ledger.read, _open if request.method != "GET" else known, tenant.org_slug)
+    return BookStore(parts, tenant, seed)
+
+
+def _open(unit: Unit, slug: str) -> None:
+    if known(unit, slug).status != "ACTIVE":
+        raise Conflict(f"organisation {slug} is being off-boarded; its price books are changed no more")
+
+
+async def _listed(request: Request, store: BookStore[D], question: BookQuestion, paging: Paging) -> Response:
+    limit, cursor, asked = paging
+    form = form_of(request, ("json", "csv"), asked)
+    async with _turns(request).turn(f"{store.resource} is read"):
+        if form == "csv":
+            return await blocking(file_answer, store, question, limit, cursor)
+        return await blocking(page_answer, store, question, limit or ROWS, cursor)
+
+
+async def _told(
+    request: Request, store: BookStore[D], model: type[Any], *, replace: bool, effective_from: Any
+) -> tuple[str, BookRequest[D]]:
+    if not is_csv(request):
+        if replace or effective_from is not None:
+            raise Rejected("replace and effective_from are of a file (text/csv); a rate says itself when it begins")
+        return "add", Add(await told_rates(request, store.seed, model))
+    if effective_from is not None and not replace:
+        raise Rejected("effective_from is of replace=true; without it each line says when it begins")
+    rates = await told_lines(request, store.seed)
+    return ("replace", OwnList(rates, effective_from=effective_from)) if replace else ("lay_over", LayOver(rates))
+
+
+def _ended(chosen: Chosen, effective_from: Any, *, withdraw: bool) -> tuple[str, BookRequest[Any]]:
+    if withdraw and effective_from is not None:
+        flaws = [Flaw("is not taken", "effective_from")]
+        raise Rejected("withdraw takes back all that is announced; leave effective_from out, or delete from that day", flaws=flaws)
+    return ("withdraw", Withdraw(chosen)) if withdraw else ("delete", Delete(chosen, effective_from))
+
+
+async def _changed(request: Request, store: BookStore[D], asked: BookRequest[D], verb: str, *, dry_run: bool) -> Response:
+    actor, action = caller_of(request).actor, f"{store.seed.kind.name}.{verb}"
+    if dry_run:
+        async with _turns(request).turn(f"{store.resource} is read"):
+            done = await blocking(store.preview, asked, actor)
+    else:
+        async with audited(parts_of(request), actor, action, store.resource, store.tenant.org_slug), _turns(request).turn(store.resource):
+            done = await blocking(store.change, asked, actor, action)
+    return await blocking(change_answer, store, done, dry_run=dry_run)
+
+
+async def _reset(request: Request, store: BookStore[D], *, dry_run: bool) -> ResetAnswer:
+    check_parameters(request, "dry_run")
+    parts, actor, name = parts_of(request), caller_of(request).actor, store.seed.kind.name
+    if dry_run:
+        async with _turns(request).turn(f"{store.resource} is read"):
+            done = await blocking(store.preview, laying(store.seed, "reset"), actor)
+        return reset_answer(store, told(done), None)
+    document_id = f"{store.seed.provider}/seed/reset"
+    async with audited(parts, actor, f"{name}.reset", store.resource, store.tenant.org_slug), _turns(request).turn(store.resource):
+        outcome = await parts.executor.run(document_id, actor=actor, tenant=store.tenant, inputs={"book": name})
+        laid = outcome.require().of("load_seed")["books"][name]
+    return reset_answer(store, laid, outcome.run_id)
+
+
+def _turns(request: Request) -> Turns:
+    turns: Turns = request.app.state.book_turns
+    return turns

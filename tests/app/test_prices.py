@@ -1,0 +1,270 @@
+"""Prices and subscriptions as callers ask for them, in a service of this process."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+
+from src.app.models import openai_data_models
+from src.app.models.llm_data import PriceRequest
+from src.app.routers import llm_data, openai_data
+from src.core.base.identity import Tenant
+from src.core.base.names import Environment, org_slug
+from src.core.base.settings import ROOT
+from src.core.ledger.tables import audit
+from src.core.pipeline.catalog import Catalog
+from tests.acceptance.observed import problem
+from tests.app.running_parts import House
+
+SLUG = "acme_corp"
+AT = f"/api/v1/integrations/{SLUG}/openai"
+ODD = "ft:gpt-4.1:acme/eu::9PzX"
+HEAD = "model,token_kind,price,effective_from,effective_to"
+CALLERS = 200
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House.build(tmp_path)
+    made.parts.__dict__["catalog"] = Catalog.load(ROOT / "configs")
+    made.organisation(SLUG)
+    made.parts.warehouse.ensure_dataset(Tenant(org_slug(SLUG), Environment.DEVELOPMENT))
+    yield made
+    made.parts.close()
+
+
+async def call(house: House, method: str, path: str, **more: Any) -> httpx2.Response:
+    async with house.client() as caller:
+        return await caller.request(method, f"{AT}{path}", **more)
+
+
+async def done(house: House, method: str, path: str, **more: Any) -> Any:
+    answer = await call(house, method, path, **more)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def laid(house: House) -> Any:
+    return await done(house, "POST", "/pricing/reset")
+
+
+def audits(house: House) -> list[tuple[str, str, Any]]:
+    return [
+        (row.action, row.outcome, row.details)
+        for row in house.parts.ledger.read(audit.page, SLUG, None, 50)
+        if row.action.startswith("pricing")
+    ]
+
+
+async def test_before_setup_it_is_said_what_makes_the_book_and_reset_makes_it(house: House):
+    missing = problem(await call(house, "GET", "/pricing"), 404, "missing")
+    made = await laid(house)
+    again = await laid(house)
+    plans = await done(house, "POST", "/subscriptions/reset")
+
+    assert "POST /api/v1/integrations/acme_corp/openai/setup makes it" in missing["detail"]
+    assert (made["table"], made["table_created"], made["changed"], made["closed"], made["dry_run"]) == (
+        "openai_model_pricing",
+        True,
+        True,
+        0,
+        False,
+    )
+    assert made["opened"] > 1000
+    assert made["pipeline_logging_id"]
+    assert (again["table_created"], again["changed"], again["opened"]) == (False, False, 0)
+    assert (plans["table"], plans["opened"] > 5) == ("openai_subscriptions", True)
+    assert [(action, outcome, details["changed"]) for action, outcome, details in audits(house)] == [
+        ("pricing.reset", "SUCCESS", False),
+        ("pricing.reset", "SUCCESS", True),
+    ]
+
+
+async def test_a_rate_is_added_updated_announced_withdrawn_and_deleted(house: House):
+    await laid(house)
+    rate = {"model": ODD, "token_kind": "input", "price": "3.0", "source": "contract"}
+
+    added = await done(house, "POST", "/pricing", json=rate)
+    twice = await call(house, "POST", "/pricing", json=[rate])
+    announced = await done(house, "PUT", f"/pricing/{ODD}", json={"price": 2.5, "effective_from": "2027-01-01"})
+    both = await done(house, "GET", f"/pricing?model={ODD}")
+    later = await done(house, "GET", f"/pricing?model={ODD}&at=2027-01-01")
+    back = await done(house, "DELETE", f"/pricing/{ODD}?withdraw=true")
+    gone = await done(house, "DELETE", f"/pricing/{ODD}")
+    over = await done(house, "GET", f"/pricing?model={ODD}")
+    then = await done(house, "GET", f"/pricing?model={ODD}&as_of={announced['at'].replace('+', '%2B')}")
+    history = await done(house, "GET", f"/pricing?model={ODD}&history=true")
+
+    assert (added["changed"], added["opened_count"], added["closed_count"]) == (True, 1, 0)
+    assert [(one["model"], one["price"], one["origin"], one["state"]) for one in added["opened"]] == [(ODD, "3.0", "own", "applies")]
+    assert "has a rate since its launch" in problem(twice, 409, "conflict")["detail"]
+    assert [(one["price"], one["state"]) for one in both["rows"]] == [("3", "applies"), ("2.5", "announced")]
+    assert [one["price"] for one in later["rows"]] == ["2.5"]
+    assert [(one["price"], one["closed_because"]) for one in back["closed"]] == [("3", "extended"), ("2.5", "withdrawn")]
+    assert [one["closed_because"] for one in gone["closed"]] == ["deleted"]
+    assert [one["state"] for one in over["rows"]] == ["over"]
+    assert [one["price"] for one in then["rows"]] == ["3", "2.5"]
+    assert len(history["rows"]) == 5
+    assert (await call(house, "DELETE", "/pricing/no/such:model")).status_code == 404
+    assert [(action, outcome) for action, outcome, _ in audits(house)][:3] == [
+        ("pricing.delete", "FAILED"),
+        ("pricing.delete", "SUCCESS"),
+        ("pricing.withdraw", "SUCCESS"),
+    ]
+
+
+async def test_a_dry_run_answers_what_it_would_change_and_changes_nothing(house: House):
+    await laid(house)
+    before = await done(house, "GET", "/pricing?limit=5000")
+    body = {"price": "1", "token_kind": "input", "service_tier": "standard", "prompt_tokens_over": 0}
+
+    would = await done(house, "PUT", "/pricing/gpt-4.1?dry_run=true", json=body)
+    less = await done(
+        house, "POST", "/pricing/discount?dry_run=true", json={"percent": 10, "model": "gpt-4.1", "effective_from": "2027-01-01"}
+    )
+    none = await done(house, "POST", "/pricing/reset?dry_run=true")
+
+    assert (would["dry_run"], would["changed"], would["costs_known"], would["costs"]) == (True, True, False, [])
+    assert [(one["model"], one["price"], one["origin"]) for one in would["opened"] if one["origin"] == "own"] == [("gpt-4.1", "1", "own")]
+    assert {one["note"] for one in less["opened"] if one["origin"] == "own"} > {"list price 2 less 10 %"}
+    assert (none["dry_run"], none["changed"], none["pipeline_logging_id"]) == (True, False, None)
+    assert (await done(house, "GET", "/pricing?limit=5000"))["rows"] == before["rows"]
+
+
+async def test_pages_and_files_hold_the_same_rows_and_a_file_goes_in_as_it_came_out(house: House):
+    await laid(house)
+    whole = await done(house, "GET", "/pricing?limit=5000")
+    pages: list[Any] = []
+    cursor: Any = ""
+    while cursor is not None:
+        page = await done(house, "GET", f"/pricing?limit=400{f'&cursor={cursor}' if cursor else ''}")
+        pages, cursor = [*pages, *page["rows"]], page["next_cursor"]
+
+    file = await call(house, "GET", "/pricing", headers={"Accept": "text/csv"})
+    back = await done(house, "POST", "/pricing?dry_run=true", content=file.content, headers={"Content-Type": "text/csv"})
+    foreign = await call(
+        house, "GET", f"/pricing?limit=5&model=gpt-4.1&cursor={(await done(house, 'GET', '/pricing?limit=1'))['next_cursor']}"
+    )
+    forged = await call(house, "GET", "/pricing?cursor=WzEsMl0")
+
+    assert pages == whole["rows"]
+    assert file.text.count("\n") == len(pages) + 1
+    assert file.text.splitlines()[0].startswith("provider,model,token_kind,service_tier,")
+    # laid by the organisation, the same prices are its own
+    assert {(one["price"], one["origin"]) for one in back["opened"]} <= {(one["price"], "own") for one in pages}
+    assert back["opened_count"] == len(pages)
+    assert "another question" in problem(foreign, 422, "rejected")["detail"]
+    assert "start again without it" in problem(forged, 422, "rejected")["detail"]
+
+
+async def test_a_file_takes_the_place_of_what_is_there_or_of_everything(house: House):
+    await laid(house)
+    csv = {"Content-Type": "text/csv; charset=utf-8"}
+    line = f"{HEAD}\ngpt-4.1,input,1.75,2026-12-01,2027-01-01\n"
+
+    over = await done(house, "POST", "/pricing", content=line, headers=csv)
+    of_year_end = await done(house, "GET", "/pricing?model=gpt-4.1&token_kind=input&service_tier=standard&at=2026-12-31")
+    alone = await done(house, "POST", "/pricing?replace=true&effective_from=2027-02-01", content=f"{HEAD}\nx,input,1,,\n", headers=csv)
+    left = await done(house, "GET", "/pricing?at=2027-02-01")
+    wrong = await call(house, "POST", "/pricing", content=f"{HEAD}\nx,inptu,1,,\nx,input,-1,,\n", headers=csv)
+    other = await call(house, "POST", "/pricing", content="provider,model,token_kind,price\nacme,x,input,1\n", headers=csv)
+    bytes_ = await call(house, "POST", "/pricing", content=b"\xff\xfe", headers=csv)
+    form = await call(house, "POST", "/pricing", content="a", headers={"Content-Type": "text/plain"})
+
+    assert over["opened_count"] >= 1
+    assert [one["price"] for one in of_year_end["rows"]] == ["1.75"]
+    assert alone["changed"]
+    assert [(one["model"], one["origin"]) for one in left["rows"]] == [("x", "own")]
+    errors = problem(wrong, 422, "rejected")["errors"]
+    assert [(one["file"], one["line"], one["field"]) for one in errors] == [
+        ("body", 2, "token_kind"),
+        ("body", 2, "per"),
+        ("body", 3, "price"),
+    ]
+    assert "this book is of openai" in problem(other, 422, "rejected")["detail"]
+    assert "not UTF-8" in problem(bytes_, 422, "rejected")["detail"]
+    assert form.status_code == 415
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"model": "x", "token_kind": "input", "price": "1e999999999"}, "price"),
+        ({"model": "x", "token_kind": "input", "price": -1}, "price"),
+        ({"model": "x", "token_kind": "input", "price": True}, "price"),
+        ({"model": "x", "token_kind": "input", "price": 1, "effective_from": "2026-09-01T10:00:00"}, "effective_from"),
+        ({"model": "x", "token_kind": "input", "price": 1, "tier": "batch"}, "tier"),
+        ({"model": "x", "price": 1}, "token_kind"),
+        ([], "body"),
+        ([{"model": "x", "token_kind": "input", "price": 1}, 7], "[1]"),
+    ],
+    ids=str,
+)
+async def test_a_rate_that_is_none_is_refused_where_it_is_wrong(house: House, body: Any, field: str):
+    answer = problem(
+        await call(house, "POST", "/pricing", content=json.dumps(body), headers={"Content-Type": "application/json"}), 422, "rejected"
+    )
+
+    assert [one["field"] for one in answer["errors"]] == [field]
+
+
+async def test_plans_have_seats_and_a_price_of_their_own(house: House):
+    await done(house, "POST", "/subscriptions/reset")
+    listed = await done(house, "GET", "/subscriptions")
+    named = next(one["plan_name"] for one in listed["rows"] if one["price"] not in (None, "0"))
+
+    seated = await done(house, "PUT", f"/subscriptions/{named}", json={"seats": 40, "billing_period": "month", "price": None})
+    added = await done(house, "POST", "/subscriptions", json={"plan_name": "Own plan", "price": "12.50", "seats": 3})
+    file = await call(house, "GET", "/subscriptions?format=csv&origin=own")
+    ended = await done(house, "DELETE", "/subscriptions/Own plan")
+    nothing = await call(house, "PUT", f"/subscriptions/{named}", json={"effective_from": "2027-01-01"})
+
+    assert [(one["seats"], one["price"]) for one in seated["opened"] if one["origin"] == "own"] == [(40, None)]
+    assert [(one["plan_name"], one["price"], one["billing_period"], one["unit"]) for one in added["opened"]] == [
+        ("Own plan", "12.50", "month", "seat")
+    ]
+    assert file.text.count("\n") == 3
+    assert [one["closed_because"] for one in ended["closed"]] == ["deleted"]
+    assert "nothing is to be another" in problem(nothing, 422, "rejected")["detail"]
+
+
+def test_openai_has_no_code_of_its_own():
+    shims = [Path(str(module.__file__)).read_text().splitlines() for module in (openai_data, openai_data_models)]
+
+    assert openai_data.router is llm_data.router
+    assert openai_data_models.OpenAIPricingCreate is PriceRequest
+    assert all(len(lines) <= 15 for lines in shims)
+
+
+async def test_who_has_no_book_is_told_so(house: House):
+    async with house.client() as caller:
+        cloud = await caller.get(f"/api/v1/integrations/{SLUG}/gcp/pricing")
+        nobody = await caller.get(f"/api/v1/integrations/{SLUG}/openia/pricing")
+        org = await caller.get("/api/v1/integrations/other_org/openai/pricing")
+        filtered = await caller.get(f"{AT}/pricing?modle=x")
+
+    assert "gcp has no price book in this release" in problem(cloud, 404, "missing")["detail"]
+    assert "openai" in problem(nobody, 404, "missing")["detail"]
+    assert "there is no organisation other_org" in problem(org, 404, "missing")["detail"]
+    assert "did you mean" in problem(filtered, 422, "rejected")["detail"].lower()
+
+
+async def test_two_hundred_callers_at_once_are_all_answered_and_each_name_has_one_price(house: House):
+    await done(house, "POST", "/subscriptions/reset")
+    answers: list[httpx2.Response] = []
+
+    async def add(number: int) -> None:
+        body = {"plan_name": f"Plan {number % 50}", "price": str(number + 1)}
+        answers.append(await call(house, "POST", "/subscriptions", json=body))
+
+    async with anyio.create_task_group() as group:
+        for number in range(CALLERS):
+            group.start_soon(add, number)
+
+    own = await done(house, "GET", "/subscriptions?origin=own&limit=5000")
+    assert sorted(answer.status_code for answer in answers) == [200] * 50 + [409] * 150
+    assert len({one["plan_name"] for one in own["rows"]}) == len(own["rows"]) == 50
