@@ -172,6 +172,7 @@ async def test_a_file_takes_the_place_of_what_is_there_or_of_everything(house: H
     left = await done(house, "GET", "/pricing?at=2027-02-01")
     wrong = await call(house, "POST", "/pricing", content=f"{HEAD}\nx,inptu,1,,\nx,input,-1,,\n", headers=csv)
     other = await call(house, "POST", "/pricing", content="provider,model,token_kind,price\nacme,x,input,1\n", headers=csv)
+    early = await call(house, "POST", "/pricing", content=f"{HEAD}\nx,input,1,0001-01-01T00:00:00+14:00,\n", headers=csv)
     bytes_ = await call(house, "POST", "/pricing", content=b"\xff\xfe", headers=csv)
     form = await call(house, "POST", "/pricing", content="a", headers={"Content-Type": "text/plain"})
 
@@ -187,6 +188,7 @@ async def test_a_file_takes_the_place_of_what_is_there_or_of_everything(house: H
     ]
     assert "this book is of openai" in problem(other, 422, "rejected")["detail"]
     assert "not UTF-8" in problem(bytes_, 422, "rejected")["detail"]
+    assert "before the year 1" in problem(early, 422, "rejected")["detail"]
     assert form.status_code == 415
 
 
@@ -198,6 +200,8 @@ async def test_a_file_takes_the_place_of_what_is_there_or_of_everything(house: H
         ({"model": "x", "token_kind": "input", "price": True}, "price"),
         ({"model": "x", "token_kind": "input", "price": 1, "effective_from": "2026-09-01T10:00:00"}, "effective_from"),
         ({"model": "x", "token_kind": "input", "price": 1, "tier": "batch"}, "tier"),
+        ({"model": "x", "token_kind": "input", "price": 1, "effective_from": "0001-01-01T00:00:00+14:00"}, "effective_from"),
+        ({"model": "x", "token_kind": "input", "price": 1, "effective_to": 1}, "effective_to"),
         ({"model": "x", "price": 1}, "token_kind"),
         ([], "body"),
         ([{"model": "x", "token_kind": "input", "price": 1}, 7], "[1]"),

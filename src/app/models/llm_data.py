@@ -29,7 +29,15 @@ def _exact(value: object) -> object:
 
 
 def _moment(value: object) -> object:
-    return read_moment(value) if isinstance(value, str) else value
+    if value is None:
+        return value
+    # a number would be taken for seconds since 1970
+    if not isinstance(value, str):
+        raise ValueError("is a day as a text (2026-09-01), or an instant")  # noqa: TRY004 - what the validator makes a flaw of
+    try:
+        return read_moment(value)
+    except OverflowError:
+        raise ValueError("lies before the year 1 or after 9999 in UTC") from None
 
 
 Exact = Annotated[Decimal, BeforeValidator(_exact), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}]})]

@@ -6,13 +6,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, Literal
 
-from src.core.base.documents import read_text
-from src.core.base.faults import Flaw, Misconfigured, Missing, first_flaws
+from src.core.base.faults import Flaw, Misconfigured, Missing
 from src.core.base.names import did_you_mean
 from src.core.base.schema import TableSchema
-from src.core.step.prices.changes import flaws_of
-from src.core.step.prices.forms import read_csv
 from src.core.step.prices.rates import D, PlanRate, Rate
+from src.core.step.prices.seeds import PriceSeed
 
 BookName = Literal["pricing", "subscriptions"]
 
@@ -20,7 +18,7 @@ BookName = Literal["pricing", "subscriptions"]
 @dataclass(frozen=True)
 class BookKind(Generic[D]):
     name: BookName
-    """As paths and files have it: `default_{name}.csv`, and a schema whose file, and so the table, ends in it."""
+    """As paths have it, and at its end a schema's file, and so the table."""
     rates: type[D]
     subject: str
     """The axis that a path names."""
@@ -62,11 +60,16 @@ def _read(configs_dir: Path, provider: str, kind: BookKind[Any]) -> Seed[Any]:
     if len(schemas) != 1:
         wrong = Flaw(f"{len(schemas)} files end in _{kind.name}.json, and one is needed", file=f"configs/{provider}/seed/schemas")
         raise Misconfigured(f"the seed of {provider} is wrong", flaws=[wrong])
-    shown = f"configs/{provider}/seed/data/default_{kind.name}.csv"
-    rates, flaws = read_csv(kind.rates, read_text(folder / "data" / f"default_{kind.name}.csv", shown), shown, provider=provider)
-    flaws += [Flaw(f"is a rate of {rate.provider}", field="provider", file=shown) for rate in rates if rate.provider != provider]
-    flaws = flaws or flaws_of(rates)
-    if flaws:
-        told, left_out = first_flaws(flaws, lambda flaw: flaw)
-        raise Misconfigured(f"the seed of {provider} is wrong", flaws=told, left_out=left_out)
-    return Seed(provider, kind, TableSchema.load(schemas[0]), tuple(rates))
+    seed = _loaded(folder / "data")
+    rates: Sequence[Any] = seed.rates if kind.name == PRICING.name else seed.plans
+    others = [
+        Flaw(f"has a rate of {rate.provider}", "provider", f"configs/{provider}/seed/data") for rate in rates if rate.provider != provider
+    ]
+    if others:
+        raise Misconfigured(f"the seed of {provider} is wrong", flaws=others[:1])
+    return Seed(provider, kind, TableSchema.load(schemas[0]), rates)
+
+
+@lru_cache(maxsize=16)
+def _loaded(folder: Path) -> PriceSeed:
+    return PriceSeed.load(folder)

@@ -56,7 +56,7 @@ def listed(book: Book[D], question: BookQuestion, now: datetime, limit: int | No
 
 def latest(book: Book[D], now: datetime) -> datetime:
     """The moment of the last change, where it is ahead of the clock that is asked."""
-    return max([now, *(moment for row in book.rows for moment in (row.recorded_at, row.closed_at) if moment)])
+    return now if book.last is None else max(now, book.last)
 
 
 def state_of(row: BookRow[D], now: datetime) -> RateState:

@@ -1,17 +1,17 @@
 """Lays the seeds into an organisation's price books; the step `seed_csv` of every model provider."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 import structlog
 
-from src.core.base.faults import Flaw, Misconfigured
+from src.core.base.documents import Document
+from src.core.base.faults import Misconfigured
 from src.core.base.identity import Actor
-from src.core.base.names import did_you_mean
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
-from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult, unheld
+from src.core.step.context import StepConfig, StepContext, StepResult, unheld
 from src.core.step.prices.book import BookRequest
 from src.core.step.prices.changes import Release, Reset, named
 from src.core.step.prices.kinds import PRICING, SUBSCRIPTIONS, BookKind, Seed, seed_of
@@ -19,7 +19,6 @@ from src.core.step.prices.rates import D
 from src.core.step.prices.store import BookStore, Changed
 
 Mode = Literal["release", "reset"]
-MODES: tuple[Mode, ...] = get_args(Mode)
 KINDS: tuple[BookKind[Any], ...] = (PRICING, SUBSCRIPTIONS)
 SHOWN_RATES = 100
 
@@ -46,12 +45,17 @@ def told(done: Changed[D]) -> Mapping[str, Any]:
     }
 
 
+class SeedConfig(Document):
+    mode: Mode = "release"
+
+
 class PriceSeeding:
     """`mode: release`, for a setup, leaves what the organisation laid and took away; `mode: reset` is the seed alone.
 
     An input `book` names one of the books; without it both are laid.
     """
 
+    config_model = SeedConfig
     provider: ClassVar[str]
 
     def __init__(self) -> None:
@@ -61,15 +65,10 @@ class PriceSeeding:
         # a seed that is wrong is told when the service starts
         self.seeds: tuple[Seed[Any], ...] = tuple(seed_of(self.settings.configs_dir, self.provider, kind) for kind in KINDS)
 
-    def check(self, step_config: StepConfig, place: StepPlace) -> Sequence[Flaw]:  # noqa: ARG002 - the port names it
-        unknown = [Flaw(f"is not known here{did_you_mean(key, ['mode'])}", field=key) for key in step_config if key != "mode"]
-        wrong = step_config.get("mode", "release") not in MODES
-        return [*unknown, *([Flaw(f"is one of {', '.join(MODES)}", field="mode")] if wrong else [])]
-
     async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:
         if context.tenant is None:
             raise Misconfigured(f"step {context.step_id} lays price books and was run without its organisation")
-        mode: Mode = step_config.get("mode", "release")
+        mode = SeedConfig.model_validate(step_config).mode
         asked = context.inputs.get("book")
         books = {}
         for seed in self.seeds:
