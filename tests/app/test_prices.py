@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from src.core.ledger.tables import audit
 from src.core.pipeline.catalog import Catalog
 from tests.acceptance.observed import problem
 from tests.app.running_parts import House
+from tests.fakes.served import served
 
 SLUG = "acme_corp"
 AT = f"/api/v1/integrations/{SLUG}/openai"
@@ -236,6 +238,19 @@ async def test_plans_have_seats_and_a_price_of_their_own(house: House):
     assert "nothing is to be another" in problem(nothing, 422, "rejected")["detail"]
 
 
+async def test_a_setup_makes_both_books_and_a_second_one_leaves_what_is_own(tmp_path: Path):
+    async with served(tmp_path, date(2026, 11, 21)) as acme:
+        await acme.connect("openai", "openai-demo.txt")
+        own = await acme.ask("PUT", "integrations/{org}/openai/subscriptions/ChatGPT Plus", {"price": "15"})
+        await acme.connect("openai", "openai-demo.txt")
+
+        models = await acme.found("integrations/{org}/openai/pricing", model="gpt-4.1")
+        plans = await acme.found("integrations/{org}/openai/subscriptions", plan_name="ChatGPT Plus", at="2026-12-01")
+    assert own.status_code == 200
+    assert {one["origin"] for one in models["rows"]} == {"seed"}
+    assert [(one["price"], one["origin"]) for one in plans["rows"]] == [("15", "own")]
+
+
 def test_openai_has_no_code_of_its_own():
     shims = [Path(str(module.__file__)).read_text().splitlines() for module in (openai_data, openai_data_models)]
 
@@ -253,7 +268,7 @@ async def test_who_has_no_book_is_told_so(house: House):
 
     assert "gcp has no price book in this release" in problem(cloud, 404, "missing")["detail"]
     assert "openai" in problem(nobody, 404, "missing")["detail"]
-    assert "there is no organisation other_org" in problem(org, 404, "missing")["detail"]
+    assert "there is no organisation 'other_org'" in problem(org, 404, "missing")["detail"]
     assert "did you mean" in problem(filtered, 422, "rejected")["detail"].lower()
 
 

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from src.app.answers.prices import change_answer, file_answer, page_answer, reset_answer
 from src.app.answers.tables import MEDIA_TYPES, form_of
 from src.app.dependencies.audited import audited
-from src.app.dependencies.auth import Admin, KeyedRoute, access, caller_of, parts_of
+from src.app.dependencies.auth import KeyedRoute, access, caller_of, parts_of
 from src.app.dependencies.parameters import check_parameters
 from src.app.dependencies.price_requests import discount, is_csv, named_axes, plan_update, price_update, told_lines, told_rates
+from src.app.dependencies.tenants import living_tenant
 from src.app.edge.turns import Turns
 from src.app.models.llm_data import (
     Count,
@@ -215,10 +216,11 @@ async def reset_subscriptions(request: Request, org_slug: Slug, provider: Named,
 
 
 async def _store(request: Request, named: str, provider: str, kind: BookKind[D]) -> BookStore[D]:
-    caller, parts = caller_of(request), parts_of(request)
+    parts = parts_of(request)
     seed = seed_of(parts.settings.configs_dir, known_providers(parts.settings.configs_dir).get(provider).name, kind)
-    tenant = caller.tenant(named) if isinstance(caller, Admin) else caller.tenant
-    await blocking(parts.ledger.read, _open if request.method != "GET" else known, tenant.org_slug)
+    tenant = await living_tenant(request, named)
+    if request.method != "GET":
+        await blocking(parts.ledger.read, _open, tenant.org_slug)
     return BookStore(parts, tenant, seed)
 
 

@@ -20,6 +20,8 @@ from src.core.base.identity import Actor, Tenant
 from src.core.base.names import did_you_mean, identifier
 from src.core.base.redaction import redacted_text
 from src.core.engine.port import Fence, TablePart
+from src.core.ledger.store import Unit
+from src.core.ledger.tables import orgs
 from src.core.step import audit_trail
 from src.core.step.context import Services, unheld
 from src.core.step.prices.book import Book, BookChange, BookRequest, BookRow
@@ -115,6 +117,7 @@ class BookStore(Generic[D]):
             fence = Fence(self.scope, generation + 1)
             with self.services.warehouse.publication(self.tenant, self.services.ids.new(), fence) as publication:
                 publication.replace(self.seed.table, rows, part)
+                self._require_holder()
                 held()
         return Changed(book, change)
 
@@ -167,9 +170,21 @@ class BookStore(Generic[D]):
         details: dict[str, Any] = {"changed": change.changes, "opened": len(change.opened), "closed": len(change.closed)}
         for name, rows in (("opened_rates", change.opened), ("closed_rates", change.closed)):
             details[name] = [row.rate.rate_id for row in rows[:TOLD_RATES]]
-        self.services.ledger.write(
-            audit_trail.note, self.services, actor, action, self.resource, org_slug=self.tenant.org_slug, details=details
-        )
+        slug = self.tenant.org_slug
+
+        def write(unit: Unit) -> None:
+            # of an organisation that was erased meanwhile whoever has the slug next is told nothing
+            if orgs.lives(unit, slug, self.tenant.generation):
+                audit_trail.note(unit, self.services, actor, action, self.resource, org_slug=slug, details=details)
+
+        self.services.ledger.write(write)
+
+    def _require_holder(self) -> None:
+        if self.tenant.generation is None:
+            return
+        holder = self.services.ledger.read(orgs.holder, self.tenant.org_slug)
+        if holder is None or holder.generation != self.tenant.generation:
+            raise orgs.off_boarded(self.tenant.org_slug)
 
 
 def told_of(actor: Actor) -> str:

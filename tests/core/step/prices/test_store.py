@@ -12,7 +12,7 @@ import pytest
 
 from src.app.wiring import Parts
 from src.core.base.faults import Conflict, Fault, Flaw, Missing, Rejected, Tampered, TooLarge
-from src.core.base.identity import Actor
+from src.core.base.identity import Actor, Tenant
 from src.core.base.settings import ROOT
 from src.core.engine.port import Fence
 from src.core.ledger.tables import audit
@@ -205,6 +205,15 @@ def test_a_release_leaves_what_is_own_and_a_reset_puts_it_away(parts: Parts, sto
     ]
     assert {user for _, user, _ in told} == {"jane@acme.com"}
     assert told[1][2]["closed_rates"]
+
+
+def test_whoever_has_the_slug_next_gets_nothing_of_the_one_before(store: BookStore[Rate]):
+    before = store.read()
+    erased = BookStore(store.services, Tenant(store.tenant.org_slug, store.tenant.environment, 7), store.seed)
+
+    with pytest.raises(Missing, match="off-boarded"):
+        erased.change(Add([rate("1", model="n")]), ORG, "pricing.add")
+    assert store.read() == before
 
 
 def test_a_book_has_an_end(store: BookStore[Rate]):
