@@ -133,6 +133,10 @@ class BookStore(Generic[D]):
         change = book.change(request, self.services.clock.now(), told_of(actor))
         if change.flaws:
             raise self._refusal(book, request, change.flaws)
+        # whatever a request does: what is written never has two rates at one moment
+        wrong = list(book.after(change).flaws()) if change.changes else []
+        if wrong:
+            raise self._refusal(book, request, wrong)
         return change
 
     def _refusal(self, book: Book[D], request: BookRequest[D], wrong: Sequence[Flaw]) -> Rejected:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -205,6 +206,16 @@ def test_a_release_leaves_what_is_own_and_a_reset_puts_it_away(parts: Parts, sto
     ]
     assert {user for _, user, _ in told} == {"jane@acme.com"}
     assert told[1][2]["closed_rates"]
+
+
+@pytest.mark.parametrize("laying", [Add, LayOver])
+def test_a_rate_without_a_moment_does_not_come_beside_another(store: BookStore[Rate], laying: type[Add[Rate] | LayOver[Rate]]):
+    store.change(Update({"model": "m", "token_kind": "input"}, {"price": Decimal("1.5")}), ORG, "pricing.update")
+    before = store.read()
+
+    with pytest.raises(Rejected, match="apply at one moment"):
+        store.change(laying([rate("2").but(effective_to=datetime.min.replace(tzinfo=UTC))]), ORG, "pricing.add")
+    assert store.read() == before
 
 
 def test_whoever_has_the_slug_next_gets_nothing_of_the_one_before(store: BookStore[Rate]):
