@@ -111,10 +111,7 @@ def _lines(body: bytes, seed: Seed[D]) -> Sequence[D]:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise Rejected("the file is not UTF-8; save it so", flaws=[Flaw("is not UTF-8", BODY)]) from None
-    try:
-        rates, flaws = read_csv(seed.kind.rates, text, BODY, provider=seed.provider)
-    except OverflowError:
-        raise Rejected("the file has a moment before the year 1 or after 9999 in UTC", flaws=[Flaw("is out of range", BODY)]) from None
+    rates, flaws = read_csv(seed.kind.rates, text, BODY, provider=seed.provider)
     others = sorted({rate.provider for rate in rates if rate.provider != seed.provider})
     flaws += [Flaw(f"names {other[:40]!r}, and this book is of {seed.provider}", "provider", BODY) for other in others]
     if flaws:

@@ -34,10 +34,7 @@ def _moment(value: object) -> object:
     # a number would be taken for seconds since 1970
     if not isinstance(value, str):
         raise ValueError("is a day as a text (2026-09-01), or an instant")  # noqa: TRY004 - what the validator makes a flaw of
-    try:
-        return read_moment(value)
-    except OverflowError:
-        raise ValueError("lies before the year 1 or after 9999 in UTC") from None
+    return read_moment(value)
 
 
 Exact = Annotated[Decimal, BeforeValidator(_exact), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}]})]

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from src.sandbox.openai.organizations import FIRST_DAY, Organization, seconds
 from src.sandbox.openai.prices import EACH, MILLION, STORED_GIB_DAY, per_million
-from src.sandbox.openai.usage import TOKEN_ENDPOINTS, Use, used
+from src.sandbox.openai.usage import TOKEN_ENDPOINTS, Consumption, used
 from src.sandbox.openai.workloads import GIB
 
 SATURDAY = 5
@@ -58,13 +58,13 @@ def charged(organization: Organization, day: date, today: date, now: int) -> Ite
     yield from _besides(organization, day)
 
 
-def _charge(use: Use, item: str, quantity: Decimal, unit: str | None, amount: Decimal) -> Charge:
+def _charge(use: Consumption, item: str, quantity: Decimal, unit: str | None, amount: Decimal) -> Charge:
     work, key = use.workload, use.workload.key
     by, owner = (key.name, key.owner) if key else (None, None)
     return Charge(item, use.at, work.project, amount, quantity, unit, by, owner, work.source)
 
 
-def _priced(use: Use, day: date) -> Iterator[tuple[str, Decimal, str | None, Decimal]]:
+def _priced(use: Consumption, day: date) -> Iterator[tuple[str, Decimal, str | None, Decimal]]:
     """Line item, quantity, its unit, and dollars."""
     endpoint, model = use.workload.endpoint, use.workload.model
     if endpoint == "vector_stores":
@@ -83,7 +83,7 @@ def _priced(use: Use, day: date) -> Iterator[tuple[str, Decimal, str | None, Dec
         yield from _by_kind(use, model, day)
 
 
-def _by_kind(use: Use, model: str, day: date) -> Iterator[tuple[str, Decimal, str | None, Decimal]]:
+def _by_kind(use: Consumption, model: str, day: date) -> Iterator[tuple[str, Decimal, str | None, Decimal]]:
     workload = use.workload
     tier = "batch" if workload.batch else workload.tier.replace("default", "standard")
     rates = per_million(model, tier, day, long=workload.long)

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from src.sandbox.openai.costs import charged
 from src.sandbox.openai.organizations import Organization
-from src.sandbox.openai.usage import Use, used
+from src.sandbox.openai.usage import Consumption, used
 
 KEYED = ("project_id", "user_id", "api_key_id")
 TOKENS = (*KEYED, "model", "batch", "service_tier", "api_source")
@@ -50,7 +50,7 @@ class SandboxReport:
             yield from (_use(organization, one) for one in uses)
 
 
-def _use(organization: Organization, use: Use) -> Fact:
+def _use(organization: Organization, use: Consumption) -> Fact:
     work, key = use.workload, use.workload.key
     kinds = {
         **_named(organization, work.project, key.name if key else None, key.owner if key else None),

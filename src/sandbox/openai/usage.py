@@ -21,7 +21,7 @@ MODELLESS = frozenset({"vector_stores", "code_interpreter_sessions", "file_searc
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class Consumption:
     workload: Workload
     at: int
     """Unix seconds, on the minute."""
@@ -37,14 +37,14 @@ class Use:
         return told if self.workload.endpoint in MODELLESS else {**told, "num_model_requests": self.requests}
 
 
-def used(organization: Organization, day: date, today: date, now: int) -> Iterator[Use]:
+def used(organization: Organization, day: date, today: date, now: int) -> Iterator[Consumption]:
     """As it is known today; of today what has been by now."""
     if FIRST_DAY <= day <= today:
         yield from (one for one in _day(organization, day) if one.known_from <= today and one.at <= now)
 
 
 @lru_cache(maxsize=512)
-def _day(organization: Organization, day: date) -> tuple[Use, ...]:
+def _day(organization: Organization, day: date) -> tuple[Consumption, ...]:
     return tuple(
         use
         for number, workload in enumerate(WORKLOADS)
@@ -55,9 +55,9 @@ def _day(organization: Organization, day: date) -> tuple[Use, ...]:
     )
 
 
-def _bursts(organization: Organization, day: date, number: int, workload: Workload) -> Iterator[Use]:
+def _bursts(organization: Organization, day: date, number: int, workload: Workload) -> Iterator[Consumption]:
     if workload.endpoint == "vector_stores":
-        yield Use(workload, seconds(day), day, 1, workload.one)
+        yield Consumption(workload, seconds(day), day, 1, workload.one)
         return
     for burst in range(BURSTS):
         chance = _chance(organization.name, day, number, burst)
@@ -69,7 +69,7 @@ def _bursts(organization: Organization, day: date, number: int, workload: Worklo
             amounts = {name: requests * one for name, one in workload.one.items()}
         minute = (chance // 1000) % MINUTES_A_DAY
         late = 1 + chance % organization.restates if organization.restates and burst == LAST_BURST else 0
-        yield Use(workload, seconds(day) + minute * MINUTE, day + timedelta(late), requests, amounts)
+        yield Consumption(workload, seconds(day) + minute * MINUTE, day + timedelta(late), requests, amounts)
 
 
 def _chance(*told: object) -> int:

@@ -131,7 +131,10 @@ def read_moment(cell: str) -> datetime:
         raise ValueError(f"{cell[:40]!r} is neither a day (2026-09-01) nor an instant (2026-09-01T16:00:00Z)") from None
     if moment.tzinfo is None and moment.time() != datetime.min.time():
         raise ValueError(f"{cell[:40]!r} needs its time zone; write it as {cell[:40]}Z")
-    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    try:
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{cell[:40]!r} lies before the year 1 or after 9999 in UTC") from None
 
 
 def _day(cell: str) -> date:

@@ -97,7 +97,8 @@ class DatedRate:
             if moment is not None and moment.tzinfo is None:
                 yield Flaw("needs its time zone; write it as 2026-09-01T00:00:00Z, or as a day", field=name)
                 return
-        if self.effective_from is not None and self.effective_to is not None and self.effective_to <= self.effective_from:
+        # also where only the end is told: a rate of no moment would lie over others unnoticed
+        if end(self) <= begin(self):
             yield Flaw("is not after effective_from; the end is the first instant that the rate is not for", field="effective_to")
         for name in ("source", "note"):
             if len(getattr(self, name) or "") > LONGEST_TEXT:

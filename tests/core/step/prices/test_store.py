@@ -213,7 +213,7 @@ def test_a_rate_without_a_moment_does_not_come_beside_another(store: BookStore[R
     store.change(Update({"model": "m", "token_kind": "input"}, {"price": Decimal("1.5")}), ORG, "pricing.update")
     before = store.read()
 
-    with pytest.raises(Rejected, match="apply at one moment"):
+    with pytest.raises(Rejected, match="is not after effective_from"):
         store.change(laying([rate("2").but(effective_to=datetime.min.replace(tzinfo=UTC))]), ORG, "pricing.add")
     assert store.read() == before
 
