@@ -29,6 +29,8 @@ def test_every_curl_line_of_the_readme_answers_as_it_says(fresh, tmp_path):
         "CA_ROOT_API_KEY": ROOT_KEY,
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
         "GCP_KEY": str(service.data / "sandbox" / "credentials" / "gcp-demo.json"),
+        "OPENAI_KEY": str(service.data / "sandbox" / "credentials" / "openai-demo.txt"),
+        "PRICES": f"{service.address}/api/v1/integrations/acmecorp/openai/pricing",
     }
     statuses = []
     for command in commands():
@@ -54,7 +56,10 @@ def test_every_curl_line_of_the_readme_answers_as_it_says(fresh, tmp_path):
         if command.endswith('/$RUN_ID -H "X-API-Key: $ORG_API_KEY"'):
             assert json.loads(body)["status"] == "SUCCESS"
 
-    assert statuses == [200, 200, 200, 201, 200, 200, 202, 200, 200, 200, 200, 200, 200, 200, 201, 200, 403]
+    gcp = [200, 200, 200, 201, 200, 200, 202, 200, 200, 200, 200, 200, 200]
+    openai = [200, 422, 200, 200, 200, 200, 200, 200, 200, 200]
+    assert statuses == [*gcp, *openai, 200, 201, 200, 403]
+    assert "our-own-model" in (tmp_path / "prices.csv").read_text()
     assert (tmp_path / "gcp_cost_daily.parquet").read_bytes()[:4] == b"PAR1"
 
 
