@@ -194,6 +194,43 @@ def test_what_one_process_stored_the_other_answers_at_once(floor):
         assert asked.quota()["running"]["used"] == 0
 
 
+def test_a_price_book_is_one_on_both_and_what_it_is_embedded(floor):
+    for customer in (floor.first, floor.oracle):
+        key = (customer.service.data / "sandbox" / "credentials" / "openai-demo.txt").read_text()
+        assert customer.call("POST", f"/integrations/{SLUG}/openai/setup", {"credential": key}).status_code == 200
+
+    def change(customer: Customer, method: str, path: str, body: Any = None) -> httpx2.Response:
+        return customer.call(method, f"/integrations/{SLUG}/openai/pricing{path}", body)
+
+    def listed(customer: Customer) -> list[str]:
+        answer = customer.call("GET", f"/integrations/{SLUG}/openai/pricing?format=csv")
+        assert answer.status_code == 200, answer.text
+        return sorted(answer.text.splitlines())
+
+    new = {"model": "our-own-model", "token_kind": "input", "price": "1.5"}
+    answers = together(change, [(customer, "POST", "", new) for customer in floor.customers * 3])
+    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 5, [answer.text for answer in answers]
+    assert change(floor.oracle, "POST", "", new).status_code == 200
+
+    later = {"price": "2.25", "token_kind": "input", "effective_from": "2027-01-01"}
+    for method, path, body in (
+        ("PUT", "/gpt-5.4", later),
+        ("DELETE", "/gpt-5.4?withdraw=true", None),
+        ("PUT", "/gpt-5.4", later),
+        ("DELETE", "/our-own-model?effective_from=2027-02-01", None),
+    ):
+        for customer in (floor.second, floor.oracle):
+            answer = change(customer, method, path, body)
+            assert answer.status_code == 200, answer.text
+    assert listed(floor.first) == listed(floor.second) == listed(floor.oracle)
+
+    for customer in (floor.first, floor.oracle):
+        assert change(customer, "POST", "/reset").status_code == 200
+    seed = listed(floor.oracle)
+    assert listed(floor.second) == seed
+    assert not [line for line in seed if "our-own-model" in line or "2.25" in line.split(",")]
+
+
 def refused_soon(service: RunningService, key: str) -> None:
     began = asked = time.monotonic()
     while service.call("GET", "/api/v1/whoami", key=key).status_code != 401:
