@@ -212,7 +212,7 @@ def test_a_price_book_is_one_on_both_and_what_it_is_embedded(floor):
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 5, [answer.text for answer in answers]
     assert change(floor.oracle, "POST", "", new).status_code == 200
 
-    later = {"price": "2.25", "token_kind": "input", "effective_from": "2027-01-01"}
+    later = {"price": "2.7182", "token_kind": "input", "effective_from": "2027-01-01"}
     for method, path, body in (
         ("PUT", "/gpt-5.4", later),
         ("DELETE", "/gpt-5.4?withdraw=true", None),
@@ -228,7 +228,7 @@ def test_a_price_book_is_one_on_both_and_what_it_is_embedded(floor):
         assert change(customer, "POST", "/reset").status_code == 200
     seed = listed(floor.oracle)
     assert listed(floor.second) == seed
-    assert not [line for line in seed if "our-own-model" in line or "2.25" in line.split(",")]
+    assert not [line for line in seed if "our-own-model" in line or "2.7182" in line.split(",")]
 
 
 def refused_soon(service: RunningService, key: str) -> None:
