@@ -287,3 +287,54 @@ async def test_two_hundred_callers_at_once_are_all_answered_and_each_name_has_on
     own = await done(house, "GET", "/subscriptions?origin=own&limit=5000")
     assert sorted(answer.status_code for answer in answers) == [200] * 50 + [409] * 150
     assert len({one["plan_name"] for one in own["rows"]}) == len(own["rows"]) == 50
+
+
+async def test_a_file_cut_at_a_limit_names_the_next_and_history_is_no_file(house: House):
+    await laid(house)
+    whole = (await call(house, "GET", "/pricing?format=csv")).text.splitlines()
+    seen, path = [], f"{AT}/pricing?format=csv&limit=700"
+    while path:
+        async with house.client() as caller:
+            answer = await caller.get(path)
+        seen += answer.text.splitlines()[1:]
+        path = answer.headers.get("link", "").partition(">")[0].removeprefix("<")
+    assert seen == whole[1:]
+    refused = problem(await call(house, "GET", "/pricing?format=csv&history=true"), 422, "rejected")
+    assert "as JSON" in refused["detail"]
+
+
+async def test_pages_are_of_one_book_whatever_is_published_meanwhile(house: House):
+    await laid(house)
+    page = await done(house, "GET", "/pricing?limit=3")
+    # of the last change, and not of the clock: one that is being published has a moment that is over
+    assert (await done(house, "GET", "/pricing?limit=3"))["as_of"] == page["as_of"]
+    later = await done(house, "PUT", "/pricing/gpt-5.4", json={"price": "3", "token_kind": "input", "service_tier": "standard"})
+    assert later["at"] > page["as_of"]
+    again = await done(house, "GET", f"/pricing?limit=5000&cursor={page['next_cursor']}")
+    assert not [row for row in again["rows"] if row["origin"] == "own"]
+
+
+async def test_a_number_that_json_cannot_keep_is_asked_for_as_a_text(house: House):
+    await laid(house)
+    told = {"model": "ours", "token_kind": "input"}
+    answer = await call(
+        house,
+        "POST",
+        "/pricing",
+        content=json.dumps(told)[:-1] + ', "price": 1234567.123456789012345}',
+        headers={"Content-Type": "application/json"},
+    )
+    assert "as a text" in problem(answer, 422, "rejected")["detail"]
+    assert (await done(house, "POST", "/pricing", json={**told, "price": "1234567.123456789012345"}))["opened"][0][
+        "price"
+    ] == "1234567.123456789012345"
+
+
+async def test_unknown_fields_of_a_rate_are_counted_and_likened(house: House):
+    await laid(house)
+    body = {"model": "ours", "token_kind": "input", "prise": 1, **{f"field_{number}": 1 for number in range(30_000)}}
+    for sent in (body, [body]):
+        told = problem(await call(house, "POST", "/pricing", json=sent), 422, "rejected")
+        assert (len(told["errors"]), told["errors_left_out"]) == (20, 29_982)
+    one = problem(await call(house, "POST", "/pricing", json={"model": "ours", "token_kind": "input", "prise": 1}), 422, "rejected")
+    assert "did you mean 'price'" in str(one["errors"])

@@ -183,8 +183,8 @@ DEFECTS = (
         "provider calls",
         "a credential is half set up because its caller left",
         "src/app/edge/provider_calls.py",
-        "self._working(run, leaving.cancel)",
-        "self._working(run, leaving.done)",
+        "if not leaving.cancel():",
+        "if leaving.done():",
         ("tests/app/test_provider_calls.py::test_a_caller_who_leaves_while_the_provider_is_asked_loses_the_answer_alone",),
     ),
     Defect(

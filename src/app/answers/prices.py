@@ -1,6 +1,6 @@
 """Price books and what became of them, as answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ from fastapi import Response
 from src.app.answers.tables import MEDIA_TYPES
 from src.app.models.llm_data import PricingAnswer, PricingChange, ResetAnswer, SubscriptionsAnswer, SubscriptionsChange
 from src.app.models.organizations import Answer
+from src.core.base.faults import Flaw, Rejected
 from src.core.step.prices.book import BookRow
 from src.core.step.prices.forms import to_row, write_csv
 from src.core.step.prices.kinds import PRICING
@@ -33,13 +34,16 @@ def page_answer(store: BookStore[D], question: BookQuestion, limit: int, cursor:
     return _json((PricingAnswer if store.seed.kind.name == PRICING.name else SubscriptionsAnswer).model_validate(said))
 
 
-def file_answer(store: BookStore[D], question: BookQuestion, limit: int | None, cursor: str | None) -> Response:
+def file_page(store: BookStore[D], question: BookQuestion, limit: int | None, cursor: str | None) -> BookPage[D]:
+    if question.history:
+        flaws = [Flaw("is not taken with csv", "history")]
+        raise Rejected("in a file rates that are dead would pass for living ones; ask for the history as JSON", flaws=flaws)
+    return _page(store, question, limit, cursor)[0]
+
+
+def file_pieces(store: BookStore[D], page: BookPage[D]) -> Generator[bytes, None, None]:
     """In the very form that a file is taken in."""
-    page, _ = _page(store, question, limit, cursor)
-    text = write_csv(store.seed.kind.rates, [row.rate for row in page.rows])
-    name = f"{store.tenant.org_slug}_{store.seed.table}.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Vary": "Accept"}
-    return Response(text, media_type=MEDIA_TYPES["csv"], headers=headers)
+    yield write_csv(store.seed.kind.rates, [row.rate for row in page.rows]).encode()
 
 
 def change_answer(store: BookStore[D], done: Changed[D], *, dry_run: bool) -> Response:

@@ -76,6 +76,12 @@ def rows_as(form: Form, columns: Mapping[str, ColumnKind], rows: Sequence[Row]) 
     return write(table.schema, iter(table.to_batches()))
 
 
+def next_link(request: Request, cursor: str) -> str:
+    """Without scheme and host: behind a proxy those that this service sees are not those the caller knows."""
+    following = request.url.include_query_params(cursor=cursor)
+    return f'<{following.path}?{following.query}>; rel="next"'
+
+
 def downloads() -> Places:
     return Places(DOWNLOADS, "{limit} downloads of {org} are under way already, the most there may be; let one end, or close it")
 

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 from fastapi import HTTPException
 from fastapi import Request as HttpRequest
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from src.app.models.llm_data import MOST_RATES, DiscountRequest, PlanRequest, PlanUpdate, PriceRequest, PriceUpdate
+from src.app.models.organizations import UnfitBody
 from src.core.base.faults import Flaw, Rejected, TooLarge, first_flaws
 from src.core.base.threads import blocking
 from src.core.step.prices.changes import Discount, Update
@@ -24,6 +24,10 @@ MOMENTS = ("effective_from", "effective_to")
 BODY = "body"
 
 M = TypeVar("M", PriceRequest, PlanRequest)
+
+
+def fields_of(model: type[BaseModel]) -> list[str]:
+    return [*model.model_fields]
 
 
 def is_csv(request: HttpRequest) -> bool:
@@ -98,7 +102,7 @@ def _models(model: type[M], body: bytes) -> list[M]:
             place: tuple[str | int, ...] = (BODY, number) if isinstance(given, list) else (BODY,)
             wrong += _placed(invalid, place)
     if wrong:
-        raise RequestValidationError(wrong, body=given if isinstance(given, dict) else None)
+        raise UnfitBody(wrong, given, fields_of(model))
     return found
 
 
@@ -111,7 +115,7 @@ def _lines(body: bytes, seed: Seed[D]) -> Sequence[D]:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise Rejected("the file is not UTF-8; save it so", flaws=[Flaw("is not UTF-8", BODY)]) from None
-    rates, flaws = read_csv(seed.kind.rates, text, BODY, provider=seed.provider)
+    rates, flaws = read_csv(seed.kind.rates, text, BODY, most=MOST_RATES, provider=seed.provider)
     others = sorted({rate.provider for rate in rates if rate.provider != seed.provider})
     flaws += [Flaw(f"names {other[:40]!r}, and this book is of {seed.provider}", "provider", BODY) for other in others]
     if flaws:
@@ -119,6 +123,4 @@ def _lines(body: bytes, seed: Seed[D]) -> Sequence[D]:
         raise Rejected(f"the file is not taken: {told[0]}", flaws=told, left_out=left_out)
     if not rates:
         raise Rejected("the file has no rates; send one line at least below the head", flaws=[Flaw("has no rates", BODY)])
-    if len(rates) > MOST_RATES:
-        raise TooLarge(f"these are {len(rates):,} rates, and {MOST_RATES:,} at a time is the most; send them in parts")
     return rates

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from src.app.models.organizations import UnfitBody
 from src.app.process.redaction import redacted_text, shown_path
 from src.core.base.faults import MOST_FLAWS, Fault, Flaw, Missing, NotYours, Rejected, TooLarge, Unauthenticated, first_flaws
 from src.core.base.names import did_you_mean
@@ -76,9 +77,9 @@ def of_fault(fault: Fault) -> Problem:
 
 def of_invalid(wrong: RequestValidationError, known: Sequence[str] = ()) -> Problem:
     flaws, left_out = first_flaws(wrong.errors(), lambda error: _flaw(error, wrong.body, known))
-    if known and isinstance(wrong.body, Mapping):
+    for part in (wrong.body if isinstance(wrong.body, list) else [wrong.body]) if known else ():
         # of a request's unknown fields its model shows the validator no more than are told here
-        left_out += max(0, sum(name not in known for name in wrong.body) - MOST_FLAWS)
+        left_out += max(0, sum(name not in known for name in part) - MOST_FLAWS) if isinstance(part, Mapping) else 0
     shown = "; ".join(f"{flaw.field}: {flaw.message}" for flaw in flaws[:SHOWN_FLAWS])
     more = f"; and {len(flaws) - SHOWN_FLAWS} more, see errors" if len(flaws) > SHOWN_FLAWS else ""
     detail = f"{shown}{_beyond(flaws, left_out) or more}"
@@ -165,7 +166,8 @@ async def _on_fault(request: Request, fault: Fault) -> Response:
 
 
 async def _on_invalid(request: Request, wrong: RequestValidationError) -> Response:
-    return problem_response(of_invalid(wrong, _known_fields(request)), request.scope)
+    known = wrong.known if isinstance(wrong, UnfitBody) else _known_fields(request)
+    return problem_response(of_invalid(wrong, known), request.scope)
 
 
 async def _on_http(request: Request, wrong: HTTPException) -> Response:

@@ -37,7 +37,13 @@ class ProviderCalls:
         Whoever leaves later loses the answer alone: what was begun goes on to its end, and is on record.
         """
         leaving = asyncio.ensure_future(_left(request))
-        running = asyncio.ensure_future(self._working(run, leaving.cancel))
+
+        def begins() -> None:
+            # he may have left in this very moment: then nothing is begun, and it is told so
+            if not leaving.cancel():
+                raise asyncio.CancelledError
+
+        running = asyncio.ensure_future(self._working(run, begins))
         leaving.add_done_callback(lambda over: None if over.cancelled() else running.cancel())
         try:
             return await running

@@ -14,6 +14,7 @@ from src.core.step.prices.rates import LARGEST
 
 Origin = Literal["seed", "own"]
 MOST_RATES = 5_000
+EXACT_DIGITS = 15
 
 
 def _exact(value: object) -> object:
@@ -23,6 +24,9 @@ def _exact(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError("must be a number, or a number as a text")  # noqa: TRY004 - what the validator makes a flaw of
     text = format(Decimal(repr(value)), "f") if isinstance(value, float) else str(value)
+    # beyond these digits a number of JSON is not what was written
+    if isinstance(value, float) and len(text.replace(".", "").strip("0")) > EXACT_DIGITS:
+        raise ValueError("has more digits than a number of JSON keeps; send it as a text")
     if not NUMBER.fullmatch(text):
         raise ValueError("is not written as 0.125, with a point and without a sign")
     return Decimal(text)

@@ -1,6 +1,8 @@
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from src.core.base.faults import MOST_FLAWS
@@ -22,6 +24,14 @@ class Request(BaseModel):
             return given
         unknown = [name for name in given if name not in cls.model_fields]
         return {name: given[name] for name in (*cls.model_fields, *unknown[:MOST_FLAWS]) if name in given}
+
+
+class UnfitBody(RequestValidationError):
+    """Of a route that reads its body itself: the models that its parts were held against are told with it."""
+
+    def __init__(self, errors: Sequence[Any], body: Any, known: Sequence[str]) -> None:
+        super().__init__(errors, body=body)
+        self.known = tuple(known)
 
 
 class BootstrapRequest(Request):

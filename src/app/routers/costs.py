@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from src.app.answers.cost_tables import daily_answer, daily_columns, daily_rows, summary_answer, summary_columns, summary_rows
-from src.app.answers.tables import FILES, JSON_OR_TABLE, TABLE_CONTENT, file_answer, form_of, rows_as
+from src.app.answers.tables import FILES, JSON_OR_TABLE, TABLE_CONTENT, file_answer, form_of, next_link, rows_as
 from src.app.dependencies.auth import KeyedRoute, access, parts_of
 from src.app.dependencies.parameters import check_parameters
 from src.app.dependencies.tenants import living_tenant
@@ -89,7 +89,7 @@ async def daily(
     # a file that was cut off at a limit looks whole to whoever opens it
     if whole and found.next_cursor:
         raise TooLarge(f"these are more than {MOST_FILE_ROWS} rows; ask for fewer days or groups, or page with limit and cursor")
-    following = {"Link": _next_link(request, found.next_cursor)} if found.next_cursor else None
+    following = {"Link": next_link(request, found.next_cursor)} if found.next_cursor else None
     return await file_answer(
         request,
         reader.tenant.org_slug,
@@ -145,12 +145,6 @@ async def table_rows(
     begin = partial(table_file, reader, table, first, to, "csv" if form == "csv" else "parquet")
     window = "".join(f"_{day}" for day in (first, to) if day)
     return await file_answer(request, reader.tenant.org_slug, form, f"{table}{window}", begin)
-
-
-def _next_link(request: Request, cursor: str) -> str:
-    """Without scheme and host: behind a proxy those that this service sees are not those the caller knows."""
-    following = request.url.include_query_params(cursor=cursor)
-    return f'<{following.path}?{following.query}>; rel="next"'
 
 
 def _days(question: CostQuestion) -> str:

@@ -4,8 +4,8 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from src.app.answers.prices import change_answer, file_answer, page_answer, reset_answer
-from src.app.answers.tables import MEDIA_TYPES, form_of
+from src.app.answers.prices import change_answer, file_page, file_pieces, page_answer, reset_answer
+from src.app.answers.tables import MEDIA_TYPES, file_answer, form_of, next_link
 from src.app.dependencies.audited import audited
 from src.app.dependencies.auth import KeyedRoute, access, caller_of, parts_of
 from src.app.dependencies.parameters import check_parameters
@@ -233,9 +233,11 @@ async def _listed(request: Request, store: BookStore[D], question: BookQuestion,
     limit, cursor, asked = paging
     form = form_of(request, ("json", "csv"), asked)
     async with _turns(request).turn(f"{store.resource} is read"):
-        if form == "csv":
-            return await blocking(file_answer, store, question, limit, cursor)
-        return await blocking(page_answer, store, question, limit or ROWS, cursor)
+        if form == "json":
+            return await blocking(page_answer, store, question, limit or ROWS, cursor)
+        page = await blocking(file_page, store, question, limit, cursor)
+    following = {"Link": next_link(request, page.next_cursor)} if page.next_cursor else None
+    return await file_answer(request, store.tenant.org_slug, form, store.seed.table, lambda: file_pieces(store, page), headers=following)
 
 
 async def _told(

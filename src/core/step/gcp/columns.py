@@ -67,7 +67,7 @@ def check_exports(template: Mapping[str, str], required: Sequence[str], step_con
     counted = [one for one in opened.connection.get("tables", ()) if one["counts"]]
     if not counted:
         raise Rejected(f"the {PROVIDER} credential {opened.name!r} names no export to load; validate it, or set it up again")
-    with linked(context.services, PROVIDER) as link:
+    with linked(context.services, PROVIDER, context.given_up) as link:
         tables = client.tables(link, client.token(link, GcpAccount.parse(opened.secret)))
         checked = [(one, _exists(tables, one)) for one in counted]
     found = {_name(one): compare(template, required, one["kind"], table.columns()) for one, table in checked}

@@ -210,7 +210,9 @@ class Discount:
         for rate in listed:
             part = within(rate, max(begin(rate), start), min(end(rate), stop))
             note = f"list price {rate.price:f} less {self.percent:f} %"
-            sheet.lay(part.but(price=_less(rate.price, self.percent), origin="own", source=self.source, source_date=None, note=note))
+            less = part.but(price=_less(rate.price, self.percent), origin="own", source=self.source, source_date=None, note=note)
+            if not stands_already(sheet, less):
+                sheet.lay(less)
         return [] if listed else [Flaw(f"the list has no rate of {shown(self.chosen)} from {_shown(start)} on")]
 
 
@@ -235,11 +237,24 @@ class OwnList(Generic[D]):
                 flaws.append(Flaw(f"{named(one)} ends on {_shown(end(one))}, before the list begins", field="effective_to"))
         if flaws:
             return flaws
+        laid = [within(one, max(begin(one), start), end(one)).but(origin="own") for one in self.rates]
+        # the same list told again changes nothing: else each time would close and open every rate of it
+        kept = {one.axes for one in laid if end(one) == NEVER and stands_already(sheet, one)}
         for one in list(chosen(sheet, self.chosen)):
-            sheet.clear(one.axes, start, NEVER)
-        for one in self.rates:
-            sheet.lay(within(one, max(begin(one), start), end(one)).but(origin="own"))
+            if one.axes not in kept:
+                sheet.clear(one.axes, start, NEVER)
+        for one in laid:
+            if one.axes not in kept:
+                sheet.lay(one)
         return []
+
+
+def stands_already(sheet: Sheet[D], rate: D) -> bool:
+    """Whether a rate that says the same applies in all of its time."""
+    return any(
+        begin(one) <= begin(rate) and end(one) == end(rate) and alike(one, rate) and all(getattr(one, w) == getattr(rate, w) for w in WORDS)
+        for one in sheet.on(rate.axes)
+    )
 
 
 def flaws_of(rates: Sequence[D]) -> list[Flaw]:

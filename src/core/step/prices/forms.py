@@ -49,17 +49,21 @@ def write_csv(kind: type[DatedRate], rates: Sequence[DatedRate]) -> str:
     return text.getvalue()
 
 
-def read_csv(kind: type[D], text: str, shown: str, **given: Any) -> tuple[list[D], list[Flaw]]:
-    """The rates of a file, and all that is wrong with it by line; `given` stands for columns that the file does not have."""
+def read_csv(kind: type[D], text: str, shown: str, *, most: int | None = None, **given: Any) -> tuple[list[D], list[Flaw]]:
+    """The rates of a file, and all that is wrong with it by line; `given` stands for columns that the file does not have.
+
+    Of more than `most` lines none are read any further.
+    """
     lines = csv.reader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
     rates: list[D] = []
     flaws: list[Flaw] = []
     try:
         head = [name.strip() for name in next(lines, [])]
         flaws += [Flaw(message, file=shown, line=1) for message in _head_flaws(kind, head, given)]
-        for cells in lines if not flaws else ():
-            if not cells:
-                continue
+        for number, cells in enumerate(filter(None, lines) if not flaws else (), start=1):
+            if most is not None and number > most:
+                flaws.append(Flaw(f"there are more than {most:,} lines; send them in parts", file=shown, line=lines.line_num))
+                break
             read, wrong = _line(kind, head, cells, given)
             wrong = wrong or list(read.flaws() if read else ())
             flaws += [Flaw(flaw.message, field=flaw.field, file=shown, line=lines.line_num) for flaw in wrong]
@@ -72,6 +76,10 @@ def read_csv(kind: type[D], text: str, shown: str, **given: Any) -> tuple[list[D
 
 def _head_flaws(kind: type[D], head: Sequence[str], given: Mapping[str, Any]) -> Iterator[str]:
     known = file_columns(kind)
+    # nobody means more columns than there are, and to look for the likeness of each takes its time
+    if len(head) > len(known):
+        yield f"the head has {len(head):,} columns, and {len(known)} are known: {', '.join(known)}"
+        return
     for name in head:
         if name not in known:
             yield f"unknown column {name[:40]!r}{did_you_mean(name, known)}; known here: {', '.join(known)}"
@@ -123,6 +131,14 @@ def _count(cell: str) -> int:
     return int(cell)
 
 
+def _divisor(cell: str) -> int:
+    count = _count(cell)
+    # a rate takes 0 for what was left out
+    if not count:
+        raise ValueError("is the number of units that the price is for, 1 at least")
+    return count
+
+
 def read_moment(cell: str) -> datetime:
     """A day is its first instant in UTC."""
     try:
@@ -146,7 +162,8 @@ def _day(cell: str) -> date:
 
 READERS: Mapping[str, Callable[[str], Any]] = {
     "price": _number,
-    **dict.fromkeys(("prompt_tokens_over", "per", "seats", "min_seats", "max_seats"), _count),
+    **dict.fromkeys(("prompt_tokens_over", "seats", "min_seats", "max_seats"), _count),
+    "per": _divisor,
     **dict.fromkeys(("effective_from", "effective_to"), read_moment),
     "source_date": _day,
 }

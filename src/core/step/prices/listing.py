@@ -43,7 +43,8 @@ class BookPage(Generic[D]):
 
 def listed(book: Book[D], question: BookQuestion, now: datetime, limit: int | None = None, cursor: str | None = None) -> BookPage[D]:
     after: Place | None = None
-    as_of = question.as_of or latest(book, now)
+    # not the clock's: what is being published while this is read has a moment before it, and would stand on later pages alone
+    as_of = question.as_of or book.last or now
     if cursor is not None:
         as_of, after = _read(cursor, question.fingerprint)
     rows = [row for row in book.rows if row.recorded_at <= as_of] if question.history else book.as_of(as_of)

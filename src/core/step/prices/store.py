@@ -7,6 +7,7 @@ and published as the next one. Whoever was overtaken is refused by the fence and
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -25,10 +26,10 @@ from src.core.ledger.tables import orgs
 from src.core.step import audit_trail
 from src.core.step.context import Services, unheld
 from src.core.step.prices.book import Book, BookChange, BookRequest, BookRow
-from src.core.step.prices.changes import Add, flaws_of
+from src.core.step.prices.changes import Add, Release, Reset, flaws_of
 from src.core.step.prices.forms import BOOKKEEPING, to_row
 from src.core.step.prices.kinds import BookKind, Seed
-from src.core.step.prices.rates import D, columns_of
+from src.core.step.prices.rates import Axes, D, columns_of
 
 TRIES = 12
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 2.0
@@ -38,6 +39,9 @@ TOLD_RATES = 50
 KEPT_RATES = 8192
 MOST_ROWS = 100_000
 """Of one book, every edition counted: whoever asks for it has all of them in memory."""
+MOST_OF_ONE = 500
+"""Of one model and token kind, or whatever else tells rates apart."""
+TURN_SECONDS = 30.0
 QUERY = "system/prices/book.sql"
 
 # of this process's callers each would else reckon a whole book only to be overtaken
@@ -85,8 +89,14 @@ class BookStore(Generic[D]):
 
     def change(self, request: BookRequest[D], actor: Actor, action: str, held: Callable[[], None] = unheld) -> Changed[D]:
         """`held` is asked just before it commits, and keeps it from that by raising."""
-        with _turn(self.tenant.dataset, self.seed.table):
+        turn = _turn(self.tenant.dataset, self.seed.table)
+        # not for ever: a thread that waits serves nobody
+        if not turn.acquire(timeout=TURN_SECONDS):
+            raise Throttled("another change of this book takes its time; nothing was changed, try again", retry_after=RETRY_SECONDS)
+        try:
             done = self._carried_out(request, actor, held)
+        finally:
+            turn.release()
         self._note(done.change, actor, action)
         return done
 
@@ -108,8 +118,12 @@ class BookStore(Generic[D]):
         # before the rows: what is published after this look is refused by the fence, whether the rows show it or not
         generation = self.services.warehouse.last_generation(self.tenant, self.scope)
         book = self.read()
+        held()
+        _require_few(Counter(rate.axes for rate in getattr(request, "rates", ())))
         change = self._judged(book, request, actor)
-        self._require_room(book, change)
+        # the seed is bounded by itself, and must be laid whatever was done to the book
+        if not isinstance(request, Reset | Release):
+            self._require_room(book, change)
         if change.changes:
             touched = {row.rate.rate_id for row in (*change.closed, *change.opened)}
             rows = [to_row(row) for row in book.after(change).rows if row.rate.rate_id in touched]
@@ -125,9 +139,11 @@ class BookStore(Generic[D]):
         rows = len(book.rows) + len(change.opened)
         if change.opened and rows > self.most_rows:
             raise TooLarge(
-                f"the book would have {rows:,} editions of rates, and {self.most_rows:,} is the most; change fewer rates, or only those "
-                "whose price is another"
+                f"the book would have {rows:,} editions of rates, and {self.most_rows:,} is the most, for every one that ever stood is "
+                "kept. Change fewer rates; a reset is still taken"
             )
+        touched = {row.rate.axes for row in change.opened}
+        _require_few(Counter(row.rate.axes for row in book.after(change).rows if row.rate.axes in touched))
 
     def _judged(self, book: Book[D], request: BookRequest[D], actor: Actor) -> BookChange[D]:
         change = book.change(request, self.services.clock.now(), told_of(actor))
@@ -161,8 +177,6 @@ class BookStore(Generic[D]):
 
     def _stands(self) -> None:
         warehouse, provider, slug = self.services.warehouse, self.seed.provider, self.tenant.org_slug
-        if not warehouse.has_dataset(self.tenant):
-            raise Missing(f"there is no dataset {self.tenant.dataset} yet; onboard the organisation first")
         try:
             warehouse.columns(self.tenant, self.seed.table)
         except Missing as missing:
@@ -189,6 +203,14 @@ class BookStore(Generic[D]):
         holder = self.services.ledger.read(orgs.holder, self.tenant.org_slug)
         if holder is None or holder.generation != self.tenant.generation:
             raise orgs.off_boarded(self.tenant.org_slug)
+
+
+def _require_few(editions: Counter[Axes]) -> None:
+    """On one axis: to lay a rate there is to look at all of them."""
+    axes, count = next(iter(editions.most_common(1)), ((), 0))
+    if count > MOST_OF_ONE:
+        name = "/".join(str(one) for one in axes)
+        raise TooLarge(f"{name[:200]} would have {count:,} editions, and {MOST_OF_ONE:,} is the most; lay fewer rates of it")
 
 
 def told_of(actor: Actor) -> str:

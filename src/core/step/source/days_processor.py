@@ -60,7 +60,7 @@ class DaysProcessor:
             raise Misconfigured(f"the probe of {self.name} names no `subject`, the account by which its rows are known")
         today = services.clock.now().date()
         since = date.min if self._keeps is None else today - timedelta(self._keeps)
-        with linked(services, self.name) as link:
+        with linked(services, self.name, context.given_up) as link:
             asked = {credential.subject: (self.engine.columns(step), partial(self._ask, link, credential.secret))}
             with days_asked(services.warehouse.io_folder(tenant), context.run_id, asked, today, since) as sources:
                 yield sources

@@ -131,3 +131,20 @@ def test_the_columns_of_a_file_begin_with_what_is_priced():
     )
     assert file_columns(PlanRate)[:5] == ("provider", "plan_name", "billing_period", "price", "unit")
     assert read_csv(PlanRate, (SEED / "data/default_subscriptions.csv").read_text(), "f.csv")[0][2].source_date == date(2026, 11, 28)
+
+
+def test_a_head_of_many_columns_is_one_mistake():
+    rates, flaws = read_csv(Rate, ",".join(f"c{number}" for number in range(200_000)) + "\n", "f.csv", provider="openai")
+    assert rates == []
+    assert [flaw.message.partition(",")[0] for flaw in flaws] == ["the head has 200"]
+
+
+def test_of_too_many_lines_no_more_are_read():
+    rates, flaws = read_csv(Rate, f"{HEAD}\n" + "m,input,1\n" * 50, "f.csv", most=3, provider="openai")
+    assert len(rates) == 3
+    assert [flaw.message for flaw in flaws] == ["there are more than 3 lines; send them in parts"]
+
+
+def test_a_price_for_no_units_is_refused():
+    _, flaws = read_csv(Rate, f"{HEAD},per\nm,input,1,0\n", "f.csv", provider="openai")
+    assert [(flaw.field, flaw.line) for flaw in flaws] == [("per", 2)]

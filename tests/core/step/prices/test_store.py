@@ -12,20 +12,20 @@ from typing import Any
 import pytest
 
 from src.app.wiring import Parts
-from src.core.base.faults import Conflict, Fault, Flaw, Missing, Rejected, Tampered, TooLarge
+from src.core.base.faults import Conflict, Fault, Flaw, Misconfigured, Missing, Rejected, Tampered, TooLarge
 from src.core.base.identity import Actor, Tenant
 from src.core.base.settings import ROOT
 from src.core.engine.port import Fence
 from src.core.ledger.tables import audit
 from src.core.step.prices.book import Because, Book, BookChange, BookRequest, Sheet
-from src.core.step.prices.changes import Add, Delete, LayOver, Release, Reset, Update, Withdraw
+from src.core.step.prices.changes import Add, Delete, LayOver, OwnList, Release, Reset, Update, Withdraw
 from src.core.step.prices.forms import to_row
 from src.core.step.prices.kinds import PRICING, SUBSCRIPTIONS, Seed, seed_of
 from src.core.step.prices.rates import PlanRate, Rate
 from src.core.step.prices.seeding import lay
-from src.core.step.prices.store import BookStore
+from src.core.step.prices.store import MOST_OF_ONE, BookStore
 from tests.contract.warehouse.conftest import ENGINES, prepare, settings_for, tenant_named
-from tests.core.step.prices.books import rate
+from tests.core.step.prices.books import day, rate
 
 CALLERS = {"duckdb": 200, "bigquery": 6}
 ORG = Actor("org", user_id="jane@acme.com")
@@ -248,7 +248,7 @@ def test_a_row_that_says_other_than_its_name_is_not_written_over(store: BookStor
 def test_what_is_not_there_yet_is_named_with_what_makes_it(parts: Parts):
     tenant = tenant_named("acme_corp")
     plans: BookStore[PlanRate] = BookStore(parts, tenant, seed_of(ROOT / "configs", "openai", SUBSCRIPTIONS))
-    with pytest.raises(Missing, match="onboard the organisation first"):
+    with pytest.raises(Misconfigured, match="acme_corp_dev is lost"):
         plans.read()
     parts.warehouse.ensure_dataset(tenant)
     with pytest.raises(Missing, match=r"no table openai_subscriptions yet; POST .*/openai/setup makes it"):
@@ -260,3 +260,23 @@ def test_what_is_not_there_yet_is_named_with_what_makes_it(parts: Parts):
 def test_a_provider_without_a_seed_has_no_book():
     with pytest.raises(Missing, match="gcp has no price book in this release; these have one: openai"):
         seed_of(ROOT / "configs", "gcp", PRICING)
+
+
+@pytest.mark.parametrize("engine", ["duckdb"], indirect=True)
+def test_of_one_model_and_kind_there_are_so_many_editions_and_a_reset_is_taken_all_the_same(store: BookStore[Rate]):
+    hours = [rate("1").but(effective_from=day(number), effective_to=day(number + 1)) for number in range(MOST_OF_ONE + 1)]
+    with pytest.raises(TooLarge, match="lay fewer rates of it"):
+        store.change(LayOver(hours), ORG, "pricing.lay_over")
+    store.change(LayOver(hours[: MOST_OF_ONE - 3]), ORG, "pricing.lay_over")
+    with pytest.raises(TooLarge):
+        store.change(LayOver([rate("2").but(effective_from=day(0), effective_to=day(9))]), ORG, "pricing.lay_over")
+    assert store.change(Reset(store.seed.rates), ORG, "pricing.reset").change.changes
+
+
+@pytest.mark.parametrize("engine", ["duckdb"], indirect=True)
+def test_the_same_list_told_again_changes_nothing(store: BookStore[Rate]):
+    ours = [rate("7"), rate("9", kind="output")]
+    assert store.change(OwnList(ours), ORG, "pricing.replace").change.changes
+    before = store.read()
+    assert not store.change(OwnList(ours), ORG, "pricing.replace").change.changes
+    assert store.read() == before
