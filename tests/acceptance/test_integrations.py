@@ -203,7 +203,7 @@ def test_validating_again_changes_the_status_with_what_the_provider_says(service
     assert [(one["table"], one["counts"]) for one in valid["tables"]] == [(STANDARD, True)]
     google.fail = lambda _path: error(500, "broken", "backendError")
     problem(service.call("POST", path, key=org[1]), 503, "unavailable")
-    assert get(service, org)["status"] == "VALID"
+    assert get(service, org)["status"] == "UNREACHABLE"
     problem(service.call("POST", f"{path}?credential_name=other", key=org[1]), 404, "missing")
 
 
