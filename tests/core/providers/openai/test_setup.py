@@ -1,3 +1,4 @@
+import asyncio
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -15,6 +16,7 @@ from src.sandbox.openai.organizations import ORGANIZATIONS
 from tests.fakes.served import ORG, served
 
 SETUP = "integrations/{org}/openai/setup"
+CALLERS = 200
 
 
 async def test_an_organisation_sets_openai_up_and_finds_it_among_its_providers(tmp_path: Path):
@@ -93,3 +95,39 @@ async def test_a_run_asks_about_its_key_and_ends_with_one_that_is_refused(tmp_pa
         with pytest.raises(Rejected):
             await validation.get_engine().execute({}, context)
         assert (await acme.found("integrations/{org}/openai"))["status"] == "INVALID"
+
+
+async def test_a_key_stands_nowhere_but_sealed_whatever_becomes_of_its_setup(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    async with served(tmp_path, date(2026, 11, 21)) as acme:
+        folder = acme.here.parts.settings.data_dir
+        keys = {path.name: path.read_text() for path in (folder / "sandbox" / "credentials").glob("openai-*.txt")}
+        for name in ("demo", "second", "project", "service-account", "legacy", "revoked", "narrow", "failing"):
+            await acme.ask("POST", SETUP, {"credential": keys[f"openai-{name}.txt"], "credential_name": name})
+        await acme.ask("POST", SETUP, {"credential": keys["openai-slow.txt"], "skip_validation": True})
+        await acme.ask("POST", "integrations/{org}/openai/validate", credential_name="demo")
+        listed = await acme.ask("GET", "integrations/{org}/openai")
+        assert len(listed.json()["credentials"]) == 3
+    written = [path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.parent.name != "credentials"]
+    logged = capsys.readouterr()
+    for key in keys.values():
+        # its middle too: a part would be enough to go on from
+        for piece in (key, key[:24], key[-16:]):
+            assert not [1 for content in written if piece.encode() in content]
+            assert piece not in listed.text + logged.out + logged.err
+
+
+async def test_of_two_hundred_setups_at_once_each_is_carried_out_or_told_when_to_come_back(tmp_path: Path):
+    async with served(tmp_path, date(2026, 11, 21)) as acme:
+        text = (acme.here.parts.settings.data_dir / "sandbox" / "credentials" / "openai-demo.txt").read_text()
+        named = [{"credential": text, "credential_name": f"key{number}"} for number in range(CALLERS)]
+        answers = await asyncio.gather(*(acme.ask("POST", SETUP, body) for body in named))
+        done = [body["credential_name"] for body, answer in zip(named, answers, strict=True) if answer.status_code == 200]
+        refused = [answer for answer in answers if answer.status_code != 200]
+        assert done
+        assert {answer.status_code for answer in refused} <= {429, 503}
+        assert all("retry-after" in answer.headers for answer in refused)
+        stored = (await acme.found("integrations/{org}/openai"))["credentials"]
+        assert sorted(one["credential_name"] for one in stored) == sorted(done)
+        # one book, however many made it
+        prices = await acme.found("integrations/{org}/openai/pricing", limit="5000")
+        assert len({row["rate_id"] for row in prices["rows"]}) == len(prices["rows"]) > 1000
