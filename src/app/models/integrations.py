@@ -118,3 +118,4 @@ class RemovedAnswer(Answer):
     credential_name: str
     credential_fingerprint: str
     state: Literal["deleted"]
+    kept: list[str] = Field(description="What stays: the provider's other credentials, its price books, and what was loaded")

@@ -27,6 +27,7 @@ from src.core.pipeline.inputs import handed_on
 from src.core.pipeline.outcome import Outcome
 from src.core.providers.directory import Provider, Providers, known_providers
 from src.core.step import credentials
+from src.core.step.prices.kinds import books_of
 
 router = APIRouter(prefix="/api/v1/integrations", tags=["integrations"], route_class=KeyedRoute)
 
@@ -92,8 +93,18 @@ async def delete_integration(
     async with audited(parts, caller.actor, "integrations.delete", resource, org_slug):
         slug = _tenant(caller, org_slug).org_slug
         gone = await blocking(credentials.remove, parts, caller.actor, slug, name, credential_name)
+    others = await blocking(parts.ledger.read, credentials.listing, slug)
     return RemovedAnswer(
-        org_slug=org_slug, provider=name, credential_name=credential_name, credential_fingerprint=gone.fingerprint, state="deleted"
+        org_slug=org_slug,
+        provider=name,
+        credential_name=credential_name,
+        credential_fingerprint=gone.fingerprint,
+        state="deleted",
+        kept=[
+            *(f"the credential {one.credential_name!r}" for one in others if one.provider == name),
+            *(f"its price book {book}" for book in books_of(parts.settings.configs_dir, name)),
+            "what was loaded with it: tables, books and runs",
+        ],
     )
 
 

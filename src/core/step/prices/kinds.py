@@ -44,6 +44,13 @@ def seeded(configs_dir: Path) -> tuple[str, ...]:
     return tuple(sorted(path.parent.parent.name for path in configs_dir.glob("*/seed/schemas") if path.is_dir()))
 
 
+def books_of(configs_dir: Path, provider: str) -> tuple[str, ...]:
+    """The tables of its price books; none of a provider that has no seed."""
+    if provider not in seeded(configs_dir):
+        return ()
+    return seed_of(configs_dir, provider, PRICING).table, seed_of(configs_dir, provider, SUBSCRIPTIONS).table
+
+
 def seed_of(configs_dir: Path, provider: str, kind: BookKind[D]) -> Seed[D]:
     known = seeded(configs_dir)
     if provider not in known:

@@ -39,6 +39,10 @@ async def test_an_organisation_sets_openai_up_and_finds_it_among_its_providers(t
         (credential,) = (await acme.found("integrations/{org}/openai"))["credentials"]
         assert credential["subject"] == credential["organization"] == ORGANIZATIONS["demo"].id
 
+        gone = (await acme.ask("DELETE", "integrations/{org}/openai")).json()
+        assert gone["kept"][:2] == ["its price book openai_model_pricing", "its price book openai_subscriptions"]
+        assert (await acme.found("integrations/{org}/openai/pricing", model="gpt-5.4"))["rows"]
+
 
 async def test_a_key_may_be_kept_without_asking_and_what_is_asked_later_is_written_down(tmp_path: Path):
     async with served(tmp_path, date(2026, 11, 21)) as acme:
