@@ -19,12 +19,12 @@ from src.app.dependencies.limits import Limiter
 from src.app.edge import middleware, problems
 from src.app.edge.connections import Connections
 from src.app.edge.provider_calls import ProviderCalls
-from src.app.edge.turns import Turns
 from src.app.routers import admin, costs, health, integrations, llm_data, organizations, pipelines, scheduler, subscriptions
 from src.app.version import VERSION
 from src.app.wiring import Parts
 from src.core.base.faults import Misconfigured
 from src.core.base.settings import Settings
+from src.core.base.turns import Turns
 from src.core.step.losses import lost_ledger
 
 ONBOARDINGS: Final = 8

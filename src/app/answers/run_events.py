@@ -10,6 +10,7 @@ from fastapi import Request
 
 from src.app.answers.runs import end_event, progress_event
 from src.app.answers.sse import KEEP_ALIVE_SECONDS, Ends, Event, paced
+from src.app.edge.leaving import left
 from src.core.ledger.tables.runs import RunRecord
 from src.core.scheduler.cancel import OVER
 
@@ -31,17 +32,17 @@ async def run_events(standing: AsyncIterator[RunRecord], ends: Ends, every: floa
 
 async def ended(request: Request, standing: AsyncIterator[RunRecord], ends: Ends, within: float = LONGEST_WAIT_SECONDS) -> bool:
     """Whether the run is over; not, when that takes too long, the caller left, or nothing more is to be said."""
-    left = asyncio.ensure_future(_left(request))
+    leaving = asyncio.ensure_future(left(request))
     end = asyncio.ensure_future(_end(standing, ends))
     try:
-        await asyncio.wait({left, end}, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({leaving, end}, timeout=within, return_when=asyncio.FIRST_COMPLETED)
         return end.result() if end.done() else False
     finally:
         # anyio cancels again at every await: unshielded, these two would be left behind with what they hold open
         with anyio.CancelScope(shield=True):
-            left.cancel()
+            leaving.cancel()
             end.cancel()
-            await asyncio.gather(left, end, return_exceptions=True)
+            await asyncio.gather(leaving, end, return_exceptions=True)
 
 
 async def _end(standing: AsyncIterator[RunRecord], ends: Ends) -> bool:
@@ -50,9 +51,3 @@ async def _end(standing: AsyncIterator[RunRecord], ends: Ends) -> bool:
             if run is not None and run.status in OVER:
                 return True
     return False
-
-
-async def _left(request: Request) -> None:
-    # the server tells that a caller left to nobody but who receives
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

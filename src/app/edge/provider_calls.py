@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from fastapi import Request
 
 from src.app.edge.concurrency import RETRY_SECONDS, Places
+from src.app.edge.leaving import left
 from src.core.base.faults import Throttled
 from src.core.base.threads import CountedThreads, work_in
 
@@ -36,7 +37,7 @@ class ProviderCalls:
 
         Whoever leaves later loses the answer alone: what was begun goes on to its end, and is on record.
         """
-        leaving = asyncio.ensure_future(_left(request))
+        leaving = asyncio.ensure_future(left(request))
 
         def begins() -> None:
             # he may have left in this very moment: then nothing is begun, and it is told so
@@ -58,12 +59,6 @@ class ProviderCalls:
     async def _working(self, run: Callable[[Callable[[], object]], Awaitable[T]], begins: Callable[[], object]) -> T:
         work_in(self._threads)
         return await run(begins)
-
-
-async def _left(request: Request) -> None:
-    # the server tells that a caller left to nobody but who receives
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def provider_calls_of(request: Request) -> ProviderCalls:

@@ -11,7 +11,6 @@ from src.app.dependencies.auth import KeyedRoute, access, caller_of, parts_of
 from src.app.dependencies.parameters import check_parameters
 from src.app.dependencies.price_requests import discount, is_csv, named_axes, plan_update, price_update, told_lines, told_rates
 from src.app.dependencies.tenants import living_tenant
-from src.app.edge.turns import Turns
 from src.app.models.llm_data import (
     Count,
     DiscountRequest,
@@ -30,6 +29,7 @@ from src.app.models.llm_data import (
 )
 from src.core.base.faults import Conflict, Flaw, Rejected
 from src.core.base.threads import blocking
+from src.core.base.turns import Turns
 from src.core.ledger.store import Unit
 from src.core.providers.directory import known_providers
 from src.core.step.credentials import known

@@ -1,14 +1,13 @@
-"""Where a page ended, as a text that fits its own question only."""
+"""Where a page of costs ended."""
 
-import base64
-import json
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
-from src.core.base.faults import Flaw, Rejected
+from src.core.base import cursors
 from src.core.engine.port import Scalar
 
-PARTS = 5
+PARTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,31 +24,16 @@ def parameters_after(place: PageEnd | None) -> dict[str, Scalar]:
 
 
 def cursor_of(place: PageEnd, fingerprint: str) -> str:
-    text = json.dumps([fingerprint, place.day.isoformat(), *place.keys], separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return cursors.cursor_of(fingerprint, [place.day.isoformat(), *place.keys])
 
 
 def place_of(cursor: str, fingerprint: str) -> PageEnd:
-    try:
-        # JSON that is nested deep enough ends in a RecursionError
-        made_for, place = _read(cursor)
-    except (ValueError, RecursionError) as wrong:
-        raise Rejected(
-            "the cursor is not one that this call gave; start again without it", flaws=[Flaw("cannot be read", "cursor")]
-        ) from wrong
-    if made_for != fingerprint:
-        raise Rejected(
-            "the cursor belongs to another question: repeat all parameters of the call that gave it, from and to as well; limit may differ",
-            flaws=[Flaw("was made for other parameters", "cursor")],
-        )
-    return place
+    return cursors.place_of(cursor, fingerprint, _read)
 
 
-def _read(cursor: str) -> tuple[str, PageEnd]:
-    # strict: by default what is no base64 is skipped, and many texts would read as one cursor
-    parts = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-    if not isinstance(parts, list) or len(parts) != PARTS or not all(isinstance(part, str) for part in parts):
-        raise ValueError("not five texts")
-    made_for, day, first, second, third = parts
+def _read(parts: list[Any]) -> PageEnd:
+    if len(parts) != PARTS or not all(isinstance(part, str) for part in parts):
+        raise ValueError("not four texts")
+    day, first, second, third = parts
     "".join(parts).encode()  # JSON can write half a character, which no engine takes
-    return made_for, PageEnd(date.fromisoformat(day), (first, second, third))
+    return PageEnd(date.fromisoformat(day), (first, second, third))

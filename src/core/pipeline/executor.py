@@ -3,10 +3,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any, Final
-from weakref import WeakValueDictionary
 
 from src.core.base.identity import Actor, Tenant
 from src.core.base.redaction import redacted_text
+from src.core.base.turns import Turns
 from src.core.base.window import Window
 from src.core.ledger.tables.runs import NewRun, TriggerType
 from src.core.pipeline.catalog import Catalog, CatalogEntry
@@ -31,8 +31,7 @@ class AsyncPipelineExecutor:
         self._catalog = catalog
         self._journal = journal
         self._sleep = sleep
-        # Kept by those who hold or await them, so what nobody runs takes no room.
-        self._turns: WeakValueDictionary[tuple[str, str, int | None], asyncio.Lock] = WeakValueDictionary()
+        self._turns = Turns()
 
     async def run(
         self,
@@ -85,10 +84,7 @@ class AsyncPipelineExecutor:
             yield
             return
         # by generation: who has a slug now does not wait for what was begun for the one before
-        whose = (entry.document_id, tenant.org_slug, tenant.generation)
-        # no lock around it: only the loop comes here, and nothing is awaited in between
-        turn = self._turns.setdefault(whose, asyncio.Lock())
-        async with turn:
+        async with self._turns.turn((entry.document_id, tenant.org_slug, tenant.generation)):
             yield
 
     def _record(

@@ -1,27 +1,18 @@
-import structlog
-
-from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
 from src.core.providers.gcp import client
 from src.core.providers.gcp.account import GcpAccount
 from src.core.providers.link import linked
 from src.core.step import credentials
 from src.core.step.context import StepConfig, StepContext, StepResult
+from src.core.step.credential_steps import CredentialStep
 
 PROVIDER = "gcp"
 
 
-class GcpAuthenticator:
+class GcpAuthenticator(CredentialStep):
     """A token for the organisation's service account: its credential is opened here, or by the step named in `credential_from`."""
 
-    config_model = credentials.CredentialConfig
-
-    def __init__(self) -> None:
-        self.settings = get_settings()
-        self.logger = structlog.get_logger(__name__)
-
-    def opens(self, step_config: StepConfig) -> str | None:
-        return credentials.opened_by(step_config, PROVIDER)
+    provider = PROVIDER
 
     async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:
         return await blocking(authenticate, step_config, context)

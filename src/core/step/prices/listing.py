@@ -1,6 +1,5 @@
 """What of a book is asked for, a page at a time. Pure."""
 
-import base64
 import hashlib
 import json
 from collections.abc import Mapping
@@ -8,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, Literal
 
-from src.core.base.faults import Flaw, Rejected
+from src.core.base.cursors import cursor_of, place_of
 from src.core.step.prices.book import Book, BookRow
 from src.core.step.prices.rates import D, begin, covers, end
 
@@ -46,7 +45,7 @@ def listed(book: Book[D], question: BookQuestion, now: datetime, limit: int | No
     # not the clock's: what is being published while this is read has a moment before it, and would stand on later pages alone
     as_of = question.as_of or book.last or now
     if cursor is not None:
-        as_of, after = _read(cursor, question.fingerprint)
+        as_of, after = place_of(cursor, question.fingerprint, _told)
     rows = [row for row in book.rows if row.recorded_at <= as_of] if question.history else book.as_of(as_of)
     fitting = sorted((row for row in rows if _fits(row, question)), key=_place)
     rest = fitting if after is None else [row for row in fitting if _place(row) > after]
@@ -81,26 +80,7 @@ def _place(row: BookRow[D]) -> Place:
 
 def _cursor(as_of: datetime, row: BookRow[D], fingerprint: str) -> str:
     axes, start, rate_id, edition = _place(row)
-    text = json.dumps([fingerprint, as_of.astimezone(UTC).isoformat(), axes, start.isoformat(), rate_id, edition], separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _read(cursor: str, fingerprint: str) -> tuple[datetime, Place]:
-    try:
-        # strict: by default what is no base64 is skipped
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        made_for, *told = json.loads(text)
-        place = _told(told)
-    except (ValueError, TypeError, RecursionError):
-        raise Rejected(
-            "the cursor is not one that this call gave; start again without it", flaws=[Flaw("cannot be read", "cursor")]
-        ) from None
-    if made_for != fingerprint:
-        raise Rejected(
-            "the cursor belongs to another question: repeat all parameters of the call that gave it; limit may differ",
-            flaws=[Flaw("was made for other parameters", "cursor")],
-        )
-    return place
+    return cursor_of(fingerprint, [as_of.astimezone(UTC).isoformat(), axes, start.isoformat(), rate_id, edition])
 
 
 def _told(parts: list[Any]) -> tuple[datetime, Place]:
