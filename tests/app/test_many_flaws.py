@@ -33,6 +33,14 @@ async def test_of_many_unknown_fields_twenty_are_told_and_the_rest_counted(house
     assert len(answer.content) < 10_000
 
 
+@pytest.mark.parametrize("unknown", [19, 20, 21, 25, 28, 40])
+async def test_each_mistake_is_told_or_counted_and_none_is_both(house: House, unknown: int) -> None:
+    async with house.client() as caller:
+        body = {**ORG, **{f"b{index}": 1 for index in range(unknown)}}
+        told = (await caller.post("/api/v1/organizations/dryrun", json=body)).json()
+    assert len(told["errors"]) + told.get("errors_left_out", 0) == unknown
+
+
 async def test_what_is_wrong_beside_them_is_counted_too(house: House) -> None:
     body = {**{f"b{index}": 1 for index in range(19)}, "org_slug": 7, "company_name": 7, "admin_email": 7}
     async with house.client() as caller:

@@ -314,6 +314,15 @@ async def test_pages_are_of_one_book_whatever_is_published_meanwhile(house: Hous
     assert not [row for row in again["rows"] if row["origin"] == "own"]
 
 
+async def test_pages_of_a_moment_to_come_are_of_the_book_as_it_is(house: House):
+    await laid(house)
+    path = "/pricing?as_of=2030-01-01&origin=seed&limit=3"
+    page = await done(house, "GET", path)
+    await done(house, "DELETE", "/pricing/gpt-5.4")
+    rest = await done(house, "GET", f"{path}&cursor={page['next_cursor']}".replace("limit=3", "limit=5000"))
+    assert [row for row in rest["rows"] if row["model"] == "gpt-5.4"]
+
+
 async def test_a_number_that_json_cannot_keep_is_asked_for_as_a_text(house: House):
     await laid(house)
     told = {"model": "ours", "token_kind": "input"}

@@ -5,7 +5,11 @@ from datetime import timedelta
 import pytest
 
 from src.app.models.subscriptions import SPELLINGS
+from src.core.base.faults import Missing
+from src.core.base.identity import Actor, Tenant
+from src.core.base.names import OrgSlug
 from src.core.ledger.tables import quotas
+from src.core.step import subscriptions
 from tests.acceptance.observed import problem
 from tests.app.running_parts import House
 
@@ -185,3 +189,13 @@ async def test_only_the_platform_changes_a_subscription_and_its_organisation_rea
     problem(await put(house, {"plan": "SCALE"}, "nobody_here"), 404, "missing")
     for what in ("quota", "subscription"):
         problem(await house.read(f"/api/v1/organizations/nobody_here/{what}"), 404, "missing")
+
+
+def test_a_change_that_was_asked_for_the_slugs_earlier_holder_changes_nothing(house):
+    parts = house.parts
+    before = parts.ledger.read(subscriptions.standing, "acme_corp", parts.clock.now())
+    asked = subscriptions.SubscriptionChange(plan="STARTER")
+    with pytest.raises(Missing, match="off-boarded"):
+        subscriptions.change(parts, Actor("root"), Tenant(OrgSlug("acme_corp"), parts.settings.environment, 7), asked)
+    assert parts.ledger.read(subscriptions.standing, "acme_corp", parts.clock.now()) == before
+    assert audited(house, "SUCCESS") == []

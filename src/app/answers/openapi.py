@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from src.app.dependencies.auth import SCHEMES, USER_ID_HEADER, USER_ID_LENGTH
-from src.app.edge.problems import MEDIA_TYPE
+from src.app.process.refusals import MEDIA_TYPE
 
 TEXT = {"type": "string"}
 PROBLEM: Mapping[str, Any] = {

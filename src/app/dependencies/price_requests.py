@@ -9,7 +9,7 @@ from fastapi import HTTPException
 from fastapi import Request as HttpRequest
 from pydantic import BaseModel, ValidationError
 
-from src.app.models.llm_data import MOST_RATES, DiscountRequest, PlanRequest, PlanUpdate, PriceRequest, PriceUpdate
+from src.app.models.llm_data import MOST_RATES, DiscountRequest, PlanRequest, PlanUpdate, PriceAxes, PriceRequest, PriceUpdate
 from src.app.models.organizations import UnfitBody
 from src.core.base.faults import Flaw, Rejected, TooLarge, first_flaws
 from src.core.base.threads import blocking
@@ -21,6 +21,8 @@ from src.core.step.prices.rates import D, PlanRate, Rate
 UNSUPPORTED = 415
 CSV = "text/csv"
 MOMENTS = ("effective_from", "effective_to")
+# a plan's price may be agreed with each customer, its seats unknown, a note gone; these are always something
+NEVER_NOTHING = frozenset({*MOMENTS, "currency", "source", "unit", "billing_period"})
 BODY = "body"
 
 M = TypeVar("M", PriceRequest, PlanRequest)
@@ -39,8 +41,7 @@ def is_csv(request: HttpRequest) -> bool:
 
 async def told_rates(request: HttpRequest, seed: Seed[D], model: type[M]) -> Sequence[D]:
     """Of a JSON body: one rate, or a list of them."""
-    found = await blocking(_models, model, await request.body())
-    return [seed.kind.rates(provider=seed.provider, **one.model_dump(exclude_none=True)) for one in found]
+    return await blocking(_rates, model, await request.body(), seed)
 
 
 async def told_lines(request: HttpRequest, seed: Seed[D]) -> Sequence[D]:
@@ -48,20 +49,12 @@ async def told_lines(request: HttpRequest, seed: Seed[D]) -> Sequence[D]:
 
 
 def price_update(model_id: str, body: PriceUpdate) -> Update[Rate]:
-    axes = {"token_kind", "service_tier", "prompt_tokens_over", "price_window", "region"}
-    told = body.model_dump(exclude_none=True)
-    return _update({"model": model_id}, told, axes)
+    return _update({"model": model_id}, body.model_dump(exclude_none=True), {*PriceAxes.model_fields})
 
 
 def plan_update(plan_name: str, body: PlanUpdate) -> Update[PlanRate]:
-    told = body.model_dump(exclude_unset=True)
-    if told.get("billing_period") is None:
-        told.pop("billing_period", None)
-    # a price may be agreed with each customer, seats unknown, a note gone; these are always something
-    return _update({"plan_name": plan_name}, {k: v for k, v in told.items() if v is not None or k not in KEPT}, {"billing_period"})
-
-
-KEPT = frozenset({*MOMENTS, "currency", "source", "unit"})
+    told = {name: value for name, value in body.model_dump(exclude_unset=True).items() if value is not None or name not in NEVER_NOTHING}
+    return _update({"plan_name": plan_name}, told, {"billing_period"})
 
 
 def discount(seed: Seed[Rate], body: DiscountRequest) -> Discount:
@@ -81,6 +74,10 @@ def _update(subject: Mapping[str, str], told: Mapping[str, Any], axes: set[str])
         raise Rejected("nothing is to be another; say price, or what else changes", flaws=[Flaw("is required; add it", "price")])
     chosen = {**subject, **{name: told[name] for name in axes if name in told}}
     return Update(chosen, anew, told.get("effective_from"), told.get("effective_to"))
+
+
+def _rates(model: type[M], body: bytes, seed: Seed[D]) -> Sequence[D]:
+    return [seed.kind.rates(provider=seed.provider, **one.model_dump(exclude_none=True)) for one in _models(model, body)]
 
 
 def _models(model: type[M], body: bytes) -> list[M]:

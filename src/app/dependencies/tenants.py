@@ -1,9 +1,14 @@
 from fastapi import Request
 
-from src.app.dependencies.auth import CurrentOrg, caller_of
+from src.app.dependencies.auth import Admin, CurrentOrg, caller_of
 from src.core.base.faults import Missing
 from src.core.base.identity import Tenant
 from src.core.ledger.tables import orgs
+
+
+def tenant_of(caller: Admin | CurrentOrg, named: str) -> Tenant:
+    """The organisation of the key, or for the root key the one that is named, whether it is there or not."""
+    return caller.tenant if isinstance(caller, CurrentOrg) else caller.tenant(named)
 
 
 async def living_tenant(request: Request, named: str) -> Tenant:

@@ -17,11 +17,10 @@ from starlette.routing import Match
 
 from src.app.models.organizations import UnfitBody
 from src.app.process.redaction import redacted_text, shown_path
+from src.app.process.refusals import MEDIA_TYPE, TYPE_PREFIX
 from src.core.base.faults import MOST_FLAWS, Fault, Flaw, Missing, NotYours, Rejected, TooLarge, Unauthenticated, first_flaws
 from src.core.base.names import did_you_mean
 
-MEDIA_TYPE: Final = "application/problem+json"
-TYPE_PREFIX: Final = "urn:convergence:problem:"
 CHALLENGE: Final = 'ApiKey realm="convergence"'
 # What a fault adds of its own may not take the place of what every problem document says.
 RESERVED: Final = frozenset({"type", "title", "status", "detail", "instance", "request_id", "errors", "errors_left_out"})

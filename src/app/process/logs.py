@@ -131,7 +131,7 @@ def _route_standard_logging(level: int, shared: list[Processor], render: list[Pr
     handler.addFilter(repeats.of_record)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, structlog.stdlib.ExtraAdder(["left_out"]), *shared],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact, *render],
         )
     )

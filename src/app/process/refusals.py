@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
+MEDIA_TYPE: Final = "application/problem+json"
+TYPE_PREFIX: Final = "urn:convergence:problem:"
 HEAD_BYTES: Final = 65_536
 HEADERS: Final = 200
 URL_BYTES: Final = 16_384
@@ -20,11 +22,11 @@ class Refusal:
     retry_after: int | None = None
 
     def encoded(self) -> bytes:
-        document = {"type": f"urn:convergence:problem:{self.code}", "title": self.title, "status": self.status, "detail": self.detail}
+        document = {"type": f"{TYPE_PREFIX}{self.code}", "title": self.title, "status": self.status, "detail": self.detail}
         body = json.dumps(document, separators=(",", ":")).encode()
         retry = f"Retry-After: {self.retry_after}\r\n" if self.retry_after else ""
         head = (
-            f"HTTP/1.1 {self.status} {self.phrase}\r\nContent-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n"
+            f"HTTP/1.1 {self.status} {self.phrase}\r\nContent-Type: {MEDIA_TYPE}\r\nContent-Length: {len(body)}\r\n"
             f"{retry}Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
         )
         return head.encode() + body

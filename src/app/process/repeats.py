@@ -54,7 +54,12 @@ class Repeats:
         return event
 
     def of_record(self, record: logging.LogRecord) -> bool:
-        return record.levelno != logging.WARNING or self.since(f"{record.name} {record.getMessage()}") is not None
+        if record.levelno != logging.WARNING:
+            return True
+        left_out = self.since(f"{record.name} {record.getMessage()}")
+        if left_out:
+            record.__dict__["left_out"] = left_out
+        return left_out is not None
 
 
 def _line(event: Mapping[str, Any]) -> str:

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 
 from src.app.dependencies.audited import audited
-from src.app.dependencies.auth import Admin, CurrentOrg, KeyedRoute, access, caller_of, parts_of
-from src.app.dependencies.tenants import living_tenant
+from src.app.dependencies.auth import KeyedRoute, access, caller_of, parts_of
+from src.app.dependencies.tenants import living_tenant, tenant_of
 from src.app.edge.provider_calls import provider_calls_of
 from src.app.models.integrations import (
     CREDENTIALS,
@@ -91,7 +91,7 @@ async def delete_integration(
     caller, parts, name = caller_of(request), parts_of(request), _providers(request).served(provider).name
     resource = credentials.resource(org_slug, name, credential_name)
     async with audited(parts, caller.actor, "integrations.delete", resource, org_slug):
-        slug = _tenant(caller, org_slug).org_slug
+        slug = tenant_of(caller, org_slug).org_slug
         gone = await blocking(credentials.remove, parts, caller.actor, slug, name, credential_name)
     others = await blocking(parts.ledger.read, credentials.listing, slug)
     return RemovedAnswer(
@@ -123,12 +123,8 @@ def _providers(request: Request) -> Providers:
 
 
 async def _stored(request: Request, named: str) -> list[CredentialRecord]:
-    slug = _tenant(caller_of(request), named).org_slug
+    slug = tenant_of(caller_of(request), named).org_slug
     return await blocking(parts_of(request).ledger.read, credentials.listing, slug)
-
-
-def _tenant(caller: Admin | CurrentOrg, named: str) -> Tenant:
-    return caller.tenant if isinstance(caller, CurrentOrg) else caller.tenant(named)
 
 
 def _integration(provider: Provider, stored: list[CredentialRecord]) -> IntegrationAnswer:

@@ -1,5 +1,6 @@
 """Prices and subscriptions of every model provider that has a seed."""
 
+from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -18,6 +19,7 @@ from src.app.models.llm_data import (
     Origin,
     PlanRequest,
     PlanUpdate,
+    PriceAxes,
     PriceRequest,
     PriceUpdate,
     PricingAnswer,
@@ -47,7 +49,7 @@ router = APIRouter(prefix="/api/v1/integrations", tags=["prices"], route_class=K
 ROWS: Final = 1000
 MOST_ROWS: Final = 5000
 PAGING: Final = ("at", "as_of", "history", "limit", "cursor", "format")
-AXES: Final = ("token_kind", "service_tier", "prompt_tokens_over", "price_window", "region")
+AXES: Final = tuple(PriceAxes.model_fields)
 AT: Final = "/{org_slug}/{provider}"
 
 Slug = Annotated[str, Path(max_length=200, description="The organisation")]
@@ -232,7 +234,7 @@ def _open(unit: Unit, slug: str) -> None:
 async def _listed(request: Request, store: BookStore[D], question: BookQuestion, paging: Paging) -> Response:
     limit, cursor, asked = paging
     form = form_of(request, ("json", "csv"), asked)
-    async with _turns(request).turn(f"{store.resource} is read"):
+    async with _reading(request, store):
         if form == "json":
             return await blocking(page_answer, store, question, limit or ROWS, cursor)
         page = await blocking(file_page, store, question, limit, cursor)
@@ -263,10 +265,10 @@ def _ended(chosen: Chosen, effective_from: Any, *, withdraw: bool) -> tuple[str,
 async def _changed(request: Request, store: BookStore[D], asked: BookRequest[D], verb: str, *, dry_run: bool) -> Response:
     actor, action = caller_of(request).actor, f"{store.seed.kind.name}.{verb}"
     if dry_run:
-        async with _turns(request).turn(f"{store.resource} is read"):
+        async with _reading(request, store):
             done = await blocking(store.preview, asked, actor)
     else:
-        async with audited(parts_of(request), actor, action, store.resource, store.tenant.org_slug), _turns(request).turn(store.resource):
+        async with _auditing(request, store, action), _turns(request).turn(store.resource):
             done = await blocking(store.change, asked, actor, action)
     return await blocking(change_answer, store, done, dry_run=dry_run)
 
@@ -275,14 +277,24 @@ async def _reset(request: Request, store: BookStore[D], *, dry_run: bool) -> Res
     check_parameters(request, "dry_run")
     parts, actor, name = parts_of(request), caller_of(request).actor, store.seed.kind.name
     if dry_run:
-        async with _turns(request).turn(f"{store.resource} is read"):
+        async with _reading(request, store):
             done = await blocking(store.preview, laying(store.seed, "reset"), actor)
         return reset_answer(store, told(done), None)
     document_id = f"{store.seed.provider}/seed/reset"
-    async with audited(parts, actor, f"{name}.reset", store.resource, store.tenant.org_slug), _turns(request).turn(store.resource):
+    async with _auditing(request, store, f"{name}.reset"), _turns(request).turn(store.resource):
         outcome = await parts.executor.run(document_id, actor=actor, tenant=store.tenant, inputs={"book": name})
         laid = outcome.require().of("load_seed")["books"][name]
     return reset_answer(store, laid, outcome.run_id)
+
+
+def _auditing(request: Request, store: BookStore[Any], action: str) -> AbstractAsyncContextManager[None]:
+    tenant = store.tenant
+    return audited(parts_of(request), caller_of(request).actor, action, store.resource, tenant.org_slug, generation=tenant.generation)
+
+
+def _reading(request: Request, store: BookStore[Any]) -> AbstractAsyncContextManager[None]:
+    """Who reads waits for who reads: a whole book is in memory each time."""
+    return _turns(request).turn(("read", store.resource))
 
 
 def _turns(request: Request) -> Turns:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body, Path, Query, Request
 from src.app.answers.records import key_answer, organization_answer
 from src.app.dependencies.audited import audited
 from src.app.dependencies.auth import Admin, CurrentOrg, KeyedRoute, access, admin_of, caller_of, door_of, org_of, parts_of
+from src.app.dependencies.tenants import tenant_of
 from src.app.models.organizations import (
     DryRunAnswer,
     KeyList,
@@ -22,8 +23,7 @@ from src.app.models.organizations import (
     WhoAmI,
 )
 from src.core.base.faults import Missing, NotYours
-from src.core.base.identity import Tenant
-from src.core.base.names import OrgSlug, slug_flaw
+from src.core.base.names import slug_flaw
 from src.core.base.threads import blocking
 from src.core.ledger.tables import orgs
 from src.core.step import api_keys
@@ -114,7 +114,7 @@ async def offboard(request: Request, org_slug: Slug, body: OffboardRequest) -> O
 async def list_keys(request: Request, org_slug: Slug) -> KeyList:
     caller = caller_of(request)
     parts = parts_of(request)
-    found = await blocking(parts.ledger.read, api_keys.listing, _slug_of(caller, org_slug))
+    found = await blocking(parts.ledger.read, api_keys.listing, tenant_of(caller, org_slug).org_slug)
     return KeyList(org_slug=org_slug, keys=[key_answer(record, parts.clock.now()) for record in found])
 
 
@@ -126,7 +126,7 @@ async def rotate_key(request: Request, org_slug: Slug, body: Annotated[RotateReq
     async with audited(parts, caller.actor, "keys.rotate", f"organizations/{org_slug}/keys", org_slug):
         # within, so that the attempt stands in the audit trail
         _not_with_an_expiring_key(caller)
-        made = await blocking(api_keys.rotate, parts, caller.actor, _tenant_of(caller, org_slug), timedelta(hours=hours))
+        made = await blocking(api_keys.rotate, parts, caller.actor, tenant_of(caller, org_slug), timedelta(hours=hours))
     door_of(request).keys.forget(org_slug)
     return RotateAnswer(
         org_slug=org_slug,
@@ -142,7 +142,7 @@ async def revoke_key(request: Request, org_slug: Slug, fingerprint: Annotated[st
     parts = parts_of(request)
     async with audited(parts, caller.actor, "keys.revoke", f"organizations/{org_slug}/keys/{fingerprint}", org_slug):
         _not_with_an_expiring_key(caller, fingerprint)
-        await blocking(api_keys.revoke, parts, caller.actor, _slug_of(caller, org_slug), fingerprint)
+        await blocking(api_keys.revoke, parts, caller.actor, tenant_of(caller, org_slug).org_slug, fingerprint)
     door_of(request).keys.forget(org_slug)
     return RevokeAnswer(org_slug=org_slug, api_key_fingerprint=fingerprint, state="revoked")
 
@@ -153,11 +153,3 @@ def _not_with_an_expiring_key(caller: Admin | CurrentOrg, revoked: str | None = 
         return
     if caller.key.fingerprint != revoked:
         raise NotYours("this key is being replaced and makes or revokes no other keys; use the newer key, or the root key")
-
-
-def _slug_of(caller: Admin | CurrentOrg, named: str) -> OrgSlug:
-    return _tenant_of(caller, named).org_slug
-
-
-def _tenant_of(caller: Admin | CurrentOrg, named: str) -> Tenant:
-    return caller.tenant if isinstance(caller, CurrentOrg) else caller.tenant(named)

@@ -182,7 +182,7 @@ async def follow_run(
 async def cancel_run(request: Request, org_slug: Slug, pipeline_logging_id: RunId) -> RunAnswer:
     tenant = await living_tenant(request, org_slug)
     parts, actor = parts_of(request), caller_of(request).actor
-    async with audited(parts, actor, "runs.cancel", f"runs/{pipeline_logging_id}", tenant.org_slug):
+    async with audited(parts, actor, "runs.cancel", f"runs/{pipeline_logging_id}", tenant.org_slug, generation=tenant.generation):
         run = await blocking(cancel.cancel, parts, tenant=tenant, actor=actor, run_id=pipeline_logging_id)
     # else the run would go on until its next beat
     parts.worker.nudge(pipeline_logging_id)
@@ -222,7 +222,7 @@ async def _run(
 
 async def _accept(request: Request, tenant: Tenant, entry: CatalogEntry, asked: RunRequest, idempotency_key: str | None) -> Accepted:
     parts, actor = parts_of(request), caller_of(request).actor
-    async with audited(parts, actor, "runs.accept", f"pipelines/{entry.document_id}", tenant.org_slug):
+    async with audited(parts, actor, "runs.accept", f"pipelines/{entry.document_id}", tenant.org_slug, generation=tenant.generation):
         accepted = await blocking(
             acceptance.accept,
             parts,

@@ -64,8 +64,9 @@ class LogLines:
         with self._counting:
             kept = self._kept[str(event.get("step", RUN_ITSELF))]
             kept.written += 1
-        # a step that logs without end must not fill the memory before it is recorded
-        if kept.written <= LINES_KEPT:
+            # a step that logs without end must not fill the memory before it is recorded
+            room = kept.written <= LINES_KEPT
+        if room:
             kept.lines.append({"at": self._clock.now().isoformat(), "level": method, **self._told(event)})
         return event
 

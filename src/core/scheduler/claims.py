@@ -67,6 +67,12 @@ def next_claim(services: Services, owner: str, but: Collection[str] = ()) -> Cla
     return services.ledger.write(_claim, services, owner, frozenset(but))
 
 
+def _generation(unit: Unit, slug: str) -> int | None:
+    """Of a run whose row was written by an older release and says none: it has not outlived its organisation, so whoever has the slug."""
+    holder = orgs.holder(unit, slug)
+    return None if holder is None else holder.generation
+
+
 def _taken_again(unit: Unit, run_id: str, at: datetime) -> Taken | None:
     """It was put into the queue again, and who did so died before saying it of the run."""
     run = runs.get(unit, run_id)
@@ -97,6 +103,6 @@ def _claim(unit: Unit, services: Services, owner: str, but: Collection[str]) -> 
             queue.complete(unit, hold)
             continue
         scheduled.start(unit, entry.pipeline_logging_id, at)
-        tenant = Tenant(OrgSlug(entry.org_slug), services.settings.environment, run.org_generation)
+        tenant = Tenant(OrgSlug(entry.org_slug), services.settings.environment, run.org_generation or _generation(unit, entry.org_slug))
         return Claim(entry, hold, tenant, run.attempt, run.trigger_type, run.started_at)
     return None

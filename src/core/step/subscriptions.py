@@ -45,6 +45,9 @@ def change(services: Services, actor: Actor, tenant: Tenant, asked: Subscription
 
 def _change(unit: Unit, services: Services, actor: Actor, tenant: Tenant, asked: SubscriptionChange) -> SubscriptionStanding:
     slug, at = tenant.org_slug, services.clock.now()
+    # a slug may have been given to somebody else while this was on its way
+    if not orgs.lives(unit, slug, tenant.generation):
+        raise orgs.off_boarded(slug)
     before = living(unit, slug)
     if asked.plan is not None:
         subscriptions.set_plan(unit, slug, services.ledger.plans.get(asked.plan.strip().upper()), at)

@@ -106,6 +106,15 @@ def test_a_run_of_an_erased_organisation_is_not_carried_out_for_the_next_owner_o
     assert (work.ledger.read(runs.get, run_id), work.queued(run_id)) == (None, None)
 
 
+def test_a_run_that_an_older_release_accepted_is_of_whoever_has_the_slug_when_it_is_claimed(work):
+    work.accept()
+    change(work, lambda tables: update(tables["org_meta_pipeline_runs"]).values(org_generation=None))
+    claim = next_claim(work, "w1")
+    assert claim is not None
+    # without one, nothing that is written later would be held against who has the slug then
+    assert claim.tenant.generation == 1
+
+
 def test_nor_is_it_the_answer_to_the_next_owner_who_asks_for_the_same(work):
     reborn(work, told=True)
     for more in ({}, {"idempotency_key": "again"}):

@@ -1,7 +1,7 @@
 """A price book: every rate that ever stood in it, and what a change does to it. Pure: rows and a moment in, rows out.
 
-A row is one edition of a rate. Nothing in it is altered but that it is closed, once; a rate whose end changes is closed and opened
-again as its next edition under the same id, so that a cost that names the rate finds its price for ever, and the book of any moment
+A row is one edition of a rate. Nothing in it is altered but that it is closed, once; a rate whose end or source changes is closed and
+opened again as its next edition under the same id, so that a cost that names the rate finds its price for ever, and the book of any moment
 is told by the rows alone.
 """
 
@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Generic, Literal, Protocol
+from typing import Any, Generic, Literal, Protocol
 
 from src.core.base.faults import Conflict, Flaw
-from src.core.step.prices.rates import Axes, D, begin
+from src.core.step.prices.rates import Axes, D, DatedRate, begin
 from src.core.step.prices.timeline import Span, Timelines, clashes, overlap, span, without
 
 Because = Literal["replaced", "corrected", "deleted", "withdrawn", "extended", "reset", "released"]
@@ -165,18 +165,23 @@ class Book(Generic[D]):
         return now if self.last is None or self.last < now else self.last + INSTANT
 
     def _difference(self, sheet: Timelines[D], at: datetime, by: str | None, because: Because | None) -> BookChange[D]:
-        wanted = {(rate.rate_id, rate.effective_to): rate for rate in sheet}
-        kept = {(row.rate.rate_id, row.rate.effective_to) for row in self.standing}
+        wanted = {_told(rate): rate for rate in sheet}
+        kept = {_told(row.rate) for row in self.standing}
         opened = tuple(
             BookRow(rate=rate, edition=self._next_edition(rate), recorded_at=at, recorded_by=by)
             for key, rate in wanted.items()
             if key not in kept
         )
-        gone = [row for row in self.standing if (row.rate.rate_id, row.rate.effective_to) not in wanted]
+        gone = [row for row in self.standing if _told(row.rate) not in wanted]
         return BookChange(at, self.last, tuple(_closed(row, sheet, at, by, because) for row in gone), opened)
 
     def _next_edition(self, rate: D) -> int:
         return 1 + max((row.edition for row in self._on(rate.axes) if row.rate.rate_id == rate.rate_id), default=0)
+
+
+def _told(rate: DatedRate) -> tuple[Any, ...]:
+    """All that a row says of a rate: one whose source is another is written anew too."""
+    return rate.rate_id, rate.effective_to, rate.source, rate.source_date, rate.note
 
 
 def _closed(row: BookRow[D], sheet: Timelines[D], at: datetime, by: str | None, because: Because | None) -> BookRow[D]:

@@ -29,11 +29,6 @@ def to_row(row: BookRow[D]) -> dict[str, Any]:
     }
 
 
-def from_row(kind: type[D], row: Mapping[str, Any]) -> BookRow[D]:
-    rate = kind(**{name: row[name] for name in columns_of(kind)})
-    return BookRow(rate=rate, **{name: row[name] for name in BOOKKEEPING})
-
-
 def file_columns(kind: type[DatedRate]) -> tuple[str, ...]:
     """What a line has; a file says nothing of when it stood in a book, nor of whom it is."""
     names = [name for name in columns_of(kind) if name not in NOT_IN_FILES]

@@ -42,8 +42,10 @@ class BookPage(Generic[D]):
 
 def listed(book: Book[D], question: BookQuestion, now: datetime, limit: int | None = None, cursor: str | None = None) -> BookPage[D]:
     after: Place | None = None
-    # not the clock's: what is being published while this is read has a moment before it, and would stand on later pages alone
-    as_of = question.as_of or book.last or now
+    # not the clock's: what is being published while this is read has a moment before it, and would stand on later pages alone;
+    # nor one to come, of which there is no book yet
+    newest = book.last or now
+    as_of = newest if question.as_of is None else min(question.as_of, newest)
     if cursor is not None:
         as_of, after = place_of(cursor, question.fingerprint, _told)
     rows = [row for row in book.rows if row.recorded_at <= as_of] if question.history else book.as_of(as_of)

@@ -110,6 +110,9 @@ class BookStore(Generic[D]):
                 return self._attempt(request, actor, held)
             except (Superseded, Throttled) as overtaken:
                 lost = overtaken
+        # a warehouse that is busy says so itself
+        if isinstance(lost, Throttled):
+            raise lost
         raise Throttled(
             f"others changed this book {TRIES} times while this was carried out; nothing was changed, try again", retry_after=RETRY_SECONDS
         ) from lost

@@ -280,3 +280,11 @@ def test_the_same_list_told_again_changes_nothing(store: BookStore[Rate]):
     before = store.read()
     assert not store.change(OwnList(ours), ORG, "pricing.replace").change.changes
     assert store.read() == before
+
+
+@pytest.mark.parametrize("engine", ["duckdb"], indirect=True)
+def test_another_source_alone_is_a_change_too(store: BookStore[Rate]):
+    store.change(LayOver([rate("7", 3)]), ORG, "pricing.lay_over")
+    told = store.change(LayOver([rate("7", 3, note="by contract")]), ORG, "pricing.lay_over").change
+    assert [(row.closed_because, row.replaced_by) for row in told.closed] == [("extended", None)]
+    assert [(row.edition, row.rate.note) for row in told.opened] == [(2, "by contract")]
