@@ -21,7 +21,6 @@ from src.core.base.schema import Field, TableSchema
 from src.core.engine import open_warehouse
 from src.core.engine.port import Fence, Warehouse
 from src.core.ledger.tables import keys
-from tests.app.running_parts import until
 from tests.contract.ledger.samples import org
 from tests.core.costs.bills import cost, prepare, publish
 
@@ -73,6 +72,7 @@ async def download(
     leave_after: int | None = None,
     stall_after: int | None = None,
     moves_on: asyncio.Event | None = None,
+    stalls: asyncio.Event | None = None,
     headers: dict[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """The messages of one download; the client leaves after so many pieces, or takes no more before it moves on."""
@@ -92,6 +92,8 @@ async def download(
             left.set()
             await asyncio.sleep(0.05)
         if len(sent) - 1 == stall_after:
+            if stalls:
+                stalls.set()
             await taken.wait()
 
     path, _, query = path.partition("?")
@@ -151,20 +153,22 @@ async def test_a_client_that_leaves_lets_go_of_the_dataset(parts, app, form):
     assert parts.warehouse.drop_dataset(TENANT).existed  # waits for whoever still reads, and gives up
 
 
-async def test_a_download_ends_with_its_key(parts, capsys):
+async def test_a_download_ends_with_its_key(parts, monkeypatch):
     app = create_app(parts.settings.model_copy(update={"disable_auth": False}), parts)
     parts.settings = parts.settings.model_copy(update={"disable_auth": False})
-    key, moves_on = "acme_corp_api_" + "A1b2" * 4, asyncio.Event()
+    key, moves_on, stalls = "acme_corp_api_" + "A1b2" * 4, asyncio.Event(), asyncio.Event()
     told = {"key_hash": key_hash(key), "fingerprint": fingerprint(key), "sealed_key": "sealed", "created_at": parts.clock.now()}
     assert parts.ledger.write(keys.add, key_id="first", org_slug="acme_corp", **told)
-    under_way = asyncio.create_task(download(app, "csv", stall_after=2, moves_on=moves_on, headers={"X-API-Key": key}))
-    await until(lambda: app.state.downloads.of("acme_corp") == 1)
+    # of this caller, who takes nothing, only the cut of the connection makes an end
+    monkeypatch.setattr(app.state.connections, "cut", lambda scope: moves_on.set())
+    under_way = asyncio.create_task(download(app, "csv", stall_after=2, moves_on=moves_on, stalls=stalls, headers={"X-API-Key": key}))
+    async with asyncio.timeout(60):
+        await stalls.wait()
 
     parts.ledger.write(keys.revoke, "acme_corp", fingerprint(key), parts.clock.now())
     app.state.door.keys.forget("acme_corp")
-    await until(lambda: "download.key_ended" in capsys.readouterr().out)
-    moves_on.set()
-    sent = await under_way
+    async with asyncio.timeout(60):
+        sent = await under_way
 
     assert sent[0]["status"] == 200
     assert not is_finished(sent)

@@ -14,11 +14,13 @@ RUN = "/api/v1/pipelines/run/acme_corp/fake/cost"
 async def test_a_key_by_mistake_is_written_nowhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     house = House.build(tmp_path, log_level="info", log_format="json")
     house.organisation("acme_corp")
+    house.dataset("acme_corp")
     configure_logs(house.parts.settings)
     async with house.client() as caller:
         answers = [
             await caller.post(RUN, headers={"Idempotency-Key": KEY}),
-            await caller.post(RUN, headers={"X-Request-ID": KEY, "X-User-ID": KEY}),
+            # of another day than the first: the same work would be answered with the same run, and write none
+            await caller.post(RUN, json={"date": "2026-01-02"}, headers={"X-Request-ID": KEY, "X-User-ID": KEY}),
             await caller.post(RUN, json={KEY: 1}),
             await caller.post(RUN, json={"region": KEY}),
             await caller.post(RUN, json={"date": KEY}),
@@ -31,7 +33,7 @@ async def test_a_key_by_mistake_is_written_nowhere(tmp_path: Path, capsys: pytes
             await caller.get(f"/api/v1/costs/acme_corp/tables/{KEY}?format=csv"),
             await caller.put(f"/api/v1/{KEY}"),
         ]
-    assert {answer.status_code for answer in answers} <= {202, 401, 404, 422, 503}
+    assert {answer.status_code for answer in answers} <= {202, 401, 404, 422}
     assert not [str(answer.url.path) for answer in answers if KEY in answer.text or KEY in str(answer.headers)]
     written = capsys.readouterr().err
     assert written.count("http.request") == len(answers)

@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from src.app.answers.sse import WATCHERS, Event, Watchers, encoded, paced
+from src.app.dependencies import auth
 from src.core.base.faults import Throttled
 from src.core.base.names import fingerprint
 from src.core.ledger.tables import keys
@@ -252,6 +253,13 @@ async def _ends_with(house: House, exchange: Exchange, key: str) -> asyncio.Task
     return task
 
 
+@pytest.fixture
+def told_alone(monkeypatch):
+    """A key is not looked at again by itself: who is not told of its end would wait for ever."""
+    monkeypatch.setattr(auth, "SHORTEST_LOOK_SECONDS", 3600.0)
+
+
+@pytest.mark.usefixtures("told_alone")
 async def test_a_stream_ends_with_its_key(house):
     key = house.organisation("other_corp")
     run_id = (await house.ask("other_corp")).json()["pipeline_logging_id"]
@@ -265,6 +273,7 @@ async def test_a_stream_ends_with_its_key(house):
     assert asyncio.all_tasks() == before
 
 
+@pytest.mark.usefixtures("told_alone")
 async def test_waiting_for_a_run_ends_with_its_key_and_tells_nothing_of_the_run(house):
     key = house.organisation("other_corp")
     exchange = Exchange(house.app, "/api/v1/pipelines/run/other_corp/fake/cost", {"X-API-Key": key}, method="POST", query="wait=true")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 TABLE = re.compile(r"^\|.*`.*test.*\|$", re.MULTILINE)
-NAMED = re.compile(r"`([a-z_/]*test_[a-z_]+\.py)?(?:::)?(test_[a-z_]+)?`")
+NAMED = re.compile(r"`([a-z_/]*test_[a-z0-9_]+\.py)?(?:::)?(test_[a-z0-9_]+)?`")
 
 
 def functions(path: Path) -> set[str]:
@@ -21,6 +21,7 @@ def test_every_test_that_the_table_names_is_there() -> None:
         cell, known = row.rsplit("|", 2)[1], ""
         named = [match for match in NAMED.findall(cell) if any(match)]
         assert named, row
+        assert cell.count("`") == 2 * len(named), f"something here names no test: {row}"
         for file, test in named:
             # a second test of a cell stands in the file of the first
             known = file or known

@@ -152,12 +152,14 @@ def test_a_warning_that_repeats_is_written_once_a_minute_with_how_many_were_left
         log.warning("heartbeat.failed", run_id="r1", request_id=f"q{second}")
         logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
     log.warning("heartbeat.failed", run_id="r2")
-    log.info("ran")
-    log.info("ran")
+    for _ in range(2):
+        log.error("broke")
+        logging.getLogger("uvicorn.error").error("It broke.")
+        log.info("ran")
     written = events(capsys.readouterr().err)
     assert [event.get("left_out") for event in written if event.get("run_id") == "r1"] == [None, 2]
     assert [event.get("left_out") for event in written if event["event"] == "Invalid HTTP request received."] == [None, 2]
-    assert [event["event"] for event in written][-3:] == ["heartbeat.failed", "ran", "ran"]
+    assert [event["event"] for event in written][-7:] == ["heartbeat.failed", *["broke", "It broke.", "ran"] * 2]
 
 
 def test_of_ever_new_warnings_the_last_thousand_are_remembered() -> None:
@@ -165,3 +167,14 @@ def test_of_ever_new_warnings_the_last_thousand_are_remembered() -> None:
     for number in range(5000):
         assert repeats.since(f"warning {number}") == 0
     assert [repeats.since("warning 4999"), repeats.since("warning 0")] == [None, 0]
+
+
+def test_a_warning_that_goes_on_is_not_forgotten_for_older_ones() -> None:
+    seconds = [0.0]
+    repeats = Repeats(lambda: seconds[0])
+    assert repeats.since("goes on") == 0
+    assert [repeats.since(f"first {number}") for number in range(500)] == [0] * 500
+    seconds[0] = 61.0
+    assert repeats.since("goes on") == 0
+    assert [repeats.since(f"later {number}") for number in range(999)] == [0] * 999
+    assert repeats.since("goes on") is None

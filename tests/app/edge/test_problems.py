@@ -1,6 +1,7 @@
 import httpx2
 import pytest
 
+from src.app.edge import problems
 from src.core.base import faults
 from tests.app.edge.conftest import ORG_KEY
 
@@ -87,3 +88,10 @@ async def test_the_unexpected_says_nothing_of_the_inside_and_is_logged(
 
 async def test_a_key_in_a_path_is_not_said_back(caller: httpx2.AsyncClient) -> None:
     assert ORG_KEY not in (await caller.get(f"/no/{ORG_KEY}")).text
+
+
+def test_a_key_in_what_is_said_of_a_mistake_is_masked() -> None:
+    fault = faults.Rejected(f"of {ORG_KEY}", flaws=[faults.Flaw(f"says {ORG_KEY}", f"the field {ORG_KEY}")])
+    body = problems.problem_body(problems.of_fault(fault), {"type": "http", "path": "/"})
+    assert b"says ****" in body
+    assert ORG_KEY.encode() not in body

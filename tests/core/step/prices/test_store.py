@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,18 +13,19 @@ from typing import Any
 import pytest
 
 from src.app.wiring import Parts
-from src.core.base.faults import Conflict, Fault, Flaw, Misconfigured, Missing, Rejected, Tampered, TooLarge
+from src.core.base.faults import Conflict, Fault, Flaw, LeaseLost, Misconfigured, Missing, Rejected, Tampered, TooLarge
 from src.core.base.identity import Actor, Tenant
 from src.core.base.settings import ROOT
 from src.core.engine.port import Fence
-from src.core.ledger.tables import audit
+from src.core.ledger.tables import audit, orgs
 from src.core.step.prices.book import Because, Book, BookChange, BookRequest, Sheet
 from src.core.step.prices.changes import Add, Delete, LayOver, OwnList, Release, Reset, Update, Withdraw
 from src.core.step.prices.forms import to_row
 from src.core.step.prices.kinds import PRICING, SUBSCRIPTIONS, Seed, seed_of
 from src.core.step.prices.rates import PlanRate, Rate
 from src.core.step.prices.seeding import lay
-from src.core.step.prices.store import MOST_OF_ONE, BookStore
+from src.core.step.prices.store import MOST_OF_ONE, BookStore, _turn
+from tests.contract.ledger.samples import AT, org
 from tests.contract.warehouse.conftest import ENGINES, prepare, settings_for, tenant_named
 from tests.core.step.prices.books import day, rate
 
@@ -225,6 +227,41 @@ def test_whoever_has_the_slug_next_gets_nothing_of_the_one_before(store: BookSto
     with pytest.raises(Missing, match="off-boarded"):
         erased.change(Add([rate("1", model="n")]), ORG, "pricing.add")
     assert store.read() == before
+
+
+@pytest.mark.parametrize("engine", ["duckdb"], indirect=True)
+def test_of_an_organisation_that_is_erased_while_its_book_changes_nothing_is_audited_nor_committed(parts: Parts, store: BookStore[Rate]):
+    with parts.ledger.writing() as unit:
+        org(unit, "acme_corp")
+    mine = BookStore(parts, Tenant(store.tenant.org_slug, store.tenant.environment, 1), store.seed)
+    before = store.read()
+
+    def at_the_commit(happens: Callable[[], object]) -> Callable[[], None]:
+        times = count(1)
+
+        def held() -> None:
+            # it is asked before the book is reckoned, and once more before it is committed
+            if next(times) == 2:
+                happens()
+
+        return held
+
+    def lose() -> None:
+        raise LeaseLost("another worker has it")
+
+    with pytest.raises(LeaseLost):
+        mine.change(Add([rate("1", model="n")]), ORG, "pricing.add", at_the_commit(lose))
+    assert store.read() == before
+
+    # what is committed goes with its dataset, and whoever has the slug next is told nothing of it
+    mine.change(Add([rate("1", model="n")]), ORG, "pricing.add", at_the_commit(lambda: parts.ledger.write(orgs.erase, "acme_corp", AT)))
+    assert [line for line in audited(parts) if line[0] == "pricing.add"] == []
+
+
+@pytest.mark.parametrize("engine", ["duckdb"], indirect=True)
+def test_who_changes_one_book_holds_up_no_other(store: BookStore[Rate]):
+    assert _turn("acme_dev", "prices") is not (other := _turn("globex_dev", "prices"))
+    assert _turn("globex_dev", "prices") is other
 
 
 def test_a_book_has_an_end(store: BookStore[Rate]):
