@@ -19,6 +19,9 @@ from tests.fakes.running import free_port
 
 ACCOUNT = "postgres"  # the server refuses to run as root
 START_SECONDS = 120.0
+# a machine that is short of memory kills what has just begun, and a test of ours has not failed by that
+STARTS = 3
+LEAN = ("-c", "huge_pages=off", "-c", "shared_buffers=32MB")
 UNSAFE_AND_FAST = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 
 
@@ -66,7 +69,7 @@ def running_postgres(*, durable: bool = False, folder: Path | None = None) -> It
 
 @contextlib.contextmanager
 def _serving(programs: Path, home: Path, *, durable: bool) -> Iterator[PostgresServer]:
-    data, port = home / "data", free_port()
+    data = home / "data"
     home.mkdir(parents=True, exist_ok=True)
     if os.geteuid() == 0:
         shutil.chown(home, ACCOUNT, ACCOUNT)
@@ -75,19 +78,38 @@ def _serving(programs: Path, home: Path, *, durable: bool) -> Iterator[PostgresS
             [programs / "initdb", "-D", data, "-U", ACCOUNT, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"],
             check=True, stdout=subprocess.DEVNULL, **_account(home),
         )  # fmt: skip
-    command: list[str | Path] = [
-        programs / "postgres", "-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200",
-        "-c", f"unix_socket_directories={home}", "-c", "timezone=UTC", *([] if durable else UNSAFE_AND_FAST),
-    ]  # fmt: skip
-    with (home / "log").open("ab") as log:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, **_account(home))
-    server = PostgresServer(home, port, process)
+    server = _started(programs, home, durable=durable)
     try:
-        _wait(server)
         yield server
     finally:
-        process.send_signal(2)  # a fast shutdown: sessions are ended, data is kept
-        process.wait(START_SECONDS)
+        _stop(server)
+
+
+def _started(programs: Path, home: Path, *, durable: bool) -> PostgresServer:
+    for left in reversed(range(STARTS)):
+        port = free_port()
+        command: list[str | Path] = [
+            programs / "postgres", "-D", home / "data", "-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200",
+            "-c", f"unix_socket_directories={home}", "-c", "timezone=UTC", *LEAN, *([] if durable else UNSAFE_AND_FAST),
+        ]  # fmt: skip
+        with (home / "log").open("ab") as log:
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, **_account(home))
+        server = PostgresServer(home, port, process)
+        try:
+            _wait(server)
+        except RuntimeError:
+            killed = (process.poll() or 0) < 0
+            _stop(server)
+            if not (killed and left):
+                raise
+        else:
+            return server
+    raise AssertionError("the last start returns or raises")
+
+
+def _stop(server: PostgresServer) -> None:
+    server.process.send_signal(2)  # a fast shutdown: sessions are ended, data is kept
+    server.process.wait(START_SECONDS)
 
 
 def _account(home: Path) -> dict[str, Any]:
@@ -101,7 +123,12 @@ def _wait(server: PostgresServer) -> None:
             psycopg.connect(server.dsn(), connect_timeout=20).close()
         except psycopg.OperationalError:
             if server.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"PostgreSQL did not start; see {server.folder / 'log'}") from None
+                raise RuntimeError(f"PostgreSQL did not start ({server.process.poll()}): {_last_words(server)}") from None
             time.sleep(0.05)
         else:
             return
+
+
+def _last_words(server: PostgresServer) -> str:
+    """The folder may be gone by the time that somebody reads of it."""
+    return " / ".join((server.folder / "log").read_text(errors="replace").splitlines()[-5:])
