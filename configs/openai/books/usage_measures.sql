@@ -1,0 +1,31 @@
+-- As NUMERIC: sums of INT64 may go beyond it, which only some engines take.
+SELECT
+  endpoint,
+  bucket_seconds,
+  COUNT(*) AS row_count,
+  SUM(CAST(input_tokens AS NUMERIC)) AS input_tokens,
+  SUM(CAST(input_cached_tokens AS NUMERIC)) AS input_cached_tokens,
+  SUM(CAST(input_uncached_tokens AS NUMERIC)) AS input_uncached_tokens,
+  SUM(CAST(input_cache_write_tokens AS NUMERIC)) AS input_cache_write_tokens,
+  SUM(CAST(input_cache_write_30m_tokens AS NUMERIC)) AS input_cache_write_30m_tokens,
+  SUM(CAST(input_cache_write_12h_tokens AS NUMERIC)) AS input_cache_write_12h_tokens,
+  SUM(CAST(input_text_tokens AS NUMERIC)) AS input_text_tokens,
+  SUM(CAST(input_audio_tokens AS NUMERIC)) AS input_audio_tokens,
+  SUM(CAST(input_image_tokens AS NUMERIC)) AS input_image_tokens,
+  SUM(CAST(input_cached_text_tokens AS NUMERIC)) AS input_cached_text_tokens,
+  SUM(CAST(input_cached_audio_tokens AS NUMERIC)) AS input_cached_audio_tokens,
+  SUM(CAST(input_cached_image_tokens AS NUMERIC)) AS input_cached_image_tokens,
+  SUM(CAST(output_tokens AS NUMERIC)) AS output_tokens,
+  SUM(CAST(output_text_tokens AS NUMERIC)) AS output_text_tokens,
+  SUM(CAST(output_audio_tokens AS NUMERIC)) AS output_audio_tokens,
+  SUM(CAST(output_image_tokens AS NUMERIC)) AS output_image_tokens,
+  SUM(CAST(num_model_requests AS NUMERIC)) AS num_model_requests,
+  SUM(CAST(images AS NUMERIC)) AS images,
+  SUM(CAST(characters AS NUMERIC)) AS characters,
+  SUM(CAST(seconds AS NUMERIC)) AS seconds,
+  SUM(CAST(usage_bytes AS NUMERIC)) AS usage_bytes,
+  SUM(CAST(num_sessions AS NUMERIC)) AS num_sessions,
+  SUM(CAST(num_requests AS NUMERIC)) AS num_requests,
+  COUNT(other_measures) AS other_measures
+FROM {rows}
+GROUP BY endpoint, bucket_seconds
