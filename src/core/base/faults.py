@@ -2,6 +2,7 @@
 
 Fault
 ├── Rejected           the request is wrong: change it                      422
+│   ├── CredentialRefused  mend the credential at its provider, or store another 422
 │   ├── Unauthenticated  send a valid key                                   401
 │   ├── NotYours         use a key that may                                 403
 │   ├── Missing          name something that exists                         404
@@ -85,6 +86,10 @@ class Fault(Exception):
 
 class Rejected(Fault):
     status, code, title = 422, "rejected", "The request cannot be accepted as it is"
+
+
+class CredentialRefused(Rejected):
+    """By its provider, and for its own sake: it is wrong, was revoked, or may not read what is asked."""
 
 
 class Unauthenticated(Rejected):

@@ -12,8 +12,9 @@ from src.core.base.secret import Secret
 from src.core.ledger.tables import credentials as ledger_credentials
 from src.core.providers.link import linked
 from src.core.providers.packages import PACKAGES, CredentialVerdict
-from src.core.step import audit_trail, credentials
+from src.core.step import credentials
 from src.core.step.context import EarlierStep, Services, StepConfig, StepContext, StepResult
+from src.core.step.credential_use import write_verdict
 from src.core.step.credentials import OpenCredential
 
 
@@ -54,16 +55,13 @@ def validate(provider: str, step_config: StepConfig, context: StepContext) -> St
     if tenant is None:
         raise Misconfigured("a credential was to be validated without its organisation")
     if step_config.get("credential_from") is not None:
-        return _asked_again(context, tenant, credentials.opened(step_config, context, provider))
+        return _asked_again(context, credentials.opened(step_config, context, provider))
     return _asked_first(provider, context, tenant)
 
 
 def require_valid(provider: str, step_config: StepConfig, context: StepContext) -> StepResult:
     """Of a stored credential, in a run: what is said of it is written down, and one that is refused ends the run."""
-    tenant = context.tenant
-    if tenant is None:
-        raise Misconfigured("a credential was to be validated without its organisation")
-    result = _asked_again(context, tenant, credentials.opened(step_config, context, provider))
+    result = _asked_again(context, credentials.opened(step_config, context, provider))
     if result["validation_status"] != "VALID":
         raise Rejected(str(result["validation_error"]))
     return result
@@ -97,7 +95,7 @@ def _asked_first(provider: str, context: StepContext, tenant: Tenant) -> StepRes
     }
 
 
-def _asked_again(context: StepContext, tenant: Tenant, opened: OpenCredential) -> StepResult:
+def _asked_again(context: StepContext, opened: OpenCredential) -> StepResult:
     services = context.services
     try:
         verdict = probe(services, opened.provider, opened.secret, opened.connection.get("settings") or {}, context.given_up)
@@ -106,29 +104,10 @@ def _asked_again(context: StepContext, tenant: Tenant, opened: OpenCredential) -
             ledger_credentials.note_unreachable(unit, opened.credential_id, silent.detail, services.clock.now())
             context.still_wanted()
         raise
-    status: ledger_credentials.ValidationStatus = "VALID" if verdict.valid else "INVALID"
     with services.ledger.writing() as unit:
-        known = ledger_credentials.note_verdict(
-            unit,
-            opened.credential_id,
-            status=status,
-            error=verdict.error,
-            at=services.clock.now(),
-            subject=verdict.subject,
-            # a refusal tells of no tables: those that were found when it worked stay
-            metadata=dict(verdict.facts) if verdict.valid else None,
-        )
         # a verdict on what is no more would be written to what stands in its place
-        if not known:
+        if not write_verdict(unit, context, opened, verdict):
             raise Conflict(f"the {opened.provider} credential {opened.name!r} was replaced or removed while {opened.provider} was asked")
-        audit_trail.note(
-            unit,
-            services,
-            context.actor,
-            "integrations.validate",
-            credentials.resource(tenant.org_slug, opened.provider, opened.name),
-            org_slug=tenant.org_slug,
-            details={"credential_id": opened.credential_id, "validation_status": status, "validation_error": verdict.error},
-        )
         context.still_wanted()
+    status = "VALID" if verdict.valid else "INVALID"
     return {"status": "SUCCESS", "validation_status": status, "validation_error": verdict.error, "subject": verdict.subject}

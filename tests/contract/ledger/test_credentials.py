@@ -96,6 +96,23 @@ def test_a_verdict_on_a_replaced_credential_is_lost(ledger, acme):
     assert ledger.read(credentials.find, acme, "gcp", "default") == record("c2")
 
 
+def test_a_run_that_went_through_makes_valid_what_nobody_refused_since_it_began(ledger, acme):
+    began, ended = LATER, LATER + timedelta(hours=1)
+    asked = {"c1": ("INVALID", AT), "c2": ("PENDING", None), "c3": ("UNREACHABLE", AT), "c4": ("INVALID", ended), "c5": ("VALID", AT)}
+    put = {
+        name: record(name, name=name, validation_status=status, validation_error="said", validated_at=at)
+        for name, (status, at) in asked.items()
+    }
+    for one in put.values():
+        ledger.write(credentials.put, one)
+
+    noted = [name for name in (*put, "gone") if ledger.write(credentials.note_let_in, name, began, ended)]
+
+    assert noted == ["c1", "c2", "c3"]
+    let_in = {"validation_status": "VALID", "validation_error": None, "validated_at": ended, "updated_at": ended}
+    assert ledger.read(credentials.list_for, acme) == [replace(one, **let_in) if name in noted else one for name, one in put.items()]
+
+
 def test_sealed_texts_come_page_by_page_and_are_changed_only_from_what_was_read(ledger, acme):
     for number in range(5):
         ledger.write(credentials.put, record(f"c{number}", name=f"name{number}"))

@@ -10,7 +10,7 @@ import requests
 from google.api_core import exceptions
 from google.auth.exceptions import RefreshError, TransportError
 
-from src.core.base.faults import Fault, Misconfigured, Missing, Rejected, StepFailed, Throttled, Timeout, Unavailable
+from src.core.base.faults import CredentialRefused, Fault, Misconfigured, Missing, Rejected, StepFailed, Throttled, Timeout, Unavailable
 from src.core.engine.reader.port import RemoteTable
 from src.core.google.errors import RAISED, reason_of, said_of
 
@@ -66,7 +66,7 @@ def _no_token(error: RefreshError, account: str, said: str) -> Fault:
     # Google's library says so of a token endpoint in trouble; a key that was deleted or disabled is refused for good
     if error.retryable:
         return Unavailable(f"GCP_TOKEN_URL gave no token for {account}: {said}")
-    return Rejected(
+    return CredentialRefused(
         f"Google refuses this key of {account}: {said}. See in IAM & Admin > Service Accounts that account and key are enabled and the key "
         "was not deleted, and that this machine's clock is right; else make a new key"
     )
@@ -79,9 +79,13 @@ def _refusal(error: BaseException, reason: str, said: str, reading: Reading) -> 
     if reason == "bytesBilledLimitExceeded":
         return Rejected(f"BigQuery would scan more than BIGQUERY_MAXIMUM_BYTES_BILLED for {reading.what}; raise it: {said}")
     if isinstance(error, exceptions.Unauthorized):
-        return Rejected(f"Google does not let {account} in: {said}. Make a new key of it")
+        return CredentialRefused(f"Google does not let {account} in: {said}. Make a new key of it")
     if reason == "accessDenied" or isinstance(error, exceptions.Forbidden):
-        return Rejected(f"{account} may not read {reading.what}: {_role(said, reading)}. BigQuery says: {said}")
+        # a query may name what nobody has granted, and other refusals are of the project's bill
+        lost = reason == "accessDenied" and reading.table is not None
+        return (CredentialRefused if lost else Rejected)(
+            f"{account} may not read {reading.what}: {_role(said, reading)}. BigQuery says: {said}"
+        )
     if reason == "notFound" or isinstance(error, exceptions.NotFound):
         return _absent(said, reading.table)
     # the question about a table is ours, and what is wrong with it is too

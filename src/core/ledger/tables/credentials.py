@@ -87,6 +87,17 @@ def note_unreachable(unit: Unit, credential_id: str, error: str, at: datetime) -
     return unit.change(update(credentials).where(named).values(told)) == 1
 
 
+def note_let_in(unit: Unit, credential_id: str, since: datetime, at: datetime) -> bool:
+    """That a run which began then worked with it, where something else is said of it. What the provider refused after that stays."""
+    credentials = unit.tables["org_integration_credentials"]
+    said = credentials.c.validated_at
+    named = (
+        (credentials.c.credential_id == credential_id) & (credentials.c.validation_status != "VALID") & (said.is_(None) | (said <= since))
+    )
+    told = {"validation_status": "VALID", "validation_error": None, "validated_at": at, "updated_at": at}
+    return unit.change(update(credentials).where(named).values(told)) == 1
+
+
 def sealed_page(unit: Unit, after: str | None, limit: int) -> list[tuple[str, str, str, str]]:
     """credential_id, org_slug, provider and the sealed text, by credential_id; for wrapping all of them anew after the keyring turned."""
     # nothing is greater than NULL, and every id than an empty text

@@ -5,6 +5,7 @@ from src.core.providers.link import linked
 from src.core.step import credentials
 from src.core.step.context import StepConfig, StepContext, StepResult
 from src.core.step.credential_steps import CredentialStep
+from src.core.step.credential_use import refusals_noted
 
 PROVIDER = "gcp"
 
@@ -21,7 +22,7 @@ class GcpAuthenticator(CredentialStep):
 def authenticate(step_config: StepConfig, context: StepContext) -> StepResult:
     opened = credentials.opened(step_config, context, PROVIDER)
     account = GcpAccount.parse(opened.secret)
-    with linked(context.services, PROVIDER, context.given_up) as link:
+    with refusals_noted(context, opened), linked(context.services, PROVIDER, context.given_up) as link:
         token = client.token(link, account)
     return {
         "status": "SUCCESS",

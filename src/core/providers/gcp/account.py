@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from src.core.base.clock import Clock
-from src.core.base.faults import Fault, Flaw, Rejected, StepFailed
+from src.core.base.faults import CredentialRefused, Fault, Flaw, Rejected, StepFailed
 from src.core.base.names import key_hash
 from src.core.base.secret import Secret
 from src.core.base.signing_key import signing_key
@@ -107,7 +107,7 @@ class GcpAccount:
         said, reason = error_of(answer.body)
         # the token endpoint answers 400 for a key that is gone (invalid_grant): no fault of the request's, and waiting mends nothing
         if answer.status in (400, 401, 403) and reason not in SLOW_DOWN:
-            return Rejected(
+            return CredentialRefused(
                 f"Google refuses this key of {self.client_email}: {said or answer.status}. See in IAM & Admin > Service Accounts that "
                 "account and key are enabled and the key was not deleted, and that this machine's clock is right; else make a new key"
             )

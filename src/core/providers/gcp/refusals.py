@@ -17,6 +17,7 @@ REFUSALS = Refusals(
     needs=f"The service account needs {ROLES}",
     slow_down=SLOW_DOWN,
     mends={"accessNotConfigured": "Enable the BigQuery API in that project"},
+    elsewhere=frozenset({"accessNotConfigured"}),
 )
 
 

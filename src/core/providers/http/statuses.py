@@ -1,21 +1,21 @@
 """What an answer that is no success means for whoever asked: one table for all providers, and what each adds to it.
 
-Rejected      401, 403                            the customer mends the credential or what it may
-Missing       404                                 the customer names something that is there
-Throttled     429, or a reason to slow down       the same again after a while
-Unavailable   408, 500, 502, 503, 504, 529        the same again: the provider is in trouble
-StepFailed    anything else                       the request itself does not suit the provider
+CredentialRefused  401, 403                       the customer mends the credential or what it may
+Missing            404                            the customer names something that is there
+Throttled          429, or a reason to slow down  the same again after a while
+Unavailable        408, 500, 502, 503, 504, 529   the same again: the provider is in trouble
+StepFailed         anything else                  the request itself does not suit the provider
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from src.core.base.faults import Fault, Missing, Rejected, StepFailed, Throttled, Unavailable
+from src.core.base.faults import CredentialRefused, Fault, Missing, Rejected, StepFailed, Throttled, Unavailable
 from src.core.providers.http.client import HttpAnswer
 
 MEANINGS: Mapping[int, type[Fault]] = {
-    **dict.fromkeys((401, 403), Rejected),
+    **dict.fromkeys((401, 403), CredentialRefused),
     404: Missing,
     429: Throttled,
     **dict.fromkeys((408, 500, 502, 503, 504, 529), Unavailable),  # 529: overloaded, which no standard knows and model providers say
@@ -34,16 +34,19 @@ class Refusals:
     """Reasons that ask for patience, whatever status they come with."""
     mends: Mapping[str, str] = field(default_factory=dict)
     """What else the customer can do, by the reason of a refusal; no patience helps with these."""
+    elsewhere: frozenset[str] = frozenset()
+    """Those reasons that say nothing of the credential, which would be refused as any other."""
 
     def fault(self, answer: HttpAnswer, now: datetime, asked: str, *, said: str = "", reason: str | None = None) -> Fault:
         """`said` and `reason` are what the provider's own shape of an error holds."""
         told = f"{self.provider} answered {answer.status} to {asked}" + (f": {said}" if said else "")
         meaning = MEANINGS.get(answer.status, StepFailed)
         mend = self.mends.get(reason or "")
-        if mend and meaning in (Rejected, Throttled):
-            return Rejected(f"{told}. {mend}")
+        if mend and meaning in (CredentialRefused, Throttled):
+            of_the_credential = meaning is CredentialRefused and reason not in self.elsewhere
+            return (CredentialRefused if of_the_credential else Rejected)(f"{told}. {mend}")
         if reason in self.slow_down or meaning is Throttled:
             return Throttled(told, retry_after=answer.retry_after(now))
-        if meaning is Rejected:
-            return Rejected(f"{told}. {self.needs}")
+        if meaning is CredentialRefused:
+            return CredentialRefused(f"{told}. {self.needs}")
         return meaning(told, retry_after=answer.retry_after(now) if meaning.retry else None)

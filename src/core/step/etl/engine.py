@@ -20,6 +20,7 @@ from src.core.engine.port import WHOLE_TABLE, Scalar, TablePart
 from src.core.engine.reader.port import RemoteAnswer, RemoteQueries, RemoteQuery
 from src.core.step import credentials, manifests
 from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
+from src.core.step.credential_use import in_use
 from src.core.step.etl.config import EtlStep, Rules, WriteMode, day_column, place_flaws
 from src.core.step.etl.fit import fit_result
 from src.core.step.etl.protected_tables import ONBOARDING, kept_tables
@@ -65,7 +66,7 @@ class QueryEngine:
         opened = credentials.opened(step_config, context, self.provider)
         # labels group what is spent in the organisation's own project; a slug has no letter that a label may not have
         labels = {"service": "convergence", "org": str(tenant.org_slug)}
-        with closing(self.open(context.services.settings, opened.secret, labels)) as source:
+        with in_use(context, opened), closing(self.open(context.services.settings, opened.secret, labels)) as source:
             loading = self._loading(step, context, source)
             with inbox(context.services.warehouse.io_folder(tenant), context) as folder:
                 answer = self._read(step, context, source, loading, folder)

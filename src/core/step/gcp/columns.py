@@ -16,6 +16,7 @@ from src.core.providers.gcp.bigquery_rest import BigQueryRest, Table
 from src.core.providers.link import linked
 from src.core.step import credentials
 from src.core.step.context import StepConfig, StepContext, StepResult
+from src.core.step.credential_use import refusals_noted
 
 PROVIDER = "gcp"
 BILLING = "billing_cost"
@@ -67,7 +68,7 @@ def check_exports(template: Mapping[str, str], required: Sequence[str], step_con
     counted = [one for one in opened.connection.get("tables", ()) if one["counts"]]
     if not counted:
         raise Rejected(f"the {PROVIDER} credential {opened.name!r} names no export to load; validate it, or set it up again")
-    with linked(context.services, PROVIDER, context.given_up) as link:
+    with refusals_noted(context, opened), linked(context.services, PROVIDER, context.given_up) as link:
         tables = client.tables(link, client.token(link, GcpAccount.parse(opened.secret)))
         checked = [(one, _exists(tables, one)) for one in counted]
     found = {_name(one): compare(template, required, one["kind"], table.columns()) for one, table in checked}

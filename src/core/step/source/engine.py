@@ -28,6 +28,7 @@ from src.core.step.books.questions import Reload
 from src.core.step.books.rules import Books, Housekeeping, Raw
 from src.core.step.books.shared_views import Views, read_views
 from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
+from src.core.step.credential_use import in_use
 from src.core.step.credentials import OpenCredential
 from src.core.step.placeholders import bind_sql
 from src.core.step.source.config import SourceStep, place_flaws, read_query_flaws, read_step
@@ -140,7 +141,7 @@ class SourceEngine:
             published = self._published_of_stages(step, context)
             return _result(step, published.manifest, published.closed)
         opened = credentials.opened(step_config, context, self.leaf.name)
-        with self.leaf.open(context, tenant, opened, step) as sources:
+        with in_use(context, opened), self.leaf.open(context, tenant, opened, step) as sources:
             if step.stage:
                 return self.stage(step, context, sources)
             published = self.load(step, context, sources)

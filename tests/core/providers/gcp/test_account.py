@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from src.core.base.clock import SystemClock
-from src.core.base.faults import Missing, Rejected, StepFailed, Throttled, Unavailable
+from src.core.base.faults import CredentialRefused, Missing, Rejected, StepFailed, Throttled, Unavailable
 from src.core.base.secret import Secret
 from src.core.providers.gcp.account import GcpAccount
 from src.core.providers.gcp.refusals import refusal
@@ -175,12 +175,12 @@ def test_a_token_is_had_from_the_platforms_address_and_not_the_credentials_own(g
 
 def test_a_key_google_does_not_know_is_refused_in_googles_words(google: FakeGoogle):
     forged = {**service_account(number=1), "client_email": google.knows(service_account())["client_email"]}
-    with pytest.raises(Rejected, match=r"Invalid JWT Signature\..*keys? .*enabled"):
+    with pytest.raises(CredentialRefused, match=r"Invalid JWT Signature\..*keys? .*enabled"):
         token_of(google, forged)
-    with pytest.raises(Rejected, match="account not found"):
+    with pytest.raises(CredentialRefused, match="account not found"):
         token_of(google, service_account("stranger"))
     google.disabled.add(service_account()["client_email"])
-    with pytest.raises(Rejected, match="was disabled"):
+    with pytest.raises(CredentialRefused, match="was disabled"):
         token_of(google, service_account())
 
 
@@ -214,8 +214,8 @@ def test_a_token_endpoint_that_is_asked_too_often_refuses_no_key(google: FakeGoo
 @pytest.mark.parametrize(
     ("status", "reason", "kind", "told"),
     [
-        (403, "accessDenied", Rejected, "roles/bigquery.dataViewer"),
-        (401, "authError", Rejected, "roles/bigquery.jobUser"),
+        (403, "accessDenied", CredentialRefused, "roles/bigquery.dataViewer"),
+        (401, "authError", CredentialRefused, "roles/bigquery.jobUser"),
         (403, "accessNotConfigured", Rejected, "Enable the BigQuery API"),
         (403, "rateLimitExceeded", Throttled, "said"),
         (403, "quotaExceeded", Throttled, "said"),

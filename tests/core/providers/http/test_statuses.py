@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from src.core.base.faults import Fault, Missing, Rejected, StepFailed, Throttled, Unavailable
+from src.core.base.faults import CredentialRefused, Fault, Missing, Rejected, StepFailed, Throttled, Unavailable
 from src.core.providers.http.client import HttpAnswer
 from src.core.providers.http.statuses import Refusals
 
@@ -11,12 +11,15 @@ ACME = Refusals(
     "Acme",
     needs="The key needs the right to read usage",
     slow_down=frozenset({"ThrottlingException"}),
-    mends={"insufficient_quota": "Settle the account's bill at Acme"},
+    mends={"insufficient_quota": "Settle the account's bill at Acme", "closed": "Acme is closed here"},
+    elsewhere=frozenset({"closed"}),
 )
 
 TABLE: list[tuple[int, str | None, type[Fault], str]] = [
-    (401, None, Rejected, "Acme answered 401 to usage: said. The key needs the right to read usage"),
-    (403, None, Rejected, "Acme answered 403 to usage: said. The key needs the right to read usage"),
+    (401, None, CredentialRefused, "Acme answered 401 to usage: said. The key needs the right to read usage"),
+    (403, None, CredentialRefused, "Acme answered 403 to usage: said. The key needs the right to read usage"),
+    (403, "insufficient_quota", CredentialRefused, "Acme answered 403 to usage: said. Settle the account's bill at Acme"),
+    (403, "closed", Rejected, "Acme answered 403 to usage: said. Acme is closed here"),
     (404, None, Missing, "Acme answered 404 to usage: said"),
     (429, None, Throttled, "Acme answered 429 to usage: said"),
     (429, "insufficient_quota", Rejected, "Acme answered 429 to usage: said. Settle the account's bill at Acme"),

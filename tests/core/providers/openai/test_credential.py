@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from src.core.base.faults import Fault, Rejected, Throttled, Unavailable
+from src.core.base.faults import CredentialRefused, Fault, Rejected, Throttled, Unavailable
 from src.core.base.secret import Secret
 from src.core.providers.link import ProviderLink
 from src.core.providers.openai.credential import probe, recognise
@@ -80,9 +80,9 @@ def test_a_good_key_is_worth_one_cheap_call_and_tells_its_organisation(google: F
 @pytest.mark.parametrize(
     ("key", "fault", "told"),
     [
-        ("revoked", Rejected, "wrong, was revoked or has ended: an owner makes a new admin key at"),
-        ("narrow", Rejected, "Give the key the permission to read usage (api.usage.read)"),
-        ("narrow-401", Rejected, "Give the key the permission to read usage (api.usage.read)"),
+        ("revoked", CredentialRefused, "wrong, was revoked or has ended: an owner makes a new admin key at"),
+        ("narrow", CredentialRefused, "Give the key the permission to read usage (api.usage.read)"),
+        ("narrow-401", CredentialRefused, "Give the key the permission to read usage (api.usage.read)"),
         ("throttled", Throttled, "Rate limit reached"),
         ("busy", Throttled, "Rate limit reached"),
         ("failing", Unavailable, "OpenAI answered 500 to v1/organization/costs: The server had an error"),
