@@ -1,0 +1,551 @@
+-- Both sides of a day by line item, and each difference by its cause: the first statement of arithmetic that holds. Formulas and
+-- their order: docs/reference/reconciliation.md.
+WITH forms AS (
+  -- words after the last comma, as the report has them, and the kind of use that they are
+  SELECT form.words AS words, form.line_item AS line_item
+  FROM UNNEST([
+    STRUCT('input' AS words, 'input' AS line_item),
+    STRUCT('cached input' AS words, 'cached_input' AS line_item),
+    STRUCT('cache write 30m' AS words, 'cache_write_30m' AS line_item),
+    STRUCT('cache write 12h' AS words, 'cache_write_12h' AS line_item),
+    STRUCT('output' AS words, 'output' AS line_item),
+    STRUCT('audio input' AS words, 'audio_input' AS line_item),
+    STRUCT('cached audio input' AS words, 'cached_audio_input' AS line_item),
+    STRUCT('audio output' AS words, 'audio_output' AS line_item),
+    STRUCT('image input' AS words, 'image_input' AS line_item),
+    STRUCT('cached image input' AS words, 'cached_image_input' AS line_item),
+    STRUCT('image output' AS words, 'image_output' AS line_item),
+    STRUCT('characters' AS words, 'characters' AS line_item),
+    STRUCT('duration' AS words, 'duration' AS line_item)
+  ]) AS form
+),
+tools AS (
+  SELECT tool.words AS words, tool.model_family AS model_family, tool.line_item AS line_item
+  FROM UNNEST([
+    STRUCT('web search tool calls' AS words, 'web-search' AS model_family, 'call' AS line_item),
+    STRUCT('file search tool calls' AS words, 'file-search' AS model_family, 'call' AS line_item),
+    STRUCT('code interpreter sessions' AS words, 'code-interpreter' AS model_family, 'session' AS line_item),
+    STRUCT('vector store storage' AS words, 'vector-storage' AS model_family, 'storage' AS line_item)
+  ]) AS tool
+),
+apart AS (
+  -- what is known to stand in no report of usage; `head` is the start of the model's name, empty where the item has no comma
+  SELECT item.head AS head, item.words AS words
+  FROM UNNEST([
+    STRUCT('' AS head, 'file storage' AS words),
+    STRUCT('sora' AS head, 'video' AS words)
+  ]) AS item
+),
+units AS (
+  -- what the report counts in, and how many of ours that is
+  SELECT each.told AS told, each.unit AS unit, each.factor AS factor
+  FROM UNNEST([
+    STRUCT('tokens' AS told, 'token' AS unit, 1 AS factor),
+    STRUCT('1000_tokens' AS told, 'token' AS unit, 1000 AS factor),
+    STRUCT('characters' AS told, 'character' AS unit, 1 AS factor),
+    STRUCT('images' AS told, 'image' AS unit, 1 AS factor),
+    STRUCT('duration_seconds' AS told, 'second' AS unit, 1 AS factor),
+    STRUCT('duration_minutes' AS told, 'second' AS unit, 60 AS factor),
+    STRUCT('duration_hours' AS told, 'second' AS unit, 3600 AS factor)
+  ]) AS each
+),
+parents AS (
+  -- a side that does not tell these apart bills them as the other
+  SELECT pair.kind AS kind, pair.parent AS parent
+  FROM UNNEST([
+    STRUCT('image_input' AS kind, 'input' AS parent),
+    STRUCT('cached_image_input' AS kind, 'cached_input' AS parent),
+    STRUCT('cached_audio_input' AS kind, 'cached_input' AS parent),
+    STRUCT('image_output' AS kind, 'output' AS parent)
+  ]) AS pair
+),
+spelled AS (
+  SELECT
+    usage_date,
+    REGEXP_REPLACE(source, r' costs$', '') AS account,
+    project_id,
+    COALESCE(line_item, '') AS said,
+    LOWER(TRIM(COALESCE(REGEXP_EXTRACT(line_item, r'^(.*),[^,]*$'), ''))) AS head,
+    REGEXP_REPLACE(
+      LOWER(TRIM(REGEXP_REPLACE(COALESCE(REGEXP_EXTRACT(line_item, r',([^,]*)$'), line_item, ''), r'[ _\t]+', ' '))), r' tokens$', ''
+    ) AS words,
+    currency,
+    amount,
+    quantity,
+    LOWER(quantity_unit) AS quantity_unit
+  FROM {openai_costs_daily_raw}
+),
+lines AS (
+  SELECT
+    spelled.usage_date,
+    spelled.account,
+    spelled.project_id,
+    COALESCE(tools.model_family, NULLIF(REGEXP_REPLACE(
+      COALESCE(REGEXP_EXTRACT(spelled.head, r'^(ft:[^:]+):'), spelled.head), r'-([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{4})$', ''
+    ), '')) AS model_family,
+    COALESCE(tools.line_item, forms.line_item, NULLIF(spelled.words, ''), 'unnamed') AS line_item,
+    tools.words IS NOT NULL OR forms.words IS NOT NULL
+      OR (spelled.head <> '' AND REGEXP_CONTAINS(spelled.words, r'^[0-9]+x[0-9]+$')) AS line_item_known,
+    (spelled.head <> '' AND spelled.words = 'training') OR apart.words IS NOT NULL
+      OR (spelled.head = '' AND spelled.amount < 0 AND REGEXP_CONTAINS(spelled.words, r'(^| )credits?$')) AS stands_apart,
+    spelled.said,
+    spelled.currency,
+    spelled.amount,
+    LENGTH(COALESCE(REGEXP_EXTRACT(CAST(spelled.amount AS STRING), r'[.]([0-9]+)'), '')) AS decimals,
+    -- calls and sessions are told without a unit
+    CASE WHEN spelled.quantity_unit IS NULL THEN CASE WHEN tools.line_item <> 'storage' THEN tools.line_item END ELSE units.unit END AS unit,
+    CASE
+      WHEN spelled.quantity_unit IS NULL AND tools.line_item <> 'storage' THEN spelled.quantity
+      ELSE spelled.quantity * units.factor
+    END AS quantity
+  FROM spelled
+  LEFT JOIN tools ON spelled.head = '' AND tools.words = spelled.words
+  LEFT JOIN forms ON spelled.head <> '' AND forms.words = spelled.words
+  LEFT JOIN apart
+    ON apart.words = spelled.words
+    AND ((apart.head = '' AND spelled.head = '') OR (apart.head <> '' AND STARTS_WITH(spelled.head, apart.head)))
+  LEFT JOIN units ON units.told = spelled.quantity_unit
+),
+named AS (
+  SELECT
+    usage_date,
+    bucket_start,
+    account,
+    project_id,
+    COALESCE(model_told, model) AS told_model,
+    LOWER(TRIM(COALESCE(model_told, model))) AS spelled_model,
+    service_tier,
+    token_kind,
+    -- images are told by their size
+    COALESCE(CASE WHEN unit = 'image' THEN REGEXP_EXTRACT(detail, r'[0-9]+x[0-9]+') END, token_kind) AS line_item,
+    COALESCE(prompt_tokens, 1) AS length,
+    unit,
+    COALESCE(currency, 'USD') AS coin,
+    quantity,
+    cost,
+    cost_if_long - cost AS if_long,
+    -- of one of these, where the price is of as many of them as is divided by exactly
+    CASE
+      WHEN unit IN ('token', 'character', 'call', 'session', 'image')
+        THEN price * CASE per WHEN 1 THEN CAST('1' AS NUMERIC) WHEN 1000 THEN CAST('0.001' AS NUMERIC) WHEN 1000000 THEN CAST('0.000001' AS NUMERIC) END
+    END AS each
+  FROM {openai_cost_daily}
+),
+priced AS (
+  SELECT
+    usage_date,
+    bucket_start,
+    account,
+    project_id,
+    told_model,
+    REGEXP_REPLACE(
+      COALESCE(REGEXP_EXTRACT(spelled_model, r'^(ft:[^:]+):'), spelled_model), r'-([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{4})$', ''
+    ) AS model_family,
+    service_tier,
+    token_kind,
+    line_item,
+    length,
+    unit,
+    coin AS currency,
+    COUNT(*) AS row_count,
+    COUNT(cost) AS priced_rows,
+    SUM(quantity) AS quantity,
+    SUM(CASE WHEN cost IS NULL THEN quantity ELSE 0 END) AS unpriced_quantity,
+    SUM(cost) AS cost,
+    SUM(if_long) AS if_long,
+    MIN(each) AS least_price,
+    MAX(each) AS most_price
+  FROM named
+  GROUP BY usage_date, bucket_start, account, project_id, told_model, model_family, service_tier, token_kind, line_item, length, unit, currency
+),
+kinds AS (
+  SELECT usage_date, account, project_id, model_family, currency, line_item, MAX(ours) AS ours, MAX(theirs) AS theirs
+  FROM (
+    SELECT usage_date, account, project_id, model_family, currency, line_item, 1 AS ours, 0 AS theirs FROM priced
+    UNION ALL
+    SELECT usage_date, account, project_id, model_family, currency, line_item, 0 AS ours, 1 AS theirs FROM lines WHERE line_item_known
+  ) AS both_sides
+  GROUP BY usage_date, account, project_id, model_family, currency, line_item
+),
+folds AS (
+  -- where one side alone tells a kind apart, and the other has what it is billed as
+  SELECT kinds.usage_date, kinds.account, kinds.project_id, kinds.model_family, kinds.currency, kinds.line_item, parents.parent
+  FROM kinds
+  JOIN parents ON parents.kind = kinds.line_item
+  JOIN kinds AS beside
+    ON beside.line_item = parents.parent
+    AND beside.usage_date = kinds.usage_date
+    AND beside.account = kinds.account
+    AND COALESCE(beside.project_id, '') = COALESCE(kinds.project_id, '')
+    AND beside.model_family = kinds.model_family
+    AND beside.currency = kinds.currency
+  WHERE (kinds.theirs = 0 AND beside.theirs = 1) OR (kinds.ours = 0 AND beside.ours = 1)
+),
+ours AS (
+  SELECT priced.* EXCEPT (line_item), COALESCE(folds.parent, priced.line_item) AS line_item
+  FROM priced
+  LEFT JOIN folds
+    ON folds.line_item = priced.line_item
+    AND folds.usage_date = priced.usage_date
+    AND folds.account = priced.account
+    AND COALESCE(folds.project_id, '') = COALESCE(priced.project_id, '')
+    AND folds.model_family = priced.model_family
+    AND folds.currency = priced.currency
+),
+theirs AS (
+  SELECT lines.* EXCEPT (line_item), COALESCE(folds.parent, lines.line_item) AS line_item
+  FROM lines
+  LEFT JOIN folds
+    ON lines.line_item_known
+    AND folds.line_item = lines.line_item
+    AND folds.usage_date = lines.usage_date
+    AND folds.account = lines.account
+    AND COALESCE(folds.project_id, '') = COALESCE(lines.project_id, '')
+    AND folds.model_family = lines.model_family
+    AND folds.currency = lines.currency
+),
+prices AS (
+  SELECT
+    told_model,
+    told_tier,
+    told_kind,
+    valid_from,
+    valid_to,
+    over_from,
+    over_to,
+    price * CASE per WHEN 1 THEN CAST('1' AS NUMERIC) WHEN 1000 THEN CAST('0.001' AS NUMERIC) WHEN 1000000 THEN CAST('0.000001' AS NUMERIC) END AS price
+  FROM rates
+  WHERE unit_factor = 1
+),
+swaps AS (
+  SELECT pair.kind AS kind, pair.other AS other
+  FROM UNNEST([
+    STRUCT('input' AS kind, 'cached_input' AS other),
+    STRUCT('cached_input' AS kind, 'input' AS other),
+    STRUCT('audio_input' AS kind, 'cached_audio_input' AS other),
+    STRUCT('cached_audio_input' AS kind, 'audio_input' AS other),
+    STRUCT('image_input' AS kind, 'cached_image_input' AS other),
+    STRUCT('cached_image_input' AS kind, 'image_input' AS other)
+  ]) AS pair
+),
+otherwise AS (
+  -- what rows would come to by another tier's rate, or cached tokens as input and the reverse; `turn` says which
+  SELECT
+    ours.usage_date,
+    ours.account,
+    ours.project_id,
+    ours.model_family,
+    ours.line_item,
+    ours.currency,
+    CASE
+      WHEN prices.told_kind <> ours.token_kind THEN 'cache'
+      WHEN ours.service_tier = 'batch' THEN 'batch as standard'
+      WHEN ours.service_tier <> 'standard' THEN 'tier as standard'
+      ELSE CONCAT('standard as ', prices.told_tier)
+    END AS turn,
+    SUM(ours.row_count) AS row_count,
+    SUM(ours.quantity * prices.price) - SUM(ours.cost) AS more
+  FROM ours
+  LEFT JOIN swaps ON swaps.kind = ours.token_kind
+  JOIN prices
+    ON prices.told_model = ours.told_model
+    AND ours.bucket_start >= prices.valid_from
+    AND (prices.valid_to IS NULL OR ours.bucket_start < prices.valid_to)
+    AND ours.length > prices.over_from
+    AND (prices.over_to IS NULL OR ours.length <= prices.over_to)
+    AND (
+      (prices.told_kind = ours.token_kind AND prices.told_tier = 'standard' AND ours.service_tier <> 'standard')
+      OR (prices.told_kind = ours.token_kind AND ours.service_tier = 'standard' AND prices.told_tier IN ('batch', 'flex', 'priority'))
+      OR (prices.told_kind = swaps.other AND prices.told_tier = ours.service_tier)
+    )
+  WHERE ours.priced_rows = ours.row_count AND prices.price IS NOT NULL
+  GROUP BY usage_date, account, project_id, model_family, line_item, currency, turn
+),
+turns AS (
+  SELECT
+    usage_date,
+    account,
+    project_id,
+    model_family,
+    line_item,
+    currency,
+    SUM(CASE WHEN turn = 'cache' THEN row_count END) AS cache_rows,
+    SUM(CASE WHEN turn = 'cache' THEN more END) AS cache_more,
+    SUM(CASE WHEN turn = 'batch as standard' THEN row_count END) AS batch_rows,
+    SUM(CASE WHEN turn = 'batch as standard' THEN more END) AS batch_more,
+    SUM(CASE WHEN turn = 'tier as standard' THEN row_count END) AS tier_rows,
+    SUM(CASE WHEN turn = 'tier as standard' THEN more END) AS tier_more,
+    SUM(CASE WHEN turn = 'standard as batch' THEN row_count END) AS to_batch_rows,
+    SUM(CASE WHEN turn = 'standard as batch' THEN more END) AS to_batch_more,
+    SUM(CASE WHEN turn = 'standard as flex' THEN row_count END) AS to_flex_rows,
+    SUM(CASE WHEN turn = 'standard as flex' THEN more END) AS to_flex_more,
+    SUM(CASE WHEN turn = 'standard as priority' THEN row_count END) AS to_priority_rows,
+    SUM(CASE WHEN turn = 'standard as priority' THEN more END) AS to_priority_more
+  FROM otherwise
+  GROUP BY usage_date, account, project_id, model_family, line_item, currency
+),
+sides AS (
+  SELECT
+    usage_date,
+    account,
+    project_id,
+    model_family,
+    line_item,
+    TRUE AS line_item_known,
+    currency,
+    CAST(NULL AS STRING) AS reported_as,
+    SUM(row_count) AS computed_rows,
+    0 AS reported_rows,
+    SUM(cost) AS computed,
+    CAST(NULL AS BIGNUMERIC) AS reported,
+    SUM(quantity) AS computed_quantity,
+    CAST(NULL AS BIGNUMERIC) AS reported_quantity,
+    CASE WHEN MIN(unit) = MAX(unit) THEN MIN(unit) END AS computed_unit,
+    CAST(NULL AS STRING) AS reported_unit,
+    SUM(unpriced_quantity) AS unpriced_quantity,
+    SUM(if_long) AS if_long,
+    MIN(least_price) AS least_price,
+    MAX(most_price) AS most_price,
+    SUM(CASE WHEN service_tier = 'standard' THEN row_count ELSE 0 END) AS standard_rows,
+    SUM(CASE WHEN service_tier = 'batch' THEN row_count ELSE 0 END) AS batch_rows,
+    0 AS decimals,
+    FALSE AS stands_apart
+  FROM ours
+  GROUP BY usage_date, account, project_id, model_family, line_item, currency
+  UNION ALL
+  SELECT
+    usage_date,
+    account,
+    project_id,
+    model_family,
+    line_item,
+    line_item_known,
+    currency,
+    STRING_AGG(DISTINCT said, '\n' ORDER BY said) AS reported_as,
+    0 AS computed_rows,
+    COUNT(*) AS reported_rows,
+    CAST(NULL AS BIGNUMERIC) AS computed,
+    SUM(amount) AS reported,
+    CAST(NULL AS INT64) AS computed_quantity,
+    -- where one line lacks it, or has it in another unit, the quantity of the whole is not known
+    CASE WHEN COUNT(quantity) = COUNT(*) AND COUNT(unit) = COUNT(*) AND MIN(unit) = MAX(unit) THEN SUM(quantity) END AS reported_quantity,
+    CAST(NULL AS STRING) AS computed_unit,
+    CASE WHEN COUNT(quantity) = COUNT(*) AND COUNT(unit) = COUNT(*) AND MIN(unit) = MAX(unit) THEN MIN(unit) END AS reported_unit,
+    CAST(NULL AS INT64) AS unpriced_quantity,
+    CAST(NULL AS BIGNUMERIC) AS if_long,
+    CAST(NULL AS BIGNUMERIC) AS least_price,
+    CAST(NULL AS BIGNUMERIC) AS most_price,
+    0 AS standard_rows,
+    0 AS batch_rows,
+    MAX(decimals) AS decimals,
+    LOGICAL_AND(stands_apart) AS stands_apart
+  FROM theirs
+  GROUP BY usage_date, account, project_id, model_family, line_item, line_item_known, currency
+),
+merged AS (
+  SELECT
+    usage_date,
+    account,
+    project_id,
+    model_family,
+    line_item,
+    line_item_known,
+    currency,
+    MAX(reported_as) AS reported_as,
+    SUM(computed_rows) AS computed_rows,
+    SUM(reported_rows) AS reported_rows,
+    MAX(computed) AS computed,
+    MAX(reported) AS reported,
+    MAX(computed_quantity) AS computed_quantity,
+    MAX(reported_quantity) AS told_quantity,
+    COALESCE(MAX(computed_unit), MAX(reported_unit)) AS quantity_unit,
+    MAX(reported_unit) AS reported_unit,
+    COALESCE(MAX(unpriced_quantity), 0) AS unpriced_quantity,
+    MAX(if_long) AS if_long,
+    MAX(least_price) AS least_price,
+    MAX(most_price) AS most_price,
+    SUM(standard_rows) AS standard_rows,
+    SUM(batch_rows) AS batch_rows,
+    MAX(decimals) AS decimals,
+    LOGICAL_OR(stands_apart) AS stands_apart
+  FROM sides
+  GROUP BY usage_date, account, project_id, model_family, line_item, line_item_known, currency
+),
+cells AS (
+  SELECT
+    merged.*,
+    COALESCE(merged.reported, 0) - COALESCE(merged.computed, 0) AS difference,
+    CASE WHEN merged.reported_unit = merged.quantity_unit THEN merged.told_quantity END AS reported_quantity,
+    merged.unpriced_quantity = 0 AS all_priced,
+    merged.usage_date NOT IN UNNEST(@settled) AS may_change,
+    SUM(merged.computed_rows) OVER (PARTITION BY merged.usage_date, merged.account) AS usage_rows_of_day,
+    SUM(merged.reported_rows) OVER (PARTITION BY merged.usage_date, merged.account) AS report_rows_of_day,
+    -- no coarser than a cent, no finer than what a binary fraction keeps of an amount
+    LEAST(GREATEST(MAX(merged.decimals) OVER (PARTITION BY merged.usage_date, merged.account), 2), 12) AS decimals_of_day,
+    -- a turn counts where every row of its kind has the other rate: of some of them it would prove nothing
+    CASE WHEN turns.cache_rows = merged.computed_rows THEN turns.cache_more END AS cache_more,
+    CASE WHEN turns.batch_rows = merged.batch_rows THEN turns.batch_more END AS batch_more,
+    CASE WHEN turns.tier_rows = merged.computed_rows - merged.standard_rows - merged.batch_rows THEN turns.tier_more END AS tier_more,
+    CASE WHEN turns.to_batch_rows = merged.standard_rows THEN turns.to_batch_more END AS to_batch_more,
+    CASE WHEN turns.to_flex_rows = merged.standard_rows THEN turns.to_flex_more END AS to_flex_more,
+    CASE WHEN turns.to_priority_rows = merged.standard_rows THEN turns.to_priority_more END AS to_priority_more
+  FROM merged
+  LEFT JOIN turns
+    ON merged.line_item_known
+    AND turns.usage_date = merged.usage_date
+    AND turns.account = merged.account
+    AND COALESCE(turns.project_id, '') = COALESCE(merged.project_id, '')
+    AND turns.model_family = merged.model_family
+    AND turns.line_item = merged.line_item
+    AND turns.currency = merged.currency
+),
+measured AS (
+  SELECT
+    *,
+    CAST(CONCAT('0.', REPEAT('0', decimals_of_day), '5') AS BIGNUMERIC) * reported_rows AS bound,
+    reported_quantity - CAST(computed_quantity AS BIGNUMERIC) AS more_quantity,
+    COALESCE(reported_quantity = CAST(computed_quantity AS BIGNUMERIC), FALSE) AS same_quantity,
+    -- where no quantity is told, an exact sum of money may still prove something; where quantities differ, none does
+    COALESCE(reported_quantity = CAST(computed_quantity AS BIGNUMERIC), reported IS NOT NULL AND all_priced AND computed_rows > 0) AS may_match,
+    CASE
+      WHEN all_priced AND reported_quantity = CAST(computed_quantity AS BIGNUMERIC)
+        THEN ROUND(SAFE_DIVIDE(CAST(reported * 1000000 AS NUMERIC), CAST(computed * 1000000 AS NUMERIC)), 4)
+    END AS ratio
+  FROM cells
+),
+beside AS (
+  SELECT
+    *,
+    MIN(ratio) OVER family = MAX(ratio) OVER family AND COUNT(ratio) OVER family > 1 AS one_ratio,
+    MAX(CASE WHEN line_item = 'input' THEN more_quantity END) OVER family AS input_more,
+    MAX(CASE WHEN line_item = 'input' THEN computed_quantity END) OVER family AS input_quantity,
+    MAX(CASE WHEN line_item = 'input' THEN computed + cache_more END) OVER family AS input_as_cached,
+    MAX(CASE WHEN line_item = 'cached_input' THEN more_quantity END) OVER family AS cached_more,
+    MAX(CASE WHEN line_item = 'cached_input' THEN computed_quantity END) OVER family AS cached_quantity,
+    MAX(CASE WHEN line_item = 'cached_input' THEN computed + cache_more END) OVER family AS cached_as_input
+  FROM measured
+  WINDOW family AS (PARTITION BY usage_date, account, project_id, model_family, currency)
+),
+judged AS (
+  SELECT
+    *,
+    CASE
+      WHEN difference = 0 THEN 'none'
+      WHEN computed_rows = 0 AND stands_apart THEN 'not_in_usage'
+      WHEN reported_rows > 0 AND computed_rows > 0 AND unpriced_quantity = computed_quantity THEN 'model_unknown'
+      WHEN may_change AND (usage_rows_of_day = 0 OR report_rows_of_day = 0) THEN 'late_data'
+      WHEN reported_rows > 0 AND computed_rows > 0 AND all_priced AND ABS(difference) <= bound THEN 'rounding'
+      WHEN may_match AND cache_more <> 0 AND ABS(difference - cache_more) <= bound THEN 'cache'
+      WHEN line_item = 'input' AND all_priced AND reported_rows > 0 AND more_quantity = CAST(cached_quantity AS BIGNUMERIC)
+        AND ABS(difference - cached_as_input) <= bound THEN 'cached among input'
+      WHEN line_item = 'cached_input' AND all_priced AND reported_rows > 0 AND more_quantity = CAST(input_quantity AS BIGNUMERIC)
+        AND ABS(difference - input_as_cached) <= bound THEN 'input among cached'
+      WHEN line_item = 'cached_input' AND reported_rows = 0 AND input_more = CAST(computed_quantity AS BIGNUMERIC) THEN 'told elsewhere'
+      WHEN line_item = 'input' AND reported_rows = 0 AND cached_more = CAST(computed_quantity AS BIGNUMERIC) THEN 'told elsewhere'
+      WHEN may_match AND batch_more <> 0 AND ABS(difference - batch_more) <= bound THEN 'batch as standard'
+      WHEN may_match AND to_batch_more <> 0 AND ABS(difference - to_batch_more) <= bound THEN 'standard as batch'
+      WHEN may_match AND tier_more <> 0 AND ABS(difference - tier_more) <= bound THEN 'tier as standard'
+      WHEN may_match AND to_priority_more <> 0 AND ABS(difference - to_priority_more) <= bound THEN 'standard as priority'
+      WHEN may_match AND to_flex_more <> 0 AND ABS(difference - to_flex_more) <= bound THEN 'standard as flex'
+      WHEN may_match AND batch_more <> 0 AND tier_more <> 0 AND ABS(difference - batch_more - tier_more) <= bound THEN 'batch and tier'
+      WHEN one_ratio AND ratio IS NOT NULL THEN 'rate_differs'
+      WHEN same_quantity AND all_priced AND difference > 0 AND difference <= if_long + bound THEN 'long_context'
+      WHEN same_quantity AND all_priced THEN 'rate_differs'
+      WHEN same_quantity AND difference > 0 THEN 'model_unknown'
+      WHEN may_change AND line_item_known AND computed_rows = 0 AND reported_quantity IS NOT NULL THEN 'late_data'
+      WHEN may_change AND reported_rows = 0 AND all_priced THEN 'late_data'
+      WHEN may_change AND all_priced AND computed_rows > 0 AND SIGN(more_quantity) = SIGN(difference) AND least_price IS NOT NULL THEN 'late at our prices'
+      WHEN may_change AND all_priced AND computed_rows > 0 AND SIGN(more_quantity) = SIGN(difference)
+        AND ABS(difference * computed_quantity - computed * CAST(ROUND(more_quantity) AS INT64)) <= bound * computed_quantity THEN 'late_data'
+      ELSE 'unexplained'
+    END AS cause
+  FROM beside
+),
+shared AS (
+  -- what the cause comes to; the rest is rounding where it was matched to within rounding
+  SELECT
+    *,
+    CASE cause
+      WHEN 'cache' THEN cache_more
+      WHEN 'cached among input' THEN cached_as_input
+      WHEN 'input among cached' THEN input_as_cached
+      WHEN 'batch as standard' THEN batch_more
+      WHEN 'standard as batch' THEN to_batch_more
+      WHEN 'tier as standard' THEN tier_more
+      WHEN 'standard as priority' THEN to_priority_more
+      WHEN 'standard as flex' THEN to_flex_more
+      WHEN 'batch and tier' THEN batch_more + tier_more
+      -- a quantity that is missing cost between the least and the most that we charge for it
+      WHEN 'late at our prices' THEN CASE
+        WHEN more_quantity > 0 THEN LEAST(GREATEST(difference, CAST(ROUND(more_quantity) AS INT64) * least_price), CAST(ROUND(more_quantity) AS INT64) * most_price)
+        ELSE LEAST(GREATEST(difference, CAST(ROUND(more_quantity) AS INT64) * most_price), CAST(ROUND(more_quantity) AS INT64) * least_price)
+      END
+      ELSE difference
+    END AS part
+  FROM judged
+),
+parted AS (
+  SELECT
+    *,
+    CASE WHEN cause IN ('cache', 'cached among input', 'input among cached', 'told elsewhere') THEN part ELSE 0 END AS cause_cache,
+    CASE WHEN cause IN ('batch as standard', 'standard as batch') THEN part WHEN cause = 'batch and tier' THEN batch_more ELSE 0 END AS cause_batch,
+    CASE
+      WHEN cause IN ('tier as standard', 'standard as priority', 'standard as flex') THEN part
+      WHEN cause = 'batch and tier' THEN tier_more
+      ELSE 0
+    END AS cause_tier,
+    CASE WHEN cause = 'long_context' THEN part ELSE 0 END AS cause_long_context,
+    CASE WHEN cause = 'rate_differs' THEN part ELSE 0 END AS cause_rate_differs,
+    CASE WHEN cause = 'model_unknown' THEN part ELSE 0 END AS cause_model_unknown,
+    CASE WHEN cause = 'not_in_usage' THEN part ELSE 0 END AS cause_not_in_usage,
+    CASE WHEN cause IN ('late_data', 'late at our prices') THEN part ELSE 0 END AS cause_late_data,
+    CASE WHEN cause = 'rounding' THEN part WHEN cause NOT IN ('late at our prices', 'unexplained') THEN difference - part ELSE 0 END AS cause_rounding,
+    CASE WHEN cause = 'unexplained' THEN part WHEN cause = 'late at our prices' THEN difference - part ELSE 0 END AS unexplained
+  FROM shared
+),
+days AS (
+  SELECT
+    *,
+    SUM(ABS(unexplained)) OVER day AS unexplained_of_day,
+    GREATEST(SUM(ABS(COALESCE(reported, 0))) OVER day, SUM(ABS(COALESCE(computed, 0))) OVER day) AS money_of_day
+  FROM parted
+  WINDOW day AS (PARTITION BY usage_date, account, currency)
+)
+SELECT
+  usage_date,
+  account,
+  project_id,
+  model_family,
+  line_item,
+  line_item_known,
+  reported_as,
+  currency,
+  computed,
+  reported,
+  difference,
+  CAST(computed_quantity AS BIGNUMERIC) AS computed_quantity,
+  reported_quantity,
+  quantity_unit,
+  CAST(unpriced_quantity AS BIGNUMERIC) AS unpriced_quantity,
+  cause_cache,
+  cause_batch,
+  cause_tier,
+  cause_long_context,
+  cause_rate_differs,
+  cause_model_unknown,
+  cause_not_in_usage,
+  cause_late_data,
+  cause_rounding,
+  unexplained,
+  CASE
+    WHEN cause = 'rate_differs' THEN ROUND(SAFE_DIVIDE(CAST(reported * 1000000 AS NUMERIC), CAST(computed * 1000000 AS NUMERIC)), 6)
+  END AS price_ratio,
+  CASE
+    WHEN unexplained = 0 OR unexplained_of_day < CAST(@least AS NUMERIC) THEN 'ok'
+    WHEN unexplained_of_day > money_of_day * CAST(@hold_share AS NUMERIC) THEN 'hold'
+    WHEN unexplained_of_day > money_of_day * CAST(@warn_share AS NUMERIC) THEN 'warn'
+    ELSE 'ok'
+  END AS remainder_state,
+  computed_rows,
+  reported_rows
+FROM days
