@@ -46,4 +46,4 @@ told AS (
   FROM {openai_cost_reconciliation_daily}
   GROUP BY currency
 )
-SELECT CONCAT(what, ' ', currency) AS side, SUM(ours) AS ours, SUM(theirs) AS theirs FROM told GROUP BY what, currency
+SELECT CONCAT(side, ' ', currency) AS what, SUM(ours) AS ours, SUM(theirs) AS theirs FROM told GROUP BY side, currency
