@@ -18,7 +18,7 @@ import structlog
 
 from src.core.base.faults import Misconfigured
 from src.core.step.books.axis import Used
-from src.sandbox.gcp.traps import Trap
+from src.sandbox.trap import Trap
 from tests.core.gcp.handmade import Restated, load_from, row
 from tests.core.step.source.acme import Acme, Delivered, configured, used
 from tests.fakes.billing import Billing, billing

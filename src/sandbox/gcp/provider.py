@@ -20,7 +20,8 @@ from src.sandbox.gcp.queries import Queries
 from src.sandbox.gcp.right_figures import Answers
 from src.sandbox.gcp.service import Service
 from src.sandbox.gcp.tokens import Tokens
-from src.sandbox.gcp.traps import Trap, traps
+from src.sandbox.gcp.traps import traps
+from src.sandbox.trap import Trap
 
 # Loaded by name when the sandbox starts: a service without one never imports gRPC for it.
 STORAGE = "src.sandbox.gcp.storage"

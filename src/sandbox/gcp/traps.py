@@ -1,13 +1,13 @@
 """What is planted in the export: for each trap the right figure, and the wrong one that a usual shortcut comes to.
 
-Figures are of the dollar account unless a trap says otherwise. Standard and detailed export agree on every right one.
+Figures are of the dollar account unless a trap says otherwise. Standard and detailed export agree on every right one. What is asked is
+`billed`, `credits` or `net` in columns of billing_cost_daily; `labels.env` is a key of its labels.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Literal
 
 from src.sandbox.gcp.account_rows import CORRECTED_BEFORE, FIRST_DAY
 from src.sandbox.gcp.accounts import DOLLARS, EUROS, detailed_table, standard_table
@@ -15,24 +15,11 @@ from src.sandbox.gcp.exports import Exports
 from src.sandbox.gcp.money import PLACES, nanos, numeric
 from src.sandbox.gcp.right_figures import credit_sum
 from src.sandbox.gcp.rows import EPOCH, Row, seconds
+from src.sandbox.trap import Trap
 
-Measure = Literal["billed", "credits", "net"]
 Amount = Callable[[Row], int]
 CENT = 10 ** (PLACES - 2)
 KEEPS_DAYS = timedelta(days=31)
-
-
-@dataclass(frozen=True, slots=True)
-class Trap:
-    """`measure` and `where` say what is asked, in columns of billing_cost_daily; `labels.env` is a key of its labels."""
-
-    name: str
-    what: str
-    shortcut: str
-    right: Decimal
-    naive: Decimal
-    measure: Measure = "net"
-    where: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from src.sandbox.openai.organizations import FIRST_DAY, Organization, seconds
-from src.sandbox.openai.prices import EACH, MILLION, STORED_GIB_DAY, per_million
+from src.sandbox.openai.prices import EACH, MILLION, STORED_GIB_DAY, alias, per_million
 from src.sandbox.openai.usage import TOKEN_ENDPOINTS, Consumption, used
 from src.sandbox.openai.workloads import GIB
 
@@ -36,6 +36,17 @@ CALLS: Mapping[str, tuple[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """What the list asks for one kind of one use."""
+
+    item: str
+    kind: str
+    quantity: Decimal
+    unit: str | None
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Charge:
     line_item: str
     at: int
@@ -50,49 +61,58 @@ class Charge:
 
 def charged(organization: Organization, day: date, today: date, now: int) -> Iterator[Charge]:
     """As the report says it today."""
-    if not FIRST_DAY <= day <= today - timedelta(organization.costs_late):
+    if not charges_told(organization, day, today):
         return
     for use in used(organization, day, today, now):
-        for item, quantity, unit, amount in _priced(use, day):
-            yield _charge(use, item, quantity, unit, amount * organization.price)
-    yield from _besides(organization, day)
+        for one in listed(use, day, long=use.workload.long):
+            yield _charge(use, one, one.amount * organization.pays(priced_as(use), use.at))
+    yield from besides(organization, day)
 
 
-def _charge(use: Consumption, item: str, quantity: Decimal, unit: str | None, amount: Decimal) -> Charge:
+def charges_told(organization: Organization, day: date, today: date) -> bool:
+    return FIRST_DAY <= day <= today - timedelta(organization.costs_late)
+
+
+def priced_as(use: Consumption) -> str:
+    """What a price list calls it: a tool's calls are priced alike whatever model makes them."""
+    work = use.workload
+    return work.endpoint if work.model is None or work.endpoint in CALLS else alias(work.model)
+
+
+def _charge(use: Consumption, one: Listed, amount: Decimal) -> Charge:
     work, key = use.workload, use.workload.key
     by, owner = (key.name, key.owner) if key else (None, None)
-    return Charge(item, use.at, work.project, amount, quantity, unit, by, owner, work.source)
+    return Charge(one.item, use.at, work.project, amount, one.quantity, one.unit, by, owner, work.source)
 
 
-def _priced(use: Consumption, day: date) -> Iterator[tuple[str, Decimal, str | None, Decimal]]:
-    """Line item, quantity, its unit, and dollars."""
+def listed(use: Consumption, day: date, *, long: bool) -> Iterator[Listed]:
+    """By kind, at the list's price for long requests or for others."""
     endpoint, model = use.workload.endpoint, use.workload.model
     if endpoint == "vector_stores":
         beyond = Decimal(use.amounts["usage_bytes"] - GIB) / GIB
-        yield "vector store storage", beyond * HOURS, "gibibyte_hours", beyond * STORED_GIB_DAY
+        yield Listed("vector store storage", "storage", beyond * HOURS, "gibibyte_hours", beyond * STORED_GIB_DAY)
     elif endpoint in CALLS:
         item, measure = CALLS[endpoint]
-        yield item, Decimal(use.amounts[measure]), None, use.amounts[measure] * EACH[endpoint]
+        yield Listed(item, "call", Decimal(use.amounts[measure]), None, use.amounts[measure] * EACH[endpoint])
     elif endpoint == "images":
         number, size = use.amounts["images"], use.workload.kinds["size"]
-        yield f"{model}, {size}", Decimal(number), "images", number * EACH[f"{model} {size}"]
+        yield Listed(f"{model}, {size}", "image", Decimal(number), "images", number * EACH[f"{model} {size}"])
     elif endpoint == "audio_transcriptions":
         length = use.amounts["seconds"]
-        yield f"{model}, duration", Decimal(length), "duration_seconds", length * EACH[f"{model} seconds"]
+        yield Listed(f"{model}, duration", "duration", Decimal(length), "duration_seconds", length * EACH[f"{model} seconds"])
     elif endpoint != "moderations" and model is not None:
-        yield from _by_kind(use, model, day)
+        yield from _by_kind(use, model, day, long=long)
 
 
-def _by_kind(use: Consumption, model: str, day: date) -> Iterator[tuple[str, Decimal, str | None, Decimal]]:
+def _by_kind(use: Consumption, model: str, day: date, *, long: bool) -> Iterator[Listed]:
     workload = use.workload
-    tier = "batch" if workload.batch else workload.tier.replace("default", "standard")
-    rates = per_million(model, tier, day, long=workload.long)
+    rates = per_million(model, workload.price_tier, day, long=long)
     for kind, number in use.amounts.items():
         if number:
             unit = "tokens" if workload.endpoint in TOKEN_ENDPOINTS or kind == "input_tokens" else kind
             # a model that reads images as it reads text bills them as text
             told = "text" if kind == "image" and rates[kind] == rates["text"] else kind
-            yield f"{model}, {_words(model, told)}", Decimal(number), unit, number * rates[kind] / MILLION
+            yield Listed(f"{model}, {_words(model, told)}", kind, Decimal(number), unit, number * rates[kind] / MILLION)
 
 
 def _words(model: str, kind: str) -> str:
@@ -100,7 +120,8 @@ def _words(model: str, kind: str) -> str:
     return f"{words.replace(' ', '_')}_tokens" if model in UNDERSCORED else words
 
 
-def _besides(organization: Organization, day: date) -> Iterator[Charge]:
+def besides(organization: Organization, day: date) -> Iterator[Charge]:
+    """What no report of use shows."""
     at = seconds(day)
     told = [
         Charge("file storage", at, "data", Decimal("0.000012"), Decimal(3), "gibibyte_hours"),

@@ -50,13 +50,23 @@ PROJECT_KEYS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Agreed:
+    """What an organisation pays of a model's list price, from a moment on."""
+
+    model: str
+    """As price lists call it."""
+    since: datetime
+    share: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Organization:
     name: str
     projects: tuple[str, ...] = PROJECTS
     restates: int = 0
     """For so many days a day of use still grows."""
     costs_late: int = 0
-    """So many days later than use costs are told."""
+    """So many days costs are held back: with 2 those of yesterday are told tomorrow, when its use was told today."""
     fine_costs: bool = True
     """Whether costs may be asked for by key, since COSTS_BY_KEY_SINCE, and by user and project at once."""
     cursors: Cursors = "sound"
@@ -66,6 +76,12 @@ class Organization:
     """Whether it uses a model that no price list has, and a key that is on no list of keys."""
     price: Decimal = Decimal(1)
     """What it pays of the list price."""
+    agreed: tuple[Agreed, ...] = ()
+
+    def pays(self, model: str, at: int) -> Decimal:
+        """Of the list price of a model, at a moment in Unix seconds."""
+        shares = [one.share for one in self.agreed if one.model == model and one.since.timestamp() <= at]
+        return self.price * (shares[-1] if shares else 1)
 
     @property
     def id(self) -> str:
@@ -76,16 +92,21 @@ class Organization:
         return f"{kind}_{sha256(f'{self.name}/{kind}/{name}'.encode()).hexdigest()[:24]}"
 
 
+# inside a day, and the second inside an hour: neither day nor hour tells what was used before and after
+NOON = Agreed("gpt-6.1-sol", datetime(2026, 11, 11, 12, tzinfo=UTC), Decimal("0.6"))
+WITHIN_AN_HOUR = Agreed("gpt-5.4", datetime(2026, 11, 12, 18, 50, tzinfo=UTC), Decimal("0.5"))
 ORGANIZATIONS: Mapping[str, Organization] = {
     one.name: one
     for one in (
         Organization(DEMO),
         Organization("second", projects=("default", "data")),
         Organization("restated", restates=3),
-        Organization("late", costs_late=1),
+        Organization("late", costs_late=2),
         Organization("coarse", fine_costs=False),
         Organization("novel", novelties=True),
         Organization("discount", price=Decimal("0.85")),
+        Organization("midday", agreed=(NOON, WITHIN_AN_HOUR)),
+        Organization("idle", projects=()),
         Organization("endless", cursors="endless"),
         Organization("cut", cursors="cut"),
         Organization("circling", cursors="circling"),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
@@ -59,12 +60,31 @@ EACH: Mapping[str, Decimal] = {
     "code_interpreter_sessions": Decimal("0.03"),
 }
 STORED_GIB_DAY = Decimal("0.10")
+# of these no published list has a price
+UNPUBLISHED = frozenset({"ft:gpt-4.1", "dall-e-3", "nova-mini"})
+PUBLISHED_SINCE: Mapping[tuple[str, str], date] = {("gpt-5.6-luna", "write_12h"): date(2026, 7, 30)}
+
+
+@dataclass(frozen=True, slots=True)
+class Rise:
+    """It was announced, and taken back before its day: nobody was ever charged by it."""
+
+    model: str
+    since: date
+    factor: Decimal
+
+
+CANCELLED = Rise("gpt-6.1-sol", date(2026, 11, 12), Decimal("1.5"))
 
 
 def alias(model: str) -> str:
     """What a price list calls it."""
     tuned = FINE_TUNED.match(model)
     return f"ft:{SNAPSHOT.sub('', tuned['base'])}" if tuned else SNAPSHOT.sub("", model)
+
+
+def published(name: str, kind: str, day: date) -> bool:
+    return name not in UNPUBLISHED and day >= PUBLISHED_SINCE.get((name, kind), date.min)
 
 
 def per_million(model: str, tier: str, day: date, *, long: bool) -> Mapping[str, Decimal]:

@@ -41,6 +41,11 @@ class Workload:
     def project(self) -> str:
         return self.key.project if self.key else self.by
 
+    @property
+    def price_tier(self) -> str:
+        """As price lists call it."""
+        return "batch" if self.batch else self.tier.replace("default", "standard")
+
 
 def _tokens(text: int, out: int, cached: int = 0, write_30m: int = 0, write_12h: int = 0, **more: int) -> Mapping[str, int]:
     return {"text": text, "cached": cached, "write_30m": write_30m, "write_12h": write_12h, "out": out, **more}
@@ -53,6 +58,7 @@ COMPLETIONS = (
     Workload("completions", "live", "gpt-6.1-sol", 820, _tokens(520, 290, 3100, 310, 95), since=date(2026, 9, 29)),
     Workload("completions", "live", "gpt-6.1-sol", 64, _tokens(700, 410, 2200, 150), tier="priority", since=date(2026, 10, 5)),
     Workload("completions", "staging", "gpt-4o-mini-2024-07-18", 90, _tokens(300, 150, 128)),
+    Workload("completions", "staging", "gpt-6.1-sol", 37, _tokens(450, 240, 900, 120), since=date(2026, 10, 1)),
     Workload("completions", "bot", "gpt-4o-mini-2024-07-18", 1400, _tokens(250, 120, 512), until=date(2026, 3, 31)),
     Workload("completions", "bot", "gpt-4o-mini-2024-07-18", 1400, _tokens(250, 120, 512), source="agents_api", since=date(2026, 4, 1)),
     Workload("completions", "bot", "ft:gpt-4.1-2025-04-14:acme:support:B7kQ2x", 310, _tokens(640, 180, 256), since=date(2025, 6, 1)),

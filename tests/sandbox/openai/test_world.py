@@ -184,13 +184,13 @@ def test_today_is_told_as_far_as_it_has_come():
     assert 0 <= told[0] < told[1] < told[2] <= seen(ORGANIZATIONS["demo"], "completions", day, date(2026, 11, 12))
 
 
-def test_costs_of_one_organisation_come_a_day_late():
-    yesterday, today = date(2026, 11, 10), date(2026, 11, 11)
+def test_costs_of_one_organisation_come_a_day_after_its_use():
+    day, morning_after = date(2026, 11, 10), date(2026, 11, 11)
 
-    assert seen(ORGANIZATIONS["late"], "completions", yesterday, today) > 0
-    assert seen(ORGANIZATIONS["late"], COSTS, today, today) == 0
-    assert seen(ORGANIZATIONS["late"], COSTS, yesterday, today) > 0
-    assert seen(ORGANIZATIONS["demo"], COSTS, today, today) > 0
+    assert seen(ORGANIZATIONS["late"], "completions", day, morning_after, 6) > 0
+    assert seen(ORGANIZATIONS["late"], COSTS, day, morning_after) == 0
+    assert seen(ORGANIZATIONS["late"], COSTS, day, date(2026, 11, 12), 0) > 0
+    assert seen(ORGANIZATIONS["demo"], COSTS, morning_after, morning_after) > 0
 
 
 def test_one_organisation_has_a_model_and_a_key_that_nobody_knows(ask: Ask):
