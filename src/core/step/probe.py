@@ -99,7 +99,8 @@ def _asked_again(context: StepContext, opened: OpenCredential) -> StepResult:
     services = context.services
     try:
         verdict = probe(services, opened.provider, opened.secret, opened.connection.get("settings") or {}, context.given_up)
-    except Unavailable as silent:
+    # also where nobody is asked as things are set up: the credential is not what has to be mended
+    except (Unavailable, Misconfigured) as silent:
         with services.ledger.writing() as unit:
             ledger_credentials.note_unreachable(unit, opened.credential_id, silent.detail, services.clock.now())
             context.still_wanted()

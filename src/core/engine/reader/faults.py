@@ -66,6 +66,8 @@ def _no_token(error: RefreshError, account: str, said: str) -> Fault:
     # Google's library says so of a token endpoint in trouble; a key that was deleted or disabled is refused for good
     if error.retryable:
         return Unavailable(f"GCP_TOKEN_URL gave no token for {account}: {said}")
+    if "in a reasonable timeframe" in said:
+        return Misconfigured(f"this machine's clock is wrong, and Google gives no token to {account}: {said}. Set it right")
     return CredentialRefused(
         f"Google refuses this key of {account}: {said}. See in IAM & Admin > Service Accounts that account and key are enabled and the key "
         "was not deleted, and that this machine's clock is right; else make a new key"

@@ -13,17 +13,19 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from src.core.base.clock import Clock
-from src.core.base.faults import CredentialRefused, Fault, Flaw, Rejected, StepFailed
+from src.core.base.faults import CredentialRefused, Fault, Flaw, Misconfigured, Rejected, StepFailed, Unavailable
 from src.core.base.names import key_hash
 from src.core.base.secret import Secret
 from src.core.base.signing_key import signing_key
 from src.core.providers.gcp.kinds import kind_flaw
 from src.core.providers.gcp.refusals import SLOW_DOWN, error_of, refusal, text_at
 from src.core.providers.http.client import Http, HttpAnswer
+from src.core.providers.http.shapes import NO_JSON
 
 BIGQUERY_READ = "https://www.googleapis.com/auth/bigquery.readonly"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 TOKEN_LIFE = timedelta(hours=1)  # Google refuses assertions that claim more
+OUT_OF_TIME = "in a reasonable timeframe"  # of an assertion that was signed by a clock that is off
 UNIVERSE = "googleapis.com"
 EMAIL = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}@[a-z0-9][a-z0-9.-]{0,200}")
 PROJECT = re.compile(r"(?:[a-z0-9.-]{1,200}:)?[a-z][a-z0-9-]{4,61}[a-z0-9]")
@@ -81,6 +83,8 @@ class GcpAccount:
         answer = http.ask("POST", token_url, form={"grant_type": GRANT, "assertion": assertion})
         if not answer.ok:
             raise self._refusal(answer, now)
+        if answer.body is None:
+            raise Unavailable(f"Google's answer to a token for {self.client_email} {NO_JSON}")
         text = text_at(answer.body, "access_token")
         # it goes into a header, whose own check would blame the customer's key for it
         if not text or not text.isascii() or not text.isprintable():
@@ -105,8 +109,10 @@ class GcpAccount:
 
     def _refusal(self, answer: HttpAnswer, now: datetime) -> Fault:
         said, reason = error_of(answer.body)
+        if OUT_OF_TIME in said:
+            return Misconfigured(f"this machine's clock is wrong, and Google gives no token to {self.client_email}: {said}. Set it right")
         # the token endpoint answers 400 for a key that is gone (invalid_grant): no fault of the request's, and waiting mends nothing
-        if answer.status in (400, 401, 403) and reason not in SLOW_DOWN:
+        if answer.status in (400, 401, 403) and reason not in SLOW_DOWN and answer.body is not None:
             return CredentialRefused(
                 f"Google refuses this key of {self.client_email}: {said or answer.status}. See in IAM & Admin > Service Accounts that "
                 "account and key are enabled and the key was not deleted, and that this machine's clock is right; else make a new key"

@@ -4,9 +4,13 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from src.core.base.faults import StepFailed
+from src.core.base.faults import StepFailed, Unavailable
 from src.core.providers.http.client import HttpAnswer
 
+NO_JSON = (
+    "is no JSON: it was cut short, or something between here and there answered in its place. Ask again; if it stays so, look at the "
+    "network's proxy and at where the provider is asked"
+)
 W = TypeVar("W", bound="WireModel")
 
 
@@ -18,6 +22,8 @@ class WireModel(BaseModel):
 
 def read(answer: HttpAnswer, shape: type[W], provider: str, asked: str) -> W:
     """`provider` as people call it, and what it was asked for."""
+    if answer.body is None:
+        raise Unavailable(f"{provider}'s answer to {asked} {NO_JSON}")
     try:
         return shape.model_validate(answer.body)
     except ValidationError as wrong:

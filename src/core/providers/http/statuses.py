@@ -14,12 +14,19 @@ from datetime import datetime
 from src.core.base.faults import CredentialRefused, Fault, Missing, Rejected, StepFailed, Throttled, Unavailable
 from src.core.providers.http.client import HttpAnswer
 
+LETS_NOBODY_IN = (401, 403)
 MEANINGS: Mapping[int, type[Fault]] = {
-    **dict.fromkeys((401, 403), CredentialRefused),
+    **dict.fromkeys(LETS_NOBODY_IN, CredentialRefused),
     404: Missing,
     429: Throttled,
     **dict.fromkeys((408, 500, 502, 503, 504, 529), Unavailable),  # 529: overloaded, which no standard knows and model providers say
 }
+
+
+NOT_ITS_OWN = (
+    "the answer is no JSON, so it says nothing of the credential; ask again, and if it stays so look at the network's proxy and at where "
+    "PROVIDER_URLS leads"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,9 @@ class Refusals:
 
     def fault(self, answer: HttpAnswer, now: datetime, asked: str, *, said: str = "", reason: str | None = None) -> Fault:
         """`said` and `reason` are what the provider's own shape of an error holds."""
+        if answer.body is None and answer.status in LETS_NOBODY_IN:
+            # a proxy that lets nobody out would else make every organisation's credential INVALID
+            return Unavailable(f"{self.provider} answered {answer.status} to {asked}, or something in its place did: {NOT_ITS_OWN}")
         told = f"{self.provider} answered {answer.status} to {asked}" + (f": {said}" if said else "")
         meaning = MEANINGS.get(answer.status, StepFailed)
         mend = self.mends.get(reason or "")

@@ -32,8 +32,16 @@ TABLE: list[tuple[int, str | None, type[Fault], str]] = [
 
 @pytest.mark.parametrize(("status", "reason", "kind", "told"), TABLE)
 def test_a_status_means_the_same_of_every_provider(status: int, reason: str | None, kind: type[Fault], told: str):
-    fault = ACME.fault(HttpAnswer(status, {"retry-after": "9"}, None), NOW, "usage", said="said", reason=reason)
+    fault = ACME.fault(HttpAnswer(status, {"retry-after": "9"}, {}), NOW, "usage", said="said", reason=reason)
 
     assert type(fault) is kind
     assert fault.detail == told
     assert fault.retry_after == (9.0 if fault.retry else None)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_that_is_no_json_is_another_s_and_refuses_no_credential(status: int):
+    fault = ACME.fault(HttpAnswer(status, {}, None), NOW, "usage")
+
+    assert type(fault) is Unavailable
+    assert "says nothing of the credential" in fault.detail

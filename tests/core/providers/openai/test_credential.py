@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from src.core.base.faults import CredentialRefused, Fault, Rejected, Throttled, Unavailable
+from src.core.base.faults import CredentialRefused, Fault, Misconfigured, Rejected, Throttled, Unavailable
 from src.core.base.secret import Secret
 from src.core.providers.link import ProviderLink
 from src.core.providers.openai.credential import probe, recognise
@@ -116,10 +116,8 @@ def test_a_slow_answer_and_none_at_all_are_told(link: ProviderLink, openai: Open
     ("status", "body", "told"),
     [
         (401, {"error": {"message": f"Your key {ADMIN} is odd", "code": None}}, "An admin key of a ChatGPT workspace is another thing"),
-        (403, {"error": {"message": "No", "code": "unsupported_country_region_territory"}}, "ask from elsewhere"),
         (403, {"error": "no"}, "Needed is an admin key"),
         (403, ["no"], "Needed is an admin key"),
-        (404, {}, "openai.api is the address before /v1"),
     ],
 )
 def test_a_refusal_of_any_shape_names_its_mend(google: FakeGoogle, status: int, body: object, told: str):
@@ -130,6 +128,20 @@ def test_a_refusal_of_any_shape_names_its_mend(google: FakeGoogle, status: int, 
 
     assert told in caught.value.detail
     assert TAIL not in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (403, {"error": {"message": "No", "code": "unsupported_country_region_territory"}}, "ask from elsewhere"),
+        (404, {}, "openai.api is the address before /v1"),
+    ],
+)
+def test_what_any_key_would_meet_is_the_operator_s_to_mend(google: FakeGoogle, status: int, body: object, told: str):
+    google.fail = lambda _path: (status, body, {})
+
+    with link_at(google.address) as link, pytest.raises(Misconfigured, match=told):
+        probe(link, Secret(ADMIN), {})
 
 
 def test_a_subject_that_is_no_name_is_left_out(google: FakeGoogle):
