@@ -129,6 +129,11 @@ def _subtract(node: exp.Expr, kinds: Kinds) -> None:
 def _whole_division(node: exp.Expr, kinds: Kinds) -> None:
     if {kinds.of(node.this), kinds.of(node.expression)} & set(NUMERICS):
         raise refused(node, "DIV of NUMERIC differs between engines; TRUNC the quotient")
+    # a function becomes an operator, which would take what stands beside it
+    for side in (node.this, node.expression):
+        if isinstance(side, exp.Binary):
+            wrap(side, lambda inner: exp.Paren(this=inner))
+    wrap(node, lambda quotient: exp.Paren(this=quotient))
 
 
 def _rounded(node: exp.Expr, kinds: Kinds) -> None:

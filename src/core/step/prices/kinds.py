@@ -1,7 +1,7 @@
 """The seeds of the price books: `configs/{provider}/seed/`, of every provider that has one."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, Literal
@@ -34,6 +34,8 @@ class Seed(Generic[D]):
     kind: BookKind[D]
     schema: TableSchema
     rates: Sequence[D]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Other names of the same models."""
 
     @property
     def table(self) -> str:
@@ -74,7 +76,7 @@ def _read(configs_dir: Path, provider: str, kind: BookKind[Any]) -> Seed[Any]:
     ]
     if others:
         raise Misconfigured(f"the seed of {provider} is wrong", flaws=others[:1])
-    return Seed(provider, kind, TableSchema.load(schemas[0]), rates)
+    return Seed(provider, kind, TableSchema.load(schemas[0]), rates, seed.aliases)
 
 
 @lru_cache(maxsize=16)

@@ -40,8 +40,12 @@ MEASURED: Mapping[str, tuple[str, int]] = {
     "session": ("session", 1),
     "duration": ("minute", 1),
     "storage": ("gb_day", 1),
+    "free_storage": ("gb_day", 1),
+    "image": ("image", 1),
 }
 """Each kind of use, with the unit it is counted in and the number of units that its price is for, where a rate does not say."""
+IMAGE_OF_SIZE = re.compile(r"image_\d{2,5}x\d{2,5}", re.ASCII)
+"""Images of one size, where their price depends on it."""
 OTHER_UNITS = {"duration": ("second", "minute", "hour")}
 BILLING_PERIODS = ("month", "year")
 SEAT_UNITS = ("seat", "user", "organisation", "account")
@@ -127,17 +131,17 @@ class Rate(DatedRate):
     per: int = field(default=0)
 
     def __post_init__(self) -> None:
-        unit, per = MEASURED.get(self.token_kind, ("", 0))
+        unit, per = measured(self.token_kind)
         # a unit that the kind does not say must not take the number of another
         object.__setattr__(self, "per", self.per or (per if self.unit in ("", unit) else 1))
         object.__setattr__(self, "unit", self.unit or unit)
 
     def flaws(self) -> Iterator[Flaw]:
         yield from _name_flaws(self.model, "model")
-        if self.token_kind not in MEASURED:
+        if not is_kind(self.token_kind):
             hint = did_you_mean(self.token_kind, MEASURED) or f"; one of {', '.join(MEASURED)}"
             yield Flaw(f"there is no kind {self.token_kind[:40]!r}{hint}", field="token_kind")
-        elif self.unit not in (allowed := OTHER_UNITS.get(self.token_kind, MEASURED[self.token_kind][:1])):
+        elif self.unit not in (allowed := OTHER_UNITS.get(self.token_kind, measured(self.token_kind)[:1])):
             yield Flaw(f"{self.token_kind} is counted by {' or '.join(allowed)}, not by {self.unit[:40]!r}", field="unit")
         for name in ("service_tier", "price_window", "region"):
             if not WORD.fullmatch(getattr(self, name)):
@@ -181,6 +185,15 @@ class PlanRate(DatedRate):
             if (count := getattr(self, name)) is not None and not 0 <= count <= LARGEST:
                 yield Flaw("is a number of seats", field=name)
         yield from super().flaws()
+
+
+def is_kind(token_kind: str) -> bool:
+    return token_kind in MEASURED or IMAGE_OF_SIZE.fullmatch(token_kind) is not None
+
+
+def measured(token_kind: str) -> tuple[str, int]:
+    """Its unit, and the number of them that a price is for; nothing of what is no kind."""
+    return MEASURED["image"] if IMAGE_OF_SIZE.fullmatch(token_kind) else MEASURED.get(token_kind, ("", 0))
 
 
 def columns_of(kind: type[DatedRate]) -> tuple[str, ...]:

@@ -109,7 +109,7 @@ def test_the_files_are_as_they_are_written(seeded: PriceSeed):
         (
             "default_pricing.csv",
             "openai,ada,inptu,standard,0,any,any,0.5,1,token,USD,,,x,2026-11-28,",
-            ":1158: token_kind: there is no kind",
+            ":1162: token_kind: there is no kind",
         ),
         (
             "default_subscriptions.csv",
