@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import httpx2
 
 from src.cli.demo_bill import Bill
+from src.cli.demo_calls import DemoCalls
 from src.core.base.clock import SystemClock
 from src.core.base.faults import Fault, Misconfigured, Unavailable
 from src.core.base.settings import ROOT
@@ -166,9 +167,10 @@ class Demo:
             f"\n  org key    {org_key}"
             f"\n  kept in    {self.keys_file}  (owner-only)\n"
         )
-        credential = self.var / "demo" / "sandbox" / "credentials" / "gcp-demo.json"
+        credentials = self.var / "demo" / "sandbox" / "credentials"
         process_queue = partial(_ask, client, "POST", "/api/v1/scheduler/process-queue", admin)
-        Bill(client, who["org_slug"], org_key, credential, today(), self.say, process_queue).show()
+        calls = DemoCalls(client, who["org_slug"], org_key, self.say, process_queue)
+        Bill(calls, credentials / "gcp-demo.json", today()).show()
         return str(who["org_slug"]), org_key
 
     def _command(self) -> str:

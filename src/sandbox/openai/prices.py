@@ -70,11 +70,13 @@ class Rise:
     """It was announced, and taken back before its day: nobody was ever charged by it."""
 
     model: str
+    kind: str
+    """Of standard requests."""
     since: date
     factor: Decimal
 
 
-CANCELLED = Rise("gpt-6.1-sol", date(2026, 11, 12), Decimal("1.5"))
+CANCELLED = Rise("gpt-6.1-sol", "text", date(2026, 11, 12), Decimal("1.5"))
 
 
 def alias(model: str) -> str:

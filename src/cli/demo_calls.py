@@ -1,0 +1,101 @@
+"""Calls of the demo's organisation: what it asks, and runs it follows to their end."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import httpx2
+
+from src.core.base.faults import Fault, Unavailable
+
+MONTHS = 3
+BAR = 24
+OK, CREATED, ACCEPTED = 200, 201, 202
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DemoCalls:
+    client: httpx2.Client
+    org: str
+    key: str
+    say: Say
+    process_queue: Callable[[], object]
+    """Has the run taken up where no worker looks for it by itself."""
+
+    def ask(self, method: str, path: str, body: object = None, params: dict[str, str] | None = None) -> dict[str, Any]:
+        """`{org}` in the path is the organisation."""
+        path = path.format(org=self.org)
+        answer = self.client.request(method, path, headers={"X-API-Key": self.key, "X-User-ID": "demo"}, json=body, params=params)
+        if answer.status_code not in (OK, CREATED, ACCEPTED):
+            raise Fault(f"{method} {path} answered {answer.status_code}: {answer.text}")
+        read: dict[str, Any] = answer.json()
+        return read
+
+    def load(self, pipeline: str, name: str, first: date, last: date) -> dict[str, Any]:
+        """Runs it to its end, which is told, under a line with this name."""
+        body = {"start_date": str(first), "end_date": str(last)}
+        run = self.ask("POST", f"/api/v1/pipelines/run/{{org}}/{pipeline}", body)
+        self.process_queue()
+        bar = Bar(name)
+        for event, told in self._events(run["links"]["events"]):
+            if event == "progress":
+                bar.draw(told)
+        ended = self.ask("GET", run["links"]["run"])
+        if ended["status"] != "SUCCESS":
+            bar.end(f"{ended['status']}: {ended['error']}")
+            raise Fault(f"the run {run['pipeline_logging_id']} ended {ended['status']}: {ended['error']}")
+        quality = ended["data_quality"]
+        done = f"{ended['rows_processed'] or 0:,} rows in {(ended['duration_ms'] or 0) / 1000:.1f} s"
+        bar.end(f"{done}; books closed, {quality['passed']} of {quality['passed'] + quality['failed']} expectations held")
+        return ended
+
+    def _events(self, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        with self.client.stream("GET", path, headers={"X-API-Key": self.key}, timeout=600) as answer:
+            if answer.status_code != OK:
+                raise Unavailable(f"{path} answered {answer.status_code}")
+            event = ""
+            for line in answer.iter_lines():
+                name, _, value = line.partition(": ")
+                if name == "event":
+                    event = value
+                elif name == "data":
+                    yield event, json.loads(value)
+
+
+class Bar:
+    """A line that grows on a terminal; where there is none, only its end is written."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._live = sys.stdout.isatty()
+
+    def draw(self, told: dict[str, Any]) -> None:
+        if not self._live:
+            return
+        percent = float(told["percent"] or 0)
+        filled = round(percent * BAR / 100)
+        doing = told["doing"] or told["step"] or ""
+        eta = f", {told['eta_seconds']:.0f} s to go" if told["eta_seconds"] else ""
+        self._write(f"\r\x1b[K  {self._name:<16}[{'#' * filled}{'.' * (BAR - filled)}] {percent:3.0f} %  {doing}{eta}")
+
+    def end(self, said: str) -> None:
+        start = "\r\x1b[K" if self._live else ""
+        self._write(f"{start}  {self._name:<16}[{'#' * BAR}] {said}\n")
+
+    def _write(self, text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def months_before(today: date) -> Iterator[tuple[date, date]]:
+    """The month of yesterday up to it and the two before, the oldest first."""
+    yesterday = today - timedelta(1)
+    spans = [(yesterday.replace(day=1), yesterday)]
+    for _ in range(MONTHS - 1):
+        last = spans[0][0] - timedelta(1)
+        spans.insert(0, (last.replace(day=1), last))
+    return iter(spans)
