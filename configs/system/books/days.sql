@@ -1,9 +1,10 @@
+-- Costs may have more decimals than figures: each sum is rounded once, half away from zero.
 SELECT
   usage_date,
   currency,
-  SUM(cost) AS billed_cost,
-  SUM(credits) AS credits,
-  SUM(net_cost) AS net_cost,
+  CAST(SUM(cost) AS NUMERIC) AS billed_cost,
+  CAST(SUM(credits) AS NUMERIC) AS credits,
+  CAST(SUM(net_cost) AS NUMERIC) AS net_cost,
   SUM(row_count) AS row_count,
   MAX(source_as_of) AS source_as_of
 FROM {cost}

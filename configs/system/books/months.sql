@@ -1,9 +1,10 @@
+-- Of the rows and not of the days, whose sums are rounded already.
 SELECT
   invoice_month,
   currency,
-  SUM(cost) AS billed_cost,
-  SUM(credits) AS credits,
-  SUM(net_cost) AS net_cost,
+  CAST(SUM(cost) AS NUMERIC) AS billed_cost,
+  CAST(SUM(credits) AS NUMERIC) AS credits,
+  CAST(SUM(net_cost) AS NUMERIC) AS net_cost,
   SUM(row_count) AS row_count
 FROM {cost}
 WHERE invoice_month IN UNNEST(@months)

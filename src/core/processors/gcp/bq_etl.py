@@ -9,6 +9,7 @@ from src.core.base.faults import Flaw
 from src.core.base.identity import Tenant
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
+from src.core.engine.port import Params
 from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
 from src.core.step.credentials import OpenCredential
 from src.core.step.etl.config import EtlStep
@@ -31,6 +32,9 @@ class GoogleTables:
 
     def counting(self, context: StepContext, tenant: Tenant) -> frozenset[str]:
         return counting(context, tenant)
+
+    def asked(self, context: StepContext, tenant: Tenant) -> Params:
+        return {}
 
 
 class BigQueryETLEngine:

@@ -6,11 +6,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
+from src.core.step.books.wording import AS_READ, Wording
+
 Grain = Literal["day", "invoice_month"]
 Key = tuple[str, str]
 ZERO = Decimal(0)
-AS_TOLD = "as the source tells it now"
-BY_RIVAL = "by another export of the account taking its place"
+BILLED = "billed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Figures:
     as_of: datetime | None = None
     run_id: str | None = None
     """Who said it first."""
+    figure: str | None = None
+    """Which figure it is: what is billed, or what was reported or computed in its place."""
 
     def same_money(self, other: "Figures") -> bool:
         # the number of rows is left out: one amount told in two rows is no restatement of it
@@ -100,7 +103,7 @@ def restatements(
     before: Mapping[Key, Figures],
     after: Mapping[Key, Figures],
     causes: Mapping[Key, Iterable[Cause]],
-    otherwise: str = AS_TOLD,
+    words: Wording = AS_READ,
 ) -> list[Restatement]:
     """Of periods that had figures before. The first time a period is told is no restatement."""
     found = []
@@ -108,7 +111,7 @@ def restatements(
     for key, said in sorted(before.items()):
         now = after.get(key)
         if now is None or not now.same_money(said):
-            found.append(Restatement(grain, key[0], key[1], said, now, tuple(causes.get(key, ())), otherwise))
+            found.append(Restatement(grain, key[0], key[1], said, now, tuple(causes.get(key, ())), words.of(key[0])))
     return found
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -10,7 +10,8 @@ from src.core.base.schema import TableSchema
 from src.core.engine.port import Params, Publication, TablePart
 from src.core.providers.slices import Slice
 from src.core.step.books.completeness import EMPTY
-from src.core.step.books.rules import Books, Derived, Raw
+from src.core.step.books.doubts import Doubts, doubts_by_day
+from src.core.step.books.rules import Books, Derived, Prices, Raw
 from src.core.step.books.shares import Share
 from src.core.step.books.telling import By
 from src.core.step.books.totals import ControlTotal, ControlTotals
@@ -72,11 +73,21 @@ def _names(raw: Raw, keys: Iterable[str]) -> list[Any]:
 
 
 @dataclass(frozen=True, slots=True)
+class Derivation:
+    rows: int
+    """Of the days made anew, as they are now."""
+    changed: frozenset[date]
+    """The days that do not say what they said, or said nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Asking:
     """Of one publication and one provider's books."""
 
     books: Books
     publication: Publication
+    given: Params = field(default_factory=dict)
+    """What every question about derived rows may name, beside their days."""
 
     def told_days(self) -> list[dict[str, Any]]:
         return self._own("said_days")
@@ -123,14 +134,16 @@ class Asking:
         asked = (self._ask(raw.account_days, told) for raw in self.books.raw.values() if raw.account_days)
         return {row["usage_date"] for rows in asked for row in rows}
 
-    def derive(self, derived: Derived, days: Iterable[date], counting: Sequence[Share], by: By) -> int:
-        """Makes these days anew; the number of rows they have now. What they told before is kept, since and until when."""
-        asked: dict[str, Any] = {**_span(days), "told_at": by.at, "run_id": by.run_id}
+    def derive(self, derived: Derived, days: Iterable[date], counting: Sequence[Share], by: By) -> "Derivation":
+        """Makes these days anew. What they told before is kept, since and until when."""
+        asked: dict[str, Any] = {**self.given, **_span(days), "told_at": by.at, "run_id": by.run_id}
         retelling, told_before = derived.retelling, derived.retelling.before.name
         if not self._ask(retelling.held, asked):
             # also where it takes nothing away: of two publications that fill the same days one has to begin anew
             self.publication.execute(derived.clear, asked)
-            return sum(self.publication.insert(derived.table, retelling.first, {**asked, **which}) for which in _each(self.books, counting))
+            parts = _each(self.books, counting)
+            first = sum(self.publication.insert(derived.table, retelling.first, {**asked, **which}) for which in parts)
+            return Derivation(first, frozenset(days))
         filled = sum(self.publication.insert(told_before, retelling.now, {**asked, **which}) for which in _each(self.books, counting))
         changed = [row["usage_date"] for row in self._ask(retelling.changed, asked)]
         if changed:
@@ -141,7 +154,7 @@ class Asking:
             self.publication.insert(told_before, retelling.no_more, anew)
         # the marked rows are of this publication's work alone: left there, they would be told as what was said before
         self.publication.execute(retelling.clear, asked)
-        return filled
+        return Derivation(filled, frozenset(changed))
 
     def counted(self, days: Iterable[date], counting: Sequence[Share]) -> dict[str | None, ControlTotal]:
         """What the raw rows of these days that count come to: by currency where all have money, else their number."""
@@ -156,13 +169,46 @@ class Asking:
         return found
 
     def days(self, days: Iterable[date]) -> list[dict[str, Any]]:
-        return self._ask(self.books.days, _span(days))
+        return self._figured(self.books.days, self.books.figures_of_days, "usage_date", _span(days))
 
     def months(self, months: Iterable[str]) -> list[dict[str, Any]]:
-        return self._ask(self.books.months, {"months": sorted(months)})
+        return self._figured(self.books.months, self.books.figures_of_months, "invoice_month", {"months": sorted(months)})
+
+    def held(self, days: Iterable[date]) -> set[date]:
+        """Those of these days that have rows in any table of raw rows."""
+        wanted = set(days)
+        span = {"first": min(wanted), "last": max(wanted)} if wanted else {}
+        return {row["usage_date"] for raw in self.books.raw.values() if wanted for row in self._ask(raw.held, span)} & wanted
+
+    def due(self, days: Iterable[date]) -> set[date]:
+        """The days, of those told before, that are to be made anew though nothing of them was read."""
+        if not self.books.due or not (known := set(days)):
+            return set()
+        return {row["usage_date"] for row in self._ask(self.books.due, {**self.given, **_span(known)})} & known
+
+    def doubts(self, days: Iterable[date]) -> Doubts:
+        if not self.books.doubts or not (known := set(days)):
+            return {}
+        found = doubts_by_day(self._ask(self.books.doubts, {**self.given, **_span(known)}))
+        return {day: doubt for day, doubt in found.items() if day in known}
+
+    def proven(self, days: Iterable[date]) -> dict[str, list[dict[str, Any]]]:
+        """What each proof answers of these days: `what`, `ours` and `theirs`."""
+        asked = {**self.given, **_span(days)}
+        return {name: self._ask(question, asked) for name, question in self.books.proofs.items()}
+
+    def uses(self, prices: Prices, days: Iterable[date]) -> list[dict[str, Any]]:
+        return self._ask(prices.uses, {**self.given, **_span(days)})
 
     def months_of(self, days: Iterable[date]) -> set[str]:
         return {row["invoice_month"] for row in self._ask(self.books.months_touched, _span(days))}
+
+    def _figured(self, sums: str, figures: str | None, period: str, asked: Params) -> list[dict[str, Any]]:
+        rows = self._ask(sums, asked)
+        if figures is None:
+            return rows
+        told = {(row[period], row["currency"]): row["figure"] for row in self._ask(figures, asked)}
+        return [{**row, "figure": told[row[period], row["currency"]]} for row in rows]
 
     def _own(self, name: str) -> list[dict[str, Any]]:
         return self._ask(self.books.own.questions[name], {"provider": self.books.provider})

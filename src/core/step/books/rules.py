@@ -1,20 +1,22 @@
 """How one provider's books are kept, read from its configs folder when the service starts."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
 
-from pydantic import Field, model_validator
-
-from src.core.base.documents import Document, Located, read_document, read_located, read_text
+from src.core.base.documents import Located, read_document, read_located
 from src.core.base.faults import Flaw, Misconfigured
 from src.core.base.names import did_you_mean, identifier, provider_table_flaw
 from src.core.base.schema import TableSchema
-from src.core.base.table_facts import PartitionFacts, TableFacts
-from src.core.step.books.axis import Axis, Period, Used, Written
+from src.core.base.table_facts import TableFacts
+from src.core.step.books.axis import Axis
+from src.core.step.books.document import BooksDocument, RawFacts
+from src.core.step.books.placing import METERS, ROWS, Places, over, put, question_file, question_text, within
 from src.core.step.books.retelling import RETELLING, Retelling, flaws_of, with_told_since
 from src.core.step.onboarding.plan import DatasetConfig
+from src.core.step.prices.kinds import PRICING, Seed, seed_of, seeded
+from src.core.step.prices.rates import Rate
 from src.core.step.quality.judge import check_suite
 from src.core.step.quality.suite import Suite, load_suite
 
@@ -34,78 +36,20 @@ OF_EVERY_PROVIDER = (
     "days",
     "months",
     "months_touched",
+    "days_held",
+    "figures_of_days",
+    "figures_of_months",
+    "uses",
+    "book_unchanged",
     *RETELLING,
 )
 FIGURES = frozenset({"usage_date", "invoice_month", "currency", "cost", "credits", "net_cost", "row_count", "source_as_of"})
+FIGURED = ("figures_of_days", "figures_of_months")
 MONEY = ("billed_cost", "credits", "net_cost")
 KNOWN = frozenset({"usage_date", "currency", "cost", "credits", "net_cost", "row_count"})
-ROWS = "{rows}"
 INCOMING = "incoming"
-
-
-class WrittenFacts(Document):
-    late_days: int = Field(ge=0, le=120)
-    closing_day: int = Field(ge=1, le=28)
-
-
-class UsedFacts(Document):
-    restates: int = Field(ge=0, le=120)
-
-
-class PeriodFacts(Document):
-    closing_day: int = Field(ge=1, le=28)
-
-
-class AxisFacts(Document):
-    """How the slices of the sources lie: exactly one of them."""
-
-    written: WrittenFacts | None = None
-    used: UsedFacts | None = None
-    period: PeriodFacts | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if len([one for one in (self.written, self.used, self.period) if one is not None]) != 1:
-            raise ValueError("name one axis: `written`, `used` or `period`")
-        return self
-
-    @property
-    def axis(self) -> Axis:
-        if self.used:
-            return Used(self.used.restates)
-        if self.period:
-            return Period(self.period.closing_day)
-        return Written(**dict(self.written or ()))
-
-
-class RawFacts(Document):
-    """A table of rows as sources give them. Its columns and other facts stand in a schema template, or here and in `schemas/`."""
-
-    template: str | None = None
-    description: str = ""
-    partition: PartitionFacts | None = None
-    cluster: tuple[str, ...] = ()
-    source: str = "source"
-    slice: str = "source_slice"
-    day: str = "usage_date"
-    made: tuple[str, ...] = ()
-    measures: str = "measures.sql"
-    sums: tuple[str, ...] = ()
-    counts: bool = True
-
-
-class DerivedFacts(TableFacts):
-    fill: str = "fill.sql"
-
-
-class BooksDocument(Document):
-    provider: str
-    raw: dict[str, RawFacts] = Field(min_length=1)
-    derived: dict[str, DerivedFacts] = Field(min_length=1)
-    cost: str
-    rivals: str | None = None
-    suite: str
-    axis: AxisFacts
+SETTLED = re.compile(r"@settled\b")
+RATES = re.compile(r"\brates\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +75,8 @@ class Housekeeping:
         questions = configs / "system" / "books"
         return cls(
             tuple(tables[name].with_columns(folder, name) for name in OWN_TABLES),
-            {name: _text(questions / f"{name}.sql") for name in OWN_QUESTIONS},
-            {name: _text(questions / f"{name}.sql") for name in OF_EVERY_PROVIDER},
+            {name: question_text(questions / f"{name}.sql") for name in OWN_QUESTIONS},
+            {name: question_text(questions / f"{name}.sql") for name in OF_EVERY_PROVIDER},
         )
 
 
@@ -160,6 +104,8 @@ class Raw:
     touched: str
     spans: str
     causes: str | None
+    held: str
+    """The days of a span that have rows."""
     accounts: str | None
     account_days: str | None
 
@@ -179,10 +125,23 @@ class Derived:
     clear: str
     fill: str
     retelling: Retelling
+    priced: bool = False
+    """Whether rates are read to make it."""
 
     @property
     def table(self) -> str:
         return self.schema.name
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What is asked where costs are made of use."""
+
+    seed: Seed[Rate]
+    uses: str
+    """The kinds of use of some days."""
+    unchanged: str
+    """Holds the price book as it is until the publication is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +157,13 @@ class Books:
     suite: Suite
     axis: Axis
     own: Housekeeping
+    prices: Prices | None
+    proofs: Mapping[str, str]
+    """By file."""
+    doubts: str | None
+    due: str | None
+    figures_of_days: str | None
+    figures_of_months: str | None
 
     @classmethod
     def read(cls, configs: Path, folder: Path, templates: Mapping[str, TableSchema], own: Housekeeping) -> "Books":
@@ -211,29 +177,41 @@ class Books:
         flaws = [flaw for name, facts in document.raw.items() for flaw in _raw_flaws(name, facts, shapes[name], document, located)]
         flaws += _name_flaws(document, located)
         flaws += _derived_flaws(document, plain, folder, located)
+        flaws += _further_flaws(document, plain, configs, located)
         if flaws:
             raise Misconfigured("books cannot be kept", flaws=flaws)
         check_suite(suite, shapes | derived)
         raw = {name: _raw(facts, shapes[name], folder, own, document.rivals) for name, facts in document.raw.items()}
-        fills = {name: _fill(facts.fill, folder, raw, own, document.rivals) for name, facts in document.derived.items()}
-        made = {
-            name: Derived(
-                schema, _put(own.templates["clear"], derived=name), fills[name], Retelling.of(plain[name], fills[name], own.templates)
-            )
-            for name, schema in derived.items()
-        }
+        places = _places(document, raw, folder, own)
+        made: dict[str, Derived] = {}
+        for name, schema in derived.items():
+            fill = places.put_into(question_file(configs, folder, document.derived[name].fill))
+            priced = document.prices is not None and RATES.search(fill) is not None
+            retelling = Retelling.of(plain[name], fill, own.templates)
+            made[name] = Derived(schema, put(own.templates["clear"], derived=name), fill, retelling, priced)
+            # what is made later may be made of it
+            places = places.with_text(name, put(own.templates["rows_of_days"], raw=name))
+        # how far a day may be trusted depends on the moment, so it is asked of every day, and not of those made anew alone
+        whole = Places(tuple(raw), {name: f"`{name}`" for name in (*raw, *derived)})
+        figure = document.figure
+        figured = {name: put(own.templates[name], cost=document.cost, figure=figure) if figure else None for name in FIGURED}
         return cls(
             provider=document.provider,
             raw=raw,
             derived=tuple(made.values()),
             cost=made[document.cost],
             rivals=document.rivals is not None,
-            days=_put(own.templates["days"], cost=document.cost),
-            months=_put(own.templates["months"], cost=document.cost),
-            months_touched=_put(own.templates["months_touched"], cost=document.cost),
+            days=put(own.templates["days"], cost=document.cost),
+            months=put(own.templates["months"], cost=document.cost),
+            months_touched=put(own.templates["months_touched"], cost=document.cost),
             suite=suite,
             axis=document.axis.axis,
             own=own,
+            prices=_prices(configs, document, places, own),
+            proofs={name: places.put_into(question_file(configs, folder, name)) for name in document.proofs},
+            doubts=whole.put_into(question_file(configs, folder, document.doubts)) if document.doubts else None,
+            due=whole.put_into(question_file(configs, folder, document.due)) if document.due else None,
+            **figured,
         )
 
     @property
@@ -243,7 +221,13 @@ class Books:
     @property
     def money(self) -> tuple[str, ...]:
         """The sums by which raw rows and costs are held against each other; none where raw rows have no money."""
-        return tuple(name for name in MONEY if all(name in raw.sums for raw in self.counted))
+        return tuple(name for name in MONEY if self.counted and all(name in raw.sums for raw in self.counted))
+
+    @property
+    def asks_settled(self) -> bool:
+        """Whether any question goes by the days that can change no more."""
+        asked = (self.doubts, self.due, *self.proofs.values(), *(one.fill for one in self.derived))
+        return any(SETTLED.search(one) for one in asked if one)
 
     @property
     def schemas(self) -> tuple[TableSchema, ...]:
@@ -297,10 +281,30 @@ def _derived_flaws(
             yield located.flaw(f"{document.cost}: {', '.join(loose)} must be REQUIRED; a row without is no figure", "cost")
 
 
+def _further_flaws(
+    document: BooksDocument, derived: Mapping[str, TableSchema], configs: Path, located: Located[BooksDocument]
+) -> Iterable[Flaw]:
+    """Of prices, proofs and the figure."""
+    if document.prices and document.provider not in seeded(configs):
+        yield located.flaw(f"{document.provider} has no price book; its seed lies in configs/{document.provider}/seed", "prices")
+    if document.rivals and (document.prices or document.proofs):
+        # each of the rivals is asked for by itself, and what is made of all of them is not there yet
+        yield located.flaw("goes with neither `prices` nor `proofs`", "rivals")
+    if not document.proofs and not any(facts.counts for facts in document.raw.values()):
+        yield located.flaw("no table of raw rows `counts`, so `proofs` have to show that costs come to what they are made of", "raw")
+    fields = {column.name: column for column in derived[document.cost].fields} if document.cost in derived else {}
+    if document.figure is not None and fields:
+        found = fields.get(document.figure)
+        if found is None:
+            yield located.flaw(f"{document.cost} has no column {document.figure!r}{did_you_mean(document.figure, fields)}", "figure")
+        elif (found.type, found.mode) != ("STRING", "REQUIRED"):
+            yield located.flaw(f"{document.cost}.{document.figure} must be a STRING that is REQUIRED", "figure")
+
+
 def _raw(facts: RawFacts, schema: TableSchema, folder: Path, own: Housekeeping, account: str | None) -> Raw:
     columns = {"raw": schema.name, "source": facts.source, "slice": facts.slice, "day": facts.day}
-    of_slices = _put(own.templates["rows_of_slices"], **columns)
-    measures = _text(folder / "books" / facts.measures)
+    of_slices = put(own.templates["rows_of_slices"], **columns)
+    measures = question_text(folder / "books" / facts.measures)
     causes = folder / "books" / "causes.sql"
     return Raw(
         schema=schema,
@@ -312,48 +316,42 @@ def _raw(facts: RawFacts, schema: TableSchema, folder: Path, own: Housekeeping, 
         sums=facts.sums,
         counts=facts.counts,
         write={
-            alone: _put(own.templates["write_one" if alone else "write_many"], **columns).replace(
+            alone: put(own.templates["write_one" if alone else "write_many"], **columns).replace(
                 "{columns}", ", ".join(f"`{name}`" for name in schema.columns if name not in (facts.source, facts.slice))
             )
             for alone in (True, False)
         },
-        measured=measures.replace(ROWS, INCOMING),
-        written=_over(measures, of_slices),
-        counted=_over(measures, _counting(columns, own, account)),
-        touched=_over(own.templates["touched"], of_slices),
-        spans=_over(_put(own.templates["spans"], slice=facts.slice, day=facts.day), of_slices),
-        causes=_over(_text(causes), of_slices) if causes.exists() else None,
-        accounts=_put(own.templates["accounts"], **columns, account=account) if account else None,
-        account_days=_put(own.templates["account_days"], **columns, account=account) if account else None,
+        measured=measures.replace(f"{{{ROWS}}}", INCOMING),
+        written=over(measures, of_slices),
+        counted=over(measures, _counting(columns, own, account)),
+        touched=over(own.templates["touched"], of_slices),
+        spans=over(put(own.templates["spans"], slice=facts.slice, day=facts.day), of_slices),
+        causes=over(question_text(causes), of_slices) if causes.exists() else None,
+        held=put(own.templates["days_held"], raw=schema.name),
+        accounts=put(own.templates["accounts"], **columns, account=account) if account else None,
+        account_days=put(own.templates["account_days"], **columns, account=account) if account else None,
     )
 
 
-def _fill(file: str, folder: Path, raw: Mapping[str, Raw], own: Housekeeping, account: str | None) -> str:
-    """Over `{rows}` of the only table of raw rows, or over `{name}` of each."""
-    text = _text(folder / "books" / file)
-    if ROWS in text and len(raw) > 1:
-        flaw = Flaw(f"say of which table: {', '.join(f'{{{name}}}' for name in raw)}", ROWS, str(folder / "books" / file))
-        raise Misconfigured("books cannot be kept", flaws=[flaw])
+def _places(document: BooksDocument, raw: Mapping[str, Raw], folder: Path, own: Housekeeping) -> Places:
+    """Of the days made anew: `{rows}` of the only table of raw rows, or `{name}` of each, and the kinds of use that they tell."""
+    texts = {}
     for name, one in raw.items():
         columns = {"raw": name, "source": one.source, "slice": one.slice, "day": one.day}
-        rows = f"({_counting(columns, own, account)})"
-        text = text.replace(f"{{{name}}}", rows).replace(ROWS, rows)
-    return text
+        texts[name] = within(_counting(columns, own, document.rivals))
+    if len(raw) == 1:
+        texts[ROWS] = next(iter(texts.values()))
+    places = Places(tuple(raw), texts)
+    return places.with_text(METERS, places.put_into(folder / "books" / document.prices.meters)) if document.prices else places
+
+
+def _prices(configs: Path, document: BooksDocument, places: Places, own: Housekeeping) -> Prices | None:
+    if document.prices is None:
+        return None
+    seed = seed_of(configs, document.provider, PRICING)
+    uses = own.templates["uses"].replace(f"{{{METERS}}}", places.texts[METERS])
+    return Prices(seed, uses, put(own.templates["book_unchanged"], book=seed.table))
 
 
 def _counting(columns: Mapping[str, str], own: Housekeeping, account: str | None) -> str:
-    return _put(own.templates["rows_that_count"], **columns, account=account) if account else _put(own.templates["rows_of_days"], **columns)
-
-
-def _over(question: str, rows: str) -> str:
-    return question.replace(ROWS, f"({rows})")
-
-
-def _put(question: str, **names: str) -> str:
-    for name, value in names.items():
-        question = question.replace(f"{{{name}}}", identifier(value))
-    return question
-
-
-def _text(path: Path) -> str:
-    return read_text(path, str(path))
+    return put(own.templates["rows_that_count"], **columns, account=account) if account else put(own.templates["rows_of_days"], **columns)

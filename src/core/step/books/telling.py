@@ -8,14 +8,15 @@ from typing import Any
 
 from src.core.base.window import Window
 from src.core.step.books.completeness import Calendar, Judgement, SourceState, of_day, of_invoice_month
-from src.core.step.books.history import Figures, Key
+from src.core.step.books.doubts import Doubts, doubt_of_month, doubted
+from src.core.step.books.history import BILLED, Figures, Key
 from src.core.step.books.totals import ZERO, ControlTotal
 
 PARTIAL = "partial"
 # a day without rows is told as well, and its row needs a currency: the column is REQUIRED
 NO_CURRENCY = "XXX"  # ISO 4217's code for no currency
 MONEY = ("billed_cost", "credits", "net_cost", "row_count")
-TOLD = ("currency", *MONEY, "completeness", "completeness_reason", "source_as_of")
+TOLD = ("currency", *MONEY, "completeness", "completeness_reason", "source_as_of", "figure")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,27 +76,37 @@ class DayFigures:
             "completeness": self.standing.completeness,
             "completeness_reason": self.standing.reason,
             "source_as_of": self.said.as_of if self.said else None,
+            "figure": self.said.figure if self.said else None,
         }
 
 
-def judged_days(
-    figures: Mapping[Key, Figures], before: Before, window: Window, sources: Iterable[SourceState], calendar: Calendar
-) -> tuple[DayFigures, ...]:
-    """Of every day that was told before, every day that has figures, and every day asked for that has begun."""
-    states = tuple(sources)
+def days_to_tell(figures: Iterable[Key], before: Before, window: Window, today: date) -> set[date]:
+    """Every day that was told before, every day that has figures, and every day asked for that has begun."""
     known = {date.fromisoformat(day) for day, _ in figures} | {row["usage_date"] for row in before.days}
     # a day that was asked for and has no rows would else be told of nowhere, and its lack not be seen
-    known |= {day for day in window if day <= calendar.today}
+    return known | {day for day in window if day <= today}
+
+
+def judged_days(
+    known: Iterable[date], figures: Mapping[Key, Figures], sources: Iterable[SourceState], calendar: Calendar, doubts: Doubts
+) -> tuple[DayFigures, ...]:
+    states = tuple(sources)
     by_day: dict[date, list[str]] = {}
     for text, currency in figures:
         by_day.setdefault(date.fromisoformat(text), []).append(currency)
     told = []
     for day in sorted(known):
-        stands = of_day(day, has_rows=day in by_day, sources=states, calendar=calendar)
+        stands = doubted(of_day(day, has_rows=day in by_day, sources=states, calendar=calendar), doubts.get(day))
         # a day without rows is told all the same, once: what is left out of an answer would be taken for nought
         for currency in sorted(by_day.get(day, [NO_CURRENCY])):
             told.append(DayFigures(day, currency, figures.get((str(day), currency)), stands))
     return tuple(told)
+
+
+def settled_days(days: Iterable[date], sources: Iterable[SourceState], calendar: Calendar) -> list[date]:
+    """Those for which every source was last looked at when it could change no more."""
+    states = tuple(sources)
+    return [day for day in sorted(days) if of_day(day, has_rows=True, sources=states, calendar=calendar).completeness == "complete"]
 
 
 def changed_days(days: Iterable[DayFigures], before: Before, by: By) -> list[dict[str, Any]]:
@@ -115,12 +126,14 @@ def changed_days(days: Iterable[DayFigures], before: Before, by: By) -> list[dic
     ]
 
 
-def month_rows(figures: Mapping[Key, Figures], sources: Iterable[SourceState], calendar: Calendar, by: By) -> list[dict[str, Any]]:
+def month_rows(
+    figures: Mapping[Key, Figures], sources: Iterable[SourceState], calendar: Calendar, by: By, doubts: Doubts
+) -> list[dict[str, Any]]:
     states = tuple(sources)
     rows = []
     for (month, currency), one in figures.items():
-        stands = of_invoice_month(month, sources=states, calendar=calendar)
-        words = {"completeness": stands.completeness, "completeness_reason": stands.reason}
+        stands = doubted(of_invoice_month(month, sources=states, calendar=calendar), doubt_of_month(month, doubts))
+        words = {"completeness": stands.completeness, "completeness_reason": stands.reason, "figure": one.figure}
         rows.append(by.stamped({"invoice_month": month, "currency": currency, **money(one), **words}, one))
     return rows
 
@@ -147,6 +160,7 @@ def figures_by_period(rows: Iterable[Mapping[str, Any]], period: str, by: By | N
             by.at if by else row["published_at"],
             row.get("source_as_of"),
             by.run_id if by else row["pipeline_logging_id"],
+            row.get("figure", BILLED),
         )
         for row in rows
         if row["billed_cost"] is not None

@@ -88,6 +88,25 @@ def _unlike(source: str, slices: tuple[Slice, ...], rows: int) -> Iterable[Flaw]
         yield Flaw(f"the source lists {', '.join(silent[:3])} as holding something, and gave no row of it", field=source)
 
 
+def require_proven(proofs: Mapping[str, Iterable[Mapping[str, Any]]], *, expected: bool) -> None:
+    """Each row of a proof says the same twice; `expected` when there is something to prove."""
+    flaws = []
+    for name, answered in proofs.items():
+        rows = list(answered)
+        if expected and not rows:
+            flaws.append(Flaw("compares nothing with nothing, of days that hold rows", field=name))
+        for row in rows:
+            # what is not known is not equal to anything
+            if row["ours"] is None or row["theirs"] is None or row["ours"] != row["theirs"]:
+                flaws.append(Flaw(f"{row['what']}: {_shown(row['ours'])}, and what it is held against {_shown(row['theirs'])}", field=name))
+    if flaws:
+        raise BooksNotClosed(f"the books do not close, and the old window stays: {flaws[0]}", flaws=flaws)
+
+
+def _shown(value: object) -> str:
+    return "is not known" if value is None else f"is {format(value, 'f') if isinstance(value, Decimal) else value}"
+
+
 def require_equal(counted: Mapping[str | None, ControlTotal], derived: Mapping[str | None, ControlTotal], *, expected: bool) -> None:
     """Derived rows come to what the raw rows that count do; `expected` when there are some."""
     wrong = sorted(str(place) for place in counted.keys() | derived.keys() if counted.get(place) != derived.get(place))

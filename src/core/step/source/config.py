@@ -34,10 +34,13 @@ class SourceStep(CredentialConfig):
     rows_per_statement: int | None = Field(default=None, ge=1)
     stage: bool = False
     staged_by: tuple[EarlierStep, ...] = ()
+    reprice: bool = False
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if bool(self.staged_by) == bool(self.destination_table):
+        if self.reprice and (self.staged_by or self.destination_table or self.stage or self.source_query or self.reload):
+            raise ValueError("a step that prices anew reads nothing; beside `reprice` and `books` it takes no more")
+        if not self.reprice and bool(self.staged_by) == bool(self.destination_table):
             raise ValueError("name the `destination_table` of what is read, or the steps it was `staged_by`")
         if self.staged_by and (self.stage or self.source_query):
             raise ValueError("a step that publishes what others have staged takes neither `stage` nor `source_query`")
@@ -49,11 +52,15 @@ class SourceStep(CredentialConfig):
 def read_step(config: StepConfig, context: StepContext) -> SourceStep:
     try:
         # a run's inputs are for its steps that read; the step that publishes what those staged takes neither
-        asked = {name: context.inputs[name] for name in ASKED if context.inputs.get(name) is not None and not config.get("staged_by")}
+        asked = {name: context.inputs[name] for name in ASKED if context.inputs.get(name) is not None and not _reads_nothing(config)}
         return SourceStep.model_validate({**config, **asked})
     except ValidationError as wrong:
         flaws = [Flaw(str(error["msg"]), ".".join(map(str, error["loc"])) or None) for error in wrong.errors(include_url=False)]
         raise Misconfigured(f"the config of step {context.step_id} is wrong", flaws=flaws) from None
+
+
+def _reads_nothing(config: StepConfig) -> bool:
+    return bool(config.get("staged_by") or config.get("reprice"))
 
 
 def place_flaws(config: StepConfig, place: StepPlace) -> list[Flaw]:

@@ -13,6 +13,7 @@ from src.core.base.secret import Secret
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
 from src.core.base.window import Window
+from src.core.engine.port import Params
 from src.core.ledger.tables.credentials import list_for
 from src.core.providers.link import ProviderLink, linked
 from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
@@ -69,3 +70,6 @@ class DaysProcessor:
         """Two credentials of one account are one source, and count once."""
         stored = context.services.ledger.read(list_for, tenant.org_slug)
         return frozenset(one.subject for one in stored if one.provider == self.name and one.subject is not None)
+
+    def asked(self, context: StepContext, tenant: Tenant) -> Params:  # noqa: ARG002 - the engine names them
+        return {}

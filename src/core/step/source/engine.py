@@ -19,7 +19,7 @@ from src.core.base.schema import Field as Column
 from src.core.base.schema import TableSchema
 from src.core.base.table_facts import TableFacts
 from src.core.base.window import Window
-from src.core.engine.port import LOAD_DAY
+from src.core.engine.port import LOAD_DAY, Params
 from src.core.providers.slices import SourceChanged
 from src.core.step import credentials
 from src.core.step.books.completeness import EMPTY, Calendar
@@ -34,13 +34,14 @@ from src.core.step.placeholders import bind_sql
 from src.core.step.source.config import SourceStep, place_flaws, read_query_flaws, read_step
 from src.core.step.source.fetching import SLICE, ToRead, fetch_batches, inbox
 from src.core.step.source.load import already_published, prepare, publish, track
-from src.core.step.source.load_parts import Closed, Destination, Published, SourceLoad, SourceStates
+from src.core.step.source.load_parts import CardMaker, Closed, Destination, Published, SourceLoad, SourceStates
 from src.core.step.source.planning import Planned, plan_sources
 from src.core.step.source.port import Source
 from src.core.step.source.staged import find_staged, forget, require_staged, stage
 
 # bounds what an engine sorts and holds at once; a month of a large account is several statements of one publication
 ROWS_PER_STATEMENT = 4_000_000
+SHOWN_UNPRICED = 20
 LISTINGS = 3  # how often a listing is asked again because the source changed under it
 
 
@@ -68,6 +69,10 @@ class Leaf(Protocol):
         """The names of the sources whose money counts, of all credentials of the organisation."""
         ...
 
+    def asked(self, context: StepContext, tenant: Tenant) -> Params:
+        """What the questions of its books name beside days."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class SourceEngine:
@@ -79,10 +84,11 @@ class SourceEngine:
     own: Housekeeping
     books: Mapping[str, Books]
     views: Views
+    card: CardMaker | None = None
 
     @classmethod
-    def read(cls, leaf: Leaf, configs: Path, template_dir: Path | None = None) -> Self:
-        """`template_dir` holds columns that several tables have in common."""
+    def read(cls, leaf: Leaf, configs: Path, template_dir: Path | None = None, card: CardMaker | None = None) -> Self:
+        """`template_dir` holds columns that several tables have in common; `card` makes the rates of books that price use."""
         facts = read_document(template_dir / "config.yml", EngineFacts) if template_dir else EngineFacts()
         templates = _templates(template_dir / "schema_template.json", facts) if template_dir else {}
         own = Housekeeping.read(configs)
@@ -101,7 +107,7 @@ class SourceEngine:
         ]
         if flaws:
             raise Misconfigured("books cannot be kept", flaws=flaws)
-        return cls(leaf, facts, templates, own, books, read_views(configs))
+        return cls(leaf, facts, templates, own, books, read_views(configs), card)
 
     def check(self, step_config: StepConfig, place: StepPlace) -> list[Flaw]:
         """What is wrong with a step's config, before any run of it."""
@@ -110,6 +116,8 @@ class SourceEngine:
         if books is None:
             told = f"there is no configs/{step_config.get('books')}/books.yml{did_you_mean(str(step_config.get('books')), self.books)}"
             return [*flaws, Flaw(told, "books")]
+        if step_config.get("reprice") and books.prices is None:
+            flaws.append(Flaw("these books have no `prices`, by which days could be priced anew", "reprice"))
         said = step_config.get("destination_table")
         # of what is no text the model tells
         table = said if isinstance(said, str) else None
@@ -124,8 +132,8 @@ class SourceEngine:
         return [*flaws, *read_query_flaws(query, place)]
 
     def opens(self, step_config: StepConfig) -> str | None:
-        # what is staged was read by the steps that staged it
-        return None if step_config.get("staged_by") else credentials.opened_by(step_config, self.leaf.name)
+        # what is staged was read by the steps that staged it, and what is priced anew was read long since
+        return None if step_config.get("staged_by") or step_config.get("reprice") else credentials.opened_by(step_config, self.leaf.name)
 
     def run(self, step_config: StepConfig, context: StepContext) -> StepResult:
         tenant, step = _tenant(context), read_step(step_config, context)
@@ -137,6 +145,9 @@ class SourceEngine:
             # the worker may have died between its commit and this: the ledger would go on telling of the days as they were before
             track(context, tenant, self.leaf.name, rows, context.services.clock.now())
             return _result(step, before)
+        if step.reprice:
+            published = self._published(step, context, [])
+            return _result(step, published.manifest, published.closed)
         if step.staged_by:
             published = self._published_of_stages(step, context)
             return _result(step, published.manifest, published.closed)
@@ -214,6 +225,10 @@ class SourceEngine:
             batches=tuple(batches),
             sources=SourceStates(tuple(plan.loaded for plan in plans), tuple(known.state(source) for source in sorted(others)), known),
             calendar=_calendar(context, books),
+            folder=folder,
+            card=self.card,
+            given=self.leaf.asked(context, tenant),
+            reprice=step.reprice,
         )
 
     def _known(self, context: StepContext) -> KnownSlices:
@@ -341,4 +356,14 @@ def _result(step: SourceStep, manifest: Mapping[str, Any], closed: Closed | None
     if closed:
         counts = Counter(told.standing.completeness for told in {one.day: one for one in closed.days}.values())
         result |= {"completeness": dict(counts), "restated": len(closed.restated), "days_touched": len(closed.touched)}
+        result |= {"days_changed": len(closed.days_changed)} | _priced(closed)
     return result
+
+
+def _priced(closed: Closed) -> dict[str, Any]:
+    """Of books that price use: which figures the days tell, and what had no rate."""
+    if closed.rates is None:
+        return {}
+    figures = Counter(told.said.figure for told in closed.days if told.said)
+    unpriced = closed.rates.unpriced
+    return {"figures": dict(figures), "unpriced": list(unpriced[:SHOWN_UNPRICED]), "unpriced_left_out": len(unpriced[SHOWN_UNPRICED:])}

@@ -1,30 +1,25 @@
 """A load as one script: in one publication the raw rows, what is derived from them, the judgement of their quality and the books."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from src.core.base.faults import BooksNotClosed
 from src.core.base.identity import Tenant
-from src.core.base.schema import TableSchema
 from src.core.engine.port import Fence, TablePart
-from src.core.ledger.store import Unit
-from src.core.ledger.tables import dq_results, orgs, tracking
+from src.core.ledger.tables import tracking
 from src.core.ledger.tables.tracking import TrackedDay
 from src.core.step import manifests
-from src.core.step.books import telling
-from src.core.step.books.history import AS_TOLD, BY_RIVAL, Figures, Key, Restatement, difference, restatements
 from src.core.step.books.questions import Asking, judged_part
 from src.core.step.books.rules import INCOMING, Books
 from src.core.step.books.shared_views import Views, publish_views
-from src.core.step.books.shares import Share, contested, shares
 from src.core.step.books.telling import Before, By
-from src.core.step.books.totals import require_closed, require_equal
+from src.core.step.books.totals import require_closed
 from src.core.step.context import StepContext
-from src.core.step.quality.judge import judge
+from src.core.step.source.closing import causes_of, close, held_days, judge_table, tell
 from src.core.step.source.fetching import MARKS, require_unchanged
-from src.core.step.source.load_parts import Closed, Published, SourceLoad, Work, WrittenRows
+from src.core.step.source.load_parts import Published, SourceLoad, Work, WrittenRows
 from src.core.step.source.manifest import manifest
 
 TRACKED = (
@@ -58,17 +53,20 @@ def publish(context: StepContext, tenant: Tenant, loading: SourceLoad) -> Publis
     warehouse, books = context.services.warehouse, loading.books
     by = By(books.provider, context.run_id, context.services.clock.now())
     with warehouse.publication(tenant, context.run_id, fence(context, tenant)) as publication:
-        work = Work(context, tenant, loading, publication, Asking(books, publication), by)
+        work = Work(context, tenant, loading, publication, Asking(books, publication, loading.given), by)
         before = Before(work.asking.told_days(), work.asking.told_months())
         # before anything is removed: a day that a row has left has to be made anew as well, or it would count there and where it is now
-        touched, causes = _held(work), _causes(work)
+        held, causes = held_days(work), causes_of(work)
         written = _write(work)
         _require_written(work, written)
-        closed = _close(work, before, touched, causes)
+        closed = close(work, before, held, causes)
         context.progress(doing="writing the manifest")
         left = manifest(work, written, closed)
         # in the same act as the rows: by it a run that is taken over knows that it has published, and adds nothing twice
         publication.append("x_load_manifests", [left])
+        if books.prices and closed.rates and closed.rates.there:
+            # as late as may be: a rate that is laid while days are priced keeps them from being told by the book as it was
+            publication.execute(books.prices.unchanged)
         # the last question before the commit: a worker that lost the run, or was told to stop, publishes nothing
         context.still_wanted()
     # after the commit: what the ledger tells without opening the dataset may be late, and never ahead of it
@@ -83,15 +81,6 @@ def fence(context: StepContext, tenant: Tenant) -> Fence:
     scope = context.document_id or context.step_id
     micros = int(context.services.clock.now().timestamp() * 1_000_000)
     return Fence(scope, max(micros, context.services.warehouse.last_generation(tenant, scope) + 1))
-
-
-def _held(work: Work) -> dict[str, set[date]]:
-    """The days of use that rows of the slices read belong to, as they are now; by source."""
-    return {reload.source: work.asking.touched(reload) for reload in work.loading.reloads}
-
-
-def _causes(work: Work) -> list[dict[str, Any]]:
-    return [row for reload in work.loading.reloads for row in work.asking.causes(reload)]
 
 
 def _write(work: Work) -> WrittenRows:
@@ -131,130 +120,7 @@ def _require_written(work: Work, written: WrittenRows) -> None:
     for raw in work.books.raw.values():
         part = judged_part(reloads, raw.schema)
         if part:
-            _judge(work, raw.schema, part)
-
-
-def _judge(work: Work, table: TableSchema, part: Mapping[str, list[Any]]) -> None:
-    """What is found is kept in the ledger at once: also when it keeps the publication from being one, or its worker dies."""
-    context = work.context
-    verdict = judge(work.publication, work.books.suite, table=table, part=part, now=work.by.at)
-    work.verdicts.append(verdict)
-    told = partial(
-        dq_results.record,
-        run_id=context.run_id,
-        generation=context.generation,
-        org_slug=work.tenant.org_slug,
-        step_id=context.step_id,
-        suite=verdict.suite,
-        table=verdict.table,
-        findings=verdict.results,
-        at=work.by.at,
-    )
-    context.services.ledger.write(_told, work.tenant, told)
-    verdict.require()
-
-
-def _close(work: Work, before: Before, held_before: dict[str, set[date]], causes_before: list[dict[str, Any]]) -> Closed:
-    asking, books = work.asking, work.books
-    held = _held(work)
-    counting, contested_days = _counting(work)
-    touched = contested_days.union(*held_before.values(), *held.values())
-    # asked before and after the days are made anew: rows may leave one invoice month for another, and both sums change
-    months = asking.months_of(touched) if touched else set()
-    tables = {each.table: asking.derive(each, touched, counting, work.by) if touched else 0 for each in books.derived}
-    months |= asking.months_of(touched) if touched else set()
-    days = _figures(asking.days(touched) if touched else [], "usage_date", before.said_days, work.by)
-    if touched:
-        # whose rows count where exports are rivals, their shares say: a day may hold none of them
-        counts = [held[reload.source] for reload in work.loading.reloads if reload.raw.counts]
-        expected = any(counts) and all(share.account is None for share in counting)
-        # against raw rows that count, not those just written: days made anew hold rows of older loads too
-        require_equal(asking.counted(touched, counting), telling.in_all(days, books.money), expected=expected)
-    months |= {month for month, _ in before.said_months}  # their figures stay, how complete they are may not
-    by_month = _figures(asking.months(months) if months else [], "invoice_month", before.said_months, work.by)
-    restated = _restated(work, before, touched, (days, by_month), causes_before)
-    names = {str(day) for day in touched}
-    # of a day that was made anew only what it says now: a figure that is gone from it would else be told on
-    figures = {key: one for key, one in before.said_days.items() if key[0] not in names} | days
-    standing = telling.judged_days(figures, before, work.loading.window, work.loading.sources.counting, work.loading.calendar)
-    changed = telling.changed_days(standing, before, work.by)
-    _keep(work, changed, telling.month_rows(by_month, work.loading.sources.counting, work.loading.calendar, work.by), months, restated)
-    filled = sorted({date.fromisoformat(day) for day, _ in days})
-    for each in books.derived if filled else ():
-        _judge(work, each.schema, {"usage_date": filled})
-    return Closed(standing, tuple(changed), restated, tuple(sorted(touched)), tables, counting)
-
-
-def _figures(rows: Iterable[Mapping[str, Any]], period: str, before: Mapping[Key, Figures], by: By) -> dict[Key, Figures]:
-    return telling.dated(telling.figures_by_period(rows, period, by), before)
-
-
-def _counting(work: Work) -> tuple[tuple[Share, ...], set[date]]:
-    """Which rows count where sources are rivals; where that has changed, every day of the account is made anew."""
-    if not work.books.rivals:
-        return (), set()
-    sources = work.loading.sources
-    accounts = work.asking.accounts()
-    today = {state.source: state for state in sources.counting}
-    # one that no longer counts has rows that still may; how far it reaches is remembered from when it was asked
-    states = {source: today.get(source) or sources.known.state(source) for source, _ in accounts}
-    reaches = {source: state.reach for source, state in states.items() if state.reach is not None}
-    counting = shares(accounts, reaches, frozenset(today))
-    changed = contested(work.asking.told_shares(), counting)
-    return counting, work.asking.account_days(changed) if changed else set()
-
-
-def _restated(
-    work: Work,
-    before: Before,
-    touched: set[date],
-    now: tuple[Mapping[Key, Figures], Mapping[Key, Figures]],
-    causes_before: list[dict[str, Any]],
-) -> tuple[Restatement, ...]:
-    """Of the days and months that were told whole before. What brought a change is asked where there is one."""
-    # only days made anew: the figures at hand are of those, and every other day would look as if it were gone
-    whole_days = before.whole_days & {str(day) for day in touched}
-    days = {key: one for key, one in before.said_days.items() if key[0] in whole_days}
-    months = {key: one for key, one in before.said_months.items() if key[0] in before.whole_months}
-    if not restatements("day", days, now[0], {}) and not restatements("invoice_month", months, now[1], {}):
-        return ()
-    causes, otherwise = (causes_before, _causes(work)), BY_RIVAL if work.books.rivals else AS_TOLD
-    return (
-        *restatements("day", days, now[0], difference(*causes, "usage_date"), otherwise),
-        *restatements("invoice_month", months, now[1], difference(*causes, "invoice_month"), otherwise),
-    )
-
-
-def _keep(
-    work: Work, days: Sequence[dict[str, Any]], months: Sequence[dict[str, Any]], of_months: set[str], restated: Sequence[Restatement]
-) -> None:
-    publication, provider = work.publication, work.books.provider
-    changed = tuple(sorted({row["usage_date"] for row in days}))
-    if changed:
-        publication.replace("x_cost_daily", days, TablePart(equal={"provider": provider, "usage_date": changed}))
-    # also a month that has no row any more: its old sum would stay
-    if of_months:
-        publication.replace("x_cost_monthly", months, TablePart(equal={"provider": provider, "invoice_month": tuple(sorted(of_months))}))
-    if restated:
-        publication.append("x_cost_history", [one.row(provider, work.by.run_id, work.by.at) for one in restated])
-    _keep_slices(work)
-
-
-def _keep_slices(work: Work) -> None:
-    known, provider = work.loading.sources.known, work.books.provider
-    read = {reload.source: reload.slices for reload in work.loading.reloads}
-    for state in work.loading.sources.asked:
-        own = {"provider": provider, "source": state.source}
-        changes, firsts = known.changes(state, read.get(state.source, ()), work.by.run_id, work.by.at)
-        rows = [{"provider": provider, **row} for row in changes]
-        if rows:
-            work.publication.replace("x_source_slices", rows, TablePart(equal={**own, "slice": tuple(sorted(firsts))}))
-        if known.looks.get(state.source) != state.looks:
-            looks = [
-                {"first_slice": look.first, "last_slice": look.last, "looked_on": look.at, "pipeline_logging_id": work.by.run_id}
-                for look in state.looks.ranges
-            ]
-            work.publication.replace("x_source_looks", [{**own, **look} for look in looks], TablePart(equal=own))
+            judge_table(work, raw.schema, part)
 
 
 def track(context: StepContext, tenant: Tenant, provider: str, rows: Iterable[Mapping[str, Any]], now: datetime) -> None:
@@ -270,10 +136,4 @@ def track(context: StepContext, tenant: Tenant, provider: str, rows: Iterable[Ma
         )
         for row in rows
     ]
-    context.services.ledger.write(_told, tenant, partial(tracking.record, days=days))
-
-
-def _told(unit: Unit, tenant: Tenant, tell: Callable[[Unit], None]) -> None:
-    # an off-boarding does not wait for a load, and who has the slug next is told nothing of it
-    if orgs.lives(unit, tenant.org_slug, tenant.generation):
-        tell(unit)
+    context.services.ledger.write(tell, tenant, partial(tracking.record, days=days))

@@ -1,14 +1,15 @@
 """What one step publishes, and what came of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
-from typing import Any
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
 
 from src.core.base.identity import Tenant
 from src.core.base.schema import TableSchema
 from src.core.base.window import Window
-from src.core.engine.port import Publication, Scalar
+from src.core.engine.port import Params, Publication, Scalar
 from src.core.step.books.completeness import Calendar, SourceState
 from src.core.step.books.coverage import KnownSlices
 from src.core.step.books.history import Restatement
@@ -18,6 +19,9 @@ from src.core.step.books.shares import Share
 from src.core.step.books.telling import By, DayFigures
 from src.core.step.books.totals import ControlTotals
 from src.core.step.context import StepContext
+from src.core.step.prices.book import Book
+from src.core.step.prices.kinds import Seed
+from src.core.step.prices.rates import Rate
 from src.core.step.quality.judge import QualityVerdict
 from src.core.step.source.fetching import Batch
 
@@ -45,6 +49,20 @@ class SourceStates:
         return (*self.asked, *self.others)
 
 
+class RateRows(Protocol):
+    """The rates of some kinds of use, as rows."""
+
+    @property
+    def shape(self) -> TableSchema: ...
+
+    @property
+    def rows(self) -> Sequence[Mapping[str, Any]]: ...
+
+
+CardMaker: TypeAlias = Callable[[Sequence[Mapping[str, Any]], Seed[Rate], Book[Rate], str | None], RateRows]
+"""Of kinds of use, by this book; the text says why there is no book, which is then empty."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceLoad:
     """What one step publishes."""
@@ -57,14 +75,36 @@ class SourceLoad:
     batches: tuple[Batch, ...]
     sources: SourceStates
     calendar: Calendar
+    folder: Path
+    """Of this attempt's own, where files are put to be staged."""
+    card: CardMaker | None = None
+    """Makes the rates of what the books tell of use."""
+    given: Params = field(default_factory=dict)
+    """What the provider's questions name beside days."""
+    reprice: bool = False
+    """Nothing is read: the days of the window that hold rows are made anew."""
 
     @property
     def source(self) -> str:
+        if self.reprice and self.books.prices:
+            return self.books.prices.seed.table
         return ", ".join(state.source for state in self.sources.asked)
 
     @property
     def rows(self) -> int:
         return sum(batch.rows for batch in self.batches)
+
+
+@dataclass(frozen=True, slots=True)
+class LaidRates:
+    """What a publication priced by."""
+
+    there: bool
+    """Whether there is a book to price by."""
+    changed_at: datetime | None
+    """When a rate of it was last laid, closed or taken away."""
+    unpriced: tuple[Mapping[str, Any], ...]
+    """Kinds of use that have no rate, with the reason."""
 
 
 @dataclass(slots=True)
@@ -76,6 +116,12 @@ class Closed:
     touched: tuple[date, ...]
     tables: dict[str, int]
     shares: tuple[Share, ...]
+    rates: LaidRates | None = None
+
+    @property
+    def days_changed(self) -> list[date]:
+        """Those of which anything is told differently than before."""
+        return sorted({row["usage_date"] for row in self.changed})
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ def manifest(work: Work, written: WrittenRows, closed: Closed) -> dict[str, Any]
         "window_start": loading.window.start,
         "window_end": loading.window.end,
         "source": loading.source,
-        "source_version": _versions(loading),
+        "source_version": [*_versions(loading), *_book(work, closed)],
         "schema_fingerprint": _fingerprint(loading, written),
         "columns_unknown": sorted(written.unknown),
         "columns_absent": sorted(written.absent),
@@ -36,6 +36,7 @@ def manifest(work: Work, written: WrittenRows, closed: Closed) -> dict[str, Any]
         "tables": {**written.tables, **closed.tables},
         "shares": [share.shown for share in closed.shares] if work.books.rivals else None,
         "unread": _unread(loading),
+        "days_changed": [str(day) for day in closed.days_changed[:SHOWN_VERSIONS]],
         "quality": _summary(work.verdicts),
         # the moment that the rows carry too: what was told as of a publication is found by it
         "published_at": work.by.at,
@@ -58,6 +59,13 @@ def _versions(loading: SourceLoad) -> list[dict[str, Any]]:
         kept = every if len(every) <= SHOWN_VERSIONS else [every[0], every[-1]]
         shown.append({"source": reload.source, "slices": len(every), "fingerprint": mark, "versions": kept})
     return shown
+
+
+def _book(work: Work, closed: Closed) -> list[dict[str, Any]]:
+    """Which state of the price book days were priced by."""
+    if work.books.prices is None or closed.rates is None:
+        return []
+    return [{"source": work.books.prices.seed.table, "changed_at": closed.rates.changed_at and closed.rates.changed_at.isoformat()}]
 
 
 def _unread(loading: SourceLoad) -> list[dict[str, Any]]:

@@ -11,10 +11,11 @@ from src.core.base.faults import BooksNotClosed
 from src.core.providers.slices import Slice, day_slice
 from src.core.step.books.axis import Written
 from src.core.step.books.completeness import Calendar, SourceState, of_day, of_invoice_month
-from src.core.step.books.history import BY_RIVAL, Figures, difference, restatements
+from src.core.step.books.history import Figures, difference, restatements
 from src.core.step.books.looks import Look, Looks
 from src.core.step.books.shares import Reach
 from src.core.step.books.totals import ControlTotal, ControlTotals, require_closed, require_equal
+from src.core.step.books.wording import Wording
 
 TODAY = date(2026, 11, 20)
 CALENDAR = Calendar(TODAY, Written(late_days=10, closing_day=10))
@@ -209,7 +210,7 @@ def test_a_change_is_told_with_its_causes():
 
 
 def test_what_the_causes_do_not_explain_is_told_too():
-    [one] = restatements("day", {KEY: said("10")}, {KEY: said("8")}, {}, BY_RIVAL)
+    [one] = restatements("day", {KEY: said("10")}, {KEY: said("8")}, {}, Wording(rivals=True))
 
     assert one.reason == "-2 by another export of the account taking its place"
 

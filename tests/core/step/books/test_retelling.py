@@ -120,7 +120,7 @@ def raw(rows: Told) -> pa.Table:
 
 
 def derive(books: Books, publication: Publication, days: Iterable[date], at: datetime) -> int:
-    return Asking(books, publication).derive(books.cost, days, (), By("acme", f"run at {at}", at))
+    return Asking(books, publication).derive(books.cost, days, (), By("acme", f"run at {at}", at)).rows
 
 
 def cost(row: Row) -> Decimal:

@@ -15,7 +15,7 @@ import structlog
 
 from src.core.base.identity import Tenant
 from src.core.base.window import Window
-from src.core.engine.port import RemoteRows
+from src.core.engine.port import Params, RemoteRows
 from src.core.providers.slices import Listing, OnBytes, Slice
 from src.core.step.context import StepContext
 from src.core.step.credentials import OpenCredential
@@ -113,6 +113,9 @@ class Leaf:
 
     def counting(self, context: StepContext, tenant: Tenant) -> frozenset[str]:
         return frozenset({"usage"})
+
+    def asked(self, context: StepContext, tenant: Tenant) -> Params:
+        return {}
 
 
 @dataclass

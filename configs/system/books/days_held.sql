@@ -1,0 +1,2 @@
+SELECT DISTINCT usage_date FROM {raw}
+WHERE usage_date BETWEEN @first AND @last

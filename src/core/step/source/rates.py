@@ -1,0 +1,42 @@
+"""The rates by which a publication prices use, laid beside its tables."""
+
+from collections.abc import Iterable
+from datetime import date
+
+from src.core.base.faults import Misconfigured, Missing
+from src.core.engine import write_rows
+from src.core.engine.files.disk_space import room_for_files
+from src.core.engine.port import ParquetFiles
+from src.core.step.prices.book import Book
+from src.core.step.prices.kinds import Seed
+from src.core.step.prices.rates import Rate
+from src.core.step.prices.store import BookStore
+from src.core.step.source.load_parts import LaidRates, Work
+
+RELATION = "rates"
+COLUMNS = ("told_model", "told_tier", "told_kind", "unpriced_reason")
+
+
+def lay_rates(work: Work, days: Iterable[date]) -> LaidRates:
+    """The rates of every kind of use of these days, as the book stands now."""
+    prices, card_of = work.books.prices, work.loading.card
+    if prices is None or card_of is None:
+        raise Misconfigured(f"{work.books.provider} prices by its book, and nothing makes rates of it")
+    uses = work.asking.uses(prices, days)
+    book, absent = _book(work, prices.seed)
+    card = card_of(uses, prices.seed, book, absent)
+    path = work.loading.folder / f"{RELATION}.parquet"
+    with room_for_files():
+        write_rows(path, card.shape.fields, card.rows)
+    work.publication.stage(RELATION, ParquetFiles((path,)), card.shape)
+    unpriced = {tuple(row[name] for name in COLUMNS): row for row in card.rows if row["unpriced_reason"]}
+    told = tuple({name: row[name] for name in COLUMNS} for _, row in sorted(unpriced.items(), key=lambda one: str(one[0])))
+    return LaidRates(absent is None, book.last, told)
+
+
+def _book(work: Work, seed: Seed[Rate]) -> tuple[Book[Rate], str | None]:
+    """And why there is none: what was loaded must not be lost for want of prices."""
+    try:
+        return BookStore(work.context.services, work.tenant, seed).read(), None
+    except Missing as missing:
+        return Book(), missing.detail
