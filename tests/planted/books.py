@@ -295,7 +295,7 @@ DEFECTS = (
     Defect(
         "history",
         "figures that are gone from a day are told on",
-        "src/core/step/source/load.py",
+        "src/core/step/source/closing.py",
         "figures = {key: one for key, one in before.said_days.items() if key[0] not in names} | days",
         "figures = before.said_days | days",
         ("tests/core/gcp/test_sources.py::test_a_figure_that_is_gone_from_a_day_is_told_no_more",),
@@ -303,7 +303,7 @@ DEFECTS = (
     Defect(
         "history",
         "a day that was told as incomplete is called restated when it is completed",
-        "src/core/step/source/load.py",
+        "src/core/step/source/closing.py",
         "whole_days = before.whole_days & {str(day) for day in touched}",
         "whole_days = {str(day) for day in touched}",
         ("tests/core/gcp/test_sources.py::test_the_first_reading_of_a_load_day_is_no_restatement",),

@@ -14,7 +14,7 @@ ROWS, METERS = "rows", "meters"
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class QuestionPlaces:
     """What a question may name."""
 
     raw: tuple[str, ...]
@@ -22,8 +22,8 @@ class Places:
     texts: Mapping[str, str]
     """What is put in, by name."""
 
-    def with_text(self, name: str, text: str) -> "Places":
-        return Places(self.raw, {**self.texts, name: within(text)})
+    def with_text(self, name: str, text: str) -> "QuestionPlaces":
+        return QuestionPlaces(self.raw, {**self.texts, name: within(text)})
 
     def put_into(self, path: Path) -> str:
         text = question_text(path)

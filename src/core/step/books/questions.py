@@ -17,6 +17,7 @@ from src.core.step.books.telling import By
 from src.core.step.books.totals import ControlTotal, ControlTotals
 
 Row = Mapping[str, Any]
+SHOWN_UNPRICED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +203,10 @@ class Asking:
 
     def months_of(self, days: Iterable[date]) -> set[str]:
         return {row["invoice_month"] for row in self._ask(self.books.months_touched, _span(days))}
+
+    def unpriced(self, days: Iterable[date]) -> list[dict[str, Any]]:
+        asked = {**_span(days), "shown": SHOWN_UNPRICED}
+        return [row for one in self.books.derived if one.unpriced for row in self._ask(one.unpriced, asked)]
 
     def _figured(self, sums: str, figures: str | None, period: str, asked: Params) -> list[dict[str, Any]]:
         rows = self._ask(sums, asked)

@@ -12,7 +12,7 @@ from src.core.base.schema import TableSchema
 from src.core.base.table_facts import TableFacts
 from src.core.step.books.axis import Axis
 from src.core.step.books.document import BooksDocument, RawFacts
-from src.core.step.books.placing import METERS, ROWS, Places, over, put, question_file, question_text, within
+from src.core.step.books.placing import METERS, ROWS, QuestionPlaces, over, put, question_file, question_text, within
 from src.core.step.books.retelling import RETELLING, Retelling, flaws_of, with_told_since
 from src.core.step.onboarding.plan import DatasetConfig
 from src.core.step.prices.kinds import PRICING, Seed, seed_of, seeded
@@ -40,10 +40,12 @@ OF_EVERY_PROVIDER = (
     "figures_of_days",
     "figures_of_months",
     "uses",
+    "unpriced",
     "book_unchanged",
     *RETELLING,
 )
 FIGURES = frozenset({"usage_date", "invoice_month", "currency", "cost", "credits", "net_cost", "row_count", "source_as_of"})
+UNPRICED = frozenset({"model_told", "service_tier", "token_kind", "unpriced_reason"})
 FIGURED = ("figures_of_days", "figures_of_months")
 MONEY = ("billed_cost", "credits", "net_cost")
 KNOWN = frozenset({"usage_date", "currency", "cost", "credits", "net_cost", "row_count"})
@@ -127,6 +129,8 @@ class Derived:
     retelling: Retelling
     priced: bool = False
     """Whether rates are read to make it."""
+    unpriced: str | None = None
+    """What of some days has no price, where its rows say why."""
 
     @property
     def table(self) -> str:
@@ -188,11 +192,11 @@ class Books:
             fill = places.put_into(question_file(configs, folder, document.derived[name].fill))
             priced = document.prices is not None and RATES.search(fill) is not None
             retelling = Retelling.of(plain[name], fill, own.templates)
-            made[name] = Derived(schema, put(own.templates["clear"], derived=name), fill, retelling, priced)
+            made[name] = Derived(schema, put(own.templates["clear"], derived=name), fill, retelling, priced, _unpriced(schema, own))
             # what is made later may be made of it
             places = places.with_text(name, put(own.templates["rows_of_days"], raw=name))
         # how far a day may be trusted depends on the moment, so it is asked of every day, and not of those made anew alone
-        whole = Places(tuple(raw), {name: f"`{name}`" for name in (*raw, *derived)})
+        whole = QuestionPlaces(tuple(raw), {name: f"`{name}`" for name in (*raw, *derived)})
         figure = document.figure
         figured = {name: put(own.templates[name], cost=document.cost, figure=figure) if figure else None for name in FIGURED}
         return cls(
@@ -333,7 +337,7 @@ def _raw(facts: RawFacts, schema: TableSchema, folder: Path, own: Housekeeping, 
     )
 
 
-def _places(document: BooksDocument, raw: Mapping[str, Raw], folder: Path, own: Housekeeping) -> Places:
+def _places(document: BooksDocument, raw: Mapping[str, Raw], folder: Path, own: Housekeeping) -> QuestionPlaces:
     """Of the days made anew: `{rows}` of the only table of raw rows, or `{name}` of each, and the kinds of use that they tell."""
     texts = {}
     for name, one in raw.items():
@@ -341,16 +345,20 @@ def _places(document: BooksDocument, raw: Mapping[str, Raw], folder: Path, own: 
         texts[name] = within(_counting(columns, own, document.rivals))
     if len(raw) == 1:
         texts[ROWS] = next(iter(texts.values()))
-    places = Places(tuple(raw), texts)
+    places = QuestionPlaces(tuple(raw), texts)
     return places.with_text(METERS, places.put_into(folder / "books" / document.prices.meters)) if document.prices else places
 
 
-def _prices(configs: Path, document: BooksDocument, places: Places, own: Housekeeping) -> Prices | None:
+def _prices(configs: Path, document: BooksDocument, places: QuestionPlaces, own: Housekeeping) -> Prices | None:
     if document.prices is None:
         return None
     seed = seed_of(configs, document.provider, PRICING)
     uses = own.templates["uses"].replace(f"{{{METERS}}}", places.texts[METERS])
     return Prices(seed, uses, put(own.templates["book_unchanged"], book=seed.table))
+
+
+def _unpriced(schema: TableSchema, own: Housekeeping) -> str | None:
+    return put(own.templates["unpriced"], priced=schema.name) if set(schema.columns) >= UNPRICED else None
 
 
 def _counting(columns: Mapping[str, str], own: Housekeeping, account: str | None) -> str:

@@ -41,7 +41,6 @@ from src.core.step.source.staged import find_staged, forget, require_staged, sta
 
 # bounds what an engine sorts and holds at once; a month of a large account is several statements of one publication
 ROWS_PER_STATEMENT = 4_000_000
-SHOWN_UNPRICED = 20
 LISTINGS = 3  # how often a listing is asked again because the source changed under it
 
 
@@ -361,9 +360,8 @@ def _result(step: SourceStep, manifest: Mapping[str, Any], closed: Closed | None
 
 
 def _priced(closed: Closed) -> dict[str, Any]:
-    """Of books that price use: which figures the days tell, and what had no rate."""
+    """Of books that price use: which figures the days tell, and what has no price."""
     if closed.rates is None:
         return {}
     figures = Counter(told.said.figure for told in closed.days if told.said)
-    unpriced = closed.rates.unpriced
-    return {"figures": dict(figures), "unpriced": list(unpriced[:SHOWN_UNPRICED]), "unpriced_left_out": len(unpriced[SHOWN_UNPRICED:])}
+    return {"figures": dict(figures), "unpriced": list(closed.unpriced)}

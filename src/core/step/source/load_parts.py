@@ -103,8 +103,6 @@ class LaidRates:
     """Whether there is a book to price by."""
     changed_at: datetime | None
     """When a rate of it was last laid, closed or taken away."""
-    unpriced: tuple[Mapping[str, Any], ...]
-    """Kinds of use that have no rate, with the reason."""
 
 
 @dataclass(slots=True)
@@ -117,6 +115,8 @@ class Closed:
     tables: dict[str, int]
     shares: tuple[Share, ...]
     rates: LaidRates | None = None
+    unpriced: Sequence[Mapping[str, Any]] = ()
+    """What has no price in the days made anew, and why."""
 
     @property
     def days_changed(self) -> list[date]:

@@ -14,7 +14,6 @@ from src.core.step.prices.store import BookStore
 from src.core.step.source.load_parts import LaidRates, Work
 
 RELATION = "rates"
-COLUMNS = ("told_model", "told_tier", "told_kind", "unpriced_reason")
 
 
 def lay_rates(work: Work, days: Iterable[date]) -> LaidRates:
@@ -29,9 +28,7 @@ def lay_rates(work: Work, days: Iterable[date]) -> LaidRates:
     with room_for_files():
         write_rows(path, card.shape.fields, card.rows)
     work.publication.stage(RELATION, ParquetFiles((path,)), card.shape)
-    unpriced = {tuple(row[name] for name in COLUMNS): row for row in card.rows if row["unpriced_reason"]}
-    told = tuple({name: row[name] for name in COLUMNS} for _, row in sorted(unpriced.items(), key=lambda one: str(one[0])))
-    return LaidRates(absent is None, book.last, told)
+    return LaidRates(absent is None, book.last)
 
 
 def _book(work: Work, seed: Seed[Rate]) -> tuple[Book[Rate], str | None]:
