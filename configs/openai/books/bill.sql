@@ -158,10 +158,12 @@ cut AS (
     keyed.place IS NOT NULL AS allocated,
     COALESCE(keyed.place, 1) AS place,
     told.row_count,
-    told.cost * COALESCE(SAFE_DIVIDE(CAST(keyed.until_here * 1000000 AS NUMERIC), CAST(keyed.whole * 1000000 AS NUMERIC)), CAST(1 AS NUMERIC)) AS cost,
-    told.credits * COALESCE(SAFE_DIVIDE(CAST(keyed.until_here * 1000000 AS NUMERIC), CAST(keyed.whole * 1000000 AS NUMERIC)), CAST(1 AS NUMERIC)) AS credits
+    CASE WHEN keyed.until_here < keyed.whole THEN told.cost * shared_until_here ELSE told.cost END AS cost,
+    CASE WHEN keyed.until_here < keyed.whole THEN told.credits * shared_until_here ELSE told.credits END AS credits
   FROM told
-  LEFT JOIN keyed
+  LEFT JOIN (
+    SELECT *, CAST(SAFE_DIVIDE(CAST(until_here * 1000000 AS NUMERIC), CAST(whole * 1000000 AS NUMERIC)) AS NUMERIC) AS shared_until_here FROM keyed
+  ) AS keyed
     ON NOT told.by_key
     AND keyed.usage_date = told.usage_date
     AND keyed.account = told.account

@@ -91,7 +91,7 @@ lines AS (
     spelled.said,
     spelled.currency,
     spelled.amount,
-    LENGTH(COALESCE(REGEXP_EXTRACT(CAST(spelled.amount AS STRING), r'[.]([0-9]+)'), '')) AS decimals,
+    LENGTH(COALESCE(REGEXP_EXTRACT(CAST(spelled.amount AS STRING), r'[.]([0-9]*[1-9])'), '')) AS decimals,
     -- calls and sessions are told without a unit
     CASE WHEN spelled.quantity_unit IS NULL THEN CASE WHEN tools.line_item <> 'storage' THEN tools.line_item END ELSE units.unit END AS unit,
     CASE
@@ -118,15 +118,15 @@ named AS (
     token_kind,
     -- images are told by their size
     COALESCE(CASE WHEN unit = 'image' THEN REGEXP_EXTRACT(detail, r'[0-9]+x[0-9]+') END, token_kind) AS line_item,
-    COALESCE(prompt_tokens, 1) AS length,
+    GREATEST(COALESCE(prompt_tokens, 1), 1) AS length,
     unit,
     COALESCE(currency, 'USD') AS coin,
     quantity,
     cost,
     cost_if_long - cost AS if_long,
-    -- of one of these, where the price is of as many of them as is divided by exactly
+    -- of one of them, where the price is of as many as is divided by exactly
     CASE
-      WHEN unit IN ('token', 'character', 'call', 'session', 'image')
+      WHEN price_unit = unit
         THEN price * CASE per WHEN 1 THEN CAST('1' AS NUMERIC) WHEN 1000 THEN CAST('0.001' AS NUMERIC) WHEN 1000000 THEN CAST('0.000001' AS NUMERIC) END
     END AS each
   FROM {openai_cost_daily}
@@ -205,17 +205,10 @@ theirs AS (
     AND folds.currency = lines.currency
 ),
 prices AS (
-  SELECT
-    told_model,
-    told_tier,
-    told_kind,
-    valid_from,
-    valid_to,
-    over_from,
-    over_to,
-    price * CASE per WHEN 1 THEN CAST('1' AS NUMERIC) WHEN 1000 THEN CAST('0.001' AS NUMERIC) WHEN 1000000 THEN CAST('0.000001' AS NUMERIC) END AS price
+  -- a price with more digits than are kept would not come to an exact sum
+  SELECT told_model, told_tier, told_kind, valid_from, valid_to, over_from, over_to, unit_price
   FROM rates
-  WHERE unit_factor = 1
+  WHERE unit_price IS NOT NULL AND rest = 0
 ),
 swaps AS (
   SELECT pair.kind AS kind, pair.other AS other
@@ -244,21 +237,21 @@ otherwise AS (
       ELSE CONCAT('standard as ', prices.told_tier)
     END AS turn,
     SUM(ours.row_count) AS row_count,
-    SUM(ours.quantity * prices.price) - SUM(ours.cost) AS more
+    SUM(prices.unit_price * ours.quantity) - SUM(ours.cost) AS more
   FROM ours
   LEFT JOIN swaps ON swaps.kind = ours.token_kind
   JOIN prices
     ON prices.told_model = ours.told_model
     AND ours.bucket_start >= prices.valid_from
-    AND (prices.valid_to IS NULL OR ours.bucket_start < prices.valid_to)
+    AND ours.bucket_start < prices.valid_to
     AND ours.length > prices.over_from
-    AND (prices.over_to IS NULL OR ours.length <= prices.over_to)
+    AND ours.length <= prices.over_to
     AND (
       (prices.told_kind = ours.token_kind AND prices.told_tier = 'standard' AND ours.service_tier <> 'standard')
       OR (prices.told_kind = ours.token_kind AND ours.service_tier = 'standard' AND prices.told_tier IN ('batch', 'flex', 'priority'))
       OR (prices.told_kind = swaps.other AND prices.told_tier = ours.service_tier)
     )
-  WHERE ours.priced_rows = ours.row_count AND prices.price IS NOT NULL
+  WHERE ours.priced_rows = ours.row_count
   GROUP BY usage_date, account, project_id, model_family, line_item, currency, turn
 ),
 turns AS (
