@@ -1,0 +1,58 @@
+"""How each provider is driven through the table. One that is served and stands in no drive fails a test."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tests.core.providers.faults.table import BY_NAME, Refuse, WireFault, as_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drive:
+    provider: str
+    credential: str
+    """A file that the sandbox lays."""
+    asked: str
+    """The end of the path that `validate` asks and is spoiled there."""
+    refuse: Refuse
+    cannot: Mapping[str, str] = field(default_factory=dict)
+    """Rows of the table that cannot come to pass here, and why."""
+    otherwise: Mapping[str, WireFault] = field(default_factory=dict)
+    """Rows that this provider has in words of its own."""
+
+    @property
+    def rows(self) -> tuple[WireFault, ...]:
+        return tuple(self.otherwise.get(name, row) for name, row in BY_NAME.items() if name not in self.cannot)
+
+
+def _openai(status: int, kind: str) -> bytes:
+    codes = {"key": "invalid_api_key"}
+    said = {"scope": "You have insufficient permissions for this operation. Missing scopes: api.usage.read."}
+    error = {"message": said.get(kind, "said"), "type": "some_error", "param": None, "code": codes.get(kind)}
+    return as_json({"error": error})
+
+
+def _google(status: int, kind: str) -> bytes:
+    reasons = {401: "authError", 403: "accessDenied", 404: "notFound", 429: "rateLimitExceeded", 500: "backendError"}
+    error = {"message": "said", "domain": "global", "reason": reasons[status]}
+    return as_json({"error": {"code": status, "message": "said", "errors": [error]}})
+
+
+ONE_PAGE = "its lists have no days: a page that came twice, or was cut off, is held in tests/core/providers/http/test_paging.py"
+DRIVES = (
+    Drive(provider="openai", credential="openai-restated.txt", asked="/v1/organization/costs", refuse=_openai),
+    Drive(
+        provider="gcp",
+        credential="gcp-demo.json",
+        asked="/datasets",
+        refuse=_google,
+        cannot={
+            "not found": "a list that is not there is a project or dataset that the settings name wrongly: INVALID, and told so",
+            "page repeated": ONE_PAGE,
+            "pages that end early": ONE_PAGE,
+            "more pages, and none named": "its lists do not say whether there are more",
+            "bucket without results": "a list without entries has no such key",
+            "amounts as texts": "no money is read over REST",
+            "clock ahead": "its calls name no days; of tokens it is held in tests/core/providers/gcp/test_account.py",
+        },
+    ),
+)
