@@ -29,7 +29,7 @@ class WireFault:
     """None: nothing is wrong, and the right figures are told."""
     says: str = ""
     retried: bool = False
-    """Whether the step asks again by itself, and a fault that comes once is gone then."""
+    """Whether the step asks again by itself; a fault that comes once is gone then."""
     run: Status = "VALID"
     """How the credential stands after a run that met it, and after `validate` did."""
     validate: Status | None = None
