@@ -1,7 +1,7 @@
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from src.core.base.clock import Clock
 from src.core.base.faults import Fault, Flaw, Misconfigured
@@ -55,7 +55,8 @@ class Statements(Protocol):
 
 
 class RowFiles(Protocol):
-    def write_rows(self, path: Path, fields: Sequence[Field], rows: Iterable[Row]) -> None: ...
+    def write_rows(self, path: Path, fields: Sequence[Field], rows: Iterable[Row]) -> str: ...
+    def write_columns(self, path: Path, fields: Sequence[Field], pieces: Iterable[tuple[int, Mapping[str, Sequence[Any]]]]) -> str: ...
 
 
 def claim_warehouse(settings: Settings) -> ProcessLock | None:
@@ -120,9 +121,14 @@ def sql_flaws(sql: str, tables: frozenset[str] | None = None, *, ours: bool = Fa
     return cast("Statements", import_module(STATEMENTS)).flaws_of(sql, tables, ours=ours)
 
 
-def write_rows(path: Path, fields: Sequence[Field], rows: Iterable[Row]) -> None:
-    """As Parquet, to be staged; a row that does not fit these columns is refused."""
-    cast("RowFiles", import_module(ROW_FILES)).write_rows(path, fields, rows)
+def write_rows(path: Path, fields: Sequence[Field], rows: Iterable[Row]) -> str:
+    """As Parquet, to be staged; a row that does not fit these columns is refused. Answers a digest, one for the same rows in any order."""
+    return cast("RowFiles", import_module(ROW_FILES)).write_rows(path, fields, rows)
+
+
+def write_columns(path: Path, fields: Sequence[Field], pieces: Iterable[tuple[int, Mapping[str, Sequence[Any]]]]) -> str:
+    """The same of rows that come column by column: pieces of so many rows each, in which a column that is left out holds nothing."""
+    return cast("RowFiles", import_module(ROW_FILES)).write_columns(path, fields, pieces)
 
 
 def _home(settings: Settings) -> Path:

@@ -16,12 +16,21 @@ from src.core.base.names import did_you_mean, url_flaw
 ENDPOINT = re.compile(r"[a-z][a-z0-9_]*")
 
 
+class PaceDocument(Document):
+    """How fast a run may ask it."""
+
+    per_second: float = Field(gt=0, le=1_000)
+    burst: int = Field(ge=1, le=10_000)
+    at_once: int = Field(ge=1, le=16)
+
+
 class ProviderFacts(Document):
     title: str
     kind: Literal["cloud", "model"]
     aliases: tuple[str, ...] = ()
     served: bool = True
     endpoints: dict[str, str] = Field(default_factory=dict)
+    pace: PaceDocument | None = None
 
     @field_validator("endpoints")
     @classmethod
@@ -61,13 +70,16 @@ class Providers:
     spelled: Mapping[str, str]
     endpoints: Mapping[str, str]
     """The address of each, by provider and name: `openai.api`."""
+    paces: Mapping[str, PaceDocument]
+    """Of those that are asked no faster."""
 
     @classmethod
     def load(cls, path: Path) -> Self:
         facts = read_document(path, ProvidersDocument).providers
         spelled = {spelling.casefold(): name for name, one in facts.items() for spelling in (name, *one.aliases)}
         endpoints = {f"{name}.{part}": url for name, one in facts.items() for part, url in one.endpoints.items()}
-        return cls({name: Provider(name, one.title, one.kind, one.served) for name, one in facts.items()}, spelled, endpoints)
+        paces = {name: one.pace for name, one in facts.items() if one.pace is not None}
+        return cls({name: Provider(name, one.title, one.kind, one.served) for name, one in facts.items()}, spelled, endpoints, paces)
 
     def get(self, said: str) -> Provider:
         """By its name or an alias, in any case."""

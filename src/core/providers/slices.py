@@ -1,8 +1,9 @@
 """What every source is made of: slices, each listed with its version and brought whole."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from src.core.base.faults import Conflict
 from src.core.base.window import Window
@@ -44,6 +45,14 @@ class Listing:
     """Of slices that do not lie within it nothing is said; within it there are none but these."""
     at: date | None = None
     """The day of the look, where it was before today."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayColumns:
+    """Rows of one day, column by column; a column that is left out holds nothing."""
+
+    rows: int
+    of: Mapping[str, Sequence[Any]]
 
 
 def day_slice(day: date, rows: int | None, size: int | None, version: str) -> Slice:

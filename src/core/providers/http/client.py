@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,6 +38,10 @@ class HttpAnswer:
         return 200 <= self.status < 300  # noqa: PLR2004 - the statuses of success
 
     def retry_after(self, now: datetime) -> float | None:
+        """In seconds; an answer that says it in thousandths too is taken at that."""
+        exact = self.headers.get("retry-after-ms", "").strip()
+        if exact.isascii() and exact.isdigit():
+            return min(float(exact) / 1000, LONGEST_WAIT)
         said = self.headers.get("retry-after", "").strip()
         if said.isascii() and said.isdigit():
             return min(float(said), LONGEST_WAIT)
@@ -46,6 +50,15 @@ class HttpAnswer:
         except ValueError:
             return None
         return min(max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds()), LONGEST_WAIT)
+
+
+class BodyTooLarge(StepFailed):
+    """It was not read to its end; less may be asked for."""
+
+    def __init__(self, detail: str, size: int | None) -> None:
+        super().__init__(detail)
+        self.size = size
+        """As the answer says; None where it does not."""
 
 
 class Http:
@@ -86,8 +99,13 @@ class Http:
         params: Mapping[str, str | int | Sequence[str | int]] | None = None,
         form: Mapping[str, str] | None = None,
         auth: Auth | None = None,
+        limit: int | None = None,
+        reads: Callable[[bytes], Any] | None = None,
     ) -> HttpAnswer:
-        """A parameter with several values stands in the address once for each; no parameters leave the address as it is."""
+        """A parameter with several values stands in the address once for each; no parameters leave the address as it is.
+
+        `reads` makes the body of a success out of its bytes, of which there are `limit` at most.
+        """
         place = urlsplit(url).hostname or "nowhere"
         if self._given_up is not None and self._given_up.is_set():
             raise Timeout(f"{place} was not asked any more: {self.provider} took longer than the step may")
@@ -96,8 +114,9 @@ class Http:
         # what is not asked for need not be unpacked: a small packed body can stand for gigabytes
         sent = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {}), **(auth.headers() if auth else {})}
         with self._failures(place), self._client(place).stream(method, url, headers=sent, params=params or None, data=form) as response:
-            text = self._read(response, place)
-        return HttpAnswer(response.status_code, response.headers, _parsed(text))
+            text = self._read(response, place, limit or self._limit)
+        parse = reads if reads is not None and response.is_success else _parsed
+        return HttpAnswer(response.status_code, response.headers, parse(text))
 
     def _client(self, place: str) -> httpx2.Client:
         """A company's proxy stands between this service and its providers, but never between it and its own machine."""
@@ -107,19 +126,28 @@ class Http:
             self._clients[outside] = httpx2.Client(timeout=self._timeout, follow_redirects=False, trust_env=outside, verify=outside)
         return self._clients[outside]
 
-    def _read(self, response: httpx2.Response, place: str) -> bytes:
+    def _read(self, response: httpx2.Response, place: str, limit: int) -> bytes:
         if response.headers.get("content-encoding", "identity") != "identity":
             raise StepFailed(f"{place} answered a packed body although none was asked for")
+        stated = response.headers.get("content-length", "")
+        size = int(stated) if stated.isascii() and stated.isdigit() else None
+        if size is not None and size > limit:
+            raise self._too_large(place, limit, size)
         # the client's own limit is for each piece: a body that comes drop by drop would never reach it
         over = time.monotonic() + self._timeout
         text = bytearray()
         for piece in response.iter_raw():
             text += piece
-            if len(text) > self._limit:
-                raise StepFailed(f"{place} answered more than {self._limit // 1024} KB, which no answer of {self.provider} should take")
+            if len(text) > limit:
+                raise self._too_large(place, limit, size)
+            if self._given_up is not None and self._given_up.is_set():
+                raise Timeout(f"{place} was not read to its end: {self.provider} took longer than the step may")
             if time.monotonic() > over:
                 raise Unavailable(f"{place} took longer than {self._timeout:g} s to answer (PROVIDER_TIMEOUT_SECONDS)")
         return bytes(text)
+
+    def _too_large(self, place: str, limit: int, size: int | None) -> BodyTooLarge:
+        return BodyTooLarge(f"{place} answered more than {limit // 1024} KB, which no answer of {self.provider} should take", size)
 
     @contextmanager
     def _failures(self, place: str) -> Iterator[None]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from src.core.base.faults import StepFailed
@@ -22,8 +22,9 @@ class Page:
     params: Params
 
 
-Ask = Callable[[Page], HttpAnswer]
-"""Answers what is a success; raises what is none."""
+A = TypeVar("A")
+Ask = Callable[[Page], A]
+"""Answers what is a success, read as far as its asker likes; raises what is none."""
 
 
 Following = Callable[[Page, HttpAnswer], Page | None]
@@ -81,7 +82,7 @@ class LinkIn:
         return _linked(page, text) if text else None
 
 
-def pages(ask: Ask, first: Page, following: Following, *, most: int, longer: str = "") -> Iterator[HttpAnswer]:
+def pages(ask: Ask[A], first: Page, following: Callable[[Page, A], Page | None], *, most: int, longer: str = "") -> Iterator[A]:
     """Each page as it comes. A list of more than `most` pages fails once these are read; `longer` is what is told of it then."""
     page, seen = first, {first.url: [first.params]}
     for _ in range(most):

@@ -1,7 +1,5 @@
 """A source that is asked for days of use over an API, and tells each as it stands now."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -9,18 +7,21 @@ from datetime import date, timedelta
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from src.core.base.faults import Rejected, StepFailed
 from src.core.base.schema import Field
 from src.core.base.window import Window
-from src.core.engine import write_rows
+from src.core.engine import write_columns, write_rows
 from src.core.engine.files.disk_space import room_for_files
 from src.core.engine.port import RemoteRows
-from src.core.providers.slices import Listing, OnBytes, Slice, day_slice, source_changed
+from src.core.providers.slices import DayColumns, Listing, OnBytes, Slice, day_slice, source_changed
 from src.core.step.source.fetching import PREFIX, SLICE
 
-Row = Mapping[str, Any]
+Row: TypeAlias = Mapping[str, Any]
+Told: TypeAlias = Row | DayColumns
+"""A row of a day, or many of its rows at once."""
+AskDays: TypeAlias = Callable[[Window], Iterable[tuple[date, Told]]]
 
 
 @dataclass
@@ -32,7 +33,7 @@ class DaysAsked:
 
     name: str
     columns: tuple[Field, ...]
-    ask: Callable[[Window], Iterable[tuple[date, Row]]]
+    ask: AskDays
     today: date
     folder: Path
     since: date = date.min
@@ -66,22 +67,24 @@ class DaysAsked:
     def place(self, slices: Sequence[Slice]) -> RemoteRows | None:  # noqa: ARG002 - the port names them
         return None
 
-    def _keep(self, day: date, rows: list[Row], asked: Window) -> None:
+    def _keep(self, day: date, told: list[Told], asked: Window) -> None:
         if not asked.start <= day <= asked.end:
             raise StepFailed(f"{self.name} was asked for {asked.start} to {asked.end} and told of {day}")
         if str(day) in self._kept:
             raise StepFailed(f"{self.name} told of {day} again after it had gone on to another day, so that it cannot be known to be whole")
         path = self.folder / f"{len(self._kept)}-{day}.parquet"
+        columns = (*self.columns, Field(SLICE, "STRING"))
+        rows = sum(one.rows if isinstance(one, DayColumns) else 1 for one in told)
         with room_for_files():
-            write_rows(path, (*self.columns, Field(SLICE, "STRING")), ({**row, SLICE: str(day)} for row in rows))
-        self._kept[str(day)] = (day_slice(day, len(rows), path.stat().st_size, _digest(rows)), path)
+            version = _written(path, columns, str(day), told)
+        self._kept[str(day)] = (day_slice(day, rows, path.stat().st_size, version), path)
 
 
 @contextmanager
 def days_asked(
     io: Path,
     run_id: str,
-    sources: Mapping[str, tuple[Sequence[Field], Callable[[Window], Iterable[tuple[date, Row]]]]],
+    sources: Mapping[str, tuple[Sequence[Field], AskDays]],
     today: date,
     since: date = date.min,
 ) -> Iterator[tuple[DaysAsked, ...]]:
@@ -99,8 +102,11 @@ def days_asked(
         yield tuple(made)
 
 
-def _digest(rows: Iterable[Row]) -> str:
-    """The same for the same rows in whatever order."""
-    # pages come in any order, and a day that only came in another one has not changed
-    texts = sorted(json.dumps(row, sort_keys=True, default=str) for row in rows)
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+def _written(path: Path, columns: Sequence[Field], day: str, told: Sequence[Told]) -> str:
+    rows = [one for one in told if not isinstance(one, DayColumns)]
+    if rows:
+        if len(rows) < len(told):
+            raise StepFailed(f"of {day} rows are told one by one and many at once, and a day is told in one way")
+        return write_rows(path, columns, ({**row, SLICE: day} for row in rows))
+    pieces = (one for one in told if isinstance(one, DayColumns))
+    return write_columns(path, columns, ((one.rows, {**one.of, SLICE: [day] * one.rows}) for one in pieces))

@@ -1,9 +1,11 @@
 """The processor of a provider that is asked for days of use: how it is asked is its own, all else is the same for every such one."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
+from typing import TypeAlias
 
 import structlog
 
@@ -14,17 +16,38 @@ from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
 from src.core.base.window import Window
 from src.core.engine.port import Params
-from src.core.ledger.tables.credentials import list_for
+from src.core.ledger.tables.credentials import CredentialRecord, list_for
 from src.core.providers.link import ProviderLink, linked
 from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
 from src.core.step.credentials import OpenCredential
-from src.core.step.source.by_day import Row, days_asked
+from src.core.step.source.by_day import AskDays, Told, days_asked
 from src.core.step.source.config import SourceStep
 from src.core.step.source.engine import SourceEngine
 from src.core.step.source.port import Source
 
-Ask = Callable[[ProviderLink, Secret, Window], Iterable[tuple[date, Row]]]
+Ask: TypeAlias = Callable[[ProviderLink, Secret, Window], Iterable[tuple[date, Told]]]
 """The rows of each day of a window, the oldest day first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportAsker:
+    """Who asks, and on whose behalf."""
+
+    context: StepContext
+    tenant: Tenant
+    link: ProviderLink
+    key: Secret
+    source: str
+    """The name under which its rows are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayReport:
+    """What one table of raw rows is filled from."""
+
+    asks: Callable[[ReportAsker], AskDays]
+    beside: str = ""
+    """Follows the account's name in that of the source: two reports of one account are two sources."""
 
 
 class DaysProcessor:
@@ -32,18 +55,19 @@ class DaysProcessor:
 
     config_model = SourceStep
 
-    def __init__(self, provider: str, ask: Ask, *, keeps_days: int | None = None) -> None:
-        """`keeps_days`: how many days back the provider tells of, today not counted."""
+    def __init__(self, provider: str, asked: Ask | Mapping[str, DayReport], *, keeps_days: int | None = None) -> None:
+        """`asked` is a report for each table of raw rows, or how all are asked.
+
+        `keeps_days`: how many days back the provider tells of, today not counted.
+        """
         self.settings = get_settings()
         self.logger = structlog.get_logger(__name__)
         self.name = provider
-        self._ask = ask
         self._keeps = keeps_days
         self.engine = SourceEngine.read(self, self.settings.configs_dir)
-        if any(len(books.raw) > 1 for books in self.engine.books.values()):
-            raise Misconfigured(
-                f"{provider} has several tables of raw rows: a source is known by its account alone here, and would stand for each"
-            )
+        self._asked = asked if isinstance(asked, Mapping) else DayReport(partial(_asking, asked))
+        for table in (table for books in self.engine.books.values() for table in books.raw):
+            self._report(table)
 
     def check(self, step_config: StepConfig, place: StepPlace) -> Sequence[Flaw]:
         return self.engine.check(step_config, place)
@@ -57,19 +81,39 @@ class DaysProcessor:
     @contextmanager
     def open(self, context: StepContext, tenant: Tenant, credential: OpenCredential, step: SourceStep) -> Iterator[Sequence[Source]]:
         services = context.services
-        if credential.subject is None:
-            raise Misconfigured(f"the probe of {self.name} names no `subject`, the account by which its rows are known")
         today = services.clock.now().date()
         since = date.min if self._keeps is None else today - timedelta(self._keeps)
+        report = self._report(step.destination_table or "")
+        name = self._account(credential) + report.beside
+        if credential.subject is None:
+            context.log.warning("source.unnamed", provider=self.name, source=name)
         with linked(services, self.name, context.given_up) as link:
-            asked = {credential.subject: (self.engine.columns(step), partial(self._ask, link, credential.secret))}
+            ask = report.asks(ReportAsker(context, tenant, link, credential.secret, name))
+            asked = {name: (self.engine.columns(step), ask)}
             with days_asked(services.warehouse.io_folder(tenant), context.run_id, asked, today, since) as sources:
                 yield sources
 
     def counting(self, context: StepContext, tenant: Tenant) -> frozenset[str]:
         """Two credentials of one account are one source, and count once."""
         stored = context.services.ledger.read(list_for, tenant.org_slug)
-        return frozenset(one.subject for one in stored if one.provider == self.name and one.subject is not None)
+        accounts = {self._account(one) for one in stored if one.provider == self.name}
+        reports = self._asked.values() if isinstance(self._asked, Mapping) else (self._asked,)
+        return frozenset(account + report.beside for account in accounts for report in reports)
 
     def asked(self, context: StepContext, tenant: Tenant) -> Params:  # noqa: ARG002 - the engine names them
         return {}
+
+    def _report(self, table: str) -> DayReport:
+        if not isinstance(self._asked, Mapping):
+            return self._asked
+        if table not in self._asked:
+            raise Misconfigured(f"no report of {self.name} fills the table {table or 'that the step does not name'}")
+        return self._asked[table]
+
+    def _account(self, credential: OpenCredential | CredentialRecord) -> str:
+        """Where the provider does not name it, the key stands for it, and its name says so."""
+        return credential.subject or f"{self.name}-{credential.fingerprint}"
+
+
+def _asking(ask: Ask, asking: ReportAsker) -> AskDays:
+    return partial(ask, asking.link, asking.key)

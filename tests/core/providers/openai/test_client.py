@@ -14,6 +14,7 @@ from src.core.base.window import Window
 from src.core.providers.link import ProviderLink
 from src.core.providers.openai.client import GroupingRefused, costs, parts, usage
 from src.core.providers.openai.reports import COSTS, USAGE
+from src.core.providers.openai.reports import DAY as DAY_SECONDS
 from src.sandbox.openai.provider import Openai
 from tests.core.providers.openai.conftest import link_at
 from tests.fakes.google import FakeGoogle
@@ -60,8 +61,10 @@ def test_every_report_tells_every_day_of_a_window_cut_to_pages(link: ProviderLin
     days = list(usage(link, key("demo"), USAGE[name]).days(window))
 
     assert [day for day, _ in days] == list(window)
-    assert all(set(USAGE[name].groups) <= row.keys() for _, rows in days for row in rows)
-    assert days == list(usage(link, key("demo"), USAGE[name]).days(window, page_days=5))
+    assert any(rows for _, rows in days)
+    assert all(getattr(row, measure) > 0 for _, rows in days for row in rows for measure in USAGE[name].needed)
+    in_fives = usage(link, key("demo"), USAGE[name]).pages(window, size=5)
+    assert [rows for _, rows in days] == [rows for page in in_fives for _, rows in page]
 
 
 def test_the_days_to_come_are_not_asked_for(link: ProviderLink, key: Callable[[str], Secret]):
@@ -115,6 +118,7 @@ def test_a_list_that_ends_early_or_goes_round_is_no_cheap_week(link: ProviderLin
         list(costs(link, key(name)).days(WEEK))
 
 
+COST = {"amount": {"value": "0.5", "currency": "usd"}}
 WHOLE = [bucket(day) for day in range(7)]
 
 
@@ -134,7 +138,11 @@ WHOLE = [bucket(day) for day in range(7)]
         (pages(([{**WHOLE[0], "start_time": 10**18}], False, None)), "not of the shape .*data.0.start_time"),
         (pages(([{"start_time": FIRST}], False, None)), "not of the shape .*data.0.results"),
         (pages(([bucket(0, {"amount": {"value": "much", "currency": "usd"}})], False, None)), "not of the shape .*amount.value"),
-        (pages(([bucket(0, {"amount": {"value": "NaN", "currency": "usd"}})], False, None)), "not of the shape .*amount.value"),
+        (pages(([bucket(0, {"amount": {"value": "NaN", "currency": "usd"}})], False, None)), "not of the shape .*results.0.amount"),
+        (pages(([bucket(0, {"amount": {"value": "1e20", "currency": "usd"}})], False, None)), "not of the shape .*results.0.amount"),
+        (pages(([bucket(0, {"amount": {"value": 1, "currency": "$"}})], False, None)), "not of the shape .*amount.currency"),
+        (pages(([bucket(0, COST | {"quantity": "-inf"})], False, None)), "not of the shape .*data.0.results.0"),
+        (pages(([{"start_time": FIRST, "results": None}], False, None)), "not of the shape .*data.0.results"),
         (pages(([bucket(0, {"line_item": "no money"})], False, None)), "not of the shape .*amount"),
     ],
 )
@@ -183,7 +191,7 @@ def test_lists_are_asked_for_with_brackets_and_pages_with_the_same_question(scri
 
 def test_a_window_is_cut_into_parts_without_a_gap():
     window = Window(date(2026, 1, 1), date(2026, 12, 31))
-    for most in (1, 31, USAGE["completions"].most_days, COSTS.most_days, 365, 400):
+    for most in (1, 31, COSTS.most[DAY_SECONDS], 365, 400):
         cut = list(parts(window, most))
         assert [day for part in cut for day in part] == list(window)
         assert max(len(part) for part in cut) <= most

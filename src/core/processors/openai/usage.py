@@ -1,0 +1,58 @@
+"""Reads what OpenAI tells of each day: its usage reports into one table, its cost report into another."""
+
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
+
+from src.core.base.documents import read_text
+from src.core.base.faults import Missing
+from src.core.base.window import Window
+from src.core.providers.openai.days import Piece, cost_days, usage_days, widths
+from src.core.step.prices.kinds import PRICING, seed_of
+from src.core.step.prices.store import BookStore
+from src.core.step.source.by_day import AskDays
+from src.core.step.source.days_processor import DayReport, DaysProcessor, ReportAsker
+
+PROVIDER = "openai"
+REFUSED = "openai/books/refused.sql"
+
+
+def _usage(asking: ReportAsker) -> AskDays:
+    def ask(window: Window) -> Iterable[Piece]:
+        return usage_days(asking.link, asking.key, window, widths(_turns(asking)))
+
+    return ask
+
+
+def _costs(asking: ReportAsker) -> AskDays:
+    def ask(window: Window) -> Iterable[Piece]:
+        return cost_days(asking.link, asking.key, window, _refused_on(asking))
+
+    return ask
+
+
+def _turns(asking: ReportAsker) -> Iterator[datetime]:
+    """Where a price of the organisation's book begins or ends: a bucket that has it within would have two."""
+    services = asking.context.services
+    book = BookStore(services, asking.tenant, seed_of(services.settings.configs_dir, PROVIDER, PRICING))
+    try:
+        rates = book.read().rates
+    except Missing:
+        return
+    for rate in rates:
+        yield from (moment for moment in (rate.effective_from, rate.effective_to) if moment is not None)
+
+
+def _refused_on(asking: ReportAsker) -> date | None:
+    """When OpenAI last refused to tell this organisation's costs by key, as the rows loaded since then say."""
+    services = asking.context.services
+    query = read_text(services.settings.configs_dir / REFUSED, f"configs/{REFUSED}")
+    (found,) = services.warehouse.query(asking.tenant, query, {"source": asking.source}).to_pylist()
+    refused: date | None = found["refused_on"]
+    return refused
+
+
+REPORTS = {"openai_usage_daily_raw": DayReport(_usage), "openai_costs_daily_raw": DayReport(_costs, beside=" costs")}
+
+
+def get_engine() -> DaysProcessor:
+    return DaysProcessor(PROVIDER, REPORTS)
