@@ -1,0 +1,6 @@
+-- Told costs as meters tell use, to be priced anew; `{cost}` is their table.
+SELECT
+  usage_date, bucket_start, bucket_end, account, endpoint, project_id, user_id, api_key_id, api_source, model_told AS model, service_tier,
+  token_kind, kind_else, quantity, unit, detail, prompt_tokens, CAST(NULL AS INT64) AS prompt_tokens_most
+FROM {cost}
+WHERE usage_date BETWEEN @first AND @last AND (@every OR COALESCE(model_told, '') IN UNNEST(@models))
