@@ -10,6 +10,7 @@ from src.core.base.schema import TableSchema
 from src.core.engine.port import Params, Publication, TablePart
 from src.core.providers.slices import Slice
 from src.core.step.books.completeness import EMPTY
+from src.core.step.books.deriving import Derivation, derive, span_of
 from src.core.step.books.doubts import Doubts, doubts_by_day
 from src.core.step.books.rules import Books, Derived, Prices, Raw
 from src.core.step.books.shares import Share
@@ -74,14 +75,6 @@ def _names(raw: Raw, keys: Iterable[str]) -> list[Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Derivation:
-    rows: int
-    """Of the days made anew, as they are now."""
-    changed: frozenset[date]
-    """The days that do not say what they said, or said nothing."""
-
-
-@dataclass(frozen=True, slots=True)
 class Asking:
     """Of one publication and one provider's books."""
 
@@ -135,34 +128,16 @@ class Asking:
         asked = (self._ask(raw.account_days, told) for raw in self.books.raw.values() if raw.account_days)
         return {row["usage_date"] for rows in asked for row in rows}
 
-    def derive(self, derived: Derived, days: Iterable[date], counting: Sequence[Share], by: By) -> "Derivation":
+    def derive(self, derived: Derived, days: Iterable[date], counting: Sequence[Share], by: By) -> Derivation:
         """Makes these days anew. What they told before is kept, since and until when."""
-        asked: dict[str, Any] = {**self.given, **_span(days), "told_at": by.at, "run_id": by.run_id}
-        retelling, told_before = derived.retelling, derived.retelling.before.name
-        if not self._ask(retelling.held, asked):
-            # also where it takes nothing away: of two publications that fill the same days one has to begin anew
-            self.publication.execute(derived.clear, asked)
-            parts = _each(self.books, counting)
-            first = sum(self.publication.insert(derived.table, retelling.first, {**asked, **which}) for which in parts)
-            return Derivation(first, frozenset(days))
-        filled = sum(self.publication.insert(told_before, retelling.now, {**asked, **which}) for which in _each(self.books, counting))
-        changed = [row["usage_date"] for row in self._ask(retelling.changed, asked)]
-        if changed:
-            anew = {**asked, **_span(changed)}
-            self.publication.insert(told_before, retelling.was, anew)
-            self.publication.execute(derived.clear, anew)
-            self.publication.insert(derived.table, retelling.again, anew)
-            self.publication.insert(told_before, retelling.no_more, anew)
-        # the marked rows are of this publication's work alone: left there, they would be told as what was said before
-        self.publication.execute(retelling.clear, asked)
-        return Derivation(filled, frozenset(changed))
+        return derive(self.publication, derived, days, by, [{**self.given, **which} for which in _each(self.books, counting)])
 
     def counted(self, days: Iterable[date], counting: Sequence[Share]) -> dict[str | None, ControlTotal]:
         """What the raw rows of these days that count come to: by currency where all have money, else their number."""
         found: dict[str | None, ControlTotal] = {}
         for raw in self.books.counted:
             for which in _each(self.books, counting):
-                for row in self._ask(raw.counted, {**_span(days), **which}):
+                for row in self._ask(raw.counted, {**span_of(days), **which}):
                     # by currency: amounts of two are never added, and a difference in one could hide behind one in the other
                     place = row["currency"] if self.books.money else None
                     total = ControlTotal(row["row_count"], {name: row[name] for name in self.books.money})
@@ -170,7 +145,7 @@ class Asking:
         return found
 
     def days(self, days: Iterable[date]) -> list[dict[str, Any]]:
-        return self._figured(self.books.days, self.books.figures_of_days, "usage_date", _span(days))
+        return self._figured(self.books.days, self.books.figures_of_days, "usage_date", span_of(days))
 
     def months(self, months: Iterable[str]) -> list[dict[str, Any]]:
         return self._figured(self.books.months, self.books.figures_of_months, "invoice_month", {"months": sorted(months)})
@@ -185,27 +160,27 @@ class Asking:
         """The days, of those told before, that are to be made anew though nothing of them was read."""
         if not self.books.due or not (known := set(days)):
             return set()
-        return {row["usage_date"] for row in self._ask(self.books.due, {**self.given, **_span(known)})} & known
+        return {row["usage_date"] for row in self._ask(self.books.due, {**self.given, **span_of(known)})} & known
 
     def doubts(self, days: Iterable[date]) -> Doubts:
         if not self.books.doubts or not (known := set(days)):
             return {}
-        found = doubts_by_day(self._ask(self.books.doubts, {**self.given, **_span(known)}))
+        found = doubts_by_day(self._ask(self.books.doubts, {**self.given, **span_of(known)}))
         return {day: doubt for day, doubt in found.items() if day in known}
 
     def proven(self, days: Iterable[date]) -> dict[str, list[dict[str, Any]]]:
         """What each proof answers of these days: `what`, `ours` and `theirs`."""
-        asked = {**self.given, **_span(days)}
+        asked = {**self.given, **span_of(days)}
         return {name: self._ask(question, asked) for name, question in self.books.proofs.items()}
 
     def uses(self, prices: Prices, days: Iterable[date]) -> list[dict[str, Any]]:
-        return self._ask(prices.uses, {**self.given, **_span(days)})
+        return self._ask(prices.uses, {**self.given, **span_of(days)})
 
     def months_of(self, days: Iterable[date]) -> set[str]:
-        return {row["invoice_month"] for row in self._ask(self.books.months_touched, _span(days))}
+        return {row["invoice_month"] for row in self._ask(self.books.months_touched, span_of(days))}
 
     def unpriced(self, days: Iterable[date]) -> list[dict[str, Any]]:
-        asked = {**_span(days), "shown": SHOWN_UNPRICED}
+        asked = {**span_of(days), "shown": SHOWN_UNPRICED}
         return [row for one in self.books.derived if one.unpriced for row in self._ask(one.unpriced, asked)]
 
     def _figured(self, sums: str, figures: str | None, period: str, asked: Params) -> list[dict[str, Any]]:
@@ -221,11 +196,6 @@ class Asking:
     def _ask(self, sql: str, asked: Params) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self.publication.query(sql, asked).to_pylist()
         return rows
-
-
-def _span(days: Iterable[date]) -> dict[str, Any]:
-    ordered = sorted(days)
-    return {"days": ordered, "first": ordered[0], "last": ordered[-1]}
 
 
 def _each(books: Books, counting: Sequence[Share]) -> list[dict[str, Any]]:

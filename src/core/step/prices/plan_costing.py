@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -74,6 +74,8 @@ class _Reckoned:
     by: By
     months: Sequence[Window]
     rows: Sequence[Mapping[str, Any]]
+    last_change: datetime | None
+    """Of the book."""
 
 
 class PlanCosting:
@@ -101,7 +103,7 @@ class PlanCosting:
         for schema in self.books.kept:
             context.services.warehouse.ensure_table(tenant, schema)
         with inbox(context.services.warehouse.io_folder(tenant), context) as folder:
-            self._publish(context, tenant, folder / f"{STAGED}.parquet", _Reckoned(by, months, rows))
+            self._publish(context, tenant, folder / f"{STAGED}.parquet", _Reckoned(by, months, rows, book.last))
         return self._result(months, rows)
 
     def _publish(self, context: StepContext, tenant: Tenant, staged: Path, reckoned: "_Reckoned") -> None:
@@ -109,7 +111,7 @@ class PlanCosting:
         write_rows(staged, self.books.plain.fields, rows)
         with context.services.warehouse.publication(tenant, context.run_id, fence(context, tenant)) as publication:
             publication.stage(STAGED, ParquetFiles((staged,)), self.books.plain)
-            written = derive(publication, self.books.derived, days, reckoned.by)
+            written = derive(publication, self.books.derived, days, reckoned.by).rows
             if written != len(rows):
                 raise BooksNotClosed(f"{len(rows)} rows were reckoned and {written} written; what was told stays")
             publication.append(manifests.TABLE, [self._manifest(context, reckoned)])
@@ -142,6 +144,7 @@ class PlanCosting:
             "window_start": reckoned.months[0].start,
             "window_end": reckoned.months[-1].end,
             "source": self.seed.table,
+            "source_version": [{"last_change": reckoned.last_change and reckoned.last_change.isoformat()}],
             "schema_fingerprint": "",
             "rows_read": len(reckoned.rows),
             "rows_written": len(reckoned.rows),

@@ -12,8 +12,8 @@ from src.core.engine.port import TablePart
 from src.core.ledger.store import Unit
 from src.core.ledger.tables import dq_results, orgs
 from src.core.step.books import telling
+from src.core.step.books.deriving import Derivation
 from src.core.step.books.history import Figures, Key, Restatement, difference, restatements
-from src.core.step.books.questions import Derivation
 from src.core.step.books.shares import Share, contested, shares
 from src.core.step.books.telling import Before, By
 from src.core.step.books.totals import require_equal, require_proven
