@@ -54,7 +54,7 @@ def price_effects(store: BookStore[Rate], before: Book[Rate], after: Book[Rate])
     looked = (today - LONGEST, today)
     if before is after:
         return CostEffects(looked=looked, run=run)
-    told = _Told(store, table)
+    told = _ToldCosts(store, table)
     uses = told.uses(looked)
     card = rate_card(uses, store.seed, after).rows
     changed = changed_uses(rate_card(uses, store.seed, before).rows, card)
@@ -97,7 +97,7 @@ def _charged(rows: Iterable[Row], at: datetime) -> set[tuple[Any, ...]]:
     return {(row["over_from"], row["over_to"], row.get("rate_id")) for row in rows if row["valid_from"] <= at < row["valid_to"]}
 
 
-class _Told:
+class _ToldCosts:
     """The table of costs that stands, and what is asked of it."""
 
     def __init__(self, store: BookStore[Any], table: str) -> None:
