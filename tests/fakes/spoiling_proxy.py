@@ -46,7 +46,7 @@ Spoil = Callable[[PassedOn, Sequence[PassedOn]], PassedOn]
 
 @dataclass
 class SpoilRule:
-    """What becomes of requests to a path, the first of which has the number 1."""
+    """What becomes of requests whose path ends so, the first of which has the number 1."""
 
     path: str
     spoil: Spoil
@@ -84,7 +84,7 @@ class SpoilingProxy:
 
     def rule_of(self, path: str) -> SpoilRule | None:
         rule = self._rule
-        return rule if rule and urlsplit(path).path.endswith(rule.path) else None
+        return rule if rule and re.search(f"(?:{rule.path})$", urlsplit(path).path) else None
 
     def answered(self, rule: SpoilRule, true: PassedOn) -> PassedOn:
         with self._lock:

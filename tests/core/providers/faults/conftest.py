@@ -10,8 +10,6 @@ from typing import Any, TypeVar
 import pytest
 
 from src.core.base.settings import use_settings
-from src.core.pipeline.executor import AsyncPipelineExecutor
-from src.core.pipeline.journal import LedgerJournal
 from tests.fakes.served import Served, served
 from tests.fakes.spoiling_proxy import SpoilingProxy, spoiling_proxy
 
@@ -45,6 +43,10 @@ class Faulty:
         """A step's wait before it tries again is told and not waited for."""
         self.slept.append(seconds)
 
+    def connected(self, provider: str, file: str) -> None:
+        if not self.run(self.acme.found(f"integrations/{{org}}/{provider}"))["credentials"]:
+            self.run(self.acme.connect(provider, file))
+
     def stands(self, provider: str) -> Mapping[str, Any]:
         """As it is shown, without asking the provider."""
         (found,) = self.run(self.acme.found(f"integrations/{{org}}/{provider}"))["credentials"]
@@ -62,5 +64,5 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
         proxy = closing.enter_context(spoiling_proxy(parts.sandbox.address, acme.here.clock))
         made = Faulty(acme, proxy, runner.run)
         made.through_proxy()
-        parts.__dict__["executor"] = AsyncPipelineExecutor(parts, parts.catalog, LedgerJournal(parts.ledger), sleep=made.sleep)
+        parts.executor._sleep = made.sleep
         yield made

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tests.core.providers.faults.table import BY_NAME, Refuse, WireFault, as_json
+from tests.fakes.spoiling_proxy import Spoil
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,12 +13,18 @@ class Drive:
     credential: str
     """A file that the sandbox lays."""
     asked: str
-    """The end of the path that `validate` asks and is spoiled there."""
+    """How the path ends, as a pattern, that `validate` asks and is spoiled there."""
+    pipeline: str
+    read: str
+    """The path that a run asks and is spoiled there."""
     refuse: Refuse
     cannot: Mapping[str, str] = field(default_factory=dict)
     """Rows of the table that cannot come to pass here, and why."""
     otherwise: Mapping[str, WireFault] = field(default_factory=dict)
     """Rows that this provider has in words of its own."""
+
+    def spoils(self, row: WireFault) -> Spoil:
+        return lambda true, before: row.spoils(true, before, self.refuse)
 
     @property
     def rows(self) -> tuple[WireFault, ...]:
@@ -39,11 +46,21 @@ def _google(status: int, kind: str) -> bytes:
 
 ONE_PAGE = "its lists have no days: a page that came twice, or was cut off, is held in tests/core/providers/http/test_paging.py"
 DRIVES = (
-    Drive(provider="openai", credential="openai-restated.txt", asked="/v1/organization/costs", refuse=_openai),
+    Drive(
+        provider="openai",
+        credential="openai-restated.txt",
+        asked="/v1/organization/costs",
+        pipeline="openai/usage_cost",
+        read="/usage/completions",
+        refuse=_openai,
+    ),
     Drive(
         provider="gcp",
         credential="gcp-demo.json",
         asked="/datasets",
+        pipeline="gcp/cost/billing",
+        # asked before the export is read, by a client of Google's that has faults of its own
+        read="/tables/[^/]+",
         refuse=_google,
         cannot={
             "not found": "a list that is not there is a project or dataset that the settings name wrongly: INVALID, and told so",

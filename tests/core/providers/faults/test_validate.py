@@ -1,7 +1,5 @@
 """Every fault met by the call that asks about a credential: what is told, and how the credential stands."""
 
-from functools import partial
-
 import pytest
 
 from src.core.base.settings import ROOT
@@ -24,15 +22,14 @@ def test_every_provider_that_is_served_is_driven_through_the_table():
 @pytest.mark.parametrize(("drive", "row"), [pytest.param(*one, id=f"{one[0].provider}-{one[1].name}") for one in CASES])
 def test_what_validate_meets_is_told_and_written_down(faulty: Faulty, drive: Drive, row: WireFault):
     acme, provider = faulty.acme, drive.provider
-    if not faulty.run(acme.found(f"integrations/{{org}}/{provider}"))["credentials"]:
-        faulty.run(acme.connect(provider, drive.credential))
+    faulty.connected(provider, drive.credential)
     assert faulty.run(acme.ask("POST", f"integrations/{{org}}/{provider}/validate")).json()["validation_status"] == "VALID"
     before = faulty.stands(provider)
 
     faulty.slept.clear()
     if row.hasty:
         faulty.patience(HASTY_SECONDS)
-    with faulty.proxy.spoiling(SpoilRule(drive.asked, partial(_spoiled, row, drive))) as rule:
+    with faulty.proxy.spoiling(SpoilRule(drive.asked, drive.spoils(row))) as rule:
         answer = faulty.run(acme.ask("POST", f"integrations/{{org}}/{provider}/validate"))
     faulty.patience(30)
 
@@ -50,7 +47,3 @@ def test_what_validate_meets_is_told_and_written_down(faulty: Faulty, drive: Dri
     assert (after["validation_error"] is not None) == (row.validate != "VALID")
     assert row.validate == "VALID" or row.says in after["validation_error"]
     assert (after["credential_fingerprint"], after["subject"]) == (before["credential_fingerprint"], before["subject"])
-
-
-def _spoiled(row: WireFault, drive: Drive, true, before):
-    return row.spoils(true, before, drive.refuse)
