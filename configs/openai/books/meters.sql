@@ -62,7 +62,7 @@ parts AS (
     ) AS written_30m,
     COALESCE(output_text_tokens, GREATEST(output - audio_out - image_out, 0)) AS text_out,
     -- of each project one GB is free; of a span shorter than a day the like part of it
-    DIV(1073741824 * bucket_seconds, 86400) AS free_bytes
+    DIV((1073741824 * bucket_seconds), 86400) AS free_bytes
   FROM added_up
 ),
 

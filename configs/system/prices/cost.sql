@@ -75,7 +75,7 @@ SELECT
   unit,
   detail,
   prompt_tokens,
-  COALESCE(doubted, FALSE) AS may_be_long,
+  unpriced_reason IS NULL AND doubted AS may_be_long,
   CASE WHEN unpriced_reason IS NULL THEN rate_id END AS rate_id,
   CASE WHEN unpriced_reason IS NULL THEN price END AS price,
   CASE WHEN unpriced_reason IS NULL THEN per END AS per,
@@ -86,21 +86,21 @@ SELECT
     WHEN unpriced_reason IS NOT NULL THEN NULL
     WHEN rest = 0 THEN unit_price * quantity
     ELSE unit_price * quantity + BIGNUMERIC '0.000000000000000001' * (
-      rest * DIV(quantity, rest_of) + DIV(2 * rest * MOD(quantity, rest_of) + rest_of, 2 * rest_of)
+      rest * (DIV(quantity, rest_of)) + DIV((2 * rest * MOD(quantity, rest_of) + rest_of), (2 * rest_of))
     )
   END AS cost,
   CASE
     WHEN unpriced_reason IS NOT NULL OR NOT doubted OR quantity > long_most THEN NULL
     WHEN long_rest = 0 THEN long_unit_price * quantity
     ELSE long_unit_price * quantity + BIGNUMERIC '0.000000000000000001' * (
-      long_rest * DIV(quantity, long_rest_of) + DIV(2 * long_rest * MOD(quantity, long_rest_of) + long_rest_of, 2 * long_rest_of)
+      long_rest * (DIV(quantity, long_rest_of)) + DIV((2 * long_rest * MOD(quantity, long_rest_of) + long_rest_of), (2 * long_rest_of))
     )
   END AS cost_if_long,
   unpriced_reason,
   CASE
     WHEN unpriced_reason IS NOT NULL THEN NULL
     WHEN NOT doubted THEN price_rule
-    WHEN long_unit_price IS NULL THEN CONCAT(price_rule, '+long_untold')
-    ELSE CONCAT(price_rule, '+may_be_long')
+    WHEN quantity <= long_most THEN CONCAT(price_rule, '+may_be_long')
+    ELSE CONCAT(price_rule, '+long_untold')
   END AS price_rule
 FROM looked_up

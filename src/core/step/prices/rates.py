@@ -44,7 +44,7 @@ MEASURED: Mapping[str, tuple[str, int]] = {
     "image": ("image", 1),
 }
 """Each kind of use, with the unit it is counted in and the number of units that its price is for, where a rate does not say."""
-IMAGE_OF_SIZE = re.compile(r"image_\d{2,5}x\d{2,5}", re.ASCII)
+IMAGE_OF_SIZE = re.compile(r"image_\d{1,5}x\d{1,5}", re.ASCII)
 """Images of one size, where their price depends on it."""
 OTHER_UNITS = {"duration": ("second", "minute", "hour")}
 BILLING_PERIODS = ("month", "year")

@@ -1,0 +1,68 @@
+"""Usage priced through the warehouse, beside a model of it that was written from what OpenAI says and not from our SQL."""
+
+import random
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from src.core.base.clock import SystemClock
+from src.core.engine import open_warehouse
+from src.core.engine.port import Warehouse
+from tests.contract.warehouse.conftest import prepare, settings_for, tenant_named
+from tests.core.step.prices.pricing import NAMES, NO_NAMES, priced_by, random_rates, random_usage
+from tests.core.step.prices.usage_model import TOOLS, Expected, priced
+
+ACME = tenant_named("acme_corp")
+# rows of usage and price books that are tried; on the emulator a statement costs seconds
+TRIED = {"duckdb": (1_500, 3), "bigquery": (250, 1)}
+
+
+@pytest.fixture(scope="module", params=["duckdb", "bigquery"])
+def engine(request) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def warehouse(engine, request, tmp_path_factory) -> Iterator[Warehouse]:
+    folder = tmp_path_factory.mktemp("pricing")
+    prepare(engine, folder, request, "pricing")
+    opened = open_warehouse(settings_for(engine, folder), SystemClock())
+    yield opened
+    opened.close()
+
+
+def test_usage_is_priced_to_the_last_digit(engine, warehouse):
+    rows, books = TRIED[engine]
+    names = {told: (model, "eu" if told == "eu.m1" else "any") for told, (model, _) in NAMES.items()} | dict.fromkeys(
+        NO_NAMES, (None, "any")
+    )
+    for seed in range(books):
+        chance = random.Random(seed)
+        rates, usage = random_rates(chance), random_usage(chance, rows)
+
+        found = priced_by(warehouse, ACME, usage, rates)
+
+        by_key = sorted(usage, key=lambda row: row["api_key_id"])
+        wanted = [(row, one) for row in by_key for one in sorted(priced(row, rates, names), key=lambda one: one.kind)]
+        assert len(found) == len(wanted) > rows
+        for ours, (row, theirs) in zip(found, wanted, strict=True):
+            assert as_told(ours) == as_expected(row, theirs), (seed, row, theirs, ours)
+            assert said_why(ours) in (theirs.unpriced or (None,)), (seed, row, theirs, ours)
+
+
+def as_told(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    names = "token_kind", "quantity", "unit", "charged_kind", "rate_id", "cost", "cost_if_long", "may_be_long", "price_rule"
+    return row["api_key_id"], *(row[name] for name in names)
+
+
+def as_expected(row: Mapping[str, Any], one: Expected) -> tuple[Any, ...]:
+    name = "exact" if row["endpoint"] in TOOLS else NAMES.get(row.get("model"), ("", ""))[1]
+    rules = None if one.unpriced else "+".join((name, *one.rules))
+    what = one.kind, one.quantity, one.unit, one.charged_kind, one.rate_id
+    return row["api_key_id"], *what, one.cost, one.cost_if_long, one.may_be_long, rules
+
+
+def said_why(row: Mapping[str, Any]) -> str | None:
+    reason = row["unpriced_reason"]
+    return reason and reason.partition(":")[0]
