@@ -11,7 +11,7 @@ from src.core.engine import open_warehouse
 from src.core.engine.port import Warehouse
 from tests.contract.warehouse.conftest import prepare, settings_for, tenant_named
 from tests.core.step.prices.pricing import NAMES, NO_NAMES, priced_by, random_rates, random_usage
-from tests.core.step.prices.usage_model import TOOLS, Expected, priced
+from tests.core.step.prices.usage_model import TOOLS, PricedUse, priced
 
 ACME = tenant_named("acme_corp")
 # rows of usage and price books that are tried; on the emulator a statement costs seconds
@@ -56,7 +56,7 @@ def as_told(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return row["api_key_id"], *(row[name] for name in names)
 
 
-def as_expected(row: Mapping[str, Any], one: Expected) -> tuple[Any, ...]:
+def as_expected(row: Mapping[str, Any], one: PricedUse) -> tuple[Any, ...]:
     name = "exact" if row["endpoint"] in TOOLS else NAMES.get(row.get("model"), ("", ""))[1]
     rules = None if one.unpriced else "+".join((name, *one.rules))
     what = one.kind, one.quantity, one.unit, one.charged_kind, one.rate_id
@@ -64,5 +64,5 @@ def as_expected(row: Mapping[str, Any], one: Expected) -> tuple[Any, ...]:
 
 
 def said_why(row: Mapping[str, Any]) -> str | None:
-    reason = row["unpriced_reason"]
+    reason: str | None = row["unpriced_reason"]
     return reason and reason.partition(":")[0]

@@ -29,7 +29,7 @@ WIDE = Context(prec=80)
 
 
 @dataclass(frozen=True)
-class Expected:
+class PricedUse:
     kind: str
     quantity: int
     unit: str
@@ -44,7 +44,7 @@ class Expected:
     """The first words of the reason, one of these."""
 
 
-def priced(row: Mapping[str, Any], rates: Sequence[Rate], names: Mapping[str | None, tuple[str | None, str]]) -> Iterator[Expected]:
+def priced(row: Mapping[str, Any], rates: Sequence[Rate], names: Mapping[str | None, tuple[str | None, str]]) -> Iterator[PricedUse]:
     """`names` has the book's name and the region for each that is told."""
     model, region = (TOOLS[row["endpoint"]], "any") if row["endpoint"] in TOOLS else names[row.get("model")]
     of_model = [rate for rate in rates if rate.model == model and rate.region in (region, "any")]
@@ -54,7 +54,8 @@ def priced(row: Mapping[str, Any], rates: Sequence[Rate], names: Mapping[str | N
 
 
 def end(row: Mapping[str, Any]) -> datetime:
-    return row["bucket_start"] + timedelta(seconds=row["bucket_seconds"])
+    start: datetime = row["bucket_start"]
+    return start + timedelta(seconds=row["bucket_seconds"])
 
 
 def tier(row: Mapping[str, Any]) -> str:
@@ -133,10 +134,10 @@ def prompt(row: Mapping[str, Any], unit: str) -> tuple[int | None, int]:
 
 
 @dataclass(frozen=True)
-class Standing:
+class RateThen:
     """What the book says at one moment of a use with prompts of one length, or of unknown ones."""
 
-    over: int
+    over: float
     up_to: float
     rate: Rate | None
     doubt_over: float
@@ -150,12 +151,12 @@ def _charged(
     span: tuple[datetime, datetime],
     rates: Sequence[Rate],
     model: str | None,
-) -> Expected:
+) -> PricedUse:
     told_kind, unit, quantity, service_tier = use
     kind = charged_as(told_kind, rates)
     known, most = prompts
     now, *later = (standing(rates, (kind, unit, service_tier), known, moment) for moment in (span[0], *_turns(rates, *span)))
-    plain = Expected(told_kind, quantity, unit)
+    plain = PricedUse(told_kind, quantity, unit)
     if any(one != now for one in later):
         return replace(plain, unpriced=("rate changed",))
     if told_kind in NO_KINDS or model is None:
@@ -180,26 +181,26 @@ def _charged(
     )
 
 
-def standing(rates: Sequence[Rate], use: tuple[str, str, str], known: int | None, at: datetime) -> Standing:
+def standing(rates: Sequence[Rate], use: tuple[str, str, str], known: int | None, at: datetime) -> RateThen:
     kind, unit, service_tier = use
     own = [rate for rate in rates if rate.service_tier == service_tier]
     steps = [0, *_steps(own, at), math.inf]
     over = max(step for step in steps if step < max(known or 0, 1))
     rate, up_to = rate_of(own, kind, known or 0, at), min(step for step in steps if step > over)
     if rate is None or over:
-        return Standing(over, up_to, rate, math.inf, None)
+        return RateThen(over, up_to, rate, math.inf, None)
     longer = [rate_of(own, kind, int(step) + 1, at) for step in steps[1:-1]]
     if not longer:
         # what another tier charges for long prompts says nothing of this one, but that there may be something
         elsewhere = [
             step for other in {one.service_tier for one in rates} for step in _steps([o for o in rates if o.service_tier == other], at)
         ]
-        return Standing(over, up_to, rate, min(elsewhere, default=math.inf), None)
+        return RateThen(over, up_to, rate, min(elsewhere, default=math.inf), None)
     each = [None if one is None else each_of(one, unit) for one in longer]
     if all(one == each_of(rate, unit) for one in each):
-        return Standing(over, up_to, rate, math.inf, None)
+        return RateThen(over, up_to, rate, math.inf, None)
     dearest = None if None in each else longer[each.index(max(one for one in each if one is not None))]
-    return Standing(over, up_to, rate, up_to, dearest)
+    return RateThen(over, up_to, rate, up_to, dearest)
 
 
 def charged_as(kind: str, rates: Sequence[Rate]) -> str:
