@@ -82,6 +82,7 @@ class Http:
         self._stays = stays
         self._given_up = given_up
         self._clients: dict[bool, httpx2.Client] = {}
+        self._making = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -121,10 +122,12 @@ class Http:
     def _client(self, place: str) -> httpx2.Client:
         """A company's proxy stands between this service and its providers, but never between it and its own machine."""
         outside = not is_loopback(place)
-        if outside not in self._clients:
-            # redirects are not followed: a key in a header of the provider's own choice would go along to wherever they lead
-            self._clients[outside] = httpx2.Client(timeout=self._timeout, follow_redirects=False, trust_env=outside, verify=outside)
-        return self._clients[outside]
+        # threads of one run come first at the same moment, and one that another's takes the place of would never be closed
+        with self._making:
+            if outside not in self._clients:
+                # redirects are not followed: a key in a header of the provider's own choice would go along to wherever they lead
+                self._clients[outside] = httpx2.Client(timeout=self._timeout, follow_redirects=False, trust_env=outside, verify=outside)
+            return self._clients[outside]
 
     def _read(self, response: httpx2.Response, place: str, limit: int) -> bytes:
         if response.headers.get("content-encoding", "identity") != "identity":

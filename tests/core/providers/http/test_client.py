@@ -1,8 +1,10 @@
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import httpx2
 import pytest
 
 from src.core.base.faults import StepFailed, Timeout, Unavailable
@@ -124,3 +126,14 @@ def test_how_long_to_wait_is_read_in_both_spellings(said: str, seconds: float | 
 def test_words_of_a_provider_are_short_and_hold_no_secret():
     assert words("a\nb\x1b[31m  c ya29." + "t" * 40) == "a b [31m c ****"
     assert len(words("word " * 200)) <= 303
+
+
+def test_threads_that_ask_first_at_the_same_moment_share_one_client():
+    begin = threading.Barrier(16)
+
+    def client(_: int) -> httpx2.Client:
+        begin.wait()
+        return http._client("127.0.0.1")
+
+    with Http("acme", 1.0) as http, ThreadPoolExecutor(16) as pool:
+        assert len(set(pool.map(client, range(16)))) == 1
