@@ -9,17 +9,21 @@ from fastapi import Response
 from src.app.answers.tables import MEDIA_TYPES
 from src.app.models.llm_data import PricingAnswer, PricingChange, ResetAnswer, SubscriptionsAnswer, SubscriptionsChange
 from src.app.models.organizations import Answer
-from src.core.base.faults import Flaw, Rejected
-from src.core.step.prices.book import BookRow
+from src.core.base.faults import Fault, Flaw, Missing, Rejected
+from src.core.costs.amounts import EXACT, money
+from src.core.step.prices.book import Book, BookRow
+from src.core.step.prices.effects import CostEffects, price_effects
 from src.core.step.prices.forms import to_row, write_csv
 from src.core.step.prices.kinds import PRICING
 from src.core.step.prices.listing import BookPage, BookQuestion, latest, listed, state_of
+from src.core.step.prices.plan_effects import plan_effects
 from src.core.step.prices.rates import D
 from src.core.step.prices.store import BookStore, Changed
 
 SHOWN_ROWS = 500
-# no provider of models has costs in this release; what it does to them is unknown and not nothing
-COSTS: Mapping[str, Any] = {"costs_known": False, "costs": []}
+SHOWN_COSTS = 1000
+FIGURES = ("usage_month", "currency", "days_priced", "rows_priced", "days_unpriced", "rows_unpriced", "unpriced_reason")
+SUBJECTS = ("model", "plan_name", "billing_period")
 
 
 def page_answer(store: BookStore[D], question: BookQuestion, limit: int, cursor: str | None) -> Response:
@@ -58,14 +62,55 @@ def change_answer(store: BookStore[D], done: Changed[D], *, dry_run: bool) -> Re
         "closed_count": len(change.closed),
         "opened": _rows(change.opened[:SHOWN_ROWS], change.at),
         "closed": _rows(change.closed[:SHOWN_ROWS], change.at),
-        **COSTS,
+        **costs_of(store, done, written=not dry_run),
     }
     return _json((PricingChange if store.seed.kind.name == PRICING.name else SubscriptionsChange).model_validate(said))
 
 
-def reset_answer(store: BookStore[D], told: Mapping[str, Any], run_id: str | None) -> ResetAnswer:
-    said = {"status": "SUCCESS", **_of(store), "dry_run": run_id is None, "table_created": False, **told, **COSTS}
+def reset_answer(store: BookStore[D], told: Mapping[str, Any], run_id: str | None, effects: Mapping[str, Any]) -> ResetAnswer:
+    said = {"status": "SUCCESS", **_of(store), "dry_run": run_id is None, "table_created": False, **told, **effects}
     return ResetAnswer.model_validate({**said, "pipeline_logging_id": run_id})
+
+
+def book_before(store: BookStore[D]) -> Book[D]:
+    """Of a reset, which makes a book where there is none."""
+    try:
+        return store.read()
+    except Missing:
+        return Book()
+
+
+def effects_answer(store: BookStore[Any], before: Book[Any], after: Book[Any], *, written: bool) -> Mapping[str, Any]:
+    """What becomes of told costs by another book. Where that was written already, no fault of the question hides it."""
+    try:
+        found = (price_effects if store.seed.kind.name == PRICING.name else plan_effects)(store, before, after)
+    except Fault as fault:
+        if not written:
+            raise
+        found = CostEffects(unknown=f"the book is changed; what that does to costs could not be asked: {fault.detail}")
+    looked, concerned = found.looked or (None, None), found.concerned
+    path = f"/api/v1/pipelines/run/{store.tenant.org_slug}/{found.run}"
+    return {
+        "costs_known": found.unknown is None,
+        "costs_unknown_because": found.unknown,
+        "costs_from": looked[0],
+        "costs_to": looked[1],
+        "costs": [_effect(row) for row in found.rows[:SHOWN_COSTS]],
+        "costs_left_out": max(len(found.rows) - SHOWN_COSTS, 0),
+        "costs_run": concerned and {"method": "POST", "path": path, "start_date": concerned[0], "end_date": concerned[1]},
+    }
+
+
+def costs_of(store: BookStore[D], done: Changed[D], *, written: bool) -> Mapping[str, Any]:
+    after = done.book.after(done.change) if done.change.changes else done.book
+    return effects_answer(store, done.book, after, written=written)
+
+
+def _effect(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    now, then = row["cost_now"], row["cost_then"]
+    amounts = {"cost_now": now, "cost_then": then, "difference": EXACT.subtract(then, now)}
+    told = {name: row[name] for name in (*SUBJECTS, *FIGURES) if name in row}
+    return {**told, "days": row["day_count"], "rows": row["row_count"], **{name: money(value) for name, value in amounts.items()}}
 
 
 def _json(answer: Answer) -> Response:

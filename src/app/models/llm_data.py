@@ -179,14 +179,48 @@ class SubscriptionsAnswer(BookAnswer):
 
 
 class CostEffect(Answer):
-    usage_date: date
-    model: str
+    """Of told costs of one month and currency: of those alone that would be others."""
+
+    usage_month: str = Field(description="YYYYMM", examples=["202611"])
     currency: str
-    before: PriceText
-    after: PriceText
+    cost_now: PriceText = Field(description="As they are told; what is unpriced is not in it")
+    cost_then: PriceText
+    difference: PriceText = Field(description="cost_then less cost_now")
+    days: int
+    rows: int = Field(description="How many name another rate, get a price or lose it")
+    days_priced: int = Field(description="Days with use that has no price now and would have one")
+    rows_priced: int
+    days_unpriced: int = Field(description="Days with use that has a price now and would have none")
+    rows_unpriced: int
+    unpriced_reason: str | None = Field(description="Of one of these, why it would have none")
 
 
-class ChangePart(Answer):
+class PriceEffect(CostEffect):
+    model: str = Field(description="As the changed book names it; else as usage does")
+
+
+class PlanEffect(CostEffect):
+    plan_name: str
+    billing_period: str
+
+
+class RunToCall(Answer):
+    method: Literal["POST"]
+    path: str
+    start_date: date
+    end_date: date
+
+
+class EffectPart(Answer):
+    costs_known: bool = Field(description="false: nobody knows, which is not the same as no effect")
+    costs_unknown_because: str | None
+    costs_from: date | None = Field(description="First day of use that was looked at, about a year back; of days before it nothing is said")
+    costs_to: date | None
+    costs_left_out: int = Field(description="Beyond the first 1000 of `costs`")
+    costs_run: RunToCall | None = Field(description="What makes told costs so once the book is changed; null where none would be others")
+
+
+class ChangePart(EffectPart):
     status: Literal["SUCCESS"]
     org_slug: str
     provider: str
@@ -196,16 +230,16 @@ class ChangePart(Answer):
     at: datetime = Field(description="The moment of the change")
     opened_count: int
     closed_count: int
-    costs_known: bool = Field(description="false: no costs stand that could be reckoned anew, which is not the same as no effect")
-    costs: list[CostEffect] = Field(description="By model and day of the last 90 days")
 
 
 class PricingChange(ChangePart):
+    costs: list[PriceEffect] = Field(description="By month, model and currency")
     opened: list[PriceAnswer] = Field(description="The first 500")
     closed: list[PriceAnswer]
 
 
 class SubscriptionsChange(ChangePart):
+    costs: list[PlanEffect] = Field(description="By month, plan, billing period and currency")
     opened: list[PlanAnswer] = Field(description="The first 500")
     closed: list[PlanAnswer]
 
@@ -216,7 +250,7 @@ class PutAway(Answer):
     price: PriceText | None
 
 
-class ResetAnswer(Answer):
+class ResetAnswer(EffectPart):
     status: Literal["SUCCESS"]
     org_slug: str
     provider: str
@@ -228,8 +262,7 @@ class ResetAnswer(Answer):
     closed: int
     own_put_away: int = Field(description="How many of the organisation's own rates stand no more")
     own_rates_put_away: list[PutAway] = Field(description="The first 100")
-    costs_known: bool
-    costs: list[CostEffect]
+    costs: list[PriceEffect | PlanEffect]
     pipeline_logging_id: str | None = Field(description="null of a dry run")
 
 

@@ -1,11 +1,12 @@
 """Prices and subscriptions of every model provider that has a seed."""
 
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from src.app.answers.prices import change_answer, file_page, file_pieces, page_answer, reset_answer
+from src.app.answers.prices import book_before, change_answer, costs_of, effects_answer, file_page, file_pieces, page_answer, reset_answer
 from src.app.answers.tables import MEDIA_TYPES, file_answer, form_of, next_link
 from src.app.dependencies.audited import audited
 from src.app.dependencies.auth import KeyedRoute, access, caller_of, parts_of
@@ -35,14 +36,14 @@ from src.core.base.turns import Turns
 from src.core.ledger.store import Unit
 from src.core.providers.directory import known_providers
 from src.core.step.credentials import known
-from src.core.step.prices.book import BookRequest
+from src.core.step.prices.book import Book, BookRequest
 from src.core.step.prices.changes import Add, Chosen, Delete, LayOver, OwnList, Withdraw
 from src.core.step.prices.forms import file_columns
 from src.core.step.prices.kinds import PRICING, SUBSCRIPTIONS, BookKind, seed_of
 from src.core.step.prices.listing import BookQuestion
 from src.core.step.prices.rates import D, PlanRate, Rate
 from src.core.step.prices.seeding import laying, told
-from src.core.step.prices.store import BookStore
+from src.core.step.prices.store import BookStore, Changed
 
 router = APIRouter(prefix="/api/v1/integrations", tags=["prices"], route_class=KeyedRoute)
 
@@ -279,12 +280,21 @@ async def _reset(request: Request, store: BookStore[D], *, dry_run: bool) -> Res
     if dry_run:
         async with _reading(request, store):
             done = await blocking(store.preview, laying(store.seed, "reset"), actor)
-        return reset_answer(store, told(done), None)
+        return await blocking(_would_reset, store, done)
     document_id = f"{store.seed.provider}/seed/reset"
     async with _auditing(request, store, f"{name}.reset"), _turns(request).turn(store.resource):
+        before = await blocking(book_before, store)
         outcome = await parts.executor.run(document_id, actor=actor, tenant=store.tenant, inputs={"book": name})
         laid = outcome.require().of("load_seed")["books"][name]
-    return reset_answer(store, laid, outcome.run_id)
+    return await blocking(_has_reset, store, before, laid, outcome.run_id)
+
+
+def _would_reset(store: BookStore[Any], done: Changed[Any]) -> ResetAnswer:
+    return reset_answer(store, told(done), None, costs_of(store, done, written=False))
+
+
+def _has_reset(store: BookStore[Any], before: Book[Any], laid: Mapping[str, Any], run_id: str) -> ResetAnswer:
+    return reset_answer(store, laid, run_id, effects_answer(store, before, store.read(), written=True))
 
 
 def _auditing(request: Request, store: BookStore[Any], action: str) -> AbstractAsyncContextManager[None]:

@@ -18,8 +18,8 @@ from src.core.step.prices.store import BookStore
 Row = Mapping[str, Any]
 UseKey = tuple[str, str, str]
 Days = tuple[date, date]
-LONGEST: Final = timedelta(400)
-"""How far back it is looked; whoever changes a price waits for the answer."""
+LONGEST: Final = timedelta(365)
+"""How far back it is looked: whoever changes a price waits for the answer, and one run makes no more days anew."""
 CARD: Final = frozenset(
     {
         *("told_model", "told_tier", "told_kind", "valid_from", "valid_to", "over_from", "over_to", "model", "rate_id", "per", "currency"),

@@ -2,49 +2,29 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from random import Random
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from src.app.wiring import Parts
-from src.core.base.schema import TableSchema
 from src.core.base.settings import ROOT
-from src.core.engine.arrow import arrow_field
-from src.core.engine.port import WHOLE_TABLE, Fence
 from src.core.step.prices.book import Book, BookRequest
-from src.core.step.prices.changes import Delete, Discount, LayOver
-from src.core.step.prices.effects import price_effects
+from src.core.step.prices.changes import Add, Delete, Discount, LayOver, Update
+from src.core.step.prices.effects import LONGEST, price_effects
 from src.core.step.prices.kinds import PRICING, Seed, seed_of
-from src.core.step.prices.rate_card import RATES, rate_card
 from src.core.step.prices.rates import Rate
 from src.core.step.prices.store import BookStore
 from tests.contract.warehouse.conftest import ENGINES, prepare, settings_for, tenant_named
+from tests.core.step.prices.told_costs import METERS, moment, price_all, rate, use
 from tests.fakes.billing import StillClock
 
 TODAY = date(2026, 11, 21)
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-COSTS = TableSchema.load(ROOT / "configs/openai/schemas/openai_cost_daily.json")
-COST_SQL = (ROOT / "configs/system/prices/cost.sql").read_text()
-METERS = TableSchema.parse(
-    [
-        *({"name": name, "type": "DATE"} for name in ("usage_date",)),
-        *({"name": name, "type": "TIMESTAMP"} for name in ("bucket_start", "bucket_end")),
-        *(
-            {"name": name, "type": "STRING"}
-            for name in ("account", "endpoint", "project_id", "user_id", "api_key_id", "api_source", "model", "service_tier", "token_kind")
-        ),
-        *({"name": name, "type": "STRING"} for name in ("kind_else", "unit", "detail")),
-        *({"name": name, "type": "INT64"} for name in ("quantity", "prompt_tokens", "prompt_tokens_most")),
-    ],
-    "meters",
-    name="told_use",
-)
 MODELS = ("m", "m-2026-05-01", "n", "nova-mini", "")
 CASES = {"duckdb": 16, "bigquery": 1}
 Money = dict[tuple[str, str, str], tuple[Fraction, Fraction]]
@@ -66,42 +46,6 @@ def store(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterat
 
 def store_of(parts: Parts) -> BookStore[Rate]:
     return BookStore(parts, tenant_named("acme_corp"), Seed("openai", PRICING, seed_of(ROOT / "configs", "openai", PRICING).schema, ()))
-
-
-def moment(day: float) -> datetime:
-    """Of day 0, the first of October, and after it."""
-    return datetime(2026, 10, 1, tzinfo=UTC) + timedelta(day)
-
-
-def rate(price: str, model: str = "m", kind: str = "input", **more: Any) -> Rate:
-    return Rate(provider="openai", model=model, token_kind=kind, price=Decimal(price), **more)
-
-
-def use(day: int, quantity: int, model: str = "m", kind: str = "input", **more: Any) -> dict[str, Any]:
-    start = moment(day)
-    given = {"bucket_end": start + timedelta(1), "service_tier": "standard", "unit": "token", "prompt_tokens": None, **more}
-    told = dict.fromkeys(METERS.columns) | {"account": "org-a", "endpoint": "completions", "model": model or None, "token_kind": kind}
-    return told | {"usage_date": start.date(), "bucket_start": start, "quantity": quantity, **given}
-
-
-def price_all(store: BookStore[Rate], book: Book[Rate], uses: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The table as a run that makes every day anew leaves it."""
-    warehouse = store.services.warehouse
-    warehouse.ensure_table(store.tenant, COSTS)
-    keys = ("model", "service_tier", "token_kind", "kind_else", "unit")
-    distinct = [dict(zip(keys, one, strict=True)) for one in {tuple(row[key] for key in keys) for row in uses}]
-    card = rate_card(distinct, store.seed, book)
-    generation = warehouse.last_generation(store.tenant, "costs") + 1
-    with warehouse.publication(store.tenant, f"run{generation}", Fence("costs", generation)) as publication:
-        for shape, rows in ((METERS, uses), (RATES, card.rows)):
-            table = pa.Table.from_pylist(
-                [{name: row.get(name) for name in shape.columns} for row in rows], pa.schema([arrow_field(one) for one in shape.fields])
-            )
-            publication.stage(shape.name, table, shape)
-        publication.remove(COSTS.name, WHOLE_TABLE)
-        publication.insert(COSTS.name, COST_SQL.replace("{meters}", METERS.name))
-    found: list[dict[str, Any]] = warehouse.query(store.tenant, f"SELECT * FROM {COSTS.name}").to_pylist()
-    return found
 
 
 def identity(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -218,3 +162,26 @@ def test_what_a_change_would_do_is_what_it_does(store: BookStore[Rate], engine: 
             seen["unpriced"] += unpriced
         seen["nothing"] += not does
     assert engine == "bigquery" or min(seen[name] for name in ("dearer", "cheaper", "priced", "unpriced", "nothing")) > 0, dict(seen)
+
+
+@pytest.mark.parametrize("engine", ["duckdb"], indirect=True)
+def test_what_has_no_price_would_have_one_and_what_loses_its_price_says_why(store: BookStore[Rate]):
+    before = Book[Rate]()
+    assert price_effects(store, before, before).unknown == "openai has no costs yet; a run of openai/usage_cost makes them"
+    before = changed(before, Add([rate("2"), rate("3", kind="output")]))
+    price_all(store, before, [use(30, 1_000_000), *(use(day, 500_000, "nova-mini-2026-09-09") for day in range(20, 32))])
+
+    named = price_effects(store, before, changed(before, Add([rate("4", "nova-mini")])))
+    gone = price_effects(store, before, changed(before, Delete({"model": "m", "token_kind": "input"}, moment(30.5))))
+    later = price_effects(store, before, changed(before, Update({"model": "m"}, {"price": Decimal(9)}, moment(60))))
+
+    october, november = named.rows
+    assert (october["usage_month"], october["model"], october["cost_now"], october["cost_then"]) == ("202610", "nova-mini", 0, 22)
+    assert (october["rows_priced"], october["days_priced"], november["days_priced"], november["cost_then"]) == (11, 11, 1, 2)
+    assert (named.run, named.concerned) == ("openai/reprice", (date(2026, 10, 21), date(2026, 11, 1)))
+    (lost,) = gone.rows
+    assert (lost["cost_now"], lost["cost_then"], lost["rows_unpriced"], lost["days_unpriced"]) == (2, 0, 1, 1)
+    assert lost["unpriced_reason"].startswith("rate changed: at 2026-10-31T12:00:00Z")
+    assert (later.rows, later.concerned, later.unknown) == ([], None, None)
+    # a year back, and of what was before it nothing is said
+    assert named.looked == (TODAY - LONGEST, TODAY)
