@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,18 @@ import pytest
 from src.app.models import openai_data_models
 from src.app.models.llm_data import PriceRequest
 from src.app.routers import llm_data, openai_data
-from src.core.base.identity import Tenant
+from src.core.base.identity import Actor, Tenant
 from src.core.base.names import Environment, org_slug
 from src.core.base.settings import ROOT
+from src.core.base.window import Window
 from src.core.ledger.tables import audit
 from src.core.pipeline.catalog import Catalog
+from src.core.step.prices.kinds import PRICING, seed_of
+from src.core.step.prices.store import BookStore
 from tests.acceptance.observed import problem
 from tests.app.running_parts import House
+from tests.core.step.prices.told_costs import price_all
+from tests.core.step.prices.told_costs import use as told_use
 from tests.fakes.served import served
 
 SLUG = "acme_corp"
@@ -27,6 +33,11 @@ AT = f"/api/v1/integrations/{SLUG}/openai"
 ODD = "ft:gpt-4.1:acme/eu::9PzX"
 HEAD = "model,token_kind,price,effective_from,effective_to"
 CALLERS = 200
+TENANT = Tenant(org_slug(SLUG), Environment.DEVELOPMENT)
+PLAN_COSTS = """
+SELECT completeness, cost FROM openai_subscriptions_monthly
+WHERE plan_name = 'ChatGPT Business' AND billing_period = 'month' ORDER BY usage_date
+"""
 
 
 @pytest.fixture
@@ -34,7 +45,7 @@ def house(tmp_path: Path) -> Iterator[House]:
     made = House.build(tmp_path)
     made.parts.__dict__["catalog"] = Catalog.load(ROOT / "configs")
     made.organisation(SLUG)
-    made.parts.warehouse.ensure_dataset(Tenant(org_slug(SLUG), Environment.DEVELOPMENT))
+    made.parts.warehouse.ensure_dataset(TENANT)
     yield made
     made.parts.close()
 
@@ -131,6 +142,9 @@ async def test_a_dry_run_answers_what_it_would_change_and_changes_nothing(house:
     none = await done(house, "POST", "/pricing/reset?dry_run=true")
 
     assert (would["dry_run"], would["changed"], would["costs_known"], would["costs"]) == (True, True, False, [])
+    assert (
+        would["costs_unknown_because"] == none["costs_unknown_because"] == "openai has no costs yet; a run of openai/usage_cost makes them"
+    )
     assert [(one["model"], one["price"], one["origin"]) for one in would["opened"] if one["origin"] == "own"] == [("gpt-4.1", "1", "own")]
     assert {one["note"] for one in less["opened"] if one["origin"] == "own"} > {"list price 2 less 10 %"}
     assert (none["dry_run"], none["changed"], none["pipeline_logging_id"]) == (True, False, None)
@@ -347,3 +361,70 @@ async def test_unknown_fields_of_a_rate_are_counted_and_likened(house: House):
         assert (len(told["errors"]), told["errors_left_out"]) == (20, 29_982)
     one = problem(await call(house, "POST", "/pricing", json={"model": "ours", "token_kind": "input", "prise": 1}), 422, "rejected")
     assert "did you mean 'price'" in str(one["errors"])
+
+
+async def test_a_change_says_what_it_does_to_told_costs_and_what_makes_them_so(house: House):
+    await laid(house)
+    store = BookStore(house.parts, TENANT, seed_of(ROOT / "configs", "openai", PRICING))
+    uses = [*(told_use(day, 2_000_000, "gpt-4.1-2025-04-14") for day in (30, 31)), told_use(31, 500_000, "nova-mini")]
+    price_all(store, store.read(), uses)
+    body = {"price": "1.5", "token_kind": "input", "service_tier": "standard", "prompt_tokens_over": 0, "effective_from": "2026-11-01"}
+
+    would = await done(house, "PUT", "/pricing/gpt-4.1?dry_run=true", json=body)
+    priced = await done(house, "POST", "/pricing?dry_run=true", json={"model": "nova-mini", "token_kind": "input", "price": "4"})
+    does = await done(house, "PUT", "/pricing/gpt-4.1", json=body)
+    back = await done(house, "POST", "/pricing/reset?dry_run=true")
+    told = price_all(store, store.read(), uses)
+    reset = await done(house, "POST", "/pricing/reset")
+
+    path = f"/api/v1/pipelines/run/{SLUG}/openai/reprice"
+    november = {"method": "POST", "path": path, "start_date": "2026-11-01", "end_date": "2026-11-01"}
+    none = {"days_priced": 0, "rows_priced": 0, "days_unpriced": 0, "rows_unpriced": 0, "unpriced_reason": None}
+    cheaper = {"cost_now": "4.00", "cost_then": "3.00", "difference": "-1.00"}
+    of_model = {"usage_month": "202611", "model": "gpt-4.1", "currency": "USD", "days": 1, "rows": 1, **none}
+    assert (would["costs_known"], would["costs"], would["costs_run"]) == (True, [{**of_model, **cheaper}], november)
+    assert [(one["model"], one["difference"], one["days_priced"], one["rows_priced"]) for one in priced["costs"]] == [
+        ("nova-mini", "2.00", 1, 1)
+    ]
+    assert {name: does[name] for name in would if name.startswith("costs")} == {
+        name: would[name] for name in would if name.startswith("costs")
+    }
+    assert [str(row["cost"].normalize()) for row in told if row["usage_date"] == date(2026, 11, 1) and row["cost"]] == ["3"]
+    # before the days are made anew the book is back where it was
+    assert (back["costs"], back["costs_run"]) == ([], None)
+    assert [(one["cost_now"], one["cost_then"], one["difference"]) for one in reset["costs"]] == [("3.00", "4.00", "1.00")]
+    assert reset["costs_run"] == november
+
+
+async def test_a_change_of_seats_says_what_it_does_to_told_months(house: House):
+    await done(house, "POST", "/subscriptions/reset")
+    plan = "/subscriptions/ChatGPT Business"
+    body = {"billing_period": "month", "seats": 40, "effective_from": "2026-11-11"}
+    before = await done(house, "PUT", f"{plan}?dry_run=true", json=body)
+
+    async def told() -> list[tuple[str, Any]]:
+        window = Window(date(2026, 11, 1), date(2026, 11, 21))
+        (await house.parts.executor.run("openai/subscriptions", actor=Actor("org"), tenant=TENANT, window=window)).require()
+        rows = house.parts.warehouse.query(TENANT, PLAN_COSTS).to_pylist()
+        return [(row["completeness"], row["cost"]) for row in rows]
+
+    unseated = await told()
+    would = await done(house, "PUT", f"{plan}?dry_run=true", json=body)
+    does = await done(house, "PUT", plan, json=body)
+    seated = await told()
+    again = await done(house, "PUT", plan, json={**body, "seats": 20})
+
+    assert (before["costs_known"], before["costs"]) == (False, [])
+    assert before["costs_unknown_because"].startswith("nothing is told of what the plans come to; a run of openai/subscriptions")
+    assert unseated == [("unpriced", None)]
+    assert [value for value in seated if value[1]] == [("provisional", Decimal("666.666666666666666667"))]
+    (effect,) = would["costs"]
+    assert effect == {
+        "usage_month": "202611", "plan_name": "ChatGPT Business", "billing_period": "month", "currency": "USD", "days": 20, "rows": 1,
+        "cost_now": "0.00", "cost_then": "666.666666666666666667", "difference": "666.666666666666666667", "days_priced": 20,
+        "rows_priced": 1, "days_unpriced": 0, "rows_unpriced": 0, "unpriced_reason": None,
+    }  # fmt: skip
+    assert does["costs"] == would["costs"]
+    assert would["costs_run"]["path"] == f"/api/v1/pipelines/run/{SLUG}/openai/subscriptions"
+    assert (would["costs_run"]["start_date"], would["costs_run"]["end_date"]) == ("2026-11-01", "2026-11-21")
+    assert [(one["cost_now"], one["cost_then"]) for one in again["costs"]] == [("666.666666666666666667", "333.333333333333333333")]
