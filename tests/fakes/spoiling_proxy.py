@@ -57,6 +57,11 @@ class SpoilRule:
     """Asks for no more than so many on a page, so that there are several."""
     sent: list[PassedOn] = field(default_factory=list)
 
+    @property
+    def spoilt(self) -> bool:
+        """Whether something was."""
+        return any(self.spoils(number) for number in range(1, len(self.sent) + 1))
+
     def spoils(self, number: int) -> bool:
         return number >= self.first and (self.times is None or number < self.first + self.times)
 

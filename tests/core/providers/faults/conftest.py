@@ -1,20 +1,28 @@
 """The service, the sandbox and a proxy between them, started once for all rows."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, TypeVar
 
 import pytest
 
-from src.core.base.settings import use_settings
+from src.core.base.settings import Settings, use_settings
+from src.core.providers.http import pace
+from src.sandbox.openai.provider import Openai
+from tests.core.providers.faults.drives import Drive
+from tests.core.providers.faults.table import WireFault
+from tests.fakes.billing import StillClock
+from tests.fakes.running import ROOT_KEY
 from tests.fakes.served import Served, served
-from tests.fakes.spoiling_proxy import SpoilingProxy, spoiling_proxy
+from tests.fakes.spoiling_proxy import SpoilingProxy, SpoilRule, spoiling_proxy
 
 TODAY = date(2026, 11, 21)
-HASTY_SECONDS = 0.5
+DAYS = 9
+PATIENT, HASTY = 30.0, 0.5
+"""For how many seconds an answer is waited for."""
 T = TypeVar("T")
 
 
@@ -22,12 +30,51 @@ T = TypeVar("T")
 class Faulty:
     acme: Served
     proxy: SpoilingProxy
+    theirs: StillClock
+    """The clock of OpenAI, which is right also where the service's is not."""
     run: Callable[[Coroutine[Any, Any, T]], T]
     slept: list[float] = field(default_factory=list)
 
-    def patience(self, seconds: float) -> None:
-        """How long an answer is waited for."""
-        self._settle(self.acme.here.parts.settings.model_copy(update={"provider_timeout_seconds": seconds}))
+    def ask(self, method: str, path: str, body: Any = None, **params: str) -> tuple[int, dict[str, Any]]:
+        answer = self.run(self.acme.ask(method, path, body, **params))
+        return answer.status_code, answer.json()
+
+    def validate(self, drive: Drive) -> tuple[int, dict[str, Any]]:
+        return self.ask("POST", f"integrations/{{org}}/{drive.provider}/validate")
+
+    def load(self, drive: Drive) -> tuple[int, dict[str, Any]]:
+        """Of the last days, a day each time later."""
+        window = {"start_date": str(self.acme.today - timedelta(DAYS)), "end_date": str(self.acme.today)}
+        return self.ask("POST", f"pipelines/run/{{org}}/{drive.pipeline}", window, wait="true")
+
+    def told(self, drive: Drive) -> dict[str, tuple[str | None, str]]:
+        window = {"from": str(TODAY - timedelta(DAYS)), "to": str(self.theirs.today), "provider": drive.provider}
+        _, found = self.ask("GET", "costs/{org}/daily", **window)
+        return {row["usage_date"]: (row["net_cost"], row["completeness"]) for row in found["rows"]}
+
+    def stands(self, drive: Drive) -> tuple[str, str | None]:
+        """As it is shown, without asking the provider."""
+        (found,) = self.ask("GET", f"integrations/{{org}}/{drive.provider}")[1]["credentials"]
+        return found["validation_status"], found["validation_error"]
+
+    def a_day_passes(self) -> None:
+        self.acme.today += timedelta(1)
+        self.theirs.today += timedelta(1)
+
+    @contextmanager
+    def meeting(self, row: WireFault, rule: SpoilRule) -> Iterator[None]:
+        """Where the row says so the service waits for no answer longer than a moment, or has a clock that is off."""
+        self.slept.clear()
+        self.acme.today += timedelta(row.clock)
+        self.settle(provider_timeout_seconds=HASTY if row.hasty else PATIENT)
+        try:
+            with self.proxy.spoiling(rule):
+                yield
+        finally:
+            self.acme.today -= timedelta(row.clock)
+            self.settle(provider_timeout_seconds=PATIENT)
+        # what was never spoiled proves nothing
+        assert row.clock or rule.spoilt, row.name
 
     def through_proxy(self) -> None:
         parts = self.acme.here.parts
@@ -35,7 +82,10 @@ class Faulty:
         led = {to: url.replace(parts.sandbox.address, self.proxy.url) for to, url in parts.sandbox.endpoints.items()}
         self._settle(parts.settings.asking_at(led))
 
-    def _settle(self, settings: Any) -> None:
+    def settle(self, **settings: Any) -> None:
+        self._settle(self.acme.here.parts.settings.model_copy(update=settings))
+
+    def _settle(self, settings: Settings) -> None:
         self.acme.here.parts.settings = settings
         use_settings(settings)
 
@@ -43,26 +93,26 @@ class Faulty:
         """A step's wait before it tries again is told and not waited for."""
         self.slept.append(seconds)
 
-    def connected(self, provider: str, file: str) -> None:
-        if not self.run(self.acme.found(f"integrations/{{org}}/{provider}"))["credentials"]:
-            self.run(self.acme.connect(provider, file))
-
-    def stands(self, provider: str) -> Mapping[str, Any]:
-        """As it is shown, without asking the provider."""
-        (found,) = self.run(self.acme.found(f"integrations/{{org}}/{provider}"))["credentials"]
-        return dict(found)
-
 
 @pytest.fixture(scope="package")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
-    with asyncio.Runner() as runner, ExitStack() as closing:
+    with asyncio.Runner() as runner, ExitStack() as closing, pytest.MonkeyPatch.context() as patched:
+        # OpenAI's pages are asked for again without a step's help, and nobody waits for that here
+        patched.setattr(pace, "FIRST_WAIT", 0.001)
         opened = served(tmp_path_factory.mktemp("faulty"), TODAY)
         acme = runner.run(opened.__aenter__())
         closing.callback(lambda: runner.run(opened.__aexit__(None, None, None)))
-        parts = acme.here.parts
+        parts, theirs = acme.here.parts, StillClock(TODAY)
         assert parts.sandbox is not None
-        proxy = closing.enter_context(spoiling_proxy(parts.sandbox.address, acme.here.clock))
-        made = Faulty(acme, proxy, runner.run)
+        openai = parts.sandbox.providers["openai"]
+        assert isinstance(openai, Openai)
+        openai._clock = theirs
+        proxy = closing.enter_context(spoiling_proxy(parts.sandbox.address, theirs))
+        made = Faulty(acme, proxy, theirs, runner.run)
         made.through_proxy()
         parts.executor._sleep = made.sleep
+        acme.http.headers["X-CA-Root-Key"] = ROOT_KEY
+        # more runs of a day than the smallest plan has
+        assert made.ask("PUT", "organizations/{org}/subscription", {"plan": "SCALE"})[0] == 200
+        del acme.http.headers["X-CA-Root-Key"]
         yield made

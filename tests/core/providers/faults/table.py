@@ -34,8 +34,10 @@ class WireFault:
     """How the credential stands after a run that met it, and after `validate` did."""
     validate: Status | None = None
     """None: `validate` asks for one page and what is on it is not read."""
-    every_page: bool = False
-    """It is there from the first page on."""
+    clock: int = 0
+    """The service's clock is off by so many days."""
+    path: str = ""
+    """Of a load, where it is another than that of the other rows."""
     hasty: bool = False
     """The service waits for no answer longer than a moment."""
 
@@ -86,11 +88,6 @@ def _as_texts(told: dict[str, Any]) -> None:
     for bucket in told["data"]:
         for row in bucket["results"]:
             row["amount"]["value"] = str(row["amount"]["value"])
-
-
-def _told_until(told: dict[str, Any]) -> None:
-    """The provider's day has not begun yet."""
-    told.update(data=told["data"][:-1] if not told["has_more"] else told["data"])
 
 
 TABLE: Sequence[WireFault] = (
@@ -155,14 +152,9 @@ TABLE: Sequence[WireFault] = (
     WireFault(name="pages that end early", spoils=told_otherwise(_ends), fault=StepFailed, says="tells of no day from"),
     WireFault(name="more pages, and none named", spoils=told_otherwise(_names_none), fault=StepFailed, says="tells of no day from"),
     WireFault(name="bucket without results", spoils=told_otherwise(_without_results), fault=StepFailed, says="is not of the shape"),
-    WireFault(name="amounts as texts", spoils=told_otherwise(_as_texts), fault=None, validate="VALID", every_page=True),
-    WireFault(
-        name="clock ahead",
-        spoils=told_otherwise(_told_until),
-        fault=StepFailed,
-        says="see that this machine's clock is right",
-        every_page=True,
-    ),
+    WireFault(name="amounts as texts", spoils=told_otherwise(_as_texts), fault=None, validate="VALID", path="/costs"),
+    WireFault(name="clock ahead", spoils=changed(), fault=StepFailed, says="see that this machine's clock is right", clock=1),
+    WireFault(name="clock behind", spoils=changed(), fault=None, clock=-1),
 )
 BY_NAME: Mapping[str, WireFault] = {one.name: one for one in TABLE}
 

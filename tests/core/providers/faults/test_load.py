@@ -1,56 +1,69 @@
-"""Every fault met by a load, in the midst of its pages: days stay as they were told, and the next load that goes through mends them."""
+"""Every row of the table met by a load in the midst of its pages: a day keeps what it was told, and is never told cheap."""
 
-from datetime import date, timedelta
-from typing import Any
+from decimal import Decimal
 
 import pytest
 
-from tests.core.providers.faults.conftest import HASTY_SECONDS, Faulty
-from tests.core.providers.faults.drives import DRIVES, Drive
-from tests.core.providers.faults.table import WireFault
+from tests.core.providers.faults.conftest import Faulty
+from tests.core.providers.faults.drives import DRIVES
+from tests.core.providers.faults.met import failed, run, set_up
+from tests.core.providers.faults.table import BY_NAME, LONG_WAIT, PAGE, WireFault
 from tests.fakes.spoiling_proxy import SpoilRule
 
-GCP = DRIVES[1]
-DAYS = 9
+OPENAI = DRIVES[0]
 
 
-def told(faulty: Faulty, drive: Drive) -> dict[str, Any]:
-    asked = {"from": str(faulty.acme.today - timedelta(DAYS)), "to": str(faulty.acme.today), "provider": drive.provider}
-    return {row["usage_date"]: row for row in faulty.run(faulty.acme.found("costs/{org}/daily", **asked))["rows"]}
+@pytest.fixture(scope="module")
+def loaded(faulty: Faulty) -> Faulty:
+    set_up(faulty, OPENAI)
+    assert faulty.load(OPENAI)[1]["status"] == "SUCCESS"
+    return faulty
 
 
-def load(faulty: Faulty, drive: Drive, first: date) -> dict[str, Any]:
-    window = {"start_date": str(first), "end_date": str(faulty.acme.today)}
-    return dict(faulty.run(faulty.acme.ask("POST", f"pipelines/run/{{org}}/{drive.pipeline}", window, wait="true")).json())
+@pytest.fixture
+def changed(loaded: Faulty) -> Faulty:
+    """Days that were told have grown since, and a new one has begun."""
+    loaded.a_day_passes()
+    return loaded
 
 
-def spoiled(faulty: Faulty, drive: Drive, row: WireFault, first: date, rule: SpoilRule) -> dict[str, Any]:
-    faulty.slept.clear()
-    if row.hasty:
-        faulty.patience(HASTY_SECONDS)
-    with faulty.proxy.spoiling(rule):
-        run = load(faulty, drive, first)
-    faulty.patience(30)
-    assert any(rule.spoils(number + 1) for number in range(len(rule.sent)))
-    return run
+def test_a_load_that_stops_at_a_page_leaves_days_as_they_were_told(changed: Faulty):
+    seen, expected = {}, {}
+    before = changed.told(OPENAI)
+    for row in (row for row in OPENAI.rows if row.fault):
+        set_up(changed, OPENAI)
+        with changed.meeting(row, _at_a_page(row)):
+            seen[row.name] = run(changed, OPENAI)
+        seen[row.name].figures = "as before" if changed.told(OPENAI) == before else "others"
+        expected[row.name] = failed(row, seen[row.name])
+        if "Retry-After" in row.name:
+            assert changed.slept == [LONG_WAIT] * 2
+        if row.run == "INVALID":
+            # it is told to be so, and no run is counted for it
+            assert changed.load(OPENAI)[0] == 409
+
+    assert seen == expected
+    assert before[str(changed.theirs.today)] == (None, "missing")
 
 
-def fails(faulty: Faulty, drive: Drive, row: WireFault, run: dict[str, Any]) -> None:
-    assert row.fault is not None
-    said = run["error"]["message"]
-    assert (run["status"], run["error"]["code"], row.says in said) == ("FAILED", row.fault.code, True), run
-    assert bool(faulty.slept) == row.retried
-    stands = faulty.stands(drive.provider)
-    assert (stands["validation_status"], stands["validation_error"]) == (row.run, said if row.run == "INVALID" else None)
+def test_what_comes_once_is_mended_by_the_step_and_what_is_no_fault_changes_nothing(changed: Faulty):
+    before, once = changed.told(OPENAI), BY_NAME["server error"]
+    with changed.meeting(once, SpoilRule(OPENAI.read, OPENAI.spoils(once), first=PAGE, times=1, page=1)):
+        assert run(changed, OPENAI).said == ""
+
+    right = changed.told(OPENAI)
+    assert len(changed.slept) == 1
+    assert right != before
+    assert all(Decimal(str(right[day][0])) >= Decimal(cost) for day, (cost, _) in before.items() if cost)
+    for row in (row for row in OPENAI.rows if row.fault is None):
+        with changed.meeting(row, _at_a_page(row)):
+            assert run(changed, OPENAI).said == "", row.name
+        assert _costs(changed) == {day: cost for day, (cost, _) in right.items()}, row.name
 
 
-@pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in GCP.rows])
-def test_a_run_that_is_refused_before_it_reads_says_so_of_its_credential(faulty: Faulty, row: WireFault):
-    faulty.acme.today += timedelta(1)
-    faulty.connected("gcp", GCP.credential)
-    faulty.run(faulty.acme.ask("POST", "integrations/{org}/gcp/validate"))
+def _at_a_page(row: WireFault) -> SpoilRule:
+    return SpoilRule(row.path or OPENAI.read, OPENAI.spoils(row), first=PAGE, page=1)
 
-    run = spoiled(faulty, GCP, row, faulty.acme.today, SpoilRule(GCP.read, GCP.spoils(row)))
 
-    fails(faulty, GCP, row, run)
-    assert {(day["net_cost"], day["completeness"]) for day in told(faulty, GCP).values()} == {(None, "missing")}
+def _costs(faulty: Faulty) -> dict[str, str | None]:
+    return {day: cost for day, (cost, _) in faulty.told(OPENAI).items()}

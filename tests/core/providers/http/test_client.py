@@ -133,7 +133,7 @@ def test_threads_that_ask_first_at_the_same_moment_share_one_client():
 
     def client(_: int) -> httpx2.Client:
         begin.wait()
-        return http._client("127.0.0.1")
+        return shared._client("127.0.0.1")
 
-    with Http("acme", 1.0) as http, ThreadPoolExecutor(16) as pool:
+    with Http("acme", 1.0) as shared, ThreadPoolExecutor(16) as pool:
         assert len(set(pool.map(client, range(16)))) == 1
