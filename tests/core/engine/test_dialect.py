@@ -363,3 +363,14 @@ def test_everything_of_the_engine_that_a_bare_name_reaches_starts_with_a_reserve
 def test_no_part_of_a_query_takes_a_name_of_the_engine(name):
     with pytest.raises(Rejected, match=f"WITH {name}.*take another"):
         CATALOGUE.render(f"WITH {name} AS (SELECT 1 AS a) SELECT a FROM {name}")
+
+
+def test_what_was_rendered_for_one_dataset_serves_another_with_the_same_tables():
+    sql = "SELECT COUNT(*) AS n FROM t"
+    alike, wider = Catalogue({"t": dict(COLUMNS)}), Catalogue({"t": {**COLUMNS, "more": "BIGINT"}})
+
+    held = Catalogue({"t": COLUMNS}).render(sql)
+
+    assert alike.render(sql) is held
+    assert alike.extended({"staged": COLUMNS}).render(sql) is not held
+    assert wider.render(sql) is not held

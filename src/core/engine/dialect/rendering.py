@@ -6,6 +6,8 @@ than one that does not run.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import blake2b
 
 import sqlglot
 from sqlglot.dialects.duckdb import DuckDB
@@ -21,6 +23,8 @@ WRITE = DuckDB
 # statements come from files and are few; their windows are parameters, so the same text comes again with every run
 CACHED = 512
 EXTENSIONS = 16
+# organisations have the same tables, so that what was rendered for one serves the next; they differ in which they have yet
+SHAPES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,12 @@ class Catalogue:
 
     columns: Mapping[str, Mapping[str, str]]
     housekeeping: frozenset[str] = frozenset()
-    _rendered: dict[tuple[str, Purpose], Rendered] = field(default_factory=dict)
+    _rendered: dict[tuple[str, Purpose], Rendered] = field(init=False)
     _extended: dict[str, "Catalogue"] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shape = repr((sorted((name, *kinds.items()) for name, kinds in self.columns.items()), sorted(self.housekeeping)))
+        self._rendered = _held_for(blake2b(shape.encode(), digest_size=16).digest())
 
     def extended(self, staged: Mapping[str, Mapping[str, str]]) -> "Catalogue":
         """With the relations that a publication stages; kept, for the next one stages the same."""
@@ -65,6 +73,11 @@ class Catalogue:
                 self._rendered.clear()
             self._rendered[key] = held
         return held
+
+
+@lru_cache(maxsize=SHAPES)
+def _held_for(shape: bytes) -> dict[tuple[str, Purpose], Rendered]:  # noqa: ARG001 - what it is kept by
+    return {}
 
 
 def _render(sql: str, purpose: Purpose, catalogue: Catalogue) -> Rendered:
