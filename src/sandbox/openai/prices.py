@@ -61,7 +61,7 @@ EACH: Mapping[str, Decimal] = {
 }
 STORED_GIB_DAY = Decimal("0.10")
 # of these no published list has a price
-UNPUBLISHED = frozenset({"ft:gpt-4.1", "dall-e-3", "nova-mini"})
+UNPUBLISHED = frozenset({"ft:gpt-4.1", "nova-mini"})
 PUBLISHED_SINCE: Mapping[tuple[str, str], date] = {("gpt-5.6-luna", "write_12h"): date(2026, 7, 30)}
 
 

@@ -6,11 +6,10 @@ says of which organisation, model (as a price list calls it), key or day.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
 from src.sandbox.openai.organizations import DEMO, LOST_KEY, NOON, ORGANIZATIONS, PROJECT_KEYS, WITHIN_AN_HOUR, Agreed
-from src.sandbox.openai.pages import SHORT_PAGE
 from src.sandbox.openai.prices import CANCELLED, MILLION, per_million
 from src.sandbox.openai.right_figures import NOTHING, RightFigure, RightFigures, right_figures
 from src.sandbox.trap import Trap
@@ -140,7 +139,7 @@ def _restated(reading: TwoReadings) -> Iterable[Trap]:
 def _unknown_model(reading: TwoReadings) -> Iterable[Trap]:
     yield Trap(
         "an unknown model",
-        "no list has a price of nova-mini, dall-e-3 and a fine-tuned gpt-4.1",
+        "no list has a price of nova-mini and of a fine-tuned gpt-4.1",
         "takes what is not on the list for free",
         reading.of("novel").causes["model_unknown"],
         NOTHING,
@@ -216,7 +215,7 @@ def _cancelled(reading: TwoReadings) -> Iterable[Trap]:
         use.listed,
         _sum((one.listed or NOTHING) * (CANCELLED.factor if _rises(one) else 1) for one in use.figures),
         "computed",
-        {"organization": "cancelled", "model": CANCELLED.model},
+        {"organization": DEMO, "model": CANCELLED.model},
     )
 
 
@@ -261,21 +260,6 @@ def _discount(reading: TwoReadings) -> Iterable[Trap]:
     )
 
 
-def _first_page(reading: TwoReadings) -> Iterable[Trap]:
-    """Where pages are short, and the last one says that there are more and names none."""
-    known = reading.of("endless")
-    after = reading.first + timedelta(SHORT_PAGE)
-    yield Trap(
-        "the first page",
-        "a report comes in pages, and the last of them may promise another that is not there",
-        "reads the first page",
-        known.charged,
-        _sum(one.charged or NOTHING for one in known.figures if one.day < after),
-        "billed",
-        {"organization": "endless"},
-    )
-
-
 MAKERS: tuple[Callable[[TwoReadings], Iterable[Trap]], ...] = (
     _cached_twice,
     _snapshots,
@@ -291,7 +275,6 @@ MAKERS: tuple[Callable[[TwoReadings], Iterable[Trap]], ...] = (
     _cancelled,
     _empty,
     _discount,
-    _first_page,
 )
 
 
