@@ -49,7 +49,7 @@ def close(work: Work, before: Before, held_before: dict[str, set[date]], causes_
     read = contested_days.union(*held_before.values(), *held.values())
     work, touched = _days_made_anew(work, before, read)
     asking, books = work.asking, work.books
-    rates = lay_rates(work, touched) if books.prices and touched else None
+    rates = lay_rates(work, books.prices, touched) if books.prices and touched else None
     # asked before and after the days are made anew: rows may leave one invoice month for another, and both sums change
     months = asking.months_of(touched) if touched else set()
     made = {each.table: asking.derive(each, touched, counting, work.by) for each in books.derived if touched}

@@ -34,7 +34,7 @@ from src.core.step.placeholders import bind_sql
 from src.core.step.source.config import SourceStep, place_flaws, read_query_flaws, read_step
 from src.core.step.source.fetching import SLICE, ToRead, fetch_batches, inbox
 from src.core.step.source.load import already_published, prepare, publish, track
-from src.core.step.source.load_parts import CardMaker, Closed, Destination, Published, SourceLoad, SourceStates
+from src.core.step.source.load_parts import Closed, Destination, Published, SourceLoad, SourceStates
 from src.core.step.source.planning import Planned, plan_sources
 from src.core.step.source.port import Source
 from src.core.step.source.staged import find_staged, forget, require_staged, stage
@@ -83,11 +83,10 @@ class SourceEngine:
     own: Housekeeping
     books: Mapping[str, Books]
     views: Views
-    card: CardMaker | None = None
 
     @classmethod
-    def read(cls, leaf: Leaf, configs: Path, template_dir: Path | None = None, card: CardMaker | None = None) -> Self:
-        """`template_dir` holds columns that several tables have in common; `card` makes the rates of books that price use."""
+    def read(cls, leaf: Leaf, configs: Path, template_dir: Path | None = None) -> Self:
+        """`template_dir` holds columns that several tables have in common."""
         facts = read_document(template_dir / "config.yml", EngineFacts) if template_dir else EngineFacts()
         templates = _templates(template_dir / "schema_template.json", facts) if template_dir else {}
         own = Housekeeping.read(configs)
@@ -106,7 +105,7 @@ class SourceEngine:
         ]
         if flaws:
             raise Misconfigured("books cannot be kept", flaws=flaws)
-        return cls(leaf, facts, templates, own, books, read_views(configs), card)
+        return cls(leaf, facts, templates, own, books, read_views(configs))
 
     def check(self, step_config: StepConfig, place: StepPlace) -> list[Flaw]:
         """What is wrong with a step's config, before any run of it."""
@@ -225,7 +224,6 @@ class SourceEngine:
             sources=SourceStates(tuple(plan.loaded for plan in plans), tuple(known.state(source) for source in sorted(others)), known),
             calendar=_calendar(context, books),
             folder=folder,
-            card=self.card,
             given=self.leaf.asked(context, tenant),
             reprice=step.reprice,
         )

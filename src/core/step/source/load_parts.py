@@ -1,10 +1,10 @@
 """What one step publishes, and what came of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any
 
 from src.core.base.identity import Tenant
 from src.core.base.schema import TableSchema
@@ -19,9 +19,6 @@ from src.core.step.books.shares import Share
 from src.core.step.books.telling import By, DayFigures
 from src.core.step.books.totals import ControlTotals
 from src.core.step.context import StepContext
-from src.core.step.prices.book import Book
-from src.core.step.prices.kinds import Seed
-from src.core.step.prices.rates import Rate
 from src.core.step.quality.judge import QualityVerdict
 from src.core.step.source.fetching import Batch
 
@@ -49,20 +46,6 @@ class SourceStates:
         return (*self.asked, *self.others)
 
 
-class RateRows(Protocol):
-    """The rates of some kinds of use, as rows."""
-
-    @property
-    def shape(self) -> TableSchema: ...
-
-    @property
-    def rows(self) -> Sequence[Mapping[str, Any]]: ...
-
-
-CardMaker: TypeAlias = Callable[[Sequence[Mapping[str, Any]], Seed[Rate], Book[Rate], str | None], RateRows]
-"""Of kinds of use, by this book; the text says why there is no book, which is then empty."""
-
-
 @dataclass(frozen=True, slots=True)
 class SourceLoad:
     """What one step publishes."""
@@ -77,8 +60,6 @@ class SourceLoad:
     calendar: Calendar
     folder: Path
     """Of this attempt's own, where files are put to be staged."""
-    card: CardMaker | None = None
-    """Makes the rates of what the books tell of use."""
     given: Params = field(default_factory=dict)
     """What the provider's questions name beside days."""
     reprice: bool = False

@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 from datetime import date
 
-from src.core.base.faults import Misconfigured, Missing
+from src.core.base.faults import Missing
 from src.core.engine import write_rows
 from src.core.engine.files.disk_space import room_for_files
 from src.core.engine.port import ParquetFiles
+from src.core.step.books.rules import Prices
 from src.core.step.prices.book import Book
 from src.core.step.prices.kinds import Seed
+from src.core.step.prices.rate_card import rate_card
 from src.core.step.prices.rates import Rate
 from src.core.step.prices.store import BookStore
 from src.core.step.source.load_parts import LaidRates, Work
@@ -16,14 +18,11 @@ from src.core.step.source.load_parts import LaidRates, Work
 RELATION = "rates"
 
 
-def lay_rates(work: Work, days: Iterable[date]) -> LaidRates:
+def lay_rates(work: Work, prices: Prices, days: Iterable[date]) -> LaidRates:
     """The rates of every kind of use of these days, as the book stands now."""
-    prices, card_of = work.books.prices, work.loading.card
-    if prices is None or card_of is None:
-        raise Misconfigured(f"{work.books.provider} prices by its book, and nothing makes rates of it")
     uses = work.asking.uses(prices, days)
     book, absent = _book(work, prices.seed)
-    card = card_of(uses, prices.seed, book, absent)
+    card = rate_card(uses, prices.seed, book, absent)
     path = work.loading.folder / f"{RELATION}.parquet"
     with room_for_files():
         write_rows(path, card.shape.fields, card.rows)
