@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,12 +11,13 @@ from src.core.base.clock import SystemClock
 from src.core.engine import open_warehouse
 from src.core.engine.port import Warehouse
 from tests.contract.warehouse.conftest import prepare, settings_for, tenant_named
-from tests.core.step.prices.pricing import NAMES, NO_NAMES, priced_by, random_rates, random_usage
+from tests.core.step.prices.books import day, rate
+from tests.core.step.prices.pricing import MODELS, NAMES, NO_NAMES, priced_by, random_rates, random_usage
 from tests.core.step.prices.usage_model import TOOLS, PricedUse, priced
 
 ACME = tenant_named("acme_corp")
 # rows of usage and price books that are tried; on the emulator a statement costs seconds
-TRIED = {"duckdb": (1_500, 3), "bigquery": (250, 1)}
+TRIED = {"duckdb": (1_500, 2), "bigquery": (250, 1)}
 
 
 @pytest.fixture(scope="module", params=["duckdb", "bigquery"])
@@ -43,8 +45,9 @@ def test_usage_is_priced_to_the_last_digit(engine, warehouse):
 
         found = priced_by(warehouse, ACME, usage, rates)
 
+        by_model = {model: [one for one in rates if one.model == model] for model in MODELS}
         by_key = sorted(usage, key=lambda row: row["api_key_id"])
-        wanted = [(row, one) for row in by_key for one in sorted(priced(row, rates, names), key=lambda one: one.kind)]
+        wanted = [(row, one) for row in by_key for one in sorted(priced(row, by_model, names), key=lambda one: one.kind)]
         assert len(found) == len(wanted) > rows
         for ours, (row, theirs) in zip(found, wanted, strict=True):
             assert as_told(ours) == as_expected(row, theirs), (seed, row, theirs, ours)
@@ -66,3 +69,30 @@ def as_expected(row: Mapping[str, Any], one: PricedUse) -> tuple[Any, ...]:
 def said_why(row: Mapping[str, Any]) -> str | None:
     reason: str | None = row["unpriced_reason"]
     return reason and reason.partition(":")[0]
+
+
+def test_what_costs_come_to_at_the_ends_of_what_is_kept(warehouse):
+    prices = {"m1": ("1.000000000000000001", 1), "m2": ("0.000000000000000001", 2), "m3": ("1", 3), "m4": ("5" + "0" * 18, 1)}
+    rates = [rate(price, model=model, per=per) for model, (price, per) in prices.items()]
+    uses = [("m1", 10**15), ("m2", 1), ("m2", 3), ("m2", 10**15 + 1), ("m3", 1), ("m3", 2), ("m3", 10**15), ("m4", 19), ("m4", 20)]
+    usage = [row_of(number, model=model, input_tokens=tokens) for number, (model, tokens) in enumerate(uses)]
+
+    found = priced_by(warehouse, ACME, usage, rates)
+
+    assert [row["cost"] and str(row["cost"]).rstrip("0").rstrip(".") for row in found] == [
+        "1000000000000000.001",
+        "1E-18",
+        "2E-18",
+        "0.000500000000000001",
+        "0.333333333333333333",
+        "0.666666666666666667",
+        "333333333333333.333333333333333333",
+        "95000000000000000000",
+        None,
+    ]
+    assert found[-1]["unpriced_reason"] == "too large: the cost has more digits than are kept"
+
+
+def row_of(number: int, **told: Any) -> dict[str, Any]:
+    span = {"usage_date": day(0).date(), "bucket_start": day(0), "bucket_seconds": int(timedelta(1).total_seconds())}
+    return {"source": "org", "source_slice": "2026-11-01", **span, "endpoint": "completions", "api_key_id": f"key_{number}", **told}

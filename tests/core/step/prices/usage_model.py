@@ -44,10 +44,12 @@ class PricedUse:
     """The first words of the reason, one of these."""
 
 
-def priced(row: Mapping[str, Any], rates: Sequence[Rate], names: Mapping[str | None, tuple[str | None, str]]) -> Iterator[PricedUse]:
-    """`names` has the book's name and the region for each that is told."""
+def priced(
+    row: Mapping[str, Any], rates: Mapping[str, Sequence[Rate]], names: Mapping[str | None, tuple[str | None, str]]
+) -> Iterator[PricedUse]:
+    """By the rates of each model; `names` has the book's name and the region for each that is told."""
     model, region = (TOOLS[row["endpoint"]], "any") if row["endpoint"] in TOOLS else names[row.get("model")]
-    of_model = [rate for rate in rates if rate.model == model and rate.region in (region, "any")]
+    of_model = [rate for rate in rates.get(model or "", ()) if rate.region in (region, "any")]
     for kind, unit, quantity in uses(row):
         if quantity:
             yield _charged((kind, unit, quantity, tier(row)), prompt(row, unit), (row["bucket_start"], end(row)), of_model, model)
