@@ -5,7 +5,7 @@ TESTS ?= tests
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast families check format proof traps mutants lock prices prove-setup clean engines test-engines goldens chaos bench-start bench-api bench-warehouse bench-vault bench-ledger bench-ingest
+.PHONY: help demo test test-fast families check format proof traps mutants lock prices prove-setup clean engines test-engines goldens chaos bench-start bench-api bench-warehouse bench-vault bench-ledger bench-ingest bench-llm
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -101,6 +101,9 @@ bench-ledger: .venv/dev.stamp .venv-bench/stamp engines ## A run's way through t
 
 bench-ingest: .venv/dev.stamp .venv-bench/stamp ## A month of nested billing rows beside bare DuckDB and dlt
 	$(BIN)/python -m bench.bench_ingest --dlt .venv-bench/bin/python
+
+bench-llm: .venv/dev.stamp .venv-bench/stamp ## Usage of language models priced beside bare DuckDB, litellm and genai-prices
+	$(BIN)/python -m bench.bench_llm --packages .venv-bench/bin/python
 
 lock: .venv/dev.stamp ## Resolve requirements*.in anew into locked files with hashes
 	@sh scripts/lock.sh $(BIN)/python
