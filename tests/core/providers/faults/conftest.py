@@ -20,7 +20,9 @@ from tests.fakes.served import Served, served
 from tests.fakes.spoiling_proxy import SpoilingProxy, SpoilRule, spoiling_proxy
 
 TODAY = date(2026, 11, 21)
-DAYS = 9
+BEFORE, PAGES = timedelta(1), 9
+"""A load is of two days, and reads before them those that may be told otherwise; a page is a day."""
+SHOWN = timedelta(9)
 PATIENT, HASTY = 30.0, 0.5
 """For how many seconds an answer is waited for."""
 T = TypeVar("T")
@@ -43,12 +45,11 @@ class Faulty:
         return self.ask("POST", f"integrations/{{org}}/{drive.provider}/validate")
 
     def load(self, drive: Drive) -> tuple[int, dict[str, Any]]:
-        """Of the last days, a day each time later."""
-        window = {"start_date": str(self.acme.today - timedelta(DAYS)), "end_date": str(self.acme.today)}
+        window = {"start_date": str(self.acme.today - BEFORE), "end_date": str(self.acme.today)}
         return self.ask("POST", f"pipelines/run/{{org}}/{drive.pipeline}", window, wait="true")
 
     def told(self, drive: Drive) -> dict[str, tuple[str | None, str]]:
-        window = {"from": str(TODAY - timedelta(DAYS)), "to": str(self.theirs.today), "provider": drive.provider}
+        window = {"from": str(TODAY - SHOWN), "to": str(self.theirs.today), "provider": drive.provider}
         _, found = self.ask("GET", "costs/{org}/daily", **window)
         return {row["usage_date"]: (row["net_cost"], row["completeness"]) for row in found["rows"]}
 

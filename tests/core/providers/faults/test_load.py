@@ -4,13 +4,14 @@ from decimal import Decimal
 
 import pytest
 
-from tests.core.providers.faults.conftest import Faulty
+from tests.core.providers.faults.conftest import PAGES, Faulty
 from tests.core.providers.faults.drives import DRIVES
 from tests.core.providers.faults.met import failed, run, set_up
 from tests.core.providers.faults.table import BY_NAME, LONG_WAIT, PAGE, WireFault
 from tests.fakes.spoiling_proxy import SpoilRule
 
 OPENAI = DRIVES[0]
+pytestmark = pytest.mark.bill
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def test_a_load_that_stops_at_a_page_leaves_days_as_they_were_told(changed: Faul
         seen[row.name].figures = "as before" if changed.told(OPENAI) == before else "others"
         expected[row.name] = failed(row, seen[row.name])
         if "Retry-After" in row.name:
-            assert changed.slept == [LONG_WAIT] * 2
+            assert set(changed.slept) == {LONG_WAIT}
         if row.run == "INVALID":
             # it is told to be so, and no run is counted for it
             assert changed.load(OPENAI)[0] == 409
@@ -55,15 +56,16 @@ def test_what_comes_once_is_mended_by_the_step_and_what_is_no_fault_changes_noth
     assert len(changed.slept) == 1
     assert right != before
     assert all(Decimal(str(right[day][0])) >= Decimal(cost) for day, (cost, _) in before.items() if cost)
+    # by a clock that is behind a day more is read, which the load before did not read
+    read = sorted(right)[-PAGES:]
     for row in (row for row in OPENAI.rows if row.fault is None):
         with changed.meeting(row, _at_a_page(row)):
             assert run(changed, OPENAI).said == "", row.name
-        assert _costs(changed) == {day: cost for day, (cost, _) in right.items()}, row.name
+        told = changed.told(OPENAI)
+        assert {day: told[day][0] for day in read} == {day: right[day][0] for day in read}, row.name
 
 
 def _at_a_page(row: WireFault) -> SpoilRule:
     return SpoilRule(row.path or OPENAI.read, OPENAI.spoils(row), first=PAGE, page=1)
 
 
-def _costs(faulty: Faulty) -> dict[str, str | None]:
-    return {day: cost for day, (cost, _) in faulty.told(OPENAI).items()}
