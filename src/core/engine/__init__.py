@@ -30,6 +30,8 @@ QUERIES = "src.core.engine.reader.queries"
 STATEMENTS = "src.core.engine.dialect.statements"
 LOCK = ".lock"
 OWNER_ONLY = 0o700
+Piece = tuple[int, Mapping[str, Sequence[Any]], Mapping[str, Any]]
+"""So many rows, their columns, and values that all of them have."""
 
 
 class WarehouseAdapter(Protocol):
@@ -56,7 +58,7 @@ class Statements(Protocol):
 
 class RowFiles(Protocol):
     def write_rows(self, path: Path, fields: Sequence[Field], rows: Iterable[Row]) -> str: ...
-    def write_columns(self, path: Path, fields: Sequence[Field], pieces: Iterable[tuple[int, Mapping[str, Sequence[Any]]]]) -> str: ...
+    def write_columns(self, path: Path, fields: Sequence[Field], pieces: Iterable[Piece]) -> str: ...
 
 
 def claim_warehouse(settings: Settings) -> ProcessLock | None:
@@ -126,8 +128,8 @@ def write_rows(path: Path, fields: Sequence[Field], rows: Iterable[Row]) -> str:
     return cast("RowFiles", import_module(ROW_FILES)).write_rows(path, fields, rows)
 
 
-def write_columns(path: Path, fields: Sequence[Field], pieces: Iterable[tuple[int, Mapping[str, Sequence[Any]]]]) -> str:
-    """The same of rows that come column by column: pieces of so many rows each, in which a column that is left out holds nothing."""
+def write_columns(path: Path, fields: Sequence[Field], pieces: Iterable[Piece]) -> str:
+    """The same of rows that come column by column; a column that is left out holds nothing."""
     return cast("RowFiles", import_module(ROW_FILES)).write_columns(path, fields, pieces)
 
 

@@ -1,7 +1,7 @@
 """What every source is made of: slices, each listed with its version and brought whole."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -53,6 +53,8 @@ class DayColumns:
 
     rows: int
     of: Mapping[str, Sequence[Any]]
+    same: Mapping[str, Any] = field(default_factory=dict)
+    """What is the same in all of them."""
 
 
 def day_slice(day: date, rows: int | None, size: int | None, version: str) -> Slice:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ from src.core.engine.arrow import arrow_field
 from src.core.engine.port import Row
 from src.core.engine.values import reader_of
 
-# between values, and in the place of one that is absent; no value has either, for `\` is doubled in them
-BETWEEN, ABSENT = "\x1f", "\\N"
+WIDTH = 8
+"""Of a number, in bytes."""
+Piece = tuple[int, Mapping[str, Sequence[Any]], Mapping[str, Any]]
+"""So many rows, their columns, and values that all of them have."""
 
 
 def write_rows(path: Path, fields: Sequence[Field], rows: Iterable[Row]) -> str:
@@ -27,20 +29,27 @@ def write_rows(path: Path, fields: Sequence[Field], rows: Iterable[Row]) -> str:
     return _written(path, reader.read_all())
 
 
-def write_columns(path: Path, fields: Sequence[Field], pieces: Iterable[tuple[int, Mapping[str, Sequence[Any]]]]) -> str:
+def write_columns(path: Path, fields: Sequence[Field], pieces: Iterable[Piece]) -> str:
     schema = _schema(fields)
-    return _written(path, pa.concat_tables([_table(schema, rows, columns) for rows, columns in pieces] or [schema.empty_table()]))
+    return _written(path, pa.concat_tables([_table(schema, *piece) for piece in pieces] or [schema.empty_table()]))
 
 
 def _schema(fields: Sequence[Field]) -> pa.Schema:
     return pa.schema([arrow_field(field) for field in fields])
 
 
-def _table(schema: pa.Schema, rows: int, columns: Mapping[str, Sequence[Any]]) -> pa.Table:
-    unknown = sorted(columns.keys() - {*schema.names})
+def _table(schema: pa.Schema, rows: int, columns: Mapping[str, Sequence[Any]], same: Mapping[str, Any]) -> pa.Table:
+    unknown = sorted((columns.keys() | same.keys()) - {*schema.names})
     if unknown:
         raise Rejected(f"there is a column {unknown[0][:80]!r} that its table has not{did_you_mean(unknown[0], schema.names)}")
-    return pa.table([_column(field, rows, columns.get(field.name)) for field in schema], schema=schema)
+    made = [
+        _same(field, rows, same[field.name]) if field.name in same else _column(field, rows, columns.get(field.name)) for field in schema
+    ]
+    return pa.table(made, schema=schema)
+
+
+def _same(field: pa.Field, rows: int, value: object) -> pa.Array:
+    return pa.repeat(_column(field, 1, [value])[0], rows)
 
 
 def _column(field: pa.Field, rows: int, values: Sequence[Any] | None) -> pa.Array:
@@ -56,29 +65,59 @@ def _column(field: pa.Field, rows: int, values: Sequence[Any] | None) -> pa.Arra
 
 
 def _written(path: Path, table: pa.Table) -> str:
-    pq.write_table(table, path, compression="zstd")
+    texts = [field.name for field in table.schema if pa.types.is_string(field.type)]
+    # they are read once, and soon
+    pq.write_table(table, path, compression="lz4", use_dictionary=texts, write_statistics=False)
     return digest(table)
 
 
 def digest(table: pa.Table) -> str:
     """The same for the same values in whatever order of rows, and however they were written where they came from."""
-    filled = [name for name in table.schema.names if table.column(name).null_count < table.num_rows]
-    texts = [_texts(table.column(name)) for name in filled]
-    found = hashlib.sha256(BETWEEN.join(filled).encode())
-    found.update(str(table.num_rows).encode())
-    if texts:
-        rows = pc.binary_join_element_wise(*texts, BETWEEN)
-        found.update(BETWEEN.join(rows.take(pc.sort_indices(rows)).to_pylist()).encode())
+    table = table.combine_chunks()
+    filled = {name: _plain(table.column(name)) for name in table.schema.names if table.column(name).null_count < table.num_rows}
+    found = hashlib.sha256(f"{table.num_rows} {sorted(filled)}".encode())
+    if filled:
+        # by texts first: they tell rows apart, and numbers are hardly ever compared
+        names = sorted(filled, key=lambda name: (not pa.types.is_string(filled[name].type), name))
+        plain = pa.table(filled)
+        plain = plain.take(pc.sort_indices(plain, sort_keys=[(name, "ascending") for name in names]))
+        for name in names:
+            for part in _bytes(_whole(plain.column(name))):
+                found.update(part)
     return found.hexdigest()
 
 
-def _texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """As what is ordered and has one form of bytes: texts and numbers of 64 bits."""
     kind = column.type
-    if pa.types.is_nested(kind) or pa.types.is_binary(kind):
-        values = [None if one is None else json.dumps(one, sort_keys=True, default=repr) for one in column.to_pylist()]
-        column = pa.chunked_array([pa.array(values, pa.string())])
-    elif not pa.types.is_string(kind):
-        column = column.cast(pa.string())
-    else:
-        column = pc.replace_substring(pc.replace_substring(column, "\\", "\\\\"), BETWEEN, "\\u001f")
-    return pc.fill_null(column, ABSENT)
+    if pa.types.is_date32(kind):
+        return column.cast(pa.int32()).cast(pa.int64())
+    if pa.types.is_timestamp(kind) or pa.types.is_boolean(kind):
+        return column.cast(pa.int64())
+    if pa.types.is_string(kind) or pa.types.is_int64(kind):
+        return column
+    if pa.types.is_decimal(kind) or pa.types.is_floating(kind):
+        return column.cast(pa.string())
+    values = [None if one is None else json.dumps(one, sort_keys=True, default=repr) for one in column.to_pylist()]
+    return pa.chunked_array([pa.array(values, pa.string())])
+
+
+def _bytes(column: pa.Array) -> Iterator[bytes]:
+    """Of which rows it has values, and the values; of a text how long it is too, so that two cannot pass for one."""
+    absent = column.null_count > 0
+    yield _of_bytes(pc.is_null(column).cast(pa.uint8()), 1) if absent else b"whole"
+    if not pa.types.is_string(column.type):
+        yield _of_bytes(pc.fill_null(column, 0) if absent else column, WIDTH)
+        return
+    texts = pc.fill_null(column, "") if absent else column
+    yield _of_bytes(pc.binary_length(texts).cast(pa.int64()), WIDTH)
+    yield "".join(texts.to_pylist()).encode()
+
+
+def _of_bytes(column: pa.Array, width: int) -> bytes:
+    found: bytes = column.buffers()[1].slice(column.offset * width, len(column) * width).to_pybytes()
+    return found

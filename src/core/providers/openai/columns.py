@@ -29,7 +29,7 @@ class NovelRow(msgspec.Struct, frozen=True):
 
 def usage_columns(report: UsageReport, start: int, seconds: int, rows: Sequence[msgspec.Struct | NovelRow]) -> DayColumns:
     """Of one bucket, which begins at `start`."""
-    begun, count = datetime.fromtimestamp(start, UTC), len(rows)
+    begun = datetime.fromtimestamp(start, UTC)
     known = [row.known if isinstance(row, NovelRow) else row for row in rows]
     told: dict[str, Sequence[Any]] = dict(zip(report.row.__struct_fields__, zip(*map(astuple, known), strict=True), strict=True))
     told.pop("object")
@@ -38,7 +38,7 @@ def usage_columns(report: UsageReport, start: int, seconds: int, rows: Sequence[
     if any(isinstance(row, NovelRow) for row in rows):
         columns |= _novel([row.others if isinstance(row, NovelRow) else {} for row in rows], columns)
     same = {"usage_date": begun.date(), "bucket_start": begun, "bucket_seconds": seconds, "endpoint": report.name}
-    return DayColumns(count, columns | {name: [value] * count for name, value in same.items()})
+    return DayColumns(len(rows), columns, same)
 
 
 def _novel(others: Sequence[Mapping[str, int | Decimal]], columns: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
@@ -69,7 +69,7 @@ def cost_columns(day: date, rows: Sequence[CostLine], grouped_by: str, refused_o
     }
     columns: dict[str, Sequence[Any]] = {name: [tell(row) for row in rows] for name, tell in told.items()}
     same = {"usage_date": day, "grouped_by": grouped_by, "refused_on": refused_on}
-    return DayColumns(len(rows), columns | {name: [value] * len(rows) for name, value in same.items()})
+    return DayColumns(len(rows), columns, same)
 
 
 def exact(value: Decimal) -> Decimal:

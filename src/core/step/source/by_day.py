@@ -109,4 +109,4 @@ def _written(path: Path, columns: Sequence[Field], day: str, told: Sequence[Told
             raise StepFailed(f"of {day} rows are told one by one and many at once, and a day is told in one way")
         return write_rows(path, columns, ({**row, SLICE: day} for row in rows))
     pieces = (one for one in told if isinstance(one, DayColumns))
-    return write_columns(path, columns, ((one.rows, {**one.of, SLICE: [day] * one.rows}) for one in pieces))
+    return write_columns(path, columns, ((one.rows, one.of, {**one.same, SLICE: day}) for one in pieces))
