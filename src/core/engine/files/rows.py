@@ -55,6 +55,9 @@ def _same(field: pa.Field, rows: int, value: object) -> pa.Array:
 def _column(field: pa.Field, rows: int, values: Sequence[Any] | None) -> pa.Array:
     if values is None:
         return pa.nulls(rows, field.type)
+    # of a float Arrow would take the whole part without a word
+    if float in set(map(type, values)) and not pa.types.is_floating(field.type):
+        raise Rejected("a row does not fit its table", flaws=[Flaw(f"{field.type}: a float is not exact", field=field.name)])
     try:
         column = pa.array(values, field.type)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as wrong:
