@@ -66,7 +66,10 @@ def test_a_day_is_known_however_it_was_handed_over(tmp_path: Path):
         {"model": "a", "tokens": 7},
         {"model": None, "tokens": 7},
     ]
-    pieces = [(2, {"model": [None, "a"]}, {"tokens": 7}), (1, {"model": ["b"], "cost": [Decimal("1.0")]}, {"tokens": 7})]
+    pieces: list[tuple[int, dict[str, Any], dict[str, Any]]] = [
+        (2, {"model": [None, "a"]}, {"tokens": 7}),
+        (1, {"model": ["b"], "cost": [Decimal("1.0")]}, {"tokens": 7}),
+    ]
 
     assert write_columns(path, FIELDS, pieces) == write_rows(path, FIELDS, rows)
     assert pq.read_table(path, columns=["model", "tokens"]).to_pylist() == [{"model": row["model"], "tokens": 7} for row in rows]
