@@ -68,10 +68,10 @@ def _standing(line: DailyLine) -> dict[str, Any]:
 
 
 def daily_answer(tenant: Tenant, question: CostQuestion, found: Daily) -> Response:
-    return _json(
+    return json_answer(
         {
             **_asked(tenant, question),
-            "as_of": _moment(found.as_of),
+            "as_of": moment(found.as_of),
             "rows": [
                 {
                     "usage_date": line.usage_date.isoformat(),
@@ -79,7 +79,7 @@ def daily_answer(tenant: Tenant, question: CostQuestion, found: Daily) -> Respon
                     "currency": line.currency,
                     **_amounts(line.amounts),
                     **_standing(line),
-                    "source_as_of": _moment(line.standing.source_as_of),
+                    "source_as_of": moment(line.standing.source_as_of),
                 }
                 for line in found.lines
             ],
@@ -92,10 +92,10 @@ def daily_answer(tenant: Tenant, question: CostQuestion, found: Daily) -> Respon
 
 def summary_answer(tenant: Tenant, question: CostQuestion, found: Summary) -> Response:
     before = question.previous
-    return _json(
+    return json_answer(
         {
             **_asked(tenant, question),
-            "as_of": _moment(found.as_of),
+            "as_of": moment(found.as_of),
             "completeness": found.completeness,
             "previous": {"from": str(before.start), "to": str(before.end), "completeness": found.completeness_before},
             "totals": list(_sums(found.totals)),
@@ -110,7 +110,7 @@ def summary_answer(tenant: Tenant, question: CostQuestion, found: Summary) -> Re
                     "currency": invoice.currency,
                     **_amounts(invoice.amounts),
                     "pipeline_logging_id": invoice.pipeline_logging_id,
-                    "published_at": _moment(invoice.published_at),
+                    "published_at": moment(invoice.published_at),
                 }
                 for invoice in found.invoices
             ],
@@ -137,7 +137,7 @@ def _sums(sums: Sequence[Sum]) -> Iterator[dict[str, Any]]:
 
 def _restatement(change: ShownRestatement) -> dict[str, Any]:
     amounts = {name: money(getattr(change, name)) for name in ("billed_before", "billed_after", "net_before", "net_after")}
-    moments = {"said_since": _moment(change.said_since), "changed_at": _moment(change.changed_at)}
+    moments = {"said_since": moment(change.said_since), "changed_at": moment(change.changed_at)}
     return {"sentence": change.sentence, **asdict(change), **amounts, **moments}
 
 
@@ -150,10 +150,10 @@ def _amounts(amounts: Amounts) -> dict[str, str | int | None]:
     }
 
 
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+def moment(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat().replace("+00:00", "Z")
 
 
-def _json(body: Mapping[str, Any]) -> Response:
+def json_answer(body: Mapping[str, Any]) -> Response:
     # one address answers JSON or a file, by `Accept`: a cache that is not told would give one for the other
     return Response(json.dumps(body, ensure_ascii=False), media_type="application/json", headers={"Vary": "Accept"})

@@ -11,8 +11,9 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
+from src.core.base.cost_settings import CostSettings
 from src.core.base.faults import Flaw, Misconfigured
 from src.core.base.names import Environment, url_flaw
 
@@ -28,7 +29,7 @@ URLS = (
 )  # fmt: skip
 
 
-class Settings(BaseSettings):
+class Settings(CostSettings):
     model_config = SettingsConfigDict(
         env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True, populate_by_name=True, frozen=True
     )
@@ -259,7 +260,7 @@ class Settings(BaseSettings):
 
     def flaws(self) -> list[Flaw]:
         """What keeps this configuration from starting, all of it at once."""
-        found = self._flaws_everywhere()
+        found = [*self._flaws_everywhere(), *self.cost_flaws()]
         if self.environment is not Environment.DEVELOPMENT:
             found += self._flaws_outside_development()
         if self.environment is Environment.PRODUCTION:

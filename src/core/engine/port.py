@@ -24,7 +24,7 @@ Scalar: TypeAlias = str | int | float | bool | Decimal | date | datetime | bytes
 Params: TypeAlias = Mapping[str, Scalar | list[str] | list[int] | list[date]]
 Row: TypeAlias = Mapping[str, object]
 ExportFormat = Literal["parquet", "csv"]
-ColumnKind = Literal["day", "text", "money", "count", "moment"]
+ColumnKind = Literal["day", "text", "money", "exact_money", "count", "moment"]
 LOAD_DAY = "load_day"
 
 

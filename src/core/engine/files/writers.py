@@ -19,6 +19,8 @@ KINDS: Final[Mapping[ColumnKind, pa.DataType]] = {
     "day": pa.date32(),
     "text": pa.string(),
     "money": pa.decimal128(38, 9),
+    # of use and its price, which has more decimals than a bill
+    "exact_money": pa.decimal128(38, 18),
     "count": pa.int64(),
     "moment": pa.timestamp("us", tz="UTC"),
 }

@@ -256,5 +256,5 @@ def _entomb(tables: Tables) -> Update:
     return (
         update(profiles)
         .where(profiles.c.org_slug == bindparam("slug"), profiles.c.status != "ERASED")
-        .values(status="ERASED", erased_at=at, updated_at=at, company_name=None, admin_email=None)
+        .values(status="ERASED", erased_at=at, updated_at=at, company_name=None, admin_email=None, cost_rules=None)
     )

@@ -10,7 +10,9 @@ from typing import Any
 from src.core.base.identity import Tenant
 from src.core.base.schema import TableSchema
 from src.core.engine.port import Fence, Warehouse
+from src.core.step.books.retelling import with_told_since
 from src.core.step.prices import rate_card
+from src.core.step.prices.rates import LARGEST
 
 CONFIGS = Path(__file__).resolve().parents[4] / "configs"
 OPENAI = CONFIGS / "openai"
@@ -108,7 +110,7 @@ def schema_of(table: str) -> TableSchema:
 def prepare(warehouse: Warehouse, tenant: Tenant) -> None:
     warehouse.ensure_dataset(tenant)
     for table in (RAW, COST, LINES, BILL):
-        warehouse.ensure_table(tenant, schema_of(table))
+        warehouse.ensure_table(tenant, schema_of(table) if table == RAW else with_told_since(schema_of(table)))
     warehouse.ensure_table(tenant, rate_card.RATES)
 
 
@@ -157,10 +159,10 @@ def _rate(at: tuple[str, str, str], price: Decimal) -> dict[str, Any]:
         "valid_from": datetime(2020, 1, 1, tzinfo=UTC),
         "valid_to": datetime(2100, 1, 1, tzinfo=UTC),
         "over_from": 0,
-        "over_to": rate_card.LARGEST,
+        "over_to": LARGEST,
         "unit_price": price / MILLION,
         "rest": 0,
-        "doubt_over": rate_card.LARGEST,
+        "doubt_over": LARGEST,
         "change_reason": "",
     }
 

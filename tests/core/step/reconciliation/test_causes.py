@@ -33,7 +33,7 @@ def use(kind: str, millions: int = 1, tier: str = "standard", **more: Any) -> Ma
     return {"kind": kind, "quantity": millions * M, "price": price, "service_tier": tier, **more}
 
 
-UNPRICED = {"price": None, "cost": None}
+UNPRICED: Mapping[str, Any] = {"price": None, "cost": None}
 CASES = (
     Case("cached tokens at the price of input", [use("cached_input")], [("cached input", "2", M)], {"cached_input": {"cache": "1.8"}}),
     Case("input at the price of cached tokens", [use("input")], [("input", "0.2", M)], {"input": {"cache": "-1.8"}}),
