@@ -67,5 +67,3 @@ def test_what_comes_once_is_mended_by_the_step_and_what_is_no_fault_changes_noth
 
 def _at_a_page(row: WireFault) -> SpoilRule:
     return SpoilRule(row.path or OPENAI.read, OPENAI.spoils(row), first=PAGE, page=1)
-
-
