@@ -35,7 +35,10 @@ WITH kept AS (
     AND (@project IS NULL OR project_id = @project)
     AND (@currency IS NULL OR currency = @currency)
 ),
-sums AS (
+figures AS (
+{figures_of_days}
+),
+found AS (
   SELECT
     usage_date,
     provider,
@@ -48,6 +51,22 @@ sums AS (
     SUM(row_count) AS row_count
   FROM kept
   GROUP BY usage_date, provider, key_1, key_2, currency
+),
+sums AS (
+  SELECT
+    found.usage_date,
+    found.provider,
+    found.key_1,
+    found.key_2,
+    found.currency,
+    found.billed_cost,
+    found.credits,
+    found.net_cost,
+    found.row_count,
+    figures.figure
+  FROM found
+  LEFT JOIN figures
+    ON figures.usage_date = found.usage_date AND figures.provider = found.provider AND figures.currency = found.currency
 ),
 marks AS (
   SELECT usage_date, provider, completeness, completeness_reason, source_as_of, published_at
@@ -96,7 +115,8 @@ lines AS (
     SUM(billed_cost) AS billed_cost,
     SUM(credits) AS credits,
     SUM(net_cost) AS net_cost,
-    SUM(row_count) AS row_count
+    SUM(row_count) AS row_count,
+    CASE WHEN MIN(figure) = MAX(figure) THEN MIN(figure) WHEN MIN(figure) IS NOT NULL THEN 'mixed' END AS figure
   FROM sums
   GROUP BY usage_date, key_1, key_2, currency
   UNION ALL
@@ -108,7 +128,8 @@ lines AS (
     CAST(NULL AS NUMERIC) AS billed_cost,
     CAST(NULL AS NUMERIC) AS credits,
     CAST(NULL AS NUMERIC) AS net_cost,
-    CAST(NULL AS INT64) AS row_count
+    CAST(NULL AS INT64) AS row_count,
+    CAST(NULL AS STRING) AS figure
   FROM gaps
 ),
 placed AS (
@@ -122,6 +143,7 @@ placed AS (
     credits,
     net_cost,
     row_count,
+    figure,
     COALESCE(CONCAT('1', key_1), '0') AS place_1,
     COALESCE(CONCAT('1', key_2), '0') AS place_2,
     COALESCE(currency, '') AS place_3
@@ -148,7 +170,8 @@ totals AS (
     SUM(billed_cost) AS billed_cost,
     SUM(credits) AS credits,
     SUM(net_cost) AS net_cost,
-    SUM(row_count) AS row_count
+    SUM(row_count) AS row_count,
+    CASE WHEN MIN(figure) = MAX(figure) THEN MIN(figure) WHEN MIN(figure) IS NOT NULL THEN 'mixed' END AS figure
   FROM sums
   GROUP BY currency
 )
@@ -156,13 +179,14 @@ SELECT
   (
     SELECT ARRAY_AGG(STRUCT(
       usage_date AS usage_date, key_1 AS key_1, key_2 AS key_2, currency AS currency, billed_cost AS billed_cost, credits AS credits,
-      net_cost AS net_cost, row_count AS row_count, place_1 AS place_1, place_2 AS place_2, place_3 AS place_3
+      net_cost AS net_cost, row_count AS row_count, figure AS figure, place_1 AS place_1, place_2 AS place_2, place_3 AS place_3
     ))
     FROM page
   ) AS page,
   (
     SELECT ARRAY_AGG(STRUCT(
-      currency AS currency, billed_cost AS billed_cost, credits AS credits, net_cost AS net_cost, row_count AS row_count
+      currency AS currency, billed_cost AS billed_cost, credits AS credits, net_cost AS net_cost, row_count AS row_count,
+      figure AS figure
     ))
     FROM totals
   ) AS totals,

@@ -1,5 +1,8 @@
 -- What a range comes to beside the range before it, with control totals and restatements: one statement, so that all of it is one snapshot.
-WITH kept AS (
+WITH figures AS (
+{figures_of_days}
+),
+found AS (
   SELECT
     usage_date,
     provider,
@@ -35,6 +38,22 @@ WITH kept AS (
     AND (@project IS NULL OR project_id = @project)
     AND (@currency IS NULL OR currency = @currency)
 ),
+kept AS (
+  SELECT
+    found.usage_date,
+    found.provider,
+    found.key_1,
+    found.key_2,
+    found.currency,
+    found.billed_cost,
+    found.credits,
+    found.net_cost,
+    found.row_count,
+    CASE WHEN found.usage_date >= @first_day THEN figures.figure END AS figure
+  FROM found
+  LEFT JOIN figures
+    ON figures.usage_date = found.usage_date AND figures.provider = found.provider AND figures.currency = found.currency
+),
 sums AS (
   SELECT
     key_1,
@@ -47,7 +66,9 @@ sums AS (
     SUM(CASE WHEN usage_date < @first_day THEN billed_cost END) AS billed_before,
     SUM(CASE WHEN usage_date < @first_day THEN credits END) AS credits_before,
     SUM(CASE WHEN usage_date < @first_day THEN net_cost END) AS net_before,
-    SUM(CASE WHEN usage_date < @first_day THEN row_count END) AS rows_before
+    SUM(CASE WHEN usage_date < @first_day THEN row_count END) AS rows_before,
+    MIN(figure) AS figure_least,
+    MAX(figure) AS figure_most
   FROM kept
   GROUP BY key_1, key_2, currency
 ),
@@ -65,6 +86,7 @@ ranked AS (
     credits_before,
     net_before,
     rows_before,
+    CASE WHEN figure_least = figure_most THEN figure_least WHEN figure_least IS NOT NULL THEN 'mixed' END AS figure,
     ROW_NUMBER() OVER (
       PARTITION BY currency
       ORDER BY COALESCE(net_cost, 0) DESC, COALESCE(CONCAT('1', key_1), '0'), COALESCE(CONCAT('1', key_2), '0')
@@ -81,7 +103,11 @@ totals AS (
     SUM(billed_before) AS billed_before,
     SUM(credits_before) AS credits_before,
     SUM(net_before) AS net_before,
-    SUM(rows_before) AS rows_before
+    SUM(rows_before) AS rows_before,
+    CASE
+      WHEN MIN(figure_least) = MAX(figure_most) THEN MIN(figure_least)
+      WHEN MIN(figure_least) IS NOT NULL THEN 'mixed'
+    END AS figure
   FROM sums
   GROUP BY currency
 ),
@@ -108,9 +134,11 @@ spans AS (
 ),
 invoices AS (
   SELECT
-    provider, invoice_month, currency, billed_cost, credits, net_cost, row_count, completeness, completeness_reason, pipeline_logging_id,
-    published_at
-  FROM x_cost_monthly
+    provider, invoice_month, currency, billed_cost, credits, net_cost, row_count, figure, completeness, completeness_reason,
+    pipeline_logging_id, published_at
+  FROM (
+{figures_of_months}
+  ) AS x_cost_monthly
   WHERE invoice_month BETWEEN @first_month AND @last_month
     AND (@provider IS NULL OR provider = @provider)
     AND (@currency IS NULL OR currency = @currency)
@@ -136,7 +164,7 @@ SELECT
     SELECT ARRAY_AGG(STRUCT(
       key_1 AS key_1, key_2 AS key_2, currency AS currency, billed_cost AS billed_cost, credits AS credits, net_cost AS net_cost,
       row_count AS row_count, billed_before AS billed_before, credits_before AS credits_before, net_before AS net_before,
-      rows_before AS rows_before, place AS place
+      rows_before AS rows_before, figure AS figure, place AS place
     ))
     FROM ranked
     WHERE place <= @groups_shown
@@ -145,7 +173,8 @@ SELECT
   (
     SELECT ARRAY_AGG(STRUCT(
       currency AS currency, billed_cost AS billed_cost, credits AS credits, net_cost AS net_cost, row_count AS row_count,
-      billed_before AS billed_before, credits_before AS credits_before, net_before AS net_before, rows_before AS rows_before
+      billed_before AS billed_before, credits_before AS credits_before, net_before AS net_before, rows_before AS rows_before,
+      figure AS figure
     ))
     FROM totals
   ) AS totals,
@@ -161,7 +190,7 @@ SELECT
   (
     SELECT ARRAY_AGG(STRUCT(
       provider AS provider, invoice_month AS invoice_month, currency AS currency, billed_cost AS billed_cost, credits AS credits,
-      net_cost AS net_cost, row_count AS row_count, completeness AS completeness, completeness_reason AS completeness_reason,
+      net_cost AS net_cost, row_count AS row_count, figure AS figure, completeness AS completeness, completeness_reason AS completeness_reason,
       pipeline_logging_id AS pipeline_logging_id, published_at AS published_at
     ))
     FROM invoices

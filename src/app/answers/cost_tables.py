@@ -21,6 +21,7 @@ AMOUNTS: Mapping[str, ColumnKind] = {
     "credits": "money",
     "net_cost": "money",
     "row_count": "count",
+    "figure": "text",
 }
 STANDING: Mapping[str, ColumnKind] = {"completeness": "text", "completeness_reason": "text", "source_as_of": "moment"}
 BEFORE: Mapping[str, ColumnKind] = {
@@ -44,7 +45,14 @@ def summary_columns(question: CostQuestion) -> dict[str, ColumnKind]:
 
 def daily_rows(found: Daily) -> list[dict[str, Any]]:
     return [
-        {"usage_date": line.usage_date, **line.keys, "currency": line.currency, **asdict(line.amounts), **_standing(line)}
+        {
+            "usage_date": line.usage_date,
+            **line.keys,
+            "currency": line.currency,
+            **asdict(line.amounts),
+            "figure": line.figure,
+            **_standing(line),
+        }
         for line in found.lines
     ]
 
@@ -55,6 +63,7 @@ def summary_rows(found: Summary) -> list[dict[str, Any]]:
             **group.keys,
             "currency": group.currency,
             **asdict(group.now),
+            "figure": group.figure,
             **{f"previous_{name}": value for name, value in asdict(group.before).items()},
             **{f"change_{name}": value for name, value in asdict(group.change).items()},
         }
@@ -78,12 +87,13 @@ def daily_answer(tenant: Tenant, question: CostQuestion, found: Daily) -> Respon
                     **line.keys,
                     "currency": line.currency,
                     **_amounts(line.amounts),
+                    "figure": line.figure,
                     **_standing(line),
                     "source_as_of": moment(line.standing.source_as_of),
                 }
                 for line in found.lines
             ],
-            "totals": [{"currency": total.currency, **_amounts(total.amounts)} for total in found.totals],
+            "totals": [{"currency": total.currency, **_amounts(total.amounts), "figure": total.figure} for total in found.totals],
             "completeness": found.completeness,
             "next_cursor": found.next_cursor,
         }
@@ -109,6 +119,7 @@ def summary_answer(tenant: Tenant, question: CostQuestion, found: Summary) -> Re
                     "completeness_reason": invoice.completeness_reason,
                     "currency": invoice.currency,
                     **_amounts(invoice.amounts),
+                    "figure": invoice.figure,
                     "pipeline_logging_id": invoice.pipeline_logging_id,
                     "published_at": moment(invoice.published_at),
                 }
@@ -132,7 +143,8 @@ def _sums(sums: Sequence[Sum]) -> Iterator[dict[str, Any]]:
             "net_cost": money(one.change.net_cost),
             "net_percent": money(one.change.net_percent),
         }
-        yield {**one.keys, "currency": one.currency, **_amounts(one.now), "previous": _amounts(one.before), "change": change}
+        now = {**_amounts(one.now), "figure": one.figure}
+        yield {**one.keys, "currency": one.currency, **now, "previous": _amounts(one.before), "change": change}
 
 
 def _restatement(change: ShownRestatement) -> dict[str, Any]:

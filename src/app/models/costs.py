@@ -4,14 +4,22 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from src.app.models.organizations import Answer
+from src.core.costs.amounts import Figure
 from src.core.costs.completeness import Status
 
 Money = Annotated[
     str,
     Field(
-        pattern=r"^-?[0-9]+\.[0-9]{2,9}$",
+        pattern=r"^-?[0-9]+\.[0-9]{2,38}$",
         description="Exact decimal as text, at least two decimals; never a JSON number, which many readers make a float",
         examples=["1234.50"],
+    ),
+]
+ShownFigure = Annotated[
+    Figure | None,
+    Field(
+        description="What the amounts are: billed by the provider, reported by it where it sends no itemised bill, computed from "
+        "use and prices, or mixed of these; null where there are no rows",
     ),
 ]
 NO_ROWS = "null where there are no rows, which is not the same as costing nothing"
@@ -40,6 +48,7 @@ class Keys(Answer):
 class DailyRow(AmountsAnswer, Keys):
     usage_date: date
     currency: str | None = Field(description="null where there are no rows")
+    figure: ShownFigure
     completeness: Status
     completeness_reason: str | None = Field(description="By provider; null when all is complete")
     source_as_of: datetime | None = Field(
@@ -49,6 +58,7 @@ class DailyRow(AmountsAnswer, Keys):
 
 class TotalAnswer(AmountsAnswer):
     currency: str
+    figure: ShownFigure
 
 
 class DailyAnswer(Answer):
@@ -73,6 +83,7 @@ class ChangeAnswer(Answer):
 
 class SumAnswer(AmountsAnswer, Keys):
     currency: str
+    figure: ShownFigure
     previous: AmountsAnswer
     change: ChangeAnswer = Field(
         description="null where one of the two ranges has no rows, or days of the earlier one are missing or partial"
@@ -83,6 +94,7 @@ class InvoiceAnswer(AmountsAnswer):
     provider: str
     invoice_month: str = Field(description="YYYYMM")
     currency: str
+    figure: Figure
     completeness: Status | None = Field(description="Of the month as a whole; null where no run has said")
     completeness_reason: str | None
     pipeline_logging_id: str

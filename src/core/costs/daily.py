@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from src.core.base.window import Window
-from src.core.costs.amounts import Amounts
+from src.core.costs.amounts import Amounts, Figure
 from src.core.costs.completeness import CompletenessCalendar, DayCompleteness, Status, calendar_of
 from src.core.costs.cursor import PageEnd, cursor_of, parameters_after, place_of
 from src.core.costs.question import CostQuestion
@@ -21,6 +21,8 @@ class DailyLine:
     keys: Mapping[str, str | None]
     currency: str | None
     amounts: Amounts
+    figure: Figure | None
+    """None where there are no rows, or no run has recorded them."""
     standing: DayCompleteness
 
 
@@ -28,6 +30,7 @@ class DailyLine:
 class CurrencyTotal:
     currency: str
     amounts: Amounts
+    figure: Figure | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,8 @@ def read_daily(reader: CostReader, question: CostQuestion, limit: int, cursor: s
     return Daily(
         lines=tuple(_line(row, question, calendar) for row in shown),
         totals=tuple(
-            CurrencyTotal(row["currency"], Amounts.now(row)) for row in sorted(found["totals"], key=lambda row: str(row["currency"]))
+            CurrencyTotal(row["currency"], Amounts.now(row), row["figure"])
+            for row in sorted(found["totals"], key=lambda row: str(row["currency"]))
         ),
         completeness=calendar.counts(question.window),
         as_of=calendar.as_of,
@@ -70,12 +74,13 @@ def _order(row: Mapping[str, Any]) -> tuple[date, str, str, str]:
 def _line(row: Mapping[str, Any], question: CostQuestion, calendar: CompletenessCalendar) -> DailyLine:
     keys = dict(zip(question.groups, (row["key_1"], row["key_2"]), strict=False))
     provider = keys.get("provider")
-    return DailyLine(row["usage_date"], keys, row["currency"], Amounts.now(row), calendar.standing(row["usage_date"], provider))
+    standing = calendar.standing(row["usage_date"], provider)
+    return DailyLine(row["usage_date"], keys, row["currency"], Amounts.now(row), row["figure"], standing)
 
 
 def _nothing(window: Window, after: PageEnd | None, most: int) -> dict[str, list[dict[str, Any]]]:
     """The statement's answer before anything was loaded."""
-    empty = {"key_1": None, "key_2": None, "currency": None, "billed_cost": None, "credits": None, "net_cost": None, "row_count": None}
+    empty = dict.fromkeys(("key_1", "key_2", "currency", "billed_cost", "credits", "net_cost", "row_count", "figure"))
     places = dict(zip(("place_1", "place_2", "place_3"), NO_KEYS, strict=True))
     days = [day for day in window if after is None or (day, *NO_KEYS) > (after.day, *after.keys)]
     page = [{"usage_date": day, **empty, **places} for day in days[:most]]

@@ -10,6 +10,9 @@ from src.core.base.identity import Tenant
 from src.core.engine.port import Params, Warehouse
 
 COSTS_VIEW = "billing_cost_daily"
+FIGURE = "figure"
+FIGURES = {"{figures_of_days}": "x_cost_daily", "{figures_of_months}": "x_cost_monthly"}
+"""What a statement asks of a table by a statement of its own: a dataset of an earlier release has no such column yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,15 @@ class CostReader:
     def ask(self, name: str, params: Params) -> Mapping[str, Any]:
         """The one row of a statement: each of its columns is a list of records, or a number."""
         # one statement for all of it, so that the rows and what is said of them are of one moment
-        [row] = self.warehouse.query(self.tenant, self.statement(name), params).to_pylist()
+        text = self.statement(name)
+        for place, table in FIGURES.items():
+            if place in text:
+                text = text.replace(place, self._figures(place.strip("{}"), table))
+        [row] = self.warehouse.query(self.tenant, text, params).to_pylist()
         return {column: [] if value is None else value for column, value in row.items()}
+
+    def _figures(self, name: str, table: str) -> str:
+        return self.statement(name if FIGURE in self.warehouse.columns(self.tenant, table) else f"{name}_before")
 
     def has(self, *relations: str) -> bool:
         """Tables and views come with the first load that fills them."""

@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from src.core.costs.amounts import UNKNOWN, AmountChange, Amounts, money
+from src.core.costs.amounts import UNKNOWN, AmountChange, Amounts, Figure, money
 from src.core.costs.completeness import Status, calendar_of
 from src.core.costs.question import CostQuestion
 from src.core.costs.reader import COSTS_VIEW, CostReader
@@ -22,6 +22,8 @@ class Sum:
     now: Amounts
     before: Amounts
     change: AmountChange
+    figure: Figure | None
+    """Of the range, not of the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class InvoiceMonth:
     invoice_month: str
     currency: str
     amounts: Amounts
+    figure: Figure
     completeness: Status | None
     completeness_reason: str | None
     pipeline_logging_id: str
@@ -118,7 +121,7 @@ def _sum(row: Mapping[str, Any], question: CostQuestion | None, *, whole: bool) 
     """`whole` says whether the earlier range may be compared with: growth against days that were never loaded is none."""
     keys = dict(zip(question.groups, (row["key_1"], row["key_2"]), strict=False)) if question else {}
     now, before = Amounts.now(row), Amounts.before(row)
-    return Sum(keys, row["currency"], now, before, AmountChange.between(before, now) if whole else UNKNOWN)
+    return Sum(keys, row["currency"], now, before, AmountChange.between(before, now) if whole else UNKNOWN, row["figure"])
 
 
 def _invoice(row: Mapping[str, Any]) -> InvoiceMonth:
@@ -127,6 +130,7 @@ def _invoice(row: Mapping[str, Any]) -> InvoiceMonth:
         row["invoice_month"],
         row["currency"],
         Amounts.now(row),
+        row["figure"],
         row["completeness"],
         row["completeness_reason"],
         row["pipeline_logging_id"],

@@ -14,6 +14,7 @@ from src.core.base.names import Environment, org_slug
 from src.core.base.window import Window
 from src.core.costs.daily import read_daily
 from src.core.costs.question import GROUPS, CostQuestion, Filters
+from src.core.costs.summary import read_summary
 from src.core.engine.port import Fence
 from tests.core.costs.bills import PUBLISHED, cost, mark, marks, publish, reader
 
@@ -199,6 +200,23 @@ def test_a_provider_that_fell_silent_is_seen_beside_one_that_did_not(warehouse, 
     ]
     assert [line.standing.status for line in only.lines] == ["missing", "complete", "missing"]
     assert only.totals == ()
+
+
+def test_an_amount_says_which_figure_it_is(warehouse, acme):
+    """Of the days and providers that it is of; a row without the column is of a release in which all was billed."""
+    told = {DAYS[0]: "reported", DAYS[1]: "computed", DAYS[2]: None}
+    figures = [mark(day, billed_cost=Decimal(1), figure=figure) for day, figure in told.items()]
+    publish(warehouse, acme, gcp_cost_daily=[cost(day, project_id="a") for day in told], x_cost_daily=figures)
+    asked = reader(warehouse, acme)
+
+    found = read_daily(asked, CostQuestion(Window(DAYS[0], DAYS[3]), groups=("invoice_month",)), 10)
+    summed = read_summary(asked, CostQuestion(Window(DAYS[1], DAYS[2]), groups=("project",)), 10)
+    one = read_summary(asked, CostQuestion(Window.day(DAYS[0])), 10)
+
+    assert [line.figure for line in found.lines] == ["reported", "computed", "billed", None]
+    assert [total.figure for total in found.totals] == ["mixed"]
+    assert [(group.keys["project"], group.figure, group.now.net_cost) for group in summed.groups] == [("a", "mixed", 2)]
+    assert [total.figure for total in (*summed.totals, *one.totals)] == ["mixed", "reported"]
 
 
 def test_rows_that_no_run_has_recorded_are_provisional(warehouse, acme):
