@@ -16,6 +16,7 @@ from src.app.models.llm_data import PriceRequest
 from src.app.routers import llm_data, openai_data
 from src.core.base.identity import Actor, Tenant
 from src.core.base.names import Environment, org_slug
+from src.core.base.schema import Field, TableSchema
 from src.core.base.settings import ROOT
 from src.core.base.window import Window
 from src.core.ledger.tables import audit
@@ -394,6 +395,22 @@ async def test_a_change_says_what_it_does_to_told_costs_and_what_makes_them_so(h
     assert (back["costs"], back["costs_run"]) == ([], None)
     assert [(one["cost_now"], one["cost_then"], one["difference"]) for one in reset["costs"]] == [("3.00", "4.00", "1.00")]
     assert reset["costs_run"] == november
+
+
+async def test_a_change_that_was_written_is_answered_though_its_costs_cannot_be_asked(house: House):
+    await laid(house)
+    # of an earlier release, or of somebody else: it has none of the columns that are asked for
+    house.parts.warehouse.ensure_table(TENANT, TableSchema("openai_cost_daily", (Field("usage_date", "DATE"),)))
+    body = {"price": "1", "token_kind": "input"}
+
+    would = await call(house, "PUT", "/pricing/gpt-4.1?dry_run=true", json=body)
+    does = await done(house, "PUT", "/pricing/gpt-4.1", json=body)
+    reset = await done(house, "POST", "/pricing/reset")
+
+    assert would.status_code >= 400
+    assert (does["changed"], does["costs_known"], does["costs"], does["costs_run"]) == (True, False, [], None)
+    assert does["costs_unknown_because"].startswith("the book is changed; what that does to costs could not be asked: ")
+    assert (reset["changed"], reset["costs_known"]) == (True, False)
 
 
 async def test_a_change_of_seats_says_what_it_does_to_told_months(house: House):

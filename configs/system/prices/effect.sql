@@ -65,10 +65,7 @@ changed AS (
     MAX(CASE WHEN now = 1 THEN unpriced_reason END) AS reason_then
   FROM both
   GROUP BY usage_date, bucket_start, bucket_end, model_told, service_tier, token_kind, unit, prompt_tokens
-  HAVING
-    COALESCE(MAX(CASE WHEN was = 1 THEN rate_id END), '') != COALESCE(MAX(CASE WHEN now = 1 THEN rate_id END), '')
-    OR COALESCE(SUM(CASE WHEN was = 1 THEN cost END), 0) != COALESCE(SUM(CASE WHEN now = 1 THEN cost END), 0)
-    OR COUNTIF(was = 1 AND rate_id IS NULL) != COUNTIF(now = 1 AND rate_id IS NULL)
+  HAVING COALESCE(MAX(CASE WHEN was = 1 THEN rate_id END), '') != COALESCE(MAX(CASE WHEN now = 1 THEN rate_id END), '')
 ),
 
 -- what is in two currencies stands in both, and is counted in the one that it will be in

@@ -1,6 +1,6 @@
 """Price books and what became of them, as answers."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -80,10 +80,10 @@ def book_before(store: BookStore[D]) -> Book[D]:
         return Book()
 
 
-def effects_answer(store: BookStore[Any], before: Book[Any], after: Book[Any], *, written: bool) -> Mapping[str, Any]:
-    """What becomes of told costs by another book. Where that was written already, no fault of the question hides it."""
+def effects_answer(store: BookStore[Any], books: Callable[[], tuple[Book[Any], Book[Any]]], *, written: bool) -> Mapping[str, Any]:
+    """What becomes of told costs by the second of them. Where that was written already, no fault of the question hides it."""
     try:
-        found = (price_effects if store.seed.kind.name == PRICING.name else plan_effects)(store, before, after)
+        found = (price_effects if store.seed.kind.name == PRICING.name else plan_effects)(store, *books())
     except Fault as fault:
         if not written:
             raise
@@ -103,7 +103,7 @@ def effects_answer(store: BookStore[Any], before: Book[Any], after: Book[Any], *
 
 def costs_of(store: BookStore[D], done: Changed[D], *, written: bool) -> Mapping[str, Any]:
     after = done.book.after(done.change) if done.change.changes else done.book
-    return effects_answer(store, done.book, after, written=written)
+    return effects_answer(store, lambda: (done.book, after), written=written)
 
 
 def _effect(row: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -271,7 +271,8 @@ async def _changed(request: Request, store: BookStore[D], asked: BookRequest[D],
     else:
         async with _auditing(request, store, action), _turns(request).turn(store.resource):
             done = await blocking(store.change, asked, actor, action)
-    return await blocking(change_answer, store, done, dry_run=dry_run)
+    async with _reckoning(request, store):
+        return await blocking(change_answer, store, done, dry_run=dry_run)
 
 
 async def _reset(request: Request, store: BookStore[D], *, dry_run: bool) -> ResetAnswer:
@@ -280,13 +281,15 @@ async def _reset(request: Request, store: BookStore[D], *, dry_run: bool) -> Res
     if dry_run:
         async with _reading(request, store):
             done = await blocking(store.preview, laying(store.seed, "reset"), actor)
-        return await blocking(_would_reset, store, done)
+        async with _reckoning(request, store):
+            return await blocking(_would_reset, store, done)
     document_id = f"{store.seed.provider}/seed/reset"
     async with _auditing(request, store, f"{name}.reset"), _turns(request).turn(store.resource):
         before = await blocking(book_before, store)
         outcome = await parts.executor.run(document_id, actor=actor, tenant=store.tenant, inputs={"book": name})
         laid = outcome.require().of("load_seed")["books"][name]
-    return await blocking(_has_reset, store, before, laid, outcome.run_id)
+    async with _reckoning(request, store):
+        return await blocking(_has_reset, store, before, laid, outcome.run_id)
 
 
 def _would_reset(store: BookStore[Any], done: Changed[Any]) -> ResetAnswer:
@@ -294,7 +297,7 @@ def _would_reset(store: BookStore[Any], done: Changed[Any]) -> ResetAnswer:
 
 
 def _has_reset(store: BookStore[Any], before: Book[Any], laid: Mapping[str, Any], run_id: str) -> ResetAnswer:
-    return reset_answer(store, laid, run_id, effects_answer(store, before, store.read(), written=True))
+    return reset_answer(store, laid, run_id, effects_answer(store, lambda: (before, store.read()), written=True))
 
 
 def _auditing(request: Request, store: BookStore[Any], action: str) -> AbstractAsyncContextManager[None]:
@@ -305,6 +308,11 @@ def _auditing(request: Request, store: BookStore[Any], action: str) -> AbstractA
 def _reading(request: Request, store: BookStore[Any]) -> AbstractAsyncContextManager[None]:
     """Who reads waits for who reads: a whole book is in memory each time."""
     return _turns(request).turn(("read", store.resource))
+
+
+def _reckoning(request: Request, store: BookStore[Any]) -> AbstractAsyncContextManager[None]:
+    """What a change does to costs is asked for one after another: of many rows it takes seconds, and what the machine has."""
+    return _turns(request).turn(("costs", store.resource))
 
 
 def _turns(request: Request) -> Turns:
