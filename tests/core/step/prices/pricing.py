@@ -176,3 +176,27 @@ def priced_by(
 def asked(question: str) -> str:
     meters = (CONFIGS / "openai/books/meters.sql").read_text().replace("{openai_usage_daily_raw}", RAW.name)
     return (CONFIGS / question).read_text().replace("{meters}", f"({meters})")
+
+
+def in_one_query(usage: Sequence[Mapping[str, Any]], rates: Sequence[Rate]) -> str:
+    """The same over literals, for an evaluator that has no tables."""
+    uses = {(one.model, one.token_kind) for one in rates}
+    told = [
+        {"model": model, "service_tier": "standard", "token_kind": kind, "kind_else": None, "unit": "token"} for model, kind in sorted(uses)
+    ]
+    card = rate_card(told, seed_named(), book_of(rates))
+    tables = f"{RAW.name} AS ({_literals(RAW, usage)}), rates AS ({_literals(card.shape, card.rows)})"
+    _, _, query = asked("system/prices/cost.sql").partition("WITH ")
+    return f"WITH {tables}, {query}"
+
+
+def _literals(schema: TableSchema, rows: Sequence[Mapping[str, Any]]) -> str:
+    selects = (", ".join(f"{_literal(row.get(one.name), one.type)} AS `{one.name}`" for one in schema.fields) for row in rows)
+    return " UNION ALL ".join(f"SELECT {select}" for select in selects)
+
+
+def _literal(value: Any, kind: str) -> str:
+    if value is None or kind in ("INT64", "BOOL"):
+        return f"CAST({'NULL' if value is None else value} AS {kind})"
+    text = value.isoformat() if kind in ("TIMESTAMP", "DATE") else format(value, "f" if kind == "BIGNUMERIC" else "")
+    return f"CAST('{text}' AS {kind})"

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,12 +13,12 @@ from src.core.engine import open_warehouse
 from src.core.engine.port import Warehouse
 from tests.contract.warehouse.conftest import prepare, settings_for, tenant_named
 from tests.core.step.prices.books import day, rate
-from tests.core.step.prices.pricing import MODELS, NAMES, NO_NAMES, priced_by, random_rates, random_usage
+from tests.core.step.prices.pricing import DAILY, MODELS, NAMES, NO_NAMES, in_one_query, priced_by, random_rates, random_usage
 from tests.core.step.prices.usage_model import TOOLS, PricedUse, priced
 
 ACME = tenant_named("acme_corp")
 # rows of usage and price books that are tried; on the emulator a statement costs seconds
-TRIED = {"duckdb": (1_500, 2), "bigquery": (250, 1)}
+TRIED = {"duckdb": (1_500, 2), "bigquery": (150, 1)}
 
 
 @pytest.fixture(scope="module", params=["duckdb", "bigquery"])
@@ -71,26 +72,37 @@ def said_why(row: Mapping[str, Any]) -> str | None:
     return reason and reason.partition(":")[0]
 
 
+# price and the units that it is for, quantity, and what that comes to; the last has more digits than are kept
+ENDS = (
+    ("m1", ("1.000000000000000001", 1), 10**15, "1000000000000000.001"),
+    ("m2", ("0.000000000000000001", 2), 1, "0.000000000000000001"),
+    ("m2", ("0.000000000000000001", 2), 3, "0.000000000000000002"),
+    ("m2", ("0.000000000000000001", 2), 10**15 + 1, "0.000500000000000001"),
+    ("m3", ("1", 3), 1, "0.333333333333333333"),
+    ("m3", ("1", 3), 2, "0.666666666666666667"),
+    ("m3", ("1", 3), 10**15, "333333333333333.333333333333333333"),
+    ("m4", ("5000000000000000000", 1), 19, "95000000000000000000"),
+    ("m4", ("5000000000000000000", 1), 20, None),
+)
+AT_THE_ENDS = [rate(price, model=model, per=per) for model, (price, per) in {model: price for model, price, *_ in ENDS}.items()]
+
+
+def at_the_ends() -> list[dict[str, Any]]:
+    return [row_of(number, model=model, input_tokens=tokens) for number, (model, _, tokens, _) in enumerate(ENDS)]
+
+
 def test_what_costs_come_to_at_the_ends_of_what_is_kept(warehouse):
-    prices = {"m1": ("1.000000000000000001", 1), "m2": ("0.000000000000000001", 2), "m3": ("1", 3), "m4": ("5" + "0" * 18, 1)}
-    rates = [rate(price, model=model, per=per) for model, (price, per) in prices.items()]
-    uses = [("m1", 10**15), ("m2", 1), ("m2", 3), ("m2", 10**15 + 1), ("m3", 1), ("m3", 2), ("m3", 10**15), ("m4", 19), ("m4", 20)]
-    usage = [row_of(number, model=model, input_tokens=tokens) for number, (model, tokens) in enumerate(uses)]
+    found = priced_by(warehouse, ACME, at_the_ends(), AT_THE_ENDS)
 
-    found = priced_by(warehouse, ACME, usage, rates)
-
-    assert [row["cost"] and str(row["cost"]).rstrip("0").rstrip(".") for row in found] == [
-        "1000000000000000.001",
-        "1E-18",
-        "2E-18",
-        "0.000500000000000001",
-        "0.333333333333333333",
-        "0.666666666666666667",
-        "333333333333333.333333333333333333",
-        "95000000000000000000",
-        None,
-    ]
+    assert [row["cost"] for row in found] == [cost and Decimal(cost) for *_, cost in ENDS]
     assert found[-1]["unpriced_reason"] == "too large: the cost has more digits than are kept"
+
+
+def test_googlesqls_own_evaluator_finds_the_same(analyzer):
+    answer = analyzer.evaluate(in_one_query(at_the_ends(), AT_THE_ENDS))
+
+    key, cost = DAILY.columns.index("api_key_id"), DAILY.columns.index("cost")
+    assert [row[cost] for row in sorted(answer["rows"], key=lambda row: row[key])] == [cost for *_, cost in ENDS]
 
 
 def row_of(number: int, **told: Any) -> dict[str, Any]:
