@@ -157,6 +157,20 @@ def ours(folder: Path) -> None:
     warehouse.close()
 
 
+def summed(folder: Path) -> None:
+    """The same costs added up, where packages write no table either."""
+    shutil.copyfile(folder / "seed.duckdb", stored(folder))
+    warehouse = open_warehouse(settings(folder), SystemClock())
+    rates = warehouse.io_folder(TENANT) / "rates.parquet"
+    shutil.copyfile(folder / "rates.parquet", rates)
+    started = time.perf_counter()
+    with warehouse.publication(TENANT, "bench", Fence("bench", 2)) as publication:
+        publication.stage("rates", ParquetFiles((rates,)), RATES)
+        publication.query(SUMS.replace(DAILY.name, f"({question('system/prices/cost.sql')}) AS priced"))
+    print(f"measured {time.perf_counter() - started}")
+    warehouse.close()
+
+
 def bare(folder: Path) -> None:
     shutil.copyfile(folder / "seed.duckdb", folder / "bare.duckdb")
     connection = duckdb.connect(folder / "bare.duckdb", config={"storage_compatibility_version": "v1.5.0"})
@@ -175,7 +189,6 @@ def bare(folder: Path) -> None:
 def measure(rows: int, pairs: int, packages: str | None) -> None:
     """The pricing part of `make bench-llm`; `packages` is a Python that has litellm and genai-prices."""
     with tempfile.TemporaryDirectory(prefix="bench-llm-") as place:
-        folder = Path(place)
 
         def child(name: str) -> list[str]:
             return [sys.executable, "-m", "bench.llm_pricing", "--child", name, "--folder", place, "--rows", str(rows)]
@@ -188,23 +201,22 @@ def measure(rows: int, pairs: int, packages: str | None) -> None:
         if len(set(came_to.values())) != 1 or not came_to["ours"]:
             raise SystemExit(f"the two sides do not come to the same: {came_to}")
         print(f"both come to rows, quantity, cost and cost if long of {came_to['ours']}")
-        compare("usage priced", child("bare"), child("ours"), pairs, "wall <= 1.2")
+        found = compare("usage priced", child("bare"), child("ours"), pairs, "wall <= 1.2")
         if packages:
-            calls(folder, packages)
+            written = median(sample.wall for sample in found.ours)
+            added_up = median(run(child("summed")).wall for _ in range(SAMPLES))
+            beside_packages(rows / added_up, rows / written, packages)
 
 
-def calls(folder: Path, packages: str) -> None:
-    """One call after the other, as both packages are asked; and our rows by the second beside."""
-    shutil.rmtree(folder / "ours")
-    run([sys.executable, "-m", "bench.llm_pricing", "--child", "prepare", "--folder", str(folder), "--rows", str(SAMPLE)])
-    argv = [sys.executable, "-m", "bench.llm_pricing", "--child", "ours", "--folder", str(folder)]
-    seconds = median(run(argv).wall for _ in range(SAMPLES))
-    [kinds] = [line for line in subprocess.run(argv, capture_output=True, check=True, text=True).stdout.splitlines() if "came to" in line]
-    print(f"\n{SAMPLE:,} rows of usage by ours: {SAMPLE / seconds:,.0f} a second ({kinds}); goal: >= 300 times litellm's")
+def beside_packages(priced: float, written: float, packages: str) -> None:
+    """One call after the other, as both packages are asked."""
+    print(
+        f"\nours: {priced:,.0f} rows of usage priced a second, {written:,.0f} priced and written to the table; goal: >= 300 times litellm's"
+    )
     for package in ("litellm", "genai_prices"):
-        asked = [packages, "-m", "bench.llm_packages", package, str(SAMPLE)]
-        theirs = median(run(asked).wall for _ in range(SAMPLES))
-        print(f"{package:14}{SAMPLE / theirs:12,.0f} a second; ours does {theirs / seconds:,.0f} times as many")
+        theirs = SAMPLE / median(run([packages, "-m", "bench.llm_packages", package, str(SAMPLE)]).wall for _ in range(SAMPLES))
+        times = f"ours prices {priced / theirs:,.0f} times as many, with the table {written / theirs:,.0f}"
+        print(f"{package:14}{theirs:10,.0f} calls a second; {times}")
 
 
 def main() -> None:
@@ -212,13 +224,13 @@ def main() -> None:
     options.add_argument("--rows", type=int, default=ROWS)
     options.add_argument("--pairs", type=int, default=5)
     options.add_argument("--packages", help="a Python that has litellm and genai-prices")
-    options.add_argument("--child", choices=["prepare", "ours", "bare"])
+    options.add_argument("--child", choices=["prepare", "ours", "summed", "bare"])
     options.add_argument("--folder", type=Path)
     given = options.parse_args()
     if given.child == "prepare":
         prepare(given.folder, given.rows)
     elif given.child:
-        (ours if given.child == "ours" else bare)(given.folder)
+        {"ours": ours, "summed": summed, "bare": bare}[given.child](given.folder)
     else:
         measure(given.rows, given.pairs, given.packages)
 
