@@ -102,7 +102,7 @@ bench-ledger: .venv/dev.stamp .venv-bench/stamp engines ## A run's way through t
 bench-ingest: .venv/dev.stamp .venv-bench/stamp ## A month of nested billing rows beside bare DuckDB and dlt
 	$(BIN)/python -m bench.bench_ingest --dlt .venv-bench/bin/python
 
-bench-llm: .venv/dev.stamp .venv-bench/stamp ## Usage of language models priced beside bare DuckDB, litellm and genai-prices
+bench-llm: .venv/dev.stamp .venv-bench/stamp ## Usage of language models read from pages and priced, beside bare work, litellm and genai-prices
 	$(BIN)/python -m bench.bench_llm --packages .venv-bench/bin/python
 
 lock: .venv/dev.stamp ## Resolve requirements*.in anew into locked files with hashes

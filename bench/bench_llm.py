@@ -1,8 +1,8 @@
-"""Usage of language models: priced, and read from pages. `python -m bench.bench_llm [--rows N] [--pairs N] [--packages PYTHON]`"""
+"""Usage of language models: read from pages, and priced. `python -m bench.bench_llm [--rows N] [--pairs N] [--packages PYTHON]`"""
 
 import argparse
 
-from bench import llm_pricing
+from bench import llm_pages, llm_pricing
 
 
 def main() -> None:
@@ -11,6 +11,7 @@ def main() -> None:
     options.add_argument("--pairs", type=int, default=5)
     options.add_argument("--packages", help="a Python that has litellm and genai-prices")
     given = options.parse_args()
+    llm_pages.bench(given.pairs)
     llm_pricing.measure(given.rows, given.pairs, given.packages)
 
 
