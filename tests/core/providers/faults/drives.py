@@ -66,7 +66,7 @@ DRIVES = (
             "pages that end early": ONE_PAGE,
             "more pages, and none named": "its lists do not say whether there are more",
             "bucket without results": "a list without entries has no such key",
-            "amounts as texts": "no money is read over REST",
+            "amounts as texts, and as numbers": "no money is read over REST",
             "clock behind": "its calls name no days",
             "clock ahead": "its calls name no days; of tokens it is held in tests/core/providers/gcp/test_account.py",
         },
