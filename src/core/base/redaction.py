@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import lru_cache
 
 from pydantic import SecretStr
@@ -14,6 +15,8 @@ DEEPEST = 6
 SECRET_NAME = re.compile(r"key|secret|credential|password|passwd|token|authorization|cookie", re.IGNORECASE)
 # These name a secret without giving it away.
 OPEN_NAME = re.compile(r"(^|_)(fingerprint|id|ids|name|count|kind|hash_prefix)$", re.IGNORECASE)
+# Of what a model reads and writes: counts, which a manifest keeps as texts with all their digits.
+COUNT_NAME, COUNT = re.compile(r"(^|_)tokens$", re.IGNORECASE), re.compile(r"-?\d{1,40}(\.\d{1,20})?", re.ASCII)
 SECRET_SHAPES = re.compile(
     rf"(?:{API_KEY.pattern}"
     # a key that somebody cut short before it came here: its last characters could be guessed
@@ -49,7 +52,9 @@ def names_secret(name: str) -> bool:
 
 def hidden(name: str, value: object) -> bool:
     """Whether the name alone says that the value is a secret; a number never is, it counts tokens."""
-    return names_secret(name) and not (value is None or isinstance(value, bool | int | float))
+    if not names_secret(name) or value is None or isinstance(value, bool | int | float | Decimal):
+        return False
+    return not (isinstance(value, str) and COUNT_NAME.search(name) and COUNT.fullmatch(value))
 
 
 def redacted(value: object, depth: int = 0) -> object:

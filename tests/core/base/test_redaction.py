@@ -1,6 +1,8 @@
+from decimal import Decimal
+
 import pytest
 
-from src.core.base.redaction import MASK, redacted, redacted_text
+from src.core.base.redaction import MASK, hidden, redacted, redacted_text
 
 KEY = "acme_corp_api_Ab12Cd34Ef56Gh78"
 
@@ -46,3 +48,19 @@ def test_names_of_members_are_looked_at_too() -> None:
 )
 def test_tokens_and_keys_of_service_accounts_are_known(secret: str) -> None:
     assert redacted_text(f"said {secret}") == f"said {MASK}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_hidden"),
+    [
+        ("input_cached_tokens", "6418.000000000", False),
+        ("tokens", "-3", False),
+        ("output_tokens", Decimal("1.5"), False),
+        ("input_tokens", "sk-admin-of-somebody", True),
+        ("refresh_tokens", "12 34", True),
+        ("token", "123456", True),
+        ("tokens_of", "123456", True),
+    ],
+)
+def test_a_count_of_tokens_is_no_secret_though_its_name_sounds_like_one(name: str, value: object, is_hidden: bool) -> None:
+    assert hidden(name, value) is is_hidden
