@@ -13,6 +13,7 @@ def main() -> None:
     given = options.parse_args()
     llm_pages.bench(given.pairs)
     llm_pricing.measure(given.rows, given.pairs, given.packages)
+    llm_pages.measure(given.pairs)
 
 
 if __name__ == "__main__":

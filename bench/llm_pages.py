@@ -43,7 +43,7 @@ KEY = Secret("sk-admin-" + "0" * 40)
 SCHEMA = ROOT / "configs/openai/schemas/openai_usage_daily_raw.json"
 
 
-def bench(pairs: int = LEAST_PAIRS) -> None:
+def measure(pairs: int = LEAST_PAIRS) -> None:
     with serving() as address:
         child = [sys.executable, "-m", "bench.llm_pages", "--address", address]
         rows = MONTH * MODELS * PROJECTS
@@ -151,13 +151,13 @@ def seconds(day: date) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("part", nargs="?", choices=("bench", "serve", "bare", "ours"), default="bench")
+    parser.add_argument("part", nargs="?", choices=("measure", "serve", "bare", "ours"), default="measure")
     parser.add_argument("days", nargs="?", type=int, default=MONTH)
     parser.add_argument("--address", default="")
     parser.add_argument("--pairs", type=int, default=LEAST_PAIRS)
     given = parser.parse_args()
-    if given.part in ("bench", "serve"):
-        bench(given.pairs) if given.part == "bench" else serve()
+    if given.part in ("measure", "serve"):
+        measure(given.pairs) if given.part == "measure" else serve()
         return
     work = bare if given.part == "bare" else ours
     work(given.address, Window.day(FIRST))

@@ -1,7 +1,7 @@
 """Several lists of pages read at once, and told as one that is in order."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from heapq import merge
 from typing import Any, Generic, TypeVar
@@ -11,7 +11,9 @@ from src.core.providers.http.pace import OtherFailed
 T = TypeVar("T")
 
 
-def side_by_side(lists: Sequence[Iterator[Sequence[T]]], order: Callable[[T], Any], at_once: int, stopped: threading.Event) -> Iterator[T]:
+def side_by_side(
+    lists: Sequence[Iterator[Sequence[T]]], order: Callable[[T], Any], at_once: int, stopped: threading.Event
+) -> Generator[T, None, None]:
     """Each list comes page by page, in order. Of each the page that is told and the one after it are held, and no more.
 
     A fault of one list ends the others by `stopped`, and is told; no thread goes on after this has ended.
