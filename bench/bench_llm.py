@@ -11,9 +11,8 @@ def main() -> None:
     options.add_argument("--pairs", type=int, default=5)
     options.add_argument("--packages", help="a Python that has litellm and genai-prices")
     given = options.parse_args()
-    llm_pages.bench(given.pairs)
-    llm_pricing.measure(given.rows, given.pairs, given.packages)
     llm_pages.measure(given.pairs)
+    llm_pricing.measure(given.rows, given.pairs, given.packages)
 
 
 if __name__ == "__main__":
