@@ -83,7 +83,7 @@ MINUTES ?= 5
 chaos: .venv/dev.stamp engines ## Two API processes and three workers on PostgreSQL, killed at random (MINUTES=5)
 	$(BIN)/python -m tests.chaos --minutes $(MINUTES)
 
-traps: .venv/dev.stamp ## Every planted trap of a bill: its right answer, ours, and what a usual shortcut says
+traps: .venv/dev.stamp ## Every planted trap of a bill and of use: its right answer, ours, and what a usual shortcut says
 	@$(BIN)/python -m tests.traps
 
 mutants: .venv/dev.stamp ## Plant defects in a copy, one at a time: each must turn its tests red (ONLY=word, WORKERS=2)

@@ -6,9 +6,8 @@
 import asyncio
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -22,6 +21,9 @@ from src.sandbox.trap import Trap
 from tests.core.gcp.handmade import Restated, load_from, row
 from tests.core.step.source.acme import Acme, Delivered, configured, used
 from tests.fakes.billing import Billing, billing
+from tests.fakes.served import served
+from tests.openai_traps import LATE, openai_answers
+from tests.trap_answers import Answer, shown
 
 FIRST, EARLY, TODAY = date(2026, 8, 1), date(2026, 9, 9), date(2026, 11, 20)
 LAST = date(2026, 11, 19)
@@ -35,16 +37,6 @@ WHERE (@currency IS NULL OR currency = @currency)
 COMPLETE = "SELECT COALESCE(SUM(billed_cost), 0) AS billed FROM x_cost_daily WHERE usage_date = @day AND completeness = 'complete'"
 HALF = 3.69
 DELIVERED = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    trap: Trap
-    ours: Decimal
-
-    @property
-    def right(self) -> bool:
-        return self.ours == self.trap.right
 
 
 async def answers(here: Billing) -> list[Answer]:
@@ -129,17 +121,6 @@ def said(here: Billing, trap: Trap) -> Decimal:
     return Decimal(row[trap.measure])
 
 
-def shown(found: Iterable[Answer]) -> str:
-    lines = []
-    for one in found:
-        trap = one.trap
-        lines += [
-            f"{'right' if one.right else 'WRONG'}  {trap.name}: {trap.what}",
-            f"       right {trap.right:>20f}   ours {one.ours:>20f}   naive {trap.naive:>24f}  ({trap.shortcut})",
-        ]
-    return "\n".join(lines)
-
-
 def main() -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(QUIET))
     with tempfile.TemporaryDirectory(prefix="traps-") as folder, billing(Path(folder), TODAY) as here:
@@ -147,9 +128,19 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="traps-") as folder, billing(Path(folder), TODAY) as here:
         asyncio.run(here.begin())
         found += [restated(here), taken_back(here), undelivered(here), lost(here)]
+    print(f"Google Cloud, load days {FIRST} to {LAST}\n\n{shown(found)}\n")  # noqa: T201 - its purpose
+    with tempfile.TemporaryDirectory(prefix="traps-") as folder:
+        used = asyncio.run(_of_openai(Path(folder)))
+    print(f"OpenAI\n\n{shown(used)}\n")  # noqa: T201 - its purpose
+    found += used
     wrong = sum(not one.right for one in found)
-    print(f"{shown(found)}\n\n{len(found)} traps, load days {FIRST} to {LAST}: {len(found) - wrong} right, {wrong} wrong")  # noqa: T201 - its purpose
+    print(f"{len(found)} traps: {len(found) - wrong} right, {wrong} wrong")  # noqa: T201 - its purpose
     return 1 if wrong else 0
+
+
+async def _of_openai(folder: Path) -> list[Answer]:
+    async with served(folder, LATE) as service:
+        return await openai_answers(service)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 import pytest
 
 from tests.fakes.billing import billing
-from tests.traps import TODAY, answers, lost, restated, shown, taken_back, undelivered
+from tests.trap_answers import shown
+from tests.traps import TODAY, answers, lost, restated, taken_back, undelivered
 
 
 @pytest.mark.bill
