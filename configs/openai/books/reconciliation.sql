@@ -92,10 +92,16 @@ lines AS (
     spelled.currency,
     spelled.amount,
     LENGTH(COALESCE(REGEXP_EXTRACT(CAST(spelled.amount AS STRING), r'[.]([0-9]*[1-9])'), '')) AS decimals,
-    -- calls and sessions are told without a unit
-    CASE WHEN spelled.quantity_unit IS NULL THEN CASE WHEN tools.line_item <> 'storage' THEN tools.line_item END ELSE units.unit END AS unit,
+    -- calls and sessions are told without a unit; bytes that are stored all day are told by the GiB and the hour
+    CASE
+      WHEN spelled.quantity_unit IS NULL AND tools.line_item <> 'storage' THEN tools.line_item
+      WHEN spelled.quantity_unit = 'gibibyte_hours' AND tools.line_item = 'storage' THEN 'byte'
+      ELSE units.unit
+    END AS unit,
     CASE
       WHEN spelled.quantity_unit IS NULL AND tools.line_item <> 'storage' THEN spelled.quantity
+      WHEN spelled.quantity_unit = 'gibibyte_hours' AND tools.line_item = 'storage'
+        THEN CAST(ROUND(CAST(spelled.quantity * 1073741824 AS NUMERIC) / 24) AS BIGNUMERIC)
       ELSE spelled.quantity * units.factor
     END AS quantity
   FROM spelled
@@ -402,7 +408,7 @@ measured AS (
     COALESCE(reported_quantity = CAST(computed_quantity AS BIGNUMERIC), reported IS NOT NULL AND all_priced AND computed_rows > 0) AS may_match,
     CASE
       WHEN all_priced AND reported_quantity = CAST(computed_quantity AS BIGNUMERIC)
-        THEN ROUND(SAFE_DIVIDE(CAST(reported * 1000000 AS NUMERIC), CAST(computed * 1000000 AS NUMERIC)), 4)
+        THEN CAST(ROUND(SAFE_DIVIDE(CAST(reported * 1000000 AS NUMERIC), CAST(computed * 1000000 AS NUMERIC)), 4) AS NUMERIC)
     END AS ratio
   FROM cells
 ),
@@ -410,14 +416,21 @@ beside AS (
   SELECT
     *,
     MIN(ratio) OVER family = MAX(ratio) OVER family AND COUNT(ratio) OVER family > 1 AS one_ratio,
+    -- of the lines whose price no length can change: what the account pays of every price
+    CASE
+      WHEN MIN(plain_ratio) OVER payer = MAX(plain_ratio) OVER payer AND COUNT(plain_ratio) OVER payer > 1
+        THEN MIN(plain_ratio) OVER payer
+    END AS account_ratio,
     MAX(CASE WHEN line_item = 'input' THEN more_quantity END) OVER family AS input_more,
     MAX(CASE WHEN line_item = 'input' THEN computed_quantity END) OVER family AS input_quantity,
     MAX(CASE WHEN line_item = 'input' THEN computed + cache_more END) OVER family AS input_as_cached,
     MAX(CASE WHEN line_item = 'cached_input' THEN more_quantity END) OVER family AS cached_more,
     MAX(CASE WHEN line_item = 'cached_input' THEN computed_quantity END) OVER family AS cached_quantity,
     MAX(CASE WHEN line_item = 'cached_input' THEN computed + cache_more END) OVER family AS cached_as_input
-  FROM measured
-  WINDOW family AS (PARTITION BY usage_date, account, project_id, model_family, currency)
+  FROM (SELECT *, CASE WHEN COALESCE(if_long, 0) = 0 THEN ratio END AS plain_ratio FROM measured) AS plain
+  WINDOW
+    payer AS (PARTITION BY usage_date, account, currency),
+    family AS (PARTITION BY usage_date, account, project_id, model_family, currency)
 ),
 judged AS (
   SELECT
@@ -442,6 +455,9 @@ judged AS (
       WHEN may_match AND to_flex_more <> 0 AND ABS(difference - to_flex_more) <= bound THEN 'standard as flex'
       WHEN may_match AND batch_more <> 0 AND tier_more <> 0 AND ABS(difference - batch_more - tier_more) <= bound THEN 'batch and tier'
       WHEN one_ratio AND ratio IS NOT NULL THEN 'rate_differs'
+      WHEN same_quantity AND all_priced AND account_ratio <> 1
+        AND difference > computed * account_ratio - computed AND difference <= (computed + if_long) * account_ratio - computed + bound
+        THEN 'rate and long_context'
       WHEN same_quantity AND all_priced AND difference > 0 AND difference <= if_long + bound THEN 'long_context'
       WHEN same_quantity AND all_priced THEN 'rate_differs'
       WHEN same_quantity AND difference > 0 THEN 'model_unknown'
@@ -468,6 +484,7 @@ shared AS (
       WHEN 'standard as priority' THEN to_priority_more
       WHEN 'standard as flex' THEN to_flex_more
       WHEN 'batch and tier' THEN batch_more + tier_more
+      WHEN 'rate and long_context' THEN difference - (computed * account_ratio - computed)
       -- a quantity that is missing cost between the least and the most that we charge for it
       WHEN 'late at our prices' THEN CASE
         WHEN more_quantity > 0 THEN LEAST(GREATEST(difference, CAST(ROUND(more_quantity) AS INT64) * least_price), CAST(ROUND(more_quantity) AS INT64) * most_price)
@@ -487,12 +504,12 @@ parted AS (
       WHEN cause = 'batch and tier' THEN tier_more
       ELSE 0
     END AS cause_tier,
-    CASE WHEN cause = 'long_context' THEN part ELSE 0 END AS cause_long_context,
-    CASE WHEN cause = 'rate_differs' THEN part ELSE 0 END AS cause_rate_differs,
+    CASE WHEN cause IN ('long_context', 'rate and long_context') THEN part ELSE 0 END AS cause_long_context,
+    CASE WHEN cause = 'rate_differs' THEN part WHEN cause = 'rate and long_context' THEN difference - part ELSE 0 END AS cause_rate_differs,
     CASE WHEN cause = 'model_unknown' THEN part ELSE 0 END AS cause_model_unknown,
     CASE WHEN cause = 'not_in_usage' THEN part ELSE 0 END AS cause_not_in_usage,
     CASE WHEN cause IN ('late_data', 'late at our prices') THEN part ELSE 0 END AS cause_late_data,
-    CASE WHEN cause = 'rounding' THEN part WHEN cause NOT IN ('late at our prices', 'unexplained') THEN difference - part ELSE 0 END AS cause_rounding,
+    CASE WHEN cause = 'rounding' THEN part WHEN cause NOT IN ('late at our prices', 'rate and long_context', 'unexplained') THEN difference - part ELSE 0 END AS cause_rounding,
     CASE WHEN cause = 'unexplained' THEN part WHEN cause = 'late at our prices' THEN difference - part ELSE 0 END AS unexplained
   FROM shared
 ),
@@ -531,7 +548,8 @@ SELECT
   cause_rounding,
   unexplained,
   CASE
-    WHEN cause = 'rate_differs' THEN ROUND(SAFE_DIVIDE(CAST(reported * 1000000 AS NUMERIC), CAST(computed * 1000000 AS NUMERIC)), 6)
+    WHEN cause = 'rate and long_context' THEN account_ratio
+    WHEN cause = 'rate_differs' THEN CAST(ROUND(SAFE_DIVIDE(CAST(reported * 1000000 AS NUMERIC), CAST(computed * 1000000 AS NUMERIC)), 6) AS NUMERIC)
   END AS price_ratio,
   CASE
     WHEN unexplained = 0 OR unexplained_of_day < CAST(@least AS NUMERIC) THEN 'ok'

@@ -76,6 +76,31 @@ CASES = (
         [("input", "2.2", M), ("output", "11", M)],
         {"input": {"rate_differs": "0.2"}, "output": {"rate_differs": "1"}},
     ),
+    Case(
+        "long requests of who pays 85 percent of every price",
+        [
+            use("input", cost_if_long=Decimal(4)),
+            use("output"),
+            use("call", price=Decimal(10), model="web-search", unit="call", per=1000, cost=Decimal(20)),
+        ],
+        [("input", "2.4", M), ("output", "8.5", M), ("!web search tool calls", "17", M, None)],
+        {"input": {"rate_differs": "-0.3", "long_context": "0.7"}, "output": {"rate_differs": "-1.5"}, "call": {"rate_differs": "-3"}},
+    ),
+    Case(
+        "storage told by the hour",
+        [
+            {
+                "kind": "storage",
+                "quantity": 3 * 2**30 // 2,
+                "price": Decimal(0),
+                "model": "vector-storage",
+                "unit": "byte",
+                "cost": Decimal("0.15"),
+            }
+        ],
+        [("!vector store storage", "0.12", 36, "gibibyte_hours")],
+        {"storage": {"rate_differs": "-0.03"}},
+    ),
     Case("another price", [use("input")], [("input", "1.7", M)], {"input": {"rate_differs": "-0.3"}}),
     Case("another price of what no quantity is told", [use("input")], [("input", "1.7", None)], {"input": {"unexplained": "-0.3"}}),
     Case(
