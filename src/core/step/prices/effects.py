@@ -109,7 +109,10 @@ class _ToldCosts:
         return self._ask(question, days, {"every": True, "models": [""]})
 
     def effect(self, days: Days, models: set[str], card: Iterable[Row]) -> list[dict[str, Any]]:
-        lines = [json.dumps({name: _part(row[name]) for name in CARD & row.keys()}) for row in card if row["told_model"] in models]
+        wanted = (
+            row for row in card if row["told_model"] in models and row["valid_from"].date() <= days[1] and row["valid_to"].date() >= days[0]
+        )
+        lines = [json.dumps({name: _part(row[name]) for name in CARD & row.keys()}) for row in wanted]
         fill = self._text("prices/cost.sql").replace("{meters}", self._meters)
         question = self._text("prices/effect.sql").replace("{fill}", fill)
         return self._ask(question, days, {"every": False, "models": sorted(models), "card": lines})

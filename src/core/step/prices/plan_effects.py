@@ -40,12 +40,12 @@ def plan_effects(store: BookStore[PlanRate], before: Book[PlanRate], after: Book
         # a month that nobody has run is not told, and is told by no change
         if of_month:
             books = (plan_rows(book.rates, month, today) for book in (before, after))
-            rows += _effects(name, of_month, *books)
+            rows += effects_of_month(name, of_month, *books)
     months = [month for month in looked if any(row["usage_month"] == f"{month.start:%Y%m}" for row in rows)]
     return CostEffects(rows, days, run, (months[0].start, min(months[-1].end, today)) if months else None)
 
 
-def _effects(month: str, told: Iterable[Row], before: Iterable[Row], after: Iterable[Row]) -> Iterable[dict[str, Any]]:
+def effects_of_month(month: str, told: Iterable[Row], before: Iterable[Row], after: Iterable[Row]) -> Iterable[dict[str, Any]]:
     now, old, new = (_by_plan(rows) for rows in (told, before, after))
     for name in sorted(old.keys() | new.keys()):
         if _facts(old.get(name, [])) != _facts(new.get(name, [])):

@@ -26,7 +26,7 @@ from tests.fakes.billing import StillClock
 TODAY = date(2026, 11, 21)
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MODELS = ("m", "m-2026-05-01", "n", "nova-mini", "")
-CASES = {"duckdb": 16, "bigquery": 1}
+CASES = {"duckdb": 10, "bigquery": 1}
 Money = dict[tuple[str, str, str], tuple[Fraction, Fraction]]
 
 
