@@ -107,14 +107,15 @@ gaps AS (
   )
 ),
 lines AS (
+  -- some providers' amounts have more decimals than an answer: each is rounded once, half away from zero
   SELECT
     usage_date,
     key_1,
     key_2,
     currency,
-    SUM(billed_cost) AS billed_cost,
-    SUM(credits) AS credits,
-    SUM(net_cost) AS net_cost,
+    CAST(SUM(billed_cost) AS NUMERIC) AS billed_cost,
+    CAST(SUM(credits) AS NUMERIC) AS credits,
+    CAST(SUM(net_cost) AS NUMERIC) AS net_cost,
     SUM(row_count) AS row_count,
     CASE WHEN MIN(figure) = MAX(figure) THEN MIN(figure) WHEN MIN(figure) IS NOT NULL THEN 'mixed' END AS figure
   FROM sums
@@ -167,9 +168,9 @@ page AS (
 totals AS (
   SELECT
     currency,
-    SUM(billed_cost) AS billed_cost,
-    SUM(credits) AS credits,
-    SUM(net_cost) AS net_cost,
+    CAST(SUM(billed_cost) AS NUMERIC) AS billed_cost,
+    CAST(SUM(credits) AS NUMERIC) AS credits,
+    CAST(SUM(net_cost) AS NUMERIC) AS net_cost,
     SUM(row_count) AS row_count,
     CASE WHEN MIN(figure) = MAX(figure) THEN MIN(figure) WHEN MIN(figure) IS NOT NULL THEN 'mixed' END AS figure
   FROM sums

@@ -73,36 +73,37 @@ sums AS (
   GROUP BY key_1, key_2, currency
 ),
 ranked AS (
+  -- Some providers' amounts have more decimals than an answer: each is rounded once, half away from zero.
   -- Amounts of two currencies have no order among them, so each currency has a ranking of its own.
   SELECT
     key_1,
     key_2,
     currency,
-    billed_cost,
-    credits,
-    net_cost,
+    CAST(billed_cost AS NUMERIC) AS billed_cost,
+    CAST(credits AS NUMERIC) AS credits,
+    CAST(net_cost AS NUMERIC) AS net_cost,
     row_count,
-    billed_before,
-    credits_before,
-    net_before,
+    CAST(billed_before AS NUMERIC) AS billed_before,
+    CAST(credits_before AS NUMERIC) AS credits_before,
+    CAST(net_before AS NUMERIC) AS net_before,
     rows_before,
     CASE WHEN figure_least = figure_most THEN figure_least WHEN figure_least IS NOT NULL THEN 'mixed' END AS figure,
     ROW_NUMBER() OVER (
       PARTITION BY currency
-      ORDER BY COALESCE(net_cost, 0) DESC, COALESCE(CONCAT('1', key_1), '0'), COALESCE(CONCAT('1', key_2), '0')
+      ORDER BY COALESCE(sums.net_cost, 0) DESC, COALESCE(CONCAT('1', key_1), '0'), COALESCE(CONCAT('1', key_2), '0')
     ) AS place
   FROM sums
 ),
 totals AS (
   SELECT
     currency,
-    SUM(billed_cost) AS billed_cost,
-    SUM(credits) AS credits,
-    SUM(net_cost) AS net_cost,
+    CAST(SUM(billed_cost) AS NUMERIC) AS billed_cost,
+    CAST(SUM(credits) AS NUMERIC) AS credits,
+    CAST(SUM(net_cost) AS NUMERIC) AS net_cost,
     SUM(row_count) AS row_count,
-    SUM(billed_before) AS billed_before,
-    SUM(credits_before) AS credits_before,
-    SUM(net_before) AS net_before,
+    CAST(SUM(billed_before) AS NUMERIC) AS billed_before,
+    CAST(SUM(credits_before) AS NUMERIC) AS credits_before,
+    CAST(SUM(net_before) AS NUMERIC) AS net_before,
     SUM(rows_before) AS rows_before,
     CASE
       WHEN MIN(figure_least) = MAX(figure_most) THEN MIN(figure_least)

@@ -10,7 +10,7 @@ from src.core.costs.completeness import Status
 Money = Annotated[
     str,
     Field(
-        pattern=r"^-?[0-9]+\.[0-9]{2,38}$",
+        pattern=r"^-?[0-9]+\.[0-9]{2,9}$",
         description="Exact decimal as text, at least two decimals; never a JSON number, which many readers make a float",
         examples=["1234.50"],
     ),

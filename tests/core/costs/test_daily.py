@@ -215,7 +215,7 @@ def test_an_amount_says_which_figure_it_is(warehouse, acme):
 
     assert [line.figure for line in found.lines] == ["reported", "computed", "billed", None]
     assert [total.figure for total in found.totals] == ["mixed"]
-    assert [(group.keys["project"], group.figure, group.now.net_cost) for group in summed.groups] == [("a", "mixed", 2)]
+    assert [(group.keys["project"], group.figure, group.now.net_cost) for group in summed.groups] == [("a", "mixed", Decimal(2))]
     assert [total.figure for total in (*summed.totals, *one.totals)] == ["mixed", "reported"]
 
 

@@ -65,7 +65,7 @@ def _book(work: Work, closed: Closed) -> list[dict[str, Any]]:
     """Which state of the price book days were priced by."""
     if work.books.prices is None or closed.rates is None:
         return []
-    return [{"source": work.books.prices.seed.table, "changed_at": closed.rates.changed_at and closed.rates.changed_at.isoformat()}]
+    return [{"source": work.books.prices.seed.table, "last_change": closed.rates.changed_at and closed.rates.changed_at.isoformat()}]
 
 
 def _unread(loading: SourceLoad) -> list[dict[str, Any]]:

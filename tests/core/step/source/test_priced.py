@@ -9,13 +9,21 @@ from typing import Any
 import pytest
 
 from src.core.base.faults import BooksNotClosed, Fault, Misconfigured, Throttled
+from src.core.base.schema import TableSchema
+from src.core.base.window import Window
+from src.core.costs.daily import read_daily
+from src.core.costs.question import CostQuestion
+from src.core.costs.reader import CostReader
 from src.core.step.source import load
+from tests.core.costs.bills import HOUSE as ONBOARDING
+from tests.core.costs.bills import cost, mark, publish
 from tests.core.step.source.acme import used
 from tests.core.step.source.priced import BOOKS, PricedAcme, priced, rate
 from tests.fakes.billing import Billing, billing
 
 TENTH, ELEVENTH = date(2026, 11, 10), date(2026, 11, 11)
 WINDOW = (TENTH, ELEVENTH)
+DEAR = Decimal("123456789012345678.123456789")
 MONTH = (date(2026, 11, 1), ELEVENTH)
 
 
@@ -44,8 +52,18 @@ def test_bigquery_prices_the_same(on_bigquery: PricedAcme):
     tell_a_life(on_bigquery)
 
 
+def billed_by_another(acme: PricedAcme) -> None:
+    """A bill in NUMERIC, beside which the costs of this provider have more decimals."""
+    warehouse, tenant = acme.here.parts.warehouse, acme.here.tenant
+    own = (ONBOARDING / f"{name}.json" for name in ("x_cost_daily", "x_load_manifests"))
+    for path in (acme.configs / "gcp/cost/schemas/gcp_cost_daily.json", *own):
+        warehouse.ensure_table(tenant, TableSchema.load(path))
+    publish(warehouse, tenant, gcp_cost_daily=[cost(TENTH, str(DEAR))], x_cost_daily=[mark(TENTH, billed_cost=DEAR)])
+
+
 def tell_a_life(acme: PricedAcme) -> None:
     """A third of a cent a token, a model that nobody prices, a rate that is corrected, and a day that settles."""
+    billed_by_another(acme)
     acme.lay(rate("m", "3"))
     first = acme.tell(*MONTH, used(TENTH), used(ELEVENTH, 50), used(ELEVENTH, 5, "n"))
     assert (first["tables"], first["figures"]) == ({"acme_usage_raw": 3, "acme_priced_daily": 3, "acme_bill_daily": 2}, {"computed": 2})
@@ -55,6 +73,16 @@ def tell_a_life(acme: PricedAcme) -> None:
     [month] = acme.here.ask("SELECT net_cost, completeness, completeness_reason, figure FROM x_cost_monthly")
     assert (month["completeness"], month["completeness_reason"]) == ("unpriced", "2026-11-11: no price for n")
     assert (month["net_cost"], month["figure"]) == (Decimal("64.285714286"), "computed")  # of the rows, not of days rounded before
+
+    asked = CostReader(acme.here.parts.warehouse, acme.configs, acme.here.tenant, acme.here.clock.now())
+    found = read_daily(asked, CostQuestion(Window(*WINDOW), groups=("provider",)), 10)
+    assert [(one.keys["provider"], one.figure, one.amounts.net_cost) for one in found.lines] == [
+        ("acme", "computed", Decimal("42.857142857")),
+        ("gcp", "billed", DEAR),
+        ("acme", "computed", Decimal("21.428571429")),
+        ("gcp", None, None),
+    ]
+    assert [(one.figure, one.amounts.net_cost) for one in found.totals] == [("mixed", DEAR + Decimal("64.285714286"))]
 
     acme.correct("m", "14")
     acme.lay(rate("n", "7"))
@@ -79,8 +107,6 @@ def tell_a_life(acme: PricedAcme) -> None:
     assert (settled["rows_processed"], settled["days_touched"], settled["days_changed"]) == (0, 1, 1)
     assert acme.days() == {"11-10": ("200", "complete", "reported"), "11-11": ("105", "provisional", "computed")}
     assert acme.here.ask("SELECT figure, completeness FROM x_cost_monthly") == [{"figure": "mixed", "completeness": "partial"}]
-    view = acme.here.ask("SELECT SUM(net_cost) AS cost FROM billing_cost_daily WHERE provider = 'acme'")
-    assert view == [{"cost": Decimal(305)}]
     # a second time nothing is due
     assert acme.tell(*MONTH, used(TENTH), used(ELEVENTH, 50), used(ELEVENTH, 5, "n"))["days_touched"] == 0
 
