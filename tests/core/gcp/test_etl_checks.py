@@ -144,6 +144,11 @@ def test_every_table_that_something_else_keeps_is_known():
         "gcp_cost_billing",
         "org_comprehensive_view",
         "x_cost_daily",
+        "openai_model_pricing",
+        "openai_subscriptions",
+        "openai_subscriptions_monthly",
+        "openai_subscriptions_monthly_before",
+        "openai_cost_daily_before",
     ):
         assert table_flaw(name, kept)
     assert table_flaw("onboarding_validation_test", kept)

@@ -34,6 +34,10 @@ def kept_tables(configs: Path) -> Mapping[str, str]:
         views = (view.stem for view in (path.parent / "views").glob("*.sql"))
         before = (before_of(name) for name in books.derived)
         kept.update(dict.fromkeys(map(str.lower, (*books.raw, *books.derived, *before, *views)), shown))
+    # price books, and what is made of them without books of costs: a table's schema is named after it
+    for path in sorted([*configs.glob("*/schemas/*.json"), *configs.glob("*/seed/schemas/*.json")]):
+        name = path.stem.lower()
+        kept = {name: path.relative_to(configs.parent).as_posix(), before_of(name): path.relative_to(configs.parent).as_posix(), **kept}
     dataset = read_document(configs / ONBOARDING, DatasetConfig)
     kept.update(dict.fromkeys(map(str.lower, [*dataset.tables, *dataset.views]), f"{configs.name}/{ONBOARDING.as_posix()}"))
     return kept
