@@ -35,6 +35,25 @@ def test_a_kind_without_a_rate_for_long_prompts_is_not_charged_as_a_short_one():
     assert price(rates, token_kind="cached_input", prompt_tokens=300_000) is None
 
 
+def test_the_lengths_at_which_a_rate_may_be_another_are_those_that_stand():
+    rates = [rate(1), rate(2, 2, prompt_tokens_over=100, kind="output"), rate(3, prompt_tokens_over=500, region="eu"), rate(4, model="n")]
+
+    found = [
+        PriceList(rates).steps(Use("openai", "m", "input", region=region), day(at)) for region, at in (("any", 1), ("any", 2), ("eu", 2))
+    ]
+    assert found == [[0], [0, 100], [0, 100, 500]]
+
+
+def test_an_image_may_have_a_price_by_its_size():
+    sized = rate("0.04", kind="image_1024x1024")
+
+    assert (sized.unit, sized.per, list(sized.flaws())) == ("image", 1, [])
+    assert [flaw.field for kind in ("image_big", "image_1024x1024x2") for flaw in rate(1, kind=kind, unit="image").flaws()] == [
+        "token_kind"
+    ] * 2
+    assert [flaw.field for flaw in rate(1, kind="image_1024x1024", unit="token").flaws()] == ["unit"]
+
+
 def test_tiers_are_not_made_of_each_other():
     assert price([rate(1)], service_tier="batch") is None
 
