@@ -74,11 +74,11 @@ class Account:
             at = amounts.setdefault((line(kind), key), [Decimal(0), Decimal(0)])
             at[0] += (quantity if counted is None else counted) * charge(kind, tier) / MILLION
             at[1] += counted or 0
-        for (kind, key), (amount, quantity) in amounts.items():
+        for (kind, key), (amount, counted_in_all) in amounts.items():
             self.sides.tell(
                 f"{self.name}, {KINDS[kind]}",
                 amount.quantize(Decimal(1).scaleb(-self.digits), ROUND_HALF_EVEN),
-                None if told(1) is None else quantity,
+                None if told(1) is None else counted_in_all,
                 account=self.name,
                 api_key_id=key,
                 usage_date=self.day,

@@ -14,7 +14,7 @@ from tests.core.step.reconciliation.both_sides import DAY, BothSides, answers, b
 
 M = 1_000_000
 OPEN = date(2026, 11, 20)
-COARSE = {"grouped_by": "project_id,line_item", "api_key_id": None}
+COARSE: Mapping[str, Any] = {"grouped_by": "project_id,line_item", "api_key_id": None}
 Shown = tuple[str | None, str, str, str, Decimal]
 
 
@@ -113,7 +113,7 @@ def test_the_rule_says_which_figure_it_is(duckdb: Warehouse, acme: Tenant) -> No
     ],
 )
 def test_what_nothing_explains_is_warned_of_or_held_by_the_rules(
-    duckdb: Warehouse, acme: Tenant, rules: dict[str, Decimal], state: str
+    duckdb: Warehouse, acme: Tenant, rules: dict[str, Any], state: str
 ) -> None:
     made = BothSides()
     made.use("input", M, "1")
