@@ -82,4 +82,5 @@ class BooksDocument(Document):
     proofs: tuple[str, ...] = ()
     doubts: str | None = None
     due: str | None = None
+    tells: str | None = None
     figure: str | None = None

@@ -183,6 +183,10 @@ class Asking:
         asked = {**span_of(days), "shown": SHOWN_UNPRICED}
         return [row for one in self.books.derived if one.unpriced for row in self._ask(one.unpriced, asked)]
 
+    def tells(self, days: Iterable[date]) -> list[dict[str, Any]]:
+        known = set(days)
+        return self._ask(self.books.tells, {**self.given, **span_of(known)}) if self.books.tells and known else []
+
     def _figured(self, sums: str, figures: str | None, period: str, asked: Params) -> list[dict[str, Any]]:
         rows = self._ask(sums, asked)
         if figures is None:

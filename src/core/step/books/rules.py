@@ -166,6 +166,7 @@ class Books:
     """By file."""
     doubts: str | None
     due: str | None
+    tells: str | None
     figures_of_days: str | None
     figures_of_months: str | None
 
@@ -215,6 +216,7 @@ class Books:
             proofs={name: places.put_into(question_file(configs, folder, name)) for name in document.proofs},
             doubts=whole.put_into(question_file(configs, folder, document.doubts)) if document.doubts else None,
             due=whole.put_into(question_file(configs, folder, document.due)) if document.due else None,
+            tells=places.put_into(question_file(configs, folder, document.tells)) if document.tells else None,
             **figured,
         )
 

@@ -77,9 +77,8 @@ def close(work: Work, before: Before, held_before: dict[str, set[date]], causes_
     for each in books.derived if filled else ():
         judge_table(work, each.schema, {"usage_date": filled})
     tables = {each.table: made[each.table].rows if each.table in made else 0 for each in books.derived}
-    return Closed(
-        standing, tuple(changed), restated, tuple(sorted(touched)), tables, counting, rates, asking.unpriced(touched) if rates else ()
-    )
+    told = {"unpriced": asking.unpriced(touched) if rates else (), "tells": asking.tells(touched)}
+    return Closed(standing, tuple(changed), restated, tuple(sorted(touched)), tables, counting, rates, **told)
 
 
 def _days_made_anew(work: Work, before: Before, read: set[date]) -> tuple[Work, set[date]]:

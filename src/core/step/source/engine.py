@@ -217,7 +217,9 @@ class SourceEngine:
         to_read = [ToRead(plan.source, plan.filled) for plan in plans if plan.filled]
         batches = fetch_batches(to_read, folder, context, tenant, step.rows_per_statement or self.facts.rows_per_statement)
         # a day is complete only when the sources of the other credentials are too, though this run reads none of them
-        others = self.leaf.counting(context, tenant) - {plan.state.source for plan in plans}
+        counting = self.leaf.counting(context, tenant)
+        # where no credential is left, days are as whole as they were when they were last read, and not whole for want of sources
+        others = (counting or frozenset(known.looks)) - {plan.state.source for plan in plans}
         return SourceLoad(
             books=books,
             destinations={raw.table: _destination(raw, one.query, context) for one in given for raw in [_raw(books, step, one.table)]},
@@ -365,4 +367,4 @@ def _priced(closed: Closed) -> dict[str, Any]:
     if closed.rates is None:
         return {}
     figures = Counter(told.said.figure for told in closed.days if told.said)
-    return {"figures": dict(figures), "unpriced": list(closed.unpriced)}
+    return {"figures": dict(figures), "unpriced": list(closed.unpriced), "tells": list(closed.tells)}

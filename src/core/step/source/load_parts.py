@@ -98,6 +98,8 @@ class Closed:
     rates: LaidRates | None = None
     unpriced: Sequence[Mapping[str, Any]] = ()
     """What has no price in the days made anew, and why."""
+    tells: Sequence[Mapping[str, Any]] = ()
+    """What the provider's books tell of these days in a run's result."""
 
     @property
     def days_changed(self) -> list[date]:

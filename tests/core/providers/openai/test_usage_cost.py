@@ -37,6 +37,8 @@ async def test_from_a_key_to_a_bill_and_days_that_are_priced_anew(tmp_path: Path
         # days that may be told otherwise are read again before the window too
         assert loaded["figures"] == {"reported": 13, "computed": 7}
         assert {one["reason"].split(":")[0] for one in loaded["unpriced"]} == {"model unknown"}
+        assert {one["what"] for one in loaded["tells"]} <= {"ok", "warn", "hold"}
+        assert sum(one["row_count"] for one in loaded["tells"]) == loaded["tables"]["openai_cost_reconciliation_daily"]
         days = openai.here.ask(DAYS)
         assert Counter(one["completeness"] for one in days) == {"complete": 13, "unpriced": 7}
         assert {one["figure"] for one in days if one["usage_date"] <= SETTLED} == {"reported"}

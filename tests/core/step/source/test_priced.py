@@ -17,7 +17,7 @@ from src.core.costs.reader import CostReader
 from src.core.step.source import load
 from tests.core.costs.bills import HOUSE as ONBOARDING
 from tests.core.costs.bills import cost, mark, publish
-from tests.core.step.source.acme import used
+from tests.core.step.source.acme import Leaf, used
 from tests.core.step.source.priced import BOOKS, PricedAcme, priced, rate
 from tests.fakes.billing import Billing, billing
 
@@ -158,6 +158,17 @@ def test_a_doubt_that_is_none_of_ours_is_not_told(bare: Billing):
     acme.lay(rate("m", "3"))
     with pytest.raises(Misconfigured, match="'cheap' of 2026-11-10"):
         acme.tell(*WINDOW, used(TENTH))
+
+
+def test_days_that_nobody_can_read_again_are_not_whole_for_that(acme: PricedAcme, monkeypatch):
+    """The credential is gone, and the days were last looked at when they could change yet."""
+    acme.lay(rate("m", "3"))
+    acme.tell(*WINDOW, used(TENTH))
+    monkeypatch.setattr(Leaf, "counting", lambda *_: frozenset())
+    acme.here.clock.today = date(2026, 12, 12)
+    acme.correct("m", "14")
+    acme.reprice(*WINDOW)
+    assert acme.days()["11-10"] == ("200", "stale", "computed")
 
 
 def meddled(acme: PricedAcme, monkeypatch: pytest.MonkeyPatch, meddle: Any) -> None:
