@@ -57,7 +57,7 @@ def test_every_curl_line_of_the_readme_answers_as_it_says(fresh, tmp_path):
             assert json.loads(body)["status"] == "SUCCESS"
 
     gcp = [200, 200, 200, 201, 200, 200, 202, 200, 200, 200, 200, 200, 200]
-    openai = [200, 422, 200, 200, 200, 200, 200, 200, 200, 200]
+    openai = [200, 422, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200]
     assert statuses == [*gcp, *openai, 200, 201, 200, 403]
     assert "our-own-model" in (tmp_path / "prices.csv").read_text()
     assert (tmp_path / "gcp_cost_daily.parquet").read_bytes()[:4] == b"PAR1"
