@@ -19,6 +19,7 @@ import httpx2
 
 from src.cli.demo_bill import Bill
 from src.cli.demo_calls import DemoCalls
+from src.cli.demo_usage import UsageBill
 from src.core.base.clock import SystemClock
 from src.core.base.faults import Fault, Misconfigured, Unavailable
 from src.core.base.settings import ROOT
@@ -171,6 +172,7 @@ class Demo:
         process_queue = partial(_ask, client, "POST", "/api/v1/scheduler/process-queue", admin)
         calls = DemoCalls(client, who["org_slug"], org_key, self.say, process_queue)
         Bill(calls, credentials / "gcp-demo.json", today()).show()
+        UsageBill(calls, credentials / "openai-demo.txt", today()).show()
         return str(who["org_slug"]), org_key
 
     def _command(self) -> str:
@@ -190,6 +192,7 @@ class Demo:
             f"\nOpen {self.address}/docs, or try:"
             f"\n  curl '{self.address}/api/v1/costs/{org}/daily?from={month}&group_by=service' -H 'X-API-Key: {org_key}'"
             f"\n  curl '{self.address}/api/v1/costs/{org}/daily?from={month}' -H 'Accept: text/csv' -H 'X-API-Key: {org_key}'"
+            f"\n  curl '{self.address}/api/v1/costs/{org}/reconciliation?provider=openai&from={month}' -H 'X-API-Key: {org_key}'"
             f"\n  curl {self.address}/api/v1/pipelines/runs/{org} -H 'X-API-Key: {org_key}'"
             f"\n  curl -N -X POST '{self.address}/api/v1/pipelines/run/{org}/gcp/cost/billing?wait=true' -H 'X-API-Key: {org_key}'"
             f"\n  curl {self.address}/api/v1/organizations/{org}/quota -H 'X-API-Key: {org_key}'"

@@ -35,7 +35,7 @@ class Bill:
             self.calls.say(f"  {table}")
 
     def _costs(self, first: date, last: date) -> None:
-        asked = {"from": str(first), "to": str(last), "group_by": "service"}
+        asked = {"provider": "gcp", "from": str(first), "to": str(last), "group_by": "service"}
         found = self.calls.ask("GET", "/api/v1/costs/{org}/summary", params=asked)
         self.calls.say(f"\nWhat {first} to {last} came to, by service:\n")
         self.calls.say(f"  {'service':<42}{'currency':<10}{'billed':>16}{'credits':>16}{'net':>16}")

@@ -57,6 +57,10 @@ def test_the_demo_makes_its_organisation_once_and_finds_it_again(made, tmp_path)
     assert stat.S_IMODE((tmp_path / "demo.json").stat().st_mode) == 0o600
     assert second.returncode == 0, second.stdout + second.stderr
     assert "its key still holds" in second.stdout
+    unpriced, priced = rows_of("ft:gpt-4.1", first.stdout)
+    assert (unpriced[2], unpriced[4:]) == ("-", [unpriced[3], "model", "unknown"])
+    assert (priced[2:], rows_of("ft:gpt-4.1", second.stdout)) == ([unpriced[3], unpriced[3], "0.00"], [priced])
+    assert "laid by an earlier demo" in second.stdout
     assert json.loads((tmp_path / "demo.json").read_text()) == kept
 
 
@@ -90,6 +94,11 @@ def test_a_taken_port_is_named_with_another(service: RunningService, tmp_path):
 
     assert answer.returncode == 1
     assert f"make demo PORT={service.port + 1}" in answer.stderr
+
+
+def rows_of(model: str, said: str) -> list[list[str]]:
+    """Model, tokens, computed, reported, difference, and why."""
+    return [line.split() for line in said.splitlines() if line.startswith(f"  {model} ")]
 
 
 @contextmanager
