@@ -98,7 +98,8 @@ async def using(service: Served, name: str) -> Using:
     return one
 
 
-async def openai_answers(service: Served) -> list[Answer]:
+async def openai_answers(service: Served) -> tuple[list[Answer], Mapping[str, Using]]:
+    """And the organisations that were asked, as they are afterwards."""
     asked = traps(READINGS)
     service.today = BEFORE
     found = {name: await using(service, name) for name in dict.fromkeys((*LOADED_LATE, *LOADED_EARLY))}
@@ -119,7 +120,7 @@ async def openai_answers(service: Served) -> list[Answer]:
     await found["discount"].discount(100 - 100 * ORGANIZATIONS["discount"].price, str(FIRST))
     await found["discount"].load("openai/reprice")
     answered = {one.trap.name for one in answers}
-    return answers + [_answer(found, trap) for trap in asked if trap.name not in answered]
+    return answers + [_answer(found, trap) for trap in asked if trap.name not in answered], found
 
 
 def _answer(found: Mapping[str, Using], trap: Trap) -> Answer:

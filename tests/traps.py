@@ -140,7 +140,8 @@ def main() -> int:
 
 async def _of_openai(folder: Path) -> list[Answer]:
     async with served(folder, LATE) as service:
-        return await openai_answers(service)
+        answers, _ = await openai_answers(service)
+    return answers
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from src.sandbox.openai.prices import CANCELLED, MILLION, per_million
 from src.sandbox.openai.right_figures import NOTHING, RightFigure, RightFigures, right_figures
 from src.sandbox.trap import Trap
 
-SOL, SNAPSHOT_ALIAS = "gpt-6.1-sol", "gpt-5.4"
+SOL, SNAPSHOT, WAITING = "gpt-6.1-sol", "gpt-4o-mini", "gpt-5.4"
 # read from a cache or written into one
 CACHE_KINDS = frozenset({"cached", "write_30m", "write_12h"})
 TIERS = ("batch", "flex")
@@ -65,23 +65,23 @@ def _cached_twice(reading: TwoReadings) -> Iterable[Trap]:
 
 
 def _snapshots(reading: TwoReadings) -> Iterable[Trap]:
-    use = reading.of(DEMO).of(price_name=SNAPSHOT_ALIAS)
+    use = reading.of(DEMO).of(price_name=SNAPSHOT)
     yield Trap(
         "snapshot names",
-        "use is told of gpt-5.4-2026-03-05, and price lists have gpt-5.4",
+        "use is told of gpt-4o-mini-2024-07-18, and price lists have gpt-4o-mini",
         "joins the two by name: what is not found costs nothing",
         use.listed,
         NOTHING,
         "computed",
-        {"organization": DEMO, "model": SNAPSHOT_ALIAS},
+        {"organization": DEMO, "model": SNAPSHOT},
     )
 
 
 def _tiers(reading: TwoReadings) -> Iterable[Trap]:
-    whole = reading.of(DEMO).of(price_name=SNAPSHOT_ALIAS)
+    whole = reading.of(DEMO).of(price_name=WAITING)
     cheaper = _sum(whole.of(tier=tier).listed for tier in TIERS)
     use = [one for tier in TIERS for one in whole.of(tier=tier).figures]
-    where = {"organization": DEMO, "model": SNAPSHOT_ALIAS, "tier": ",".join(TIERS)}
+    where = {"organization": DEMO, "model": WAITING, "tier": ",".join(TIERS)}
     standard = _sum(one.quantity * _rate(one, "standard") for one in use)
     yield Trap(
         "batch and flex",

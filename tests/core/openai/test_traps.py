@@ -28,14 +28,15 @@ TOOLS = {
 class Found:
     answers: list[Answer]
     tables: dict[str, list[dict[str, Any]]]
-    """Of `demo` unless their name says of which organisation."""
+    idle: dict[str, Any]
+    """How the days of one that used nothing are told."""
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
     async def load() -> Found:
         async with served(tmp_path_factory.mktemp("openai"), LATE) as service:
-            answers = await openai_answers(service)
+            answers, asked = await openai_answers(service)
 
             def read(name: str, sql: str) -> list[dict[str, Any]]:
                 tenant = Tenant(org_slug(f"{name}_org"), Environment.DEVELOPMENT)
@@ -48,9 +49,9 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
                 "computed": read(DEMO, "SELECT usage_date, model_told, endpoint, service_tier, cost FROM openai_cost_daily WHERE"),
                 "reconciled": read(DEMO, "SELECT * FROM openai_cost_reconciliation_daily WHERE"),
                 "unknown": read("novel", "SELECT model_told, cost, unpriced_reason FROM openai_cost_daily WHERE rate_id IS NULL AND"),
-                "idle": read("idle", "SELECT * FROM x_cost_daily WHERE"),
             }
-            return Found(answers, tables)
+            days = {"provider": "openai", "from": str(FIRST), "to": str(LAST)}
+            return Found(answers, tables, await asked["idle"].ask("GET", "costs/{org}/reconciliation", **days))
 
     return asyncio.run(load())
 
@@ -100,3 +101,12 @@ def test_a_model_that_no_list_has_costs_nobody_knows_what(found: Found):
     assert {row["model_told"].split("-")[0] for row in rows} == {"nova", "ft:gpt"}
     assert {row["cost"] for row in rows} == {None}
     assert all(row["unpriced_reason"].startswith("model unknown") for row in rows)
+
+
+@pytest.mark.bill
+def test_two_empty_sides_agree_on_nothing(found: Found):
+    told = found.idle
+
+    assert (told["verified"], told["verified_since"]) == ([], None)
+    assert {name: days for name, days in told["days"].items() if days} == {"neither": 7}
+    assert {name: days for name, days in told["completeness"].items() if days} == {"missing": 7}
