@@ -28,6 +28,8 @@ class SourceState:
     """One that it tells of no more, and whose rows are to go with it, is listed as EMPTY."""
     loaded: Mapping[str, Slice] = field(default_factory=dict)
     """By key; as EMPTY where the rows are gone."""
+    left: bool = False
+    """Nobody reads it any more: of days of which it has no rows here nothing is expected of it."""
 
     @cached_property
     def pending(self) -> tuple[Slice, ...]:
@@ -71,6 +73,11 @@ class SourceState:
     def changed(self, first: date, last: date, *, again: bool = False) -> tuple[Slice, ...]:
         there = (one for one in self.listed if one.version != EMPTY or self.version(one.key) != EMPTY) if again else self.pending
         return tuple(one for one in there if one.first <= last and one.last >= first)
+
+    def held(self, first: date, last: date) -> tuple[Slice, ...]:
+        """Those of these days of which rows are here."""
+        there = (one for one in self.loaded.values() if one.version != EMPTY and one.first <= last and one.last >= first)
+        return tuple(sorted(there, key=lambda one: one.first))
 
     def gone(self) -> tuple[str, ...]:
         """Loaded once and listed no more, between the first and the last day that are listed: a source that forgets keeps its rows here."""
@@ -154,6 +161,9 @@ def _unread(sources: Iterable[SourceState], holding: Holding, calendar: Calendar
     old: str | None = None
     axis, first = calendar.axis, holding.first
     for source in sources:
+        if source.left:
+            old = _left_too_early(source, holding, calendar) or old
+            continue
         if source.looks.latest is None:
             unseen = f"{source.source} has never been read"
             continue
@@ -182,6 +192,16 @@ def _too_long_ago(source: SourceState, holding: Holding, calendar: Calendar) -> 
     looks = source.looks.within(holding.first, last)
     late = any(look.at < min(calendar.today, calendar.axis.needed(look.last, holding)) for look in looks)
     return late or (holding.later and not source.looks.cover(holding.first, last))
+
+
+def _left_too_early(source: SourceState, holding: Holding, calendar: Calendar) -> str | None:
+    """Its rows are a part of the period's figure, and some of them were told while they could change."""
+    for one in source.held(holding.first, holding.last):
+        at = source.looks.at(one.last)
+        if at is None or at < min(calendar.today, calendar.axis.needed(one.last, holding)):
+            told = f"{source.source} was last looked at on {at or source.looks.latest}, when {one.key} could still change"
+            return f"{told}, and no credential reads it now; set one up and run the pipeline again"
+    return None
 
 
 def _last_look(source: SourceState, first: date) -> str:

@@ -40,6 +40,13 @@ class KnownSlices:
         """The first day that was ever looked at, of whatever source."""
         return min((looks.since for looks in self.looks.values() if looks.since), default=None)
 
+    @property
+    def held(self) -> frozenset[str]:
+        """The sources of which rows are here."""
+        return frozenset(
+            source for source, rows in self.slices.items() if any(row["version"] not in (None, EMPTY) for row in rows.values())
+        )
+
     def state(self, source: str) -> SourceState:
         """As it was when it was last looked at."""
         rows = self.slices.get(source, {})

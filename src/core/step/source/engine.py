@@ -2,9 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, TypeVar
@@ -22,7 +22,7 @@ from src.core.base.window import Window
 from src.core.engine.port import LOAD_DAY, Params
 from src.core.providers.slices import SourceChanged
 from src.core.step import credentials
-from src.core.step.books.completeness import EMPTY, Calendar
+from src.core.step.books.completeness import EMPTY, Calendar, SourceState
 from src.core.step.books.coverage import KnownSlices
 from src.core.step.books.questions import Reload
 from src.core.step.books.rules import Books, Housekeeping, Raw
@@ -219,14 +219,19 @@ class SourceEngine:
         # a day is complete only when the sources of the other credentials are too, though this run reads none of them
         counting = self.leaf.counting(context, tenant)
         # where no credential is left, days are as whole as they were when they were last read, and not whole for want of sources
-        others = (counting or frozenset(known.looks)) - {plan.state.source for plan in plans}
+        asked = {plan.state.source for plan in plans}
+        others = (counting or frozenset(known.looks)) - asked
         return SourceLoad(
             books=books,
             destinations={raw.table: _destination(raw, one.query, context) for one in given for raw in [_raw(books, step, one.table)]},
             window=_window(context),
             reloads=tuple(_reload(raw_of[plan.state.source], plan, known) for plan in plans if plan.slices),
             batches=tuple(batches),
-            sources=SourceStates(tuple(plan.loaded for plan in plans), tuple(known.state(source) for source in sorted(others)), known),
+            sources=SourceStates(
+                tuple(plan.loaded for plan in plans),
+                (*(known.state(source) for source in sorted(others)), *_left(books, known, others | asked)),
+                known,
+            ),
             calendar=_calendar(context, books),
             folder=folder,
             given=self.leaf.asked(context, tenant),
@@ -314,6 +319,12 @@ def _reload(raw: Raw, plan: Planned, known: KnownSlices) -> Reload:
         first_read=tuple(one.key for one in plan.slices if one.key not in read and (looked is None or one.first < looked)),
         before=tuple(before.loaded[one.key] for one in plan.slices if one.key in before.loaded),
     )
+
+
+def _left(books: Books, known: KnownSlices, counting: frozenset[str] | set[str]) -> Iterator[SourceState]:
+    """Sources whose credential is gone, and whose rows count all the same; of rivals their shares say whose rows do."""
+    if not books.rivals:
+        yield from (replace(known.state(source), left=True) for source in sorted(known.held - counting))
 
 
 def _tenant(context: StepContext) -> Tenant:

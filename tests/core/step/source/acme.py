@@ -143,7 +143,7 @@ class Acme:
         return self.engine.load(SourceStep.model_validate(READ), self.context(first, last), sources)
 
     @contextmanager
-    def told(self, rows: list[Row], since: date = date.min) -> Iterator[Source]:
+    def told(self, rows: list[Row], since: date = date.min, name: str = "usage") -> Iterator[Source]:
         """A source that is asked by the day, and tells these rows."""
 
         def ask(window: Window) -> Iterator[tuple[date, Row]]:
@@ -151,7 +151,7 @@ class Acme:
 
         columns = self.engine.books["acme/cost"].raw["acme_usage_raw"].schema.fields[2:]
         folder = self.here.parts.warehouse.io_folder(self.here.tenant)
-        with days_asked(folder, "run", {"usage": (columns, ask)}, self.here.clock.today, since) as (source,):
+        with days_asked(folder, "run", {name: (columns, ask)}, self.here.clock.today, since) as (source,):
             yield source
 
     def said(self) -> dict[str, tuple[str, str]]:

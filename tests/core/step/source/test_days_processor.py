@@ -81,6 +81,22 @@ def test_a_day_loaded_once_stands_when_its_provider_tells_of_it_no_more(acme: Ac
     assert {key: cost for key, (cost, _) in acme.said().items()} == {"11-09": "1.00", "11-10": "0.70"}
 
 
+def test_days_of_an_account_that_nobody_reads_any_more_are_whole_where_it_could_say_no_more(acme: Acme):
+    for name in ("usage", "gone"):
+        with acme.told([used(day(9)), used(day(12))], name=name) as source:
+            acme.load(day(9), day(12), source)
+    acme.here.clock.today = day(15)
+    with acme.told([used(day(9)), used(day(12)), used(day(14))]) as source:
+        acme.load(day(9), day(15), source)
+
+    assert acme.said()["11-09"] == ("2.00", "complete")
+    # half a day of the one that is gone is in the figure; of days on which it told nothing here nothing is expected of it
+    assert acme.said()["11-12"] == ("2.00", "stale")
+    assert acme.said()["11-14"] == ("1.00", "provisional")
+    [told] = acme.here.ask("SELECT completeness_reason AS reason FROM x_cost_daily WHERE completeness = 'stale'")
+    assert told["reason"].startswith("gone was last looked at on 2026-11-12, when 2026-11-12 could still change, and no credential reads it")
+
+
 def test_a_run_asks_for_as_many_days_back_as_are_kept_under_the_account_s_name(acme: Acme, processor: DaysProcessor):
     with processor.open(acme.context(day(1), day(12)), acme.here.tenant, opened("account-7"), STEP) as [source]:
         assert isinstance(source, DaysAsked)
