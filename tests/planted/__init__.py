@@ -1,6 +1,6 @@
 """The defects that `tests/mutants.py` plants, over all parts: slips of one line, each with what it would do to a user."""
 
-from tests.planted import books, edge, ledger, prices, pricing, providers, queries, runs, warehouse
+from tests.planted import books, edge, ledger, prices, pricing, providers, queries, runs, usage, warehouse
 
 PLANTED = (
     *ledger.DEFECTS,
@@ -10,6 +10,7 @@ PLANTED = (
     *pricing.DEFECTS,
     *providers.DEFECTS,
     *queries.DEFECTS,
+    *usage.DEFECTS,
     *runs.DEFECTS,
     *edge.DEFECTS,
 )

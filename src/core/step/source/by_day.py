@@ -1,13 +1,13 @@
 """A source that is asked for days of use over an API, and tells each as it stands now."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from src.core.base.faults import Rejected, StepFailed
 from src.core.base.schema import Field
@@ -18,6 +18,7 @@ from src.core.engine.port import RemoteRows
 from src.core.providers.slices import DayColumns, Listing, OnBytes, Slice, day_slice, source_changed
 from src.core.step.source.fetching import PREFIX, SLICE
 
+T = TypeVar("T")
 Row: TypeAlias = Mapping[str, Any]
 Told: TypeAlias = Row | DayColumns
 """A row of a day, or many of its rows at once."""
@@ -47,8 +48,9 @@ class DaysAsked:
             raise Rejected(f"{self.name} tells of no day before {self.since}; ask for {self.since} or later")
         asked = Window(max(wanted.start, self.since), min(wanted.end, max(self.today, self.since)))
         if asked.start <= self.today:
-            for day, told in groupby(self.ask(asked), key=lambda one: one[0]):
-                self._keep(day, [row for _, row in told], asked)
+            with _ended(self.ask(asked)) as telling:
+                for day, told in groupby(telling, key=lambda one: one[0]):
+                    self._keep(day, [row for _, row in told], asked)
         # the day on the edge may be put away while it is asked for: that it is not told says nothing
         sure = asked.start if asked.start > self.since or self.since == date.min else self.since + timedelta(1)
         # a day that is looked at and not told is one without rows, and its rows here go: so no further than is sure
@@ -100,6 +102,16 @@ def days_asked(
             relaxed = tuple(replace(column, mode="NULLABLE") if column.mode == "REQUIRED" else column for column in columns)
             made.append(DaysAsked(name, relaxed, ask, today, own, since))
         yield tuple(made)
+
+
+@contextmanager
+def _ended(telling: Iterable[T]) -> Iterator[Iterable[T]]:
+    """What reads ahead in threads of its own has ended them when this is left, also where what it told is refused."""
+    try:
+        yield telling
+    finally:
+        if isinstance(telling, Generator):
+            telling.close()
 
 
 def _written(path: Path, columns: Sequence[Field], day: str, told: Sequence[Told]) -> str:

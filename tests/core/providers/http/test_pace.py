@@ -94,6 +94,25 @@ def test_patience_is_as_long_as_it_is_asked_for(google: FakeGoogle, moved: Moved
     assert moved.at == pytest.approx(sum(waits))
 
 
+class Rests(Exception):
+    """Somebody would have to wait."""
+
+
+def test_a_page_that_is_refused_holds_the_others(google: FakeGoogle, moved: Moved):
+    def rest(_: float) -> None:
+        raise Rests
+
+    pace = Pace(PaceFacts(1, 9, 4), now=moved.now, rest=rest)
+    google.fail = lambda _path: (429, {}, {"Retry-After": "20"})
+
+    with pytest.raises(Rests):
+        asked(google, pace)
+    with pytest.raises(Rests):
+        pace.turn()
+    moved.at += 20
+    pace.turn()
+
+
 def test_patience_ends(google: FakeGoogle, moved: Moved):
     google.fail = lambda _path: (429, {}, {"Retry-After": "7"})
 

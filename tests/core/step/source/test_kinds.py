@@ -183,12 +183,21 @@ def test_what_is_not_told_of_the_day_on_the_edge_is_not_taken_back(by_day: Acme)
 
 
 def test_a_source_that_tells_of_days_it_was_not_asked_for_is_refused(by_day: Acme):
+    ended: list[str] = []
+
     def ask(_: Window):
-        yield day(3), used(day(3))
+        try:
+            yield day(3), used(day(3))
+            yield day(4), used(day(4))
+        finally:
+            ended.append("what reads ahead for it")
 
     folder = by_day.here.parts.settings.data_dir
-    with days_asked(folder, "run", {"usage": ((), ask)}, day(12)) as (source,), pytest.raises(StepFailed, match="told of 2026-11-03"):
-        source.slices(Window(day(10), day(11)), Window(day(10), day(11)))
+    with days_asked(folder, "run", {"usage": ((), ask)}, day(12)) as (source,):
+        with pytest.raises(StepFailed, match="told of 2026-11-03") as caught:
+            source.slices(Window(day(10), day(11)), Window(day(10), day(11)))
+        # while somebody still looks at the fault, which holds on to all that led to it
+        assert (type(caught.value), ended) == (StepFailed, ["what reads ahead for it"])
 
 
 def test_a_day_told_in_two_pieces_apart_is_refused(by_day: Acme):
