@@ -118,7 +118,7 @@ def test_an_account_that_sees_nothing_is_told_what_it_lacks(google, rest):
     [
         (error(403, "slow", "rateLimitExceeded", Retry_After="4"), Throttled),
         (error(503, "later", "backendError"), Unavailable),
-        ((200, b"<html>", {}), StepFailed),
+        ((200, b"<html>", {}), Unavailable),
         ((200, {"datasets": [{"id": 7}]}, {}), StepFailed),
     ],
 )
