@@ -1,11 +1,13 @@
 """OpenAI end to end, as an organisation asks for it: usage and its report are read, priced, held against each other and billed."""
 
+import io
 from collections import Counter
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.fakes.served import Served, served
@@ -47,9 +49,25 @@ async def test_from_a_key_to_a_bill_and_days_that_are_priced_anew(tmp_path: Path
         [priced], [computed] = openai.here.ask(PRICED, last=SETTLED), openai.here.ask(BILLED, figure="computed")
         assert priced == computed
 
+        await answers_say_which_figure(openai, days)
         again = await openai.load("openai/usage_cost", FIRST, LAST)
         assert (again["rows_processed"], step(again, "load_cost")["days_touched"]) == (0, 0)
         await priced_anew(openai)
+
+
+async def answers_say_which_figure(openai: Served, days: list[dict[str, Any]]) -> None:
+    asked = {"from": str(FIRST), "to": str(LAST), "provider": "openai"}
+    found = await openai.found("costs/{org}/daily", **asked)
+    told = {(str(one["usage_date"]), one["figure"], one["completeness"], one["net_cost"]) for one in days if one["usage_date"] >= FIRST}
+    assert {(one["usage_date"], one["figure"], one["completeness"], Decimal(one["net_cost"])) for one in found["rows"]} == told
+    assert [one["figure"] for one in found["totals"]] == ["mixed"]
+    summary = await openai.found("costs/{org}/summary", **asked, group_by="project")
+    assert {one["figure"] for one in summary["groups"]} == {"mixed"}
+    assert [(one["figure"], one["completeness"]) for one in summary["invoice_months"]] == [("mixed", "unpriced")]
+    file = await openai.ask("GET", "costs/{org}/daily", **asked, group_by="service", format="parquet")
+    table = pq.read_table(io.BytesIO(file.content))
+    assert {str(one) for one in table["figure"].unique().to_pylist()} == {"reported", "computed"}
+    assert sum(table["net_cost"].to_pylist()).quantize(Decimal("0.01")) == Decimal(found["totals"][0]["net_cost"]).quantize(Decimal("0.01"))
 
 
 async def priced_anew(openai: Served) -> None:
