@@ -14,7 +14,7 @@ from typing import Any
 from src.core.base.identity import Tenant
 from src.core.base.names import Environment, org_slug
 from src.sandbox.openai.organizations import DEMO, NOON, ORGANIZATIONS, WITHIN_AN_HOUR, Agreed
-from src.sandbox.openai.prices import CANCELLED, per_million
+from src.sandbox.openai.prices import CANCELLED, MISTAKEN, UnchargedRate, per_million
 from src.sandbox.openai.traps import SHARED_DIGITS, TwoReadings, noon, traps
 from src.sandbox.trap import Trap
 from tests.fakes.running import ROOT_KEY
@@ -116,9 +116,10 @@ async def openai_answers(service: Served) -> tuple[list[Answer], Mapping[str, Us
     # one before the others: they ask what was rendered for it
     await found[DEMO].load()
     await asyncio.gather(*(found[name].load() for name in LOADED_LATE if name != DEMO))
-    answers += [_answer(found, trap) for trap in asked if trap.measure == "cause_rate_differs"]
+    answers += [_answer(found, trap) for trap in asked if trap.name == "a discount that no book has"]
     await found["discount"].discount(100 - 100 * ORGANIZATIONS["discount"].price, str(FIRST))
-    await found["discount"].load("openai/reprice")
+    await _lay(found["novel"], MISTAKEN)
+    await asyncio.gather(*(found[name].load("openai/reprice") for name in ("discount", "novel")))
     answered = {one.trap.name for one in answers}
     return answers + [_answer(found, trap) for trap in asked if trap.name not in answered], found
 
@@ -129,14 +130,18 @@ def _answer(found: Mapping[str, Using], trap: Trap) -> Answer:
 
 async def _announce(one: Using) -> None:
     """And takes it back a day later."""
-    rates = per_million(CANCELLED.model, "standard", CANCELLED.since, long=False)
-    chosen = {"token_kind": "input", "service_tier": "standard", "prompt_tokens_over": 0}
-    risen = {"price": str(rates[CANCELLED.kind] * CANCELLED.factor), "effective_from": str(CANCELLED.since), **chosen}
-    told = await one.ask("PUT", f"integrations/{{org}}/openai/pricing/{CANCELLED.model}", risen)
+    told = await _lay(one, CANCELLED)
     assert "announced" in {row["state"] for row in told["opened"]}
     one.service.today = FIRST
     taken = await one.ask("DELETE", f"integrations/{{org}}/openai/pricing/{CANCELLED.model}", withdraw="true")
     assert {row["closed_because"] for row in taken["closed"]} >= {"withdrawn"}
+
+
+async def _lay(one: Using, rate: UnchargedRate) -> Any:
+    listed = per_million(rate.model, "standard", rate.since, long=False)[rate.kind]
+    chosen = {"token_kind": "input", "service_tier": "standard", "prompt_tokens_over": 0}
+    body = {"price": str(listed * rate.factor), "effective_from": str(rate.since), **chosen}
+    return await one.ask("PUT", f"integrations/{{org}}/openai/pricing/{rate.model}", body)
 
 
 async def _agree(one: Using, agreed: Agreed) -> None:

@@ -421,6 +421,9 @@ beside AS (
       WHEN MIN(plain_ratio) OVER payer = MAX(plain_ratio) OVER payer AND COUNT(plain_ratio) OVER payer > 1
         THEN MIN(plain_ratio) OVER payer
     END AS account_ratio,
+    -- a long request makes what it reads and what it writes dearer; of these two kinds of line, whether one is where a length can change it
+    MAX(CASE WHEN if_long > 0 AND same_quantity AND line_item <> 'output' THEN SIGN(difference) END) OVER family AS input_dearer,
+    MAX(CASE WHEN if_long > 0 AND same_quantity AND line_item = 'output' THEN SIGN(difference) END) OVER family AS output_dearer,
     MAX(CASE WHEN line_item = 'input' THEN more_quantity END) OVER family AS input_more,
     MAX(CASE WHEN line_item = 'input' THEN computed_quantity END) OVER family AS input_quantity,
     MAX(CASE WHEN line_item = 'input' THEN computed + cache_more END) OVER family AS input_as_cached,
@@ -458,7 +461,8 @@ judged AS (
       WHEN same_quantity AND all_priced AND account_ratio <> 1
         AND difference > computed * account_ratio - computed AND difference <= (computed + if_long) * account_ratio - computed + bound
         THEN 'rate and long_context'
-      WHEN same_quantity AND all_priced AND difference > 0 AND difference <= if_long + bound THEN 'long_context'
+      WHEN same_quantity AND all_priced AND difference > 0 AND difference <= if_long + bound
+        AND COALESCE(CASE WHEN line_item = 'output' THEN input_dearer ELSE output_dearer END, 1) > 0 THEN 'long_context'
       WHEN same_quantity AND all_priced THEN 'rate_differs'
       WHEN same_quantity AND difference > 0 THEN 'model_unknown'
       WHEN may_change AND line_item_known AND computed_rows = 0 AND reported_quantity IS NOT NULL THEN 'late_data'

@@ -66,8 +66,8 @@ PUBLISHED_SINCE: Mapping[tuple[str, str], date] = {("gpt-5.6-luna", "write_12h")
 
 
 @dataclass(frozen=True, slots=True)
-class Rise:
-    """It was announced, and taken back before its day: nobody was ever charged by it."""
+class UnchargedRate:
+    """Some book may say it, and nobody was ever charged by it."""
 
     model: str
     kind: str
@@ -76,7 +76,10 @@ class Rise:
     factor: Decimal
 
 
-CANCELLED = Rise("gpt-6.1-sol", "text", date(2026, 11, 12), Decimal("1.5"))
+# a book that says so is wrong: by it input costs a tenth less than is charged
+MISTAKEN = UnchargedRate("gpt-6.1-sol", "text", date(2026, 11, 9), Decimal("0.9"))
+# a rise that was announced, and taken back before its day
+CANCELLED = UnchargedRate("gpt-6.1-sol", "text", date(2026, 11, 12), Decimal("1.5"))
 
 
 def alias(model: str) -> str:

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
 from src.sandbox.openai.organizations import DEMO, LOST_KEY, NOON, ORGANIZATIONS, PROJECT_KEYS, WITHIN_AN_HOUR, Agreed
-from src.sandbox.openai.prices import CANCELLED, MILLION, per_million
+from src.sandbox.openai.prices import CANCELLED, MILLION, MISTAKEN, UnchargedRate, per_million
 from src.sandbox.openai.right_figures import NOTHING, RightFigure, RightFigures, right_figures
 from src.sandbox.trap import Trap
 
@@ -213,14 +213,27 @@ def _cancelled(reading: TwoReadings) -> Iterable[Trap]:
         f"a rise of input of {CANCELLED.model} was announced for {CANCELLED.since}, and taken back before it came",
         "keeps the price that was announced",
         use.listed,
-        _sum((one.listed or NOTHING) * (CANCELLED.factor if _rises(one) else 1) for one in use.figures),
+        _sum((one.listed or NOTHING) * (CANCELLED.factor if _concerns(CANCELLED, one) else 1) for one in use.figures),
         "computed",
         {"organization": DEMO, "model": CANCELLED.model},
     )
 
 
-def _rises(one: RightFigure) -> bool:
-    return one.day >= CANCELLED.since and one.kind == CANCELLED.kind and one.tier == "standard"
+def _concerns(rate: UnchargedRate, one: RightFigure) -> bool:
+    return one.price_name == rate.model and one.day >= rate.since and one.kind == rate.kind and one.tier == "standard"
+
+
+def _mistaken(reading: TwoReadings) -> Iterable[Trap]:
+    use = [one for one in reading.of("novel").figures if _concerns(MISTAKEN, one)]
+    yield Trap(
+        "a rate that the book has wrong",
+        "input costs a tenth more than the book says, and some of the requests may have been long",
+        "takes what is dearer for long requests",
+        _sum((one.listed or NOTHING) * (1 - MISTAKEN.factor) for one in use),
+        NOTHING,
+        "cause_rate_differs",
+        {"organization": "novel", "model": MISTAKEN.model},
+    )
 
 
 def _empty(reading: TwoReadings) -> Iterable[Trap]:
@@ -273,6 +286,7 @@ MAKERS: tuple[Callable[[TwoReadings], Iterable[Trap]], ...] = (
     _late_costs,
     _two_rates,
     _cancelled,
+    _mistaken,
     _empty,
     _discount,
 )

@@ -71,6 +71,18 @@ CASES = (
     Case("long requests", [use("input", cost_if_long=Decimal(4))], [("input", "2.7", M)], {"input": {"long_context": "0.7"}}),
     Case("more than long requests", [use("input", cost_if_long=Decimal(4))], [("input", "4.7", M)], {"input": {"rate_differs": "2.7"}}),
     Case(
+        "a long request is dearer in what it reads and in what it writes",
+        [use("input", cost_if_long=Decimal(4)), use("output", cost_if_long=Decimal(15))],
+        [("input", "2.7", M), ("output", "11", M)],
+        {"input": {"long_context": "0.7"}, "output": {"long_context": "1"}},
+    ),
+    Case(
+        "one that is dearer in one of them alone is none",
+        [use("input", cost_if_long=Decimal(4)), use("output", cost_if_long=Decimal(15))],
+        [("input", "2.7", M), ("output", "10", M)],
+        {"input": {"rate_differs": "0.7"}},
+    ),
+    Case(
         "one ratio on every line is no long request",
         [use("input", cost_if_long=Decimal(4)), use("output", cost_if_long=Decimal(15))],
         [("input", "2.2", M), ("output", "11", M)],
