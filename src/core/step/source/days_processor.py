@@ -111,8 +111,12 @@ class DaysProcessor:
         return self._asked[table]
 
     def _account(self, credential: OpenCredential | CredentialRecord) -> str:
-        """Where the provider does not name it, the key stands for it, and its name says so."""
-        return credential.subject or f"{self.name}-{credential.fingerprint}"
+        """Where the provider does not name it, the credential's own name stands for it.
+
+        Not its key: what an old key has read would count beside what a new one of the same account reads.
+        """
+        name = credential.name if isinstance(credential, OpenCredential) else credential.credential_name
+        return credential.subject or f"{self.name}-{name}"
 
 
 def _asking(ask: Ask, asking: ReportAsker) -> AskDays:

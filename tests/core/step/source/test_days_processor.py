@@ -104,9 +104,9 @@ def test_a_run_asks_for_as_many_days_back_as_are_kept_under_the_account_s_name(a
         assert [column.name for column in source.columns] == ["usage_date", "model", "tokens"]
 
 
-def test_where_a_provider_does_not_name_the_account_the_key_stands_for_it(acme: Acme, processor: DaysProcessor):
+def test_where_a_provider_does_not_name_the_account_the_credential_s_name_stands_for_it_whatever_its_key(acme: Acme, processor: DaysProcessor):
     with processor.open(acme.context(day(1), day(12)), acme.here.tenant, opened(None), STEP) as [source]:
-        assert source.name == "acme-print"
+        assert source.name == "acme-default"
 
 
 def test_two_keys_of_one_account_count_once_and_another_provider_s_do_not(acme: Acme, processor: DaysProcessor):
@@ -119,7 +119,7 @@ def test_two_keys_of_one_account_count_once_and_another_provider_s_do_not(acme: 
     ]:
         stored(acme.here, provider, name, subject)
 
-    assert processor.counting(acme.context(day(1), day(2)), acme.here.tenant) == {"one", "two", "acme-print"}
+    assert processor.counting(acme.context(day(1), day(2)), acme.here.tenant) == {"one", "two", "acme-e"}
 
 
 def test_what_a_killed_run_asked_for_goes_with_its_other_files(acme: Acme):
