@@ -94,7 +94,7 @@ def test_days_of_an_account_that_nobody_reads_any_more_are_whole_where_it_could_
     assert acme.said()["11-12"] == ("2.00", "stale")
     assert acme.said()["11-14"] == ("1.00", "provisional")
     [told] = acme.here.ask("SELECT completeness_reason AS reason FROM x_cost_daily WHERE completeness = 'stale'")
-    assert told["reason"].startswith("gone was last looked at on 2026-11-12, when 2026-11-12 could still change, and no credential reads it")
+    assert told["reason"].startswith("gone was last looked at on 2026-11-12, when 2026-11-12 could still change, and no credential")
 
 
 def test_a_run_asks_for_as_many_days_back_as_are_kept_under_the_account_s_name(acme: Acme, processor: DaysProcessor):
@@ -104,7 +104,7 @@ def test_a_run_asks_for_as_many_days_back_as_are_kept_under_the_account_s_name(a
         assert [column.name for column in source.columns] == ["usage_date", "model", "tokens"]
 
 
-def test_where_a_provider_does_not_name_the_account_the_credential_s_name_stands_for_it_whatever_its_key(acme: Acme, processor: DaysProcessor):
+def test_where_a_provider_does_not_name_the_account_the_credential_s_name_stands_for_it(acme: Acme, processor: DaysProcessor):
     with processor.open(acme.context(day(1), day(12)), acme.here.tenant, opened(None), STEP) as [source]:
         assert source.name == "acme-default"
 
