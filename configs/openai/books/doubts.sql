@@ -1,4 +1,5 @@
--- Days whose figure is not to be taken as whole: usage without a price where usage is the figure, and money that nothing explains.
+-- Days whose figure is not to be taken as whole: usage without a price where usage is the figure, money that nothing explains, and
+-- accounts that have no figure at all.
 WITH unpriced AS (
   SELECT usage_date, COALESCE(model, line_item) AS model, SUM(unpriced_rows) AS unpriced_rows
   FROM {openai_bill_daily}
@@ -23,6 +24,14 @@ held AS (
   FROM {openai_cost_reconciliation_daily} AS lines
   GROUP BY usage_date, account, currency
   HAVING COUNTIF(lines.remainder_state = 'hold') > 0
+),
+without_figure AS (
+  SELECT lines.usage_date, lines.account, SUM(lines.computed_rows) AS computed_rows
+  FROM {openai_cost_reconciliation_daily} AS lines
+  LEFT JOIN (SELECT DISTINCT usage_date, account FROM {openai_bill_daily}) AS bill
+    ON bill.usage_date = lines.usage_date AND bill.account = lines.account
+  WHERE bill.account IS NULL
+  GROUP BY lines.usage_date, lines.account
 )
 SELECT
   usage_date,
@@ -43,4 +52,19 @@ SELECT
     ORDER BY account, currency
   ) AS reason
 FROM held
+GROUP BY usage_date
+UNION ALL
+SELECT
+  usage_date,
+  'partial' AS completeness,
+  CONCAT(
+    STRING_AGG(
+      CASE
+        WHEN computed_rows > 0 THEN CONCAT(account, ' has usage that the report does not tell, and by the rule of its bill only that counts')
+        ELSE CONCAT(account, ' has a report without usage, and by the rule of its bill only usage counts')
+      END, '; ' ORDER BY account
+    ),
+    '; see the rules of the bill'
+  ) AS reason
+FROM without_figure
 GROUP BY usage_date

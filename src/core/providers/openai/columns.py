@@ -59,7 +59,8 @@ def novel_row(report: UsageReport, row: Mapping[str, Any]) -> NovelRow:
 
 def cost_columns(day: date, rows: Sequence[CostLine], grouped_by: str, refused_on: date | None) -> DayColumns:
     told: Mapping[str, Callable[[CostLine], Any]] = {
-        "line_item": lambda row: row.line_item,
+        # the books list the items of a line one below the other
+        "line_item": lambda row: row.line_item and row.line_item.replace("\n", " "),
         "project_id": lambda row: row.project_id,
         "api_key_id": lambda row: row.api_key_id,
         "amount": lambda row: exact(row.amount.value),

@@ -128,7 +128,7 @@ class Derived:
     fill: str
     retelling: Retelling
     priced: bool = False
-    """Whether rates are read to make it."""
+    """Whether it is made of use and rates alone."""
     unpriced: str | None = None
     """What of some days has no price, where its rows say why."""
 
@@ -190,8 +190,10 @@ class Books:
         places = _places(document, raw, folder, own)
         made: dict[str, Derived] = {}
         for name, schema in derived.items():
-            fill = places.put_into(question_file(configs, folder, document.derived[name].fill))
-            priced = document.prices is not None and RATES.search(fill) is not None
+            path = question_file(configs, folder, document.derived[name].fill)
+            fill = places.put_into(path)
+            # what holds costs against a report reads rates too, and comes out otherwise for other causes than those
+            priced = document.prices is not None and RATES.search(fill) is not None and f"{{{METERS}}}" in question_text(path)
             retelling = Retelling.of(plain[name], fill, own.templates)
             made[name] = Derived(schema, put(own.templates["clear"], derived=name), fill, retelling, priced, _unpriced(schema, own))
             # what is made later may be made of it

@@ -334,3 +334,11 @@ def test_amounts_are_kept_to_eighteen_decimals(scripted: ProviderLink, google: F
         Decimal(text) for text in ("12345678901234567890.123456789012345678", "0.100000000000000006", "-0.000012", "0")
     ]
     assert {(row["currency"], row["quantity"]) for row in rows} == {("EUR", Decimal(7))}
+
+
+def test_an_item_is_told_on_one_line(scripted: ProviderLink, google: FakeGoogle):
+    line = {"amount": {"value": "1", "currency": "usd"}}
+    told = [{**line, "line_item": "m\nx, input"}, {**line, "line_item": "x, input"}, {**line, "line_item": None}]
+    google.fail = lambda _path: (200, {"data": [{"start_time": FIRST, "results": told}]}, {})
+
+    assert [row["line_item"] for row in rows_of(cost_days(scripted, KEY, ALONE, None))] == ["m x, input", "x, input", None]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from src.core.base.faults import Misconfigured
 from src.core.costs.completeness import STATUSES
+from src.core.processors.openai.cost import get_engine
 from src.core.step.books.completeness import Judgement
 from src.core.step.books.doubts import ORDER, TELLABLE, doubt_of_month, doubted, doubts_by_day, worse
 from src.core.step.books.wording import Wording
@@ -85,3 +86,8 @@ def words(*days: str, rivals: bool = False) -> Wording:
 )
 def test_what_brought_a_change_is_said_of_its_day_and_its_month(worded: Wording, said: str):
     assert (worded.of("2026-11-10"), worded.of("202611")) == (said, said)
+
+
+def test_no_change_of_a_report_is_said_to_be_one_of_prices():
+    derived = get_engine().engine.books["openai"].derived
+    assert [one.table for one in derived if one.priced] == ["openai_cost_daily"]
