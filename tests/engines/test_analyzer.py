@@ -9,7 +9,9 @@ from src.core.base.schema import Field, TableSchema
 from src.core.engine.bigquery.values import with_parameters
 from src.core.ledger.model import load_model
 from src.core.processors.gcp.bq_etl import GoogleTables
+from src.core.step.books.retelling import with_told_since
 from src.core.step.books.rules import Books
+from src.core.step.prices.rate_card import RATES
 from src.core.step.source.engine import SourceEngine
 from tests.core.engine.test_bq_nulls import texts
 from tests.engines.analyzer import goldens
@@ -17,17 +19,19 @@ from tests.engines.analyzer.__main__ import answered
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 ONBOARDING, BOOTSTRAP, GCP = CONFIGS / "setup/organizations/onboarding", CONFIGS / "setup/bootstrap", CONFIGS / "gcp/cost"
+OPENAI = CONFIGS / "openai"
 MADE_BY_THE_LOAD = ("source_table", "ingest_date", "usage_date")
 PARAMETERS = {
     **dict.fromkeys(("first", "last", "first_day", "last_day", "previous_day", "after_day", "until_day", "own_from", "load_floor"), "DATE"),
-    **dict.fromkeys(("days", "slices", "first_read", "restated"), "ARRAY<DATE>"),
+    **dict.fromkeys(("days", "slices", "first_read", "restated", "settled"), "ARRAY<DATE>"),
     **dict.fromkeys(("accounts", "months", "run_ids"), "ARRAY<STRING>"),
+    **dict.fromkeys(("warn_share", "hold_share", "least"), "NUMERIC"),
     **dict.fromkeys(("page_rows", "groups_shown", "changes_shown"), "INT64"),
     **dict.fromkeys(("first_moment", "moment_after", "told_at"), "TIMESTAMP"),
     **dict.fromkeys(
         (
             "source", "account", "provider", "service", "project", "currency", "group_1", "group_2", "run_id",
-            "after_1", "after_2", "after_3", "first_text", "last_text", "first_month", "last_month",
+            "after_1", "after_2", "after_3", "bill", "model", "first_text", "last_text", "first_month", "last_month",
         ),
         "STRING",
     ),
@@ -66,6 +70,8 @@ def dataset() -> dict[str, str]:
         **{schema.name: relation(schema.fields) for schema in google().schemas},
         "incoming": relation(tuple(field for field in raw.fields if field.name not in MADE_BY_THE_LOAD)),
         "fetched": relation(raw.fields),
+        **{path.stem: relation(with_told_since(TableSchema.load(path)).fields) for path in sorted((OPENAI / "schemas").glob("*.json"))},
+        "rates": relation(RATES.fields),
         **{path.stem: path.read_text() for path in views},
     }
 
@@ -90,7 +96,7 @@ def statement(path: Path) -> str:
     if path.parent == CONFIGS / "costs" and path.stem in ASKED:
         table, column = ASKED[path.stem]
         return sql.replace("asked_table", f"`{table}`").replace("asked_column", f"`{column}`")
-    return sql
+    return sql.replace("asked_reconciliation", "openai_cost_reconciliation_daily").replace("asked_bill", "openai_bill_daily")
 
 
 def google() -> Books:
@@ -129,6 +135,17 @@ def test_every_question_of_the_books_is_googlesql(analyzer, dataset):
     asked = questions()
     assert {name: said for name, text in asked.items() if (said := analyzer.analyse(text, dataset, PARAMETERS))} == {}
     assert len(asked) == 18
+
+
+def test_every_question_of_openais_books_is_googlesql(analyzer, dataset):
+    meters = (OPENAI / "books/meters.sql").read_text()
+    files = [*(OPENAI / "books").glob("*.sql"), CONFIGS / "system/books/uses.sql", CONFIGS / "system/prices/cost.sql"]
+    asked = {path.name: path.read_text().replace("{meters}", f"({meters})").replace("{rows}", "openai_usage_daily_raw") for path in files}
+    for name in dataset:
+        asked = {file: text.replace(f"{{{name}}}", name) for file, text in asked.items()}
+    del asked["costs_measures.sql"]  # of the other table
+    assert {name: said for name, text in asked.items() if (said := analyzer.analyse(text, dataset, PARAMETERS))} == {}
+    assert len(asked) > 10
 
 
 def test_every_view_of_the_ledger_is_googlesql_as_it_is_bootstrapped(analyzer, ledger):

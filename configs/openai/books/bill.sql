@@ -158,8 +158,8 @@ cut AS (
     keyed.place IS NOT NULL AS allocated,
     COALESCE(keyed.place, 1) AS place,
     told.row_count,
-    CASE WHEN keyed.until_here < keyed.whole THEN told.cost * shared_until_here ELSE told.cost END AS cost,
-    CASE WHEN keyed.until_here < keyed.whole THEN told.credits * shared_until_here ELSE told.credits END AS credits
+    CASE WHEN keyed.until_here < keyed.whole THEN ROUND(told.cost * shared_until_here, 12) ELSE told.cost END AS cost,
+    CASE WHEN keyed.until_here < keyed.whole THEN ROUND(told.credits * shared_until_here, 12) ELSE told.credits END AS credits
   FROM told
   LEFT JOIN (
     SELECT *, CAST(SAFE_DIVIDE(CAST(until_here * 1000000 AS NUMERIC), CAST(whole * 1000000 AS NUMERIC)) AS NUMERIC) AS shared_until_here FROM keyed

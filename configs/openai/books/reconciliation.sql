@@ -59,110 +59,143 @@ parents AS (
     STRUCT('image_output' AS kind, 'output' AS parent)
   ]) AS pair
 ),
+texts AS (
+  SELECT DISTINCT line_item AS told FROM {openai_costs_daily_raw}
+),
 spelled AS (
   SELECT
-    usage_date,
-    REGEXP_REPLACE(source, r' costs$', '') AS account,
-    project_id,
-    COALESCE(line_item, '') AS said,
-    LOWER(TRIM(COALESCE(REGEXP_EXTRACT(line_item, r'^(.*),[^,]*$'), ''))) AS head,
+    told,
+    LOWER(TRIM(COALESCE(REGEXP_EXTRACT(told, r'^(.*),[^,]*$'), ''))) AS head,
     REGEXP_REPLACE(
-      LOWER(TRIM(REGEXP_REPLACE(COALESCE(REGEXP_EXTRACT(line_item, r',([^,]*)$'), line_item, ''), r'[ _\t]+', ' '))), r' tokens$', ''
-    ) AS words,
-    currency,
-    amount,
-    quantity,
-    LOWER(quantity_unit) AS quantity_unit
-  FROM {openai_costs_daily_raw}
+      LOWER(TRIM(REGEXP_REPLACE(COALESCE(REGEXP_EXTRACT(told, r',([^,]*)$'), told, ''), r'[ _\t]+', ' '))), r' tokens$', ''
+    ) AS words
+  FROM texts
 ),
-lines AS (
+items AS (
   SELECT
-    spelled.usage_date,
-    spelled.account,
-    spelled.project_id,
+    spelled.told,
+    spelled.head,
+    spelled.words,
     COALESCE(tools.model_family, NULLIF(REGEXP_REPLACE(
       COALESCE(REGEXP_EXTRACT(spelled.head, r'^(ft:[^:]+):'), spelled.head), r'-([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{4})$', ''
     ), '')) AS model_family,
     COALESCE(tools.line_item, forms.line_item, NULLIF(spelled.words, ''), 'unnamed') AS line_item,
+    tools.line_item AS tool,
     tools.words IS NOT NULL OR forms.words IS NOT NULL
       OR (spelled.head <> '' AND REGEXP_CONTAINS(spelled.words, r'^[0-9]+x[0-9]+$')) AS line_item_known,
-    (spelled.head <> '' AND spelled.words = 'training') OR apart.words IS NOT NULL
-      OR (spelled.head = '' AND spelled.amount < 0 AND REGEXP_CONTAINS(spelled.words, r'(^| )credits?$')) AS stands_apart,
-    spelled.said,
-    spelled.currency,
-    spelled.amount,
-    LENGTH(COALESCE(REGEXP_EXTRACT(CAST(spelled.amount AS STRING), r'[.]([0-9]*[1-9])'), '')) AS decimals,
-    -- calls and sessions are told without a unit; bytes that are stored all day are told by the GiB and the hour
-    CASE
-      WHEN spelled.quantity_unit IS NULL AND tools.line_item <> 'storage' THEN tools.line_item
-      WHEN spelled.quantity_unit = 'gibibyte_hours' AND tools.line_item = 'storage' THEN 'byte'
-      ELSE units.unit
-    END AS unit,
-    CASE
-      WHEN spelled.quantity_unit IS NULL AND tools.line_item <> 'storage' THEN spelled.quantity
-      WHEN spelled.quantity_unit = 'gibibyte_hours' AND tools.line_item = 'storage'
-        THEN CAST(ROUND(CAST(spelled.quantity * 1073741824 AS NUMERIC) / 24) AS BIGNUMERIC)
-      ELSE spelled.quantity * units.factor
-    END AS quantity
+    (spelled.head <> '' AND spelled.words = 'training') OR apart.words IS NOT NULL AS stands_apart,
+    spelled.head = '' AND REGEXP_CONTAINS(spelled.words, r'(^| )credits?$') AS is_credit
   FROM spelled
   LEFT JOIN tools ON spelled.head = '' AND tools.words = spelled.words
   LEFT JOIN forms ON spelled.head <> '' AND forms.words = spelled.words
   LEFT JOIN apart
     ON apart.words = spelled.words
     AND ((apart.head = '' AND spelled.head = '') OR (apart.head <> '' AND STARTS_WITH(spelled.head, apart.head)))
-  LEFT JOIN units ON units.told = spelled.quantity_unit
 ),
-named AS (
+lines AS (
+  SELECT
+    raw.usage_date,
+    REGEXP_REPLACE(raw.source, r' costs$', '') AS account,
+    raw.project_id,
+    items.model_family,
+    items.line_item,
+    items.line_item_known,
+    items.stands_apart OR (items.is_credit AND raw.amount < 0) AS stands_apart,
+    COALESCE(raw.line_item, '') AS said,
+    raw.currency,
+    raw.amount,
+    CASE
+      WHEN raw.amount = ROUND(raw.amount, 2) THEN 2
+      WHEN raw.amount = ROUND(raw.amount, 4) THEN CASE WHEN raw.amount = ROUND(raw.amount, 3) THEN 3 ELSE 4 END
+      WHEN raw.amount = ROUND(raw.amount, 6) THEN CASE WHEN raw.amount = ROUND(raw.amount, 5) THEN 5 ELSE 6 END
+      WHEN raw.amount = ROUND(raw.amount, 8) THEN CASE WHEN raw.amount = ROUND(raw.amount, 7) THEN 7 ELSE 8 END
+      WHEN raw.amount = ROUND(raw.amount, 10) THEN CASE WHEN raw.amount = ROUND(raw.amount, 9) THEN 9 ELSE 10 END
+      WHEN raw.amount = ROUND(raw.amount, 11) THEN 11
+      -- a binary fraction keeps no more of an amount
+      ELSE 12
+    END AS decimals,
+    -- calls and sessions are told without a unit; bytes that are stored all day are told by the GiB and the hour
+    CASE
+      WHEN raw.quantity_unit IS NULL AND items.tool <> 'storage' THEN items.tool
+      WHEN LOWER(raw.quantity_unit) = 'gibibyte_hours' AND items.tool = 'storage' THEN 'byte'
+      ELSE units.unit
+    END AS unit,
+    CASE
+      WHEN raw.quantity_unit IS NULL AND items.tool <> 'storage' THEN raw.quantity
+      WHEN LOWER(raw.quantity_unit) = 'gibibyte_hours' AND items.tool = 'storage'
+        THEN CAST(ROUND(CAST(raw.quantity * 1073741824 AS NUMERIC) / 24) AS BIGNUMERIC)
+      ELSE raw.quantity * units.factor
+    END AS quantity
+  FROM {openai_costs_daily_raw} AS raw
+  JOIN items ON COALESCE(items.told, '') = COALESCE(raw.line_item, '') AND (items.told IS NULL) = (raw.line_item IS NULL)
+  LEFT JOIN units ON units.told = LOWER(raw.quantity_unit)
+),
+used AS (
   SELECT
     usage_date,
     bucket_start,
     account,
     project_id,
     COALESCE(model_told, model) AS told_model,
-    LOWER(TRIM(COALESCE(model_told, model))) AS spelled_model,
     service_tier,
     token_kind,
-    -- images are told by their size
-    COALESCE(CASE WHEN unit = 'image' THEN REGEXP_EXTRACT(detail, r'[0-9]+x[0-9]+') END, token_kind) AS line_item,
+    CASE WHEN unit = 'image' THEN detail END AS image,
     GREATEST(COALESCE(prompt_tokens, 1), 1) AS length,
     unit,
-    COALESCE(currency, 'USD') AS coin,
-    quantity,
-    cost,
-    cost_if_long - cost AS if_long,
-    -- of one of them, where the price is of as many as is divided by exactly
-    CASE
-      WHEN price_unit = unit
-        THEN price * CASE per WHEN 1 THEN CAST('1' AS NUMERIC) WHEN 1000 THEN CAST('0.001' AS NUMERIC) WHEN 1000000 THEN CAST('0.000001' AS NUMERIC) END
-    END AS each
-  FROM {openai_cost_daily}
-),
-priced AS (
-  SELECT
-    usage_date,
-    bucket_start,
-    account,
-    project_id,
-    told_model,
-    REGEXP_REPLACE(
-      COALESCE(REGEXP_EXTRACT(spelled_model, r'^(ft:[^:]+):'), spelled_model), r'-([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{4})$', ''
-    ) AS model_family,
-    service_tier,
-    token_kind,
-    line_item,
-    length,
-    unit,
-    coin AS currency,
+    currency AS coin,
+    price_unit,
+    price,
+    per,
     COUNT(*) AS row_count,
     COUNT(cost) AS priced_rows,
     SUM(quantity) AS quantity,
     SUM(CASE WHEN cost IS NULL THEN quantity ELSE 0 END) AS unpriced_quantity,
     SUM(cost) AS cost,
-    SUM(if_long) AS if_long,
-    MIN(each) AS least_price,
-    MAX(each) AS most_price
-  FROM named
-  GROUP BY usage_date, bucket_start, account, project_id, told_model, model_family, service_tier, token_kind, line_item, length, unit, currency
+    SUM(cost_if_long - cost) AS if_long
+  FROM {openai_cost_daily}
+  GROUP BY
+    usage_date, bucket_start, account, project_id, told_model, service_tier, token_kind, image, length, unit, coin, price_unit, price, per
+),
+models AS (
+  SELECT
+    told,
+    REGEXP_REPLACE(
+      COALESCE(REGEXP_EXTRACT(LOWER(TRIM(told)), r'^(ft:[^:]+):'), LOWER(TRIM(told))), r'-([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{4})$', ''
+    ) AS model_family
+  FROM (SELECT DISTINCT told_model AS told FROM used) AS named
+),
+priced AS (
+  SELECT
+    used.usage_date,
+    used.bucket_start,
+    used.account,
+    used.project_id,
+    used.told_model,
+    models.model_family,
+    used.service_tier,
+    used.token_kind,
+    -- images are told by their size
+    COALESCE(REGEXP_EXTRACT(used.image, r'[0-9]+x[0-9]+'), used.token_kind) AS line_item,
+    used.length,
+    used.unit,
+    COALESCE(used.coin, 'USD') AS currency,
+    used.row_count,
+    used.priced_rows,
+    used.quantity,
+    used.unpriced_quantity,
+    used.cost,
+    used.if_long,
+    -- of one of them, where the price is of as many as is divided by exactly
+    CASE
+      WHEN used.price_unit = used.unit
+        THEN ROUND(
+          used.price
+            * CASE used.per WHEN 1 THEN CAST('1' AS NUMERIC) WHEN 1000 THEN CAST('0.001' AS NUMERIC) WHEN 1000000 THEN CAST('0.000001' AS NUMERIC) END,
+          18
+        )
+    END AS price_each
+  FROM used
+  LEFT JOIN models ON models.told = used.told_model
 ),
 kinds AS (
   SELECT usage_date, account, project_id, model_family, currency, line_item, MAX(ours) AS ours, MAX(theirs) AS theirs
@@ -303,8 +336,8 @@ sides AS (
     CAST(NULL AS STRING) AS reported_unit,
     SUM(unpriced_quantity) AS unpriced_quantity,
     SUM(if_long) AS if_long,
-    MIN(least_price) AS least_price,
-    MAX(most_price) AS most_price,
+    MIN(price_each) AS least_price,
+    MAX(price_each) AS most_price,
     SUM(CASE WHEN service_tier = 'standard' THEN row_count ELSE 0 END) AS standard_rows,
     SUM(CASE WHEN service_tier = 'batch' THEN row_count ELSE 0 END) AS batch_rows,
     0 AS decimals,
@@ -379,8 +412,8 @@ cells AS (
     merged.usage_date NOT IN UNNEST(@settled) AS may_change,
     SUM(merged.computed_rows) OVER (PARTITION BY merged.usage_date, merged.account) AS usage_rows_of_day,
     SUM(merged.reported_rows) OVER (PARTITION BY merged.usage_date, merged.account) AS report_rows_of_day,
-    -- no coarser than a cent, no finer than what a binary fraction keeps of an amount
-    LEAST(GREATEST(MAX(merged.decimals) OVER (PARTITION BY merged.usage_date, merged.account), 2), 12) AS decimals_of_day,
+    -- of a day without a report there is none, and no row that could be rounded
+    GREATEST(MAX(merged.decimals) OVER (PARTITION BY merged.usage_date, merged.account), 2) AS decimals_of_day,
     -- a turn counts where every row of its kind has the other rate: of some of them it would prove nothing
     CASE WHEN turns.cache_rows = merged.computed_rows THEN turns.cache_more END AS cache_more,
     CASE WHEN turns.batch_rows = merged.batch_rows THEN turns.batch_more END AS batch_more,
@@ -459,7 +492,7 @@ judged AS (
       WHEN may_match AND batch_more <> 0 AND tier_more <> 0 AND ABS(difference - batch_more - tier_more) <= bound THEN 'batch and tier'
       WHEN one_ratio AND ratio IS NOT NULL THEN 'rate_differs'
       WHEN same_quantity AND all_priced AND account_ratio <> 1
-        AND difference > computed * account_ratio - computed AND difference <= (computed + if_long) * account_ratio - computed + bound
+        AND difference > at_ratio - computed AND difference <= at_ratio - computed + if_long * account_ratio + bound
         THEN 'rate and long_context'
       WHEN same_quantity AND all_priced AND difference > 0 AND difference <= if_long + bound
         AND COALESCE(CASE WHEN line_item = 'output' THEN input_dearer ELSE output_dearer END, 1) > 0 THEN 'long_context'
@@ -472,7 +505,7 @@ judged AS (
         AND ABS(difference * computed_quantity - computed * CAST(ROUND(more_quantity) AS INT64)) <= bound * computed_quantity THEN 'late_data'
       ELSE 'unexplained'
     END AS cause
-  FROM beside
+  FROM (SELECT *, ROUND(computed * account_ratio, 12) AS at_ratio FROM beside) AS paid
 ),
 shared AS (
   -- what the cause comes to; the rest is rounding where it was matched to within rounding
@@ -488,7 +521,7 @@ shared AS (
       WHEN 'standard as priority' THEN to_priority_more
       WHEN 'standard as flex' THEN to_flex_more
       WHEN 'batch and tier' THEN batch_more + tier_more
-      WHEN 'rate and long_context' THEN difference - (computed * account_ratio - computed)
+      WHEN 'rate and long_context' THEN difference - (at_ratio - computed)
       -- a quantity that is missing cost between the least and the most that we charge for it
       WHEN 'late at our prices' THEN CASE
         WHEN more_quantity > 0 THEN LEAST(GREATEST(difference, CAST(ROUND(more_quantity) AS INT64) * least_price), CAST(ROUND(more_quantity) AS INT64) * most_price)
