@@ -23,6 +23,15 @@ WHERE usage_date > @last AND token_kind = 'input' AND service_tier = 'standard'
 GROUP BY model ORDER BY cost DESC LIMIT 1"""
 TOLD = "SELECT period, net_after - net_before AS more, reason FROM x_cost_history WHERE grain = 'day' ORDER BY period"
 
+EVERY_COST = """SELECT usage_date, model, token_kind, rate_id, unpriced_reason, SUM(quantity) AS quantity, SUM(cost) AS cost
+FROM openai_cost_daily
+GROUP BY usage_date, model, token_kind, rate_id, unpriced_reason ORDER BY usage_date, model, token_kind, rate_id, unpriced_reason"""
+EVERY_LINE = """SELECT usage_date, line_item, remainder_state, SUM(computed) AS computed, SUM(reported) AS reported,
+  SUM(difference) AS difference, SUM(cause_long_context) AS long_context, SUM(cause_late_data) AS late_data, SUM(unexplained) AS unexplained
+FROM openai_cost_reconciliation_daily GROUP BY usage_date, line_item, remainder_state ORDER BY usage_date, line_item, remainder_state"""
+EVERY_BILL = """SELECT usage_date, project_id, line_item, figure, allocation, SUM(net_cost) AS cost FROM openai_bill_daily
+GROUP BY usage_date, project_id, line_item, figure, allocation ORDER BY usage_date, project_id, line_item, figure, allocation"""
+
 
 def step(run: dict[str, Any], name: str) -> dict[str, Any]:
     found: dict[str, Any] = next(one["result"] for one in run["steps"] if one["step_id"] == name)
@@ -91,3 +100,19 @@ async def priced_anew(openai: Served) -> None:
     assert all(one["more"] > Decimal(1000) for one in openai.here.ask(TOLD))
     assert [one for one in openai.here.ask(DAYS) if one["usage_date"] <= SETTLED] == [one for one in before if one["usage_date"] <= SETTLED]
     assert step(await openai.load("openai/reprice", FIRST, LAST), "load_cost")["days_changed"] == 0
+
+
+@pytest.mark.proof
+async def test_bigquery_bills_the_same(tmp_path: Path, bigquery_emulator: Any) -> None:
+    """Eight days of usage and report, every table derived of them, and the same priced anew."""
+    told = []
+    emulated = {"warehouse": "bigquery", "bigquery_job_seconds": 300.0, **bigquery_emulator.named}
+    for name, settings in (("duckdb", {}), ("bigquery", emulated)):
+        async with served(tmp_path / name, TODAY, **settings) as openai:
+            await openai.connect("openai", "openai-demo.txt")
+            await openai.load("openai/usage_cost", LAST, LAST)
+            told.append([openai.here.ask(question) for question in (DAYS, EVERY_COST, EVERY_LINE, EVERY_BILL)])
+            assert step(await openai.load("openai/reprice", LAST, LAST), "load_cost")["days_changed"] == 0
+            openai.here.parts.warehouse.drop_dataset(openai.here.tenant)
+    assert told[0] == told[1]
+    assert all(len(rows) > 1 for rows in told[0])
