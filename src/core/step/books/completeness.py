@@ -30,6 +30,8 @@ class SourceState:
     """By key; as EMPTY where the rows are gone."""
     left: bool = False
     """Nobody reads it any more: of days of which it has no rows here nothing is expected of it."""
+    nameless: bool = False
+    """Its provider did not say whose account it is: it may be one that is read under its name now."""
 
     @cached_property
     def pending(self) -> tuple[Slice, ...]:
@@ -153,7 +155,8 @@ class _Unread:
         return f"{self.slices} {_shown(self.never)} have not been read" if self.never else None
 
 
-def _unread(sources: Iterable[SourceState], holding: Holding, calendar: Calendar) -> _Unread:
+def _unread(asked: Iterable[SourceState], holding: Holding, calendar: Calendar) -> _Unread:
+    sources = tuple(asked)
     never: set[Slice] = set()
     since: set[Slice] = set()
     before: date | None = None
@@ -162,7 +165,7 @@ def _unread(sources: Iterable[SourceState], holding: Holding, calendar: Calendar
     axis, first = calendar.axis, holding.first
     for source in sources:
         if source.left:
-            old = _left_too_early(source, holding, calendar) or old
+            old = _maybe_twice(source, sources, holding) or _left_too_early(source, holding, calendar) or old
             continue
         if source.looks.latest is None:
             unseen = f"{source.source} has never been read"
@@ -201,6 +204,18 @@ def _left_too_early(source: SourceState, holding: Holding, calendar: Calendar) -
         if at is None or at < min(calendar.today, calendar.axis.needed(one.last, holding)):
             told = f"{source.source} was last looked at on {at or source.looks.latest}, when {one.key} could still change"
             return f"{told}, and no credential reads it now; set one up and run the pipeline again"
+    return None
+
+
+def _maybe_twice(source: SourceState, sources: Iterable[SourceState], holding: Holding) -> str | None:
+    if not source.nameless:
+        return None
+    own = {one.key for one in source.held(holding.first, holding.last)}
+    for other in sources:
+        both = own & {one.key for one in other.held(holding.first, holding.last)}
+        if both and not other.left:
+            before = f"{source.source} has told of it while nobody named its account"
+            return f"{other.source} tells of {min(both)}, and {before}: it may count twice"
     return None
 
 

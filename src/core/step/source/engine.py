@@ -324,7 +324,9 @@ def _reload(raw: Raw, plan: Planned, known: KnownSlices) -> Reload:
 def _left(books: Books, known: KnownSlices, counting: frozenset[str] | set[str]) -> Iterator[SourceState]:
     """Sources whose credential is gone, and whose rows count all the same; of rivals their shares say whose rows do."""
     if not books.rivals:
-        yield from (replace(known.state(source), left=True) for source in sorted(known.held - counting))
+        for source in sorted(known.held - counting):
+            # as DaysProcessor calls an account that its provider does not name
+            yield replace(known.state(source), left=True, nameless=source.startswith(f"{books.provider}-"))
 
 
 def _tenant(context: StepContext) -> Tenant:

@@ -97,6 +97,16 @@ def test_days_of_an_account_that_nobody_reads_any_more_are_whole_where_it_could_
     assert told["reason"].startswith("gone was last looked at on 2026-11-12, when 2026-11-12 could still change, and no credential")
 
 
+def test_a_day_that_is_told_under_a_name_and_was_under_none_is_not_whole(acme: Acme):
+    for name in ("acme-default", "usage"):
+        with acme.told([used(day(7))], name=name) as source:
+            acme.load(day(7), day(7), source)
+
+    assert acme.said()["11-07"] == ("2.00", "stale")
+    [told] = acme.here.ask("SELECT completeness_reason AS reason FROM x_cost_daily WHERE completeness = 'stale'")
+    assert told["reason"].endswith("acme-default has told of it while nobody named its account: it may count twice")
+
+
 def test_a_run_asks_for_as_many_days_back_as_are_kept_under_the_account_s_name(acme: Acme, processor: DaysProcessor):
     with processor.open(acme.context(day(1), day(12)), acme.here.tenant, opened("account-7"), STEP) as [source]:
         assert isinstance(source, DaysAsked)
