@@ -72,6 +72,8 @@ def dataset() -> dict[str, str]:
         "fetched": relation(raw.fields),
         **{path.stem: relation(with_told_since(TableSchema.load(path)).fields) for path in sorted((OPENAI / "schemas").glob("*.json"))},
         "rates": relation(RATES.fields),
+        # what plans come to is reckoned and staged in the columns of its table
+        "plan_months": relation(TableSchema.load(OPENAI / "schemas/openai_subscriptions_monthly.json").fields),
         **{path.stem: path.read_text() for path in views},
     }
 
