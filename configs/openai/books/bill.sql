@@ -162,7 +162,11 @@ cut AS (
     CASE WHEN keyed.until_here < keyed.whole THEN ROUND(told.credits * shared_until_here, 12) ELSE told.credits END AS credits
   FROM told
   LEFT JOIN (
-    SELECT *, CAST(SAFE_DIVIDE(CAST(until_here * 1000000 AS NUMERIC), CAST(whole * 1000000 AS NUMERIC)) AS NUMERIC) AS shared_until_here FROM keyed
+    SELECT
+      *,
+      -- of costs too small to be divided the last key has all
+      COALESCE(CAST(SAFE_DIVIDE(CAST(until_here * 1000000 AS NUMERIC), CAST(whole * 1000000 AS NUMERIC)) AS NUMERIC), 0) AS shared_until_here
+    FROM keyed
   ) AS keyed
     ON NOT told.by_key
     AND keyed.usage_date = told.usage_date

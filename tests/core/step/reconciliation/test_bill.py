@@ -89,6 +89,15 @@ def test_a_day_has_one_figure_and_each_key_its_share(request: pytest.FixtureRequ
     assert answers(warehouse, acme, "due", settled=[OPEN], bill="computed") == due
 
 
+def test_keys_whose_costs_are_too_small_to_be_divided_leave_nothing_of_an_amount(duckdb: Warehouse, acme: Tenant) -> None:
+    made = BothSides()
+    for key in ("key-a", "key-b"):
+        made.use("input", 1, "0.0000000001", api_key_id=key)
+    made.tell("gpt-x, input", "1", 2, **COARSE)
+    _, bill = booked(duckdb, acme, made)
+    assert {row["api_key_id"]: row["net_cost"] for row in bill} == {"key-a": 0, "key-b": 1}
+
+
 def test_the_rule_says_which_figure_it_is(duckdb: Warehouse, acme: Tenant) -> None:
     _, computed = booked(duckdb, acme, sides(), bill="computed")
     assert {account: {row[2] for row in rows} for account, rows in shown(computed).items()} == {
