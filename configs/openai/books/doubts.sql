@@ -14,6 +14,23 @@ ranked AS (
     COUNT(*) OVER (PARTITION BY usage_date) AS models
   FROM unpriced
 ),
+mends AS (
+  -- by how a reason begins, which rate_card.py and cost.sql say
+  SELECT
+    costs.usage_date,
+    ARRAY_TO_STRING([
+      CASE WHEN LOGICAL_OR(NOT REGEXP_CONTAINS(costs.unpriced_reason, r'^(rate changed|kind unknown|quantity unknown):'))
+        THEN 'lay the price and run openai/reprice' END,
+      CASE WHEN LOGICAL_OR(STARTS_WITH(costs.unpriced_reason, 'rate changed:')) THEN 'a price turned within the day, load it again' END,
+      CASE WHEN LOGICAL_OR(REGEXP_CONTAINS(costs.unpriced_reason, r'^(kind|quantity) unknown:'))
+        THEN 'for what this release does not know none can be laid, and the report alone tells its cost' END
+    ], '; ') AS mend
+  FROM {openai_cost_daily} AS costs
+  JOIN (SELECT DISTINCT usage_date, account FROM {openai_bill_daily} WHERE figure = 'computed') AS bill
+    ON bill.usage_date = costs.usage_date AND bill.account = costs.account
+  WHERE costs.unpriced_reason IS NOT NULL
+  GROUP BY costs.usage_date
+),
 held AS (
   SELECT
     lines.usage_date,
@@ -34,15 +51,16 @@ without_figure AS (
   GROUP BY lines.usage_date, lines.account
 )
 SELECT
-  usage_date,
+  ranked.usage_date,
   'unpriced' AS completeness,
   CONCAT(
     'no price for ', STRING_AGG(CASE WHEN place <= 5 THEN model END, ', ' ORDER BY model),
     CASE WHEN MAX(models) > 5 THEN CONCAT(' and ', CAST(MAX(models) - 5 AS STRING), ' more') ELSE '' END,
-    '; lay the price and run openai/reprice'
+    COALESCE(CONCAT('; ', MAX(mends.mend)), '')
   ) AS reason
 FROM ranked
-GROUP BY usage_date
+LEFT JOIN mends ON mends.usage_date = ranked.usage_date
+GROUP BY ranked.usage_date
 UNION ALL
 SELECT
   usage_date,

@@ -111,7 +111,8 @@ def restatements(
     for key, said in sorted(before.items()):
         now = after.get(key)
         if now is None or not now.same_money(said):
-            found.append(Restatement(grain, key[0], key[1], said, now, tuple(causes.get(key, ())), words.of(key[0])))
+            otherwise = words.of(key[0], other_figure=now is not None and now.figure != said.figure)
+            found.append(Restatement(grain, key[0], key[1], said, now, tuple(causes.get(key, ())), otherwise))
     return found
 
 

@@ -1,6 +1,8 @@
 """What is said against a day beside what its slices say of it, and what is said to have brought a change. Pure."""
 
+from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from itertools import product
 
 import pytest
@@ -12,6 +14,7 @@ from src.core.costs.completeness import STATUSES
 from src.core.processors.openai.cost import get_engine
 from src.core.step.books.completeness import Judgement
 from src.core.step.books.doubts import ORDER, TELLABLE, doubt_of_month, doubted, doubts_by_day, worse
+from src.core.step.books.history import Figures, restatements
 from src.core.step.books.wording import Wording
 
 TENTH, DECEMBER = date(2026, 11, 10), date(2026, 12, 1)
@@ -86,6 +89,18 @@ def words(*days: str, rivals: bool = False) -> Wording:
 )
 def test_what_brought_a_change_is_said_of_its_day_and_its_month(worded: Wording, said: str):
     assert (worded.of("2026-11-10"), worded.of("202611")) == (said, said)
+
+
+def test_of_prices_and_rules_that_changed_both_are_said():
+    said = {str(TENTH): "computed", "2026-11-11": "reported"}
+    before = {(day, "USD"): Figures(Decimal(1), Decimal(0), Decimal(1), 1, figure=figure) for day, figure in said.items()}
+    after = {key: replace(one, billed=Decimal(2), net=Decimal(2), figure="computed") for key, one in before.items()}
+    days = frozenset({TENTH, date(2026, 11, 11)})
+    told = restatements("day", before, after, {}, Wording(unread=days, priced=days))
+    assert [one.reason for one in told] == [
+        "+1 as the price book tells it now",
+        "+1 as the rules of the bill and the price book tell it now",
+    ]
 
 
 def test_no_change_of_a_report_is_said_to_be_one_of_prices():

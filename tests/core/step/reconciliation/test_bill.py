@@ -31,7 +31,7 @@ def sides() -> BothSides:
     made.tell("gpt-x, output", "3", None, account="fine", currency="EUR")
     for account, day in (("open", OPEN), ("told late", OPEN)):
         made.use("input", M, "2", account=account, usage_date=day)
-    made.use("input", M, None, account="open", usage_date=OPEN, model="gpt-new")
+    made.use("input", M, None, account="open", usage_date=OPEN, model="gpt-new", unpriced_reason="model unknown: none of this name")
     made.tell("gpt-x, input", "2", M, account="open", usage_date=OPEN)
     made.tell("gpt-x, training", "3", 9, account="training alone", usage_date=OPEN)
     return made
@@ -87,6 +87,23 @@ def test_a_day_has_one_figure_and_each_key_its_share(request: pytest.FixtureRequ
     due = answers(warehouse, acme, "due", settled=[OPEN])
     assert [one["usage_date"] for one in due] == [OPEN]
     assert answers(warehouse, acme, "due", settled=[OPEN], bill="computed") == due
+
+
+@pytest.mark.parametrize(
+    ("reason", "mend"),
+    [
+        ("no rate: m has none", "lay the price and run openai/reprice"),
+        ("rate changed: at noon", "a price turned within the day, load it again"),
+        ("kind unknown: m", "for what this release does not know none can be laid, and the report alone tells its cost"),
+    ],
+)
+def test_what_is_to_be_done_for_use_without_a_price_goes_by_why_it_has_none(
+    duckdb: Warehouse, acme: Tenant, reason: str, mend: str
+) -> None:
+    made = BothSides()
+    made.use("input", M, None, unpriced_reason=reason)
+    booked(duckdb, acme, made)
+    assert [one["reason"] for one in answers(duckdb, acme, "doubts")] == [f"no price for gpt-x; {mend}"]
 
 
 def test_keys_whose_costs_are_too_small_to_be_divided_leave_nothing_of_an_amount(duckdb: Warehouse, acme: Tenant) -> None:
