@@ -367,14 +367,6 @@ DEFECTS = (
         ("tests/core/step/source/test_priced.py::test_a_day_that_was_not_asked_for_is_not_told_by_pricing_anew",),
     ),
     Defect(
-        "reprice",
-        "days that nobody can read again are told as whole",
-        "src/core/step/source/engine.py",
-        "others = (counting or frozenset(known.looks)) -",
-        "others = counting -",
-        ("tests/core/step/source/test_priced.py::test_days_that_nobody_can_read_again_are_not_whole_for_that",),
-    ),
-    Defect(
         "figure",
         "an amount of days that tell different figures is told as one of them",
         "configs/costs/summary.sql",

@@ -217,10 +217,8 @@ class SourceEngine:
         to_read = [ToRead(plan.source, plan.filled) for plan in plans if plan.filled]
         batches = fetch_batches(to_read, folder, context, tenant, step.rows_per_statement or self.facts.rows_per_statement)
         # a day is complete only when the sources of the other credentials are too, though this run reads none of them
-        counting = self.leaf.counting(context, tenant)
-        # where no credential is left, days are as whole as they were when they were last read, and not whole for want of sources
         asked = {plan.state.source for plan in plans}
-        others = (counting or frozenset(known.looks)) - asked
+        others = self.leaf.counting(context, tenant) - asked
         return SourceLoad(
             books=books,
             destinations={raw.table: _destination(raw, one.query, context) for one in given for raw in [_raw(books, step, one.table)]},
