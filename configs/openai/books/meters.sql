@@ -110,7 +110,7 @@ by_kind AS (
     END AS quantity,
     kind.unit,
     CASE WHEN kind.unit = 'measure' THEN other_measures ELSE detail END AS detail,
-    CASE WHEN kind.unit = 'token' AND num_model_requests = 1 THEN input END AS prompt_tokens,
+    CASE WHEN kind.unit = 'token' AND num_model_requests = 1 AND input > 0 THEN input END AS prompt_tokens,
     CASE WHEN kind.unit = 'token' THEN input ELSE 0 END AS prompt_tokens_most,
     kind.unit = 'token' AND COALESCE(num_model_requests, 0) != 1 AS may_be_long
   FROM parts

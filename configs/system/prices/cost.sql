@@ -50,8 +50,9 @@ WITH looked_up AS (
       AND m.token_kind = r.told_kind
       AND m.bucket_start >= r.valid_from
       AND m.bucket_start < r.valid_to
-      AND GREATEST(COALESCE(m.prompt_tokens, 1), 1) > r.over_from
-      AND GREATEST(COALESCE(m.prompt_tokens, 1), 1) <= r.over_to
+      -- meters tell a length of 1 at least, or none
+      AND COALESCE(m.prompt_tokens, 1) > r.over_from
+      AND COALESCE(m.prompt_tokens, 1) <= r.over_to
 )
 
 SELECT
