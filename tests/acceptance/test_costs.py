@@ -89,9 +89,9 @@ def test_every_day_is_there_with_its_completeness_and_exact_amounts(loaded):
     assert body["rows"][0]["net_cost"] == "20.199999998"
     assert body["rows"][5]["net_cost"] is None
     assert "rows may still come" in body["rows"][4]["completeness_reason"]
-    assert body["totals"] == [
-        {"currency": "USD", "billed_cost": "101.00", "credits": "-0.00000001", "net_cost": "100.99999999", "row_count": 10}
-    ]
+    amounts = {"billed_cost": "101.00", "credits": "-0.00000001", "net_cost": "100.99999999", "row_count": 10}
+    # what is marked here tells how whole the days are, and no figure of them
+    assert body["totals"] == [{"currency": "USD", **amounts, "figure": None}]
     assert body["completeness"] == {"complete": 4, "provisional": 0, "stale": 1, "unpriced": 0, "partial": 0, "missing": 1}
     assert body["as_of"] == "2026-11-20T06:00:00Z"
 

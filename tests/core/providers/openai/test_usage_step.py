@@ -81,5 +81,5 @@ def test_costs_that_were_refused_by_key_are_not_asked_by_key_again(here: Billing
     assert {row["grouped_by"] for row in told(here, COSTS, tmp_path, "org-b")[1]} == {"project_id,line_item,api_key_id"}
 
 
-def test_an_organisation_that_openai_does_not_name_is_known_by_its_key(here: Billing, tmp_path: Path):
-    assert [told(here, table, tmp_path, None)[0] for table in (USAGE, COSTS)] == ["openai-wxyz-12345678", "openai-wxyz-12345678 costs"]
+def test_an_organisation_that_openai_does_not_name_is_known_by_its_credential_s_name(here: Billing, tmp_path: Path):
+    assert [told(here, table, tmp_path, None)[0] for table in (USAGE, COSTS)] == ["openai-default", "openai-default costs"]
