@@ -57,6 +57,7 @@ async def held(openai: Served, method: str, path: str, body: Any = None, **param
     return done
 
 
+@pytest.mark.proof  # of sums that `test_effects.py` holds in seconds, through the whole service
 @pytest.mark.bill
 async def test_what_is_said_of_a_change_is_what_it_does(tmp_path: Path) -> None:
     async with served(tmp_path, TODAY) as openai:

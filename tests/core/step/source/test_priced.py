@@ -187,6 +187,7 @@ def test_a_rate_that_is_laid_while_days_are_priced_keeps_them_from_being_told_by
     rate_laid_meanwhile(acme, monkeypatch)
 
 
+@pytest.mark.proof
 def test_bigquery_tells_no_day_by_a_rate_that_was_corrected_meanwhile(on_bigquery: PricedAcme, monkeypatch):
     rate_laid_meanwhile(on_bigquery, monkeypatch)
 
