@@ -16,7 +16,7 @@ from src.core.step.prices.rates import LARGEST
 
 CONFIGS = Path(__file__).resolve().parents[4] / "configs"
 OPENAI = CONFIGS / "openai"
-RAW, COST = "openai_costs_daily_raw", "openai_cost_daily"
+USAGE, RAW, COST = "openai_usage_daily_raw", "openai_costs_daily_raw", "openai_cost_daily"
 LINES, BILL, RATES = "openai_cost_reconciliation_daily", "openai_bill_daily", "rates"
 DAY = date(2026, 11, 3)
 MILLION = Decimal(1_000_000)
@@ -98,7 +98,7 @@ class BothSides:
 
 def question(name: str) -> str:
     text = (OPENAI / "books" / f"{name}.sql").read_text()
-    for table in (RAW, COST, LINES, BILL):
+    for table in (USAGE, RAW, COST, LINES, BILL):
         text = text.replace(f"{{{table}}}", table)
     return text
 
