@@ -365,12 +365,29 @@ def test_no_part_of_a_query_takes_a_name_of_the_engine(name):
         CATALOGUE.render(f"WITH {name} AS (SELECT 1 AS a) SELECT a FROM {name}")
 
 
-def test_what_was_rendered_for_one_dataset_serves_another_with_the_same_tables():
+def test_what_was_rendered_for_one_dataset_serves_another_in_which_its_tables_are_the_same():
     sql = "SELECT COUNT(*) AS n FROM t"
     alike, wider = Catalogue({"t": dict(COLUMNS)}), Catalogue({"t": {**COLUMNS, "more": "BIGINT"}})
 
     held = Catalogue({"t": COLUMNS}).render(sql)
 
     assert alike.render(sql) is held
-    assert alike.extended({"staged": COLUMNS}).render(sql) is not held
+    assert alike.extended({"staged": COLUMNS}).render(sql) is held
     assert wider.render(sql) is not held
+
+
+def test_what_was_rendered_serves_no_dataset_that_lacks_a_table_or_keeps_it_for_itself():
+    sql = "DELETE FROM t WHERE TRUE"
+    Catalogue({"t": COLUMNS}).render(sql, "change")
+
+    with pytest.raises(Missing, match="no table or view 't'"):
+        Catalogue({}).render(sql, "change")
+    with pytest.raises(Rejected):
+        Catalogue({"t": COLUMNS}, frozenset({"t"})).render(sql, "change")
+
+
+def test_a_name_that_a_statement_gives_is_told_from_a_table_of_that_name():
+    sql = "WITH part AS (SELECT a FROM t) SELECT a FROM part"
+    without, beside = Catalogue({"t": COLUMNS}), Catalogue({"t": COLUMNS, "part": {"a": "VARCHAR"}})
+
+    assert without.render(sql) is not beside.render(sql)

@@ -4,12 +4,12 @@ What cannot be rendered faithfully is refused: a query that means one thing in d
 than one that does not run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from hashlib import blake2b
+from typing import Final
 
 import sqlglot
+from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import UnsupportedError
 
@@ -21,32 +21,53 @@ from src.core.engine.dialect.types import kinds_of
 
 WRITE = DuckDB
 # statements come from files and are few; their windows are parameters, so the same text comes again with every run
-CACHED = 512
+CACHED = 2048
 EXTENSIONS = 16
-# organisations have the same tables, so that what was rendered for one serves the next; they differ in which they have yet
-SHAPES = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
     sql: str
     parameters: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    """Of relations in it, those that it defines itself among them."""
     changed: str | None = None
     appends: bool = False
 
 
+class RenderedStatements:
+    """What was rendered, by the text and by the columns of the relations that it names: whatever else a dataset has plays no part.
+
+    Organisations have the same tables, so that what was rendered for one serves the next, also where they differ in which others they have.
+    """
+
+    def __init__(self) -> None:
+        self._named: dict[tuple[str, Purpose], tuple[str, ...]] = {}
+        self._held: dict[tuple[str, Purpose, Hashable], Rendered] = {}
+
+    def get(self, sql: str, purpose: Purpose, catalogue: "Catalogue") -> Rendered | None:
+        named = self._named.get((sql, purpose))
+        return None if named is None else self._held.get((sql, purpose, catalogue.shapes_of(named)))
+
+    def put(self, sql: str, purpose: Purpose, catalogue: "Catalogue", rendered: Rendered) -> None:
+        if len(self._held) >= CACHED:
+            self._held.clear()
+            self._named.clear()
+        self._named[sql, purpose] = rendered.names
+        self._held[sql, purpose, catalogue.shapes_of(rendered.names)] = rendered
+
+
+RENDERED: Final = RenderedStatements()
+
+
 @dataclass(eq=False, slots=True)
 class Catalogue:
-    """The tables and views of one dataset and the DuckDB types of their columns; holds what was rendered against it."""
+    """The tables and views of one dataset and the DuckDB types of their columns."""
 
     columns: Mapping[str, Mapping[str, str]]
     housekeeping: frozenset[str] = frozenset()
-    _rendered: dict[tuple[str, Purpose], Rendered] = field(init=False)
     _extended: dict[str, "Catalogue"] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        shape = repr((sorted((name, *kinds.items()) for name, kinds in self.columns.items()), sorted(self.housekeeping)))
-        self._rendered = _held_for(blake2b(shape.encode(), digest_size=16).digest())
+    _shapes: dict[str, Hashable] = field(default_factory=dict)
 
     def extended(self, staged: Mapping[str, Mapping[str, str]]) -> "Catalogue":
         """With the relations that a publication stages; kept, for the next one stages the same."""
@@ -64,28 +85,29 @@ class Catalogue:
             raise Missing(f"there is no table or view {relation[:80]!r} in this dataset{did_you_mean(relation, self.columns)}")
         return found
 
+    def shapes_of(self, names: Iterable[str]) -> Hashable:
+        """All of it on which the rendering of a statement of these names depends."""
+        for name in names:
+            if name not in self._shapes:
+                columns = self.columns.get(name)
+                self._shapes[name] = (name in self.housekeeping, columns and tuple(columns.items()))
+        return tuple(self._shapes[name] for name in names)
+
     def render(self, sql: str, purpose: Purpose = "query") -> Rendered:
-        key = (sql, purpose)
-        held = self._rendered.get(key)
+        held = RENDERED.get(sql, purpose, self)
         if held is None:
             held = _render(sql, purpose, self)
-            if len(self._rendered) >= CACHED:
-                self._rendered.clear()
-            self._rendered[key] = held
+            RENDERED.put(sql, purpose, self, held)
         return held
-
-
-@lru_cache(maxsize=SHAPES)
-def _held_for(shape: bytes) -> dict[tuple[str, Purpose], Rendered]:  # noqa: ARG001 - what it is kept by
-    return {}
 
 
 def _render(sql: str, purpose: Purpose, catalogue: Catalogue) -> Rendered:
     known = checked(sql, purpose, catalogue.need, catalogue.housekeeping)
+    names = tuple(sorted({table.name for table in known.root.find_all(exp.Table)}))
     try:
         kinds = kinds_of(known.root, catalogue.columns)
         # every name quoted: what is a plain one in GoogleSQL may be a word of DuckDB's
         text = mended(known.root, kinds).sql(dialect=WRITE, identify=True, unsupported_level=sqlglot.ErrorLevel.RAISE)
     except UnsupportedError as lost:
         raise Rejected(f"this SQL cannot be rendered faithfully: {lost}") from lost
-    return Rendered(sql=text, parameters=known.parameters, changed=known.changed, appends=known.appends)
+    return Rendered(text, known.parameters, names, known.changed, known.appends)
