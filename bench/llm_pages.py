@@ -28,9 +28,10 @@ from src.core.base.schema import TableSchema
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
 from src.core.base.window import Window
+from src.core.providers.http.buckets import DAY
 from src.core.providers.link import linked
 from src.core.providers.openai.days import usage_days
-from src.core.providers.openai.reports import DAY, TOKEN_MEASURES, USAGE
+from src.core.providers.openai.reports import TOKEN_MEASURES, USAGE
 from src.core.step.source.by_day import days_asked
 
 ROOT = Path(__file__).resolve().parents[1]

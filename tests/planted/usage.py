@@ -24,7 +24,7 @@ DEFECTS = (
     Defect(
         "usage",
         "a day of two prices is told whole, and charged by one of them",
-        "src/core/providers/openai/days.py",
+        "src/core/providers/http/buckets.py",
         "        if into:",
         "        if into > DAY:",
         (f"{DAYS}::test_a_day_within_which_a_price_turns_is_told_in_buckets_of_one_price",),
@@ -32,9 +32,9 @@ DEFECTS = (
     Defect(
         "usage",
         "a number that a new release of the API tells is dropped",
-        "src/core/providers/openai/columns.py",
+        "src/core/providers/told.py",
         "elif isinstance(value, int | Decimal) and not isinstance(value, bool) and value:",
-        "elif isinstance(value, int | Decimal) and name in MEASURES and value:",
+        "elif isinstance(value, Decimal) and value:",
         (f"{DAYS}::test_what_this_release_does_not_know_is_kept_where_it_is_a_number",),
     ),
     Defect(
@@ -64,7 +64,7 @@ DEFECTS = (
     Defect(
         "usage",
         "a large organisation is never loaded: its month does not fit on a page",
-        "src/core/providers/openai/client.py",
+        "src/core/providers/http/buckets.py",
         "                    size = self._fewer(large, min(size, len(wanted)))",
         "                    raise large",
         (f"{DAYS}::test_a_page_that_is_too_large_is_asked_for_with_fewer_days",),

@@ -1,14 +1,13 @@
 """Reads what OpenAI tells of each day: its usage reports into one table, its cost report into another."""
 
-from collections.abc import Iterable, Iterator
-from datetime import date, datetime
+from collections.abc import Iterable
+from datetime import date
 
 from src.core.base.documents import read_text
-from src.core.base.faults import Missing
 from src.core.base.window import Window
-from src.core.providers.openai.days import Piece, cost_days, usage_days, widths
-from src.core.step.prices.kinds import PRICING, seed_of
-from src.core.step.prices.store import BookStore
+from src.core.providers.http.buckets import widths
+from src.core.providers.openai.days import Piece, cost_days, usage_days
+from src.core.step.prices.turns import turns
 from src.core.step.source.by_day import AskDays
 from src.core.step.source.days_processor import DayReport, DaysProcessor, ReportAsker
 
@@ -18,7 +17,7 @@ REFUSED = "openai/books/refused.sql"
 
 def _usage(asking: ReportAsker) -> AskDays:
     def ask(window: Window) -> Iterable[Piece]:
-        return usage_days(asking.link, asking.key, window, widths(_turns(asking)))
+        return usage_days(asking.link, asking.key, window, widths(turns(asking.context.services, asking.tenant, PROVIDER)))
 
     return ask
 
@@ -28,18 +27,6 @@ def _costs(asking: ReportAsker) -> AskDays:
         return cost_days(asking.link, asking.key, window, _refused_on(asking))
 
     return ask
-
-
-def _turns(asking: ReportAsker) -> Iterator[datetime]:
-    """Where a price of the organisation's book begins or ends: a bucket that has it within would have two."""
-    services = asking.context.services
-    book = BookStore(services, asking.tenant, seed_of(services.settings.configs_dir, PROVIDER, PRICING))
-    try:
-        rates = book.read().rates
-    except Missing:
-        return
-    for rate in rates:
-        yield from (moment for moment in (rate.effective_from, rate.effective_to) if moment is not None)
 
 
 def _refused_on(asking: ReportAsker) -> date | None:

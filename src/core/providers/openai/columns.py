@@ -2,21 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 from msgspec.structs import astuple
 
-from src.core.providers.openai.reports import MEASURES, WHOLE_DIGITS, CostLine, UsageReport
+from src.core.providers.openai.reports import MEASURES, CostLine, UsageReport
 from src.core.providers.slices import DayColumns
+from src.core.providers.told import as_json, exact, numbers, whole
 
-# what BIGNUMERIC keeps on every engine
-SMALLEST = Decimal("1e-18")
-DIGITS = Context(prec=60, rounding=ROUND_HALF_EVEN)
 RENAMED: Mapping[str, str] = {"source": "image_source"}
 OTHERS = "other_measures"
-_json = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
 
 class NovelRow(msgspec.Struct, frozen=True):
@@ -46,14 +43,14 @@ def _novel(others: Sequence[Mapping[str, int | Decimal]], columns: Mapping[str, 
     named = sorted({name for one in others for name in one if name in MEASURES and name not in columns})
     found: dict[str, Sequence[Any]] = {name: [one.get(name) for one in others] for name in named}
     rest = [{name: value for name, value in one.items() if name not in named} for one in others]
-    return {**found, OTHERS: [_json.encode(one).decode() if one else None for one in rest]}
+    return {**found, OTHERS: [as_json(one) for one in rest]}
 
 
 def novel_row(report: UsageReport, row: Mapping[str, Any]) -> NovelRow:
     """As msgspec complains where it does not fit."""
     names = report.row.__struct_fields__
-    known = {name: _whole(value) for name, value in row.items() if name in names}
-    others = dict(_numbers({name: value for name, value in row.items() if name not in names}))
+    known = {name: whole(value) for name, value in row.items() if name in names}
+    others = dict(numbers({name: value for name, value in row.items() if name not in names}))
     return NovelRow(msgspec.convert(known, report.row), others)
 
 
@@ -71,31 +68,3 @@ def cost_columns(day: date, rows: Sequence[CostLine], grouped_by: str, refused_o
     columns: dict[str, Sequence[Any]] = {name: [tell(row) for row in rows] for name, tell in told.items()}
     same = {"usage_date": day, "grouped_by": grouped_by, "refused_on": refused_on}
     return DayColumns(len(rows), columns, same)
-
-
-def exact(value: Decimal) -> Decimal:
-    """As it is kept; what is told with more decimals is rounded."""
-    return value.quantize(SMALLEST, context=DIGITS)
-
-
-def _whole(value: object) -> object:
-    """1250000.0 is the number 1250000."""
-    # of a number without bounds the digits alone would fill the memory
-    if not isinstance(value, Decimal) or not value.is_finite() or value.adjusted() >= WHOLE_DIGITS:
-        return value
-    return int(value) if value == value.to_integral_value() else value
-
-
-def _numbers(told: Mapping[str, Any], before: str = "") -> list[tuple[str, int | Decimal]]:
-    found: list[tuple[str, int | Decimal]] = []
-    for name, value in told.items():
-        if isinstance(value, Mapping):
-            found += _numbers(value, f"{before}{name}.")
-        elif isinstance(value, int | Decimal) and not isinstance(value, bool) and value:
-            found.append((f"{before}{name}", _shown(value)))
-    return found
-
-
-def _shown(value: int | Decimal) -> int | Decimal:
-    whole = _whole(value)
-    return whole if isinstance(whole, int) else value

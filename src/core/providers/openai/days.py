@@ -2,17 +2,18 @@
 
 import threading
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from operator import itemgetter
 from typing import Any
 
 from src.core.base.secret import Secret
 from src.core.base.window import Window
+from src.core.providers.http.buckets import BucketReader, day_of, spans
 from src.core.providers.http.side_by_side import side_by_side
 from src.core.providers.link import ProviderLink
-from src.core.providers.openai.client import EPOCH, GroupingRefused, ReportReader, costs, usage
+from src.core.providers.openai.client import GroupingRefused, costs, usage
 from src.core.providers.openai.columns import cost_columns, usage_columns
-from src.core.providers.openai.reports import DAY, HOUR, MINUTE, USAGE, UsageReport
+from src.core.providers.openai.reports import USAGE, UsageReport
 from src.core.providers.slices import DayColumns
 
 # of what was used before, OpenAI does not know by which key it was
@@ -31,33 +32,11 @@ def usage_days(link: ProviderLink, key: Secret, window: Window, widths: Mapping[
     return side_by_side(lists, itemgetter(0), link.pace.facts.at_once, stopped)
 
 
-def _pieces(reader: ReportReader[Any], report: UsageReport, window: Window, widths: Mapping[date, int]) -> Iterator[list[Piece]]:
-    for span, seconds in _spans(window, widths):
+def _pieces(reader: BucketReader[Any], report: UsageReport, window: Window, widths: Mapping[date, int]) -> Iterator[list[Piece]]:
+    for span, seconds in spans(window, widths):
         for page in reader.pages(span, seconds):
             # columns are made here, beside what other reports are asked meanwhile
-            yield [(_day(start), usage_columns(report, start, seconds, rows)) for start, rows in page if rows]
-
-
-def _spans(window: Window, widths: Mapping[date, int]) -> Iterator[tuple[Window, int]]:
-    start = window.start
-    for day in sorted(day for day in widths if day in set(window)):
-        if start < day:
-            yield Window(start, day - timedelta(1)), DAY
-        yield Window.day(day), widths[day]
-        start = day + timedelta(1)
-    if start <= window.end:
-        yield Window(start, window.end), DAY
-
-
-def widths(turns: Iterator[datetime]) -> dict[date, int]:
-    """The lengths of buckets that leave each on one side of a turn: of days at whose midnight nothing turns."""
-    found: dict[date, int] = {}
-    for turn in turns:
-        at = turn.astimezone(UTC)
-        into = round((at - at.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds())
-        if into:
-            found[at.date()] = min(found.get(at.date(), DAY), MINUTE if into % HOUR else HOUR)
-    return found
+            yield [(day_of(start), usage_columns(report, start, seconds, rows)) for start, rows in page if rows]
 
 
 def cost_days(link: ProviderLink, key: Secret, window: Window, refused_on: date | None) -> Iterator[Piece]:
@@ -82,7 +61,3 @@ def _cost_days(link: ProviderLink, key: Secret, window: Window, groups: tuple[st
     for day, rows in costs(link, key, *groups).days(window):
         if rows:
             yield day, cost_columns(day, rows, ",".join(groups), refused_on)
-
-
-def _day(start: int) -> date:
-    return EPOCH + timedelta(seconds=start)

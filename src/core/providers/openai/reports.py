@@ -9,15 +9,12 @@ from typing import Annotated, Any, Generic, TypeVar
 from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
 from msgspec.json import Decoder
 
+from src.core.providers.http.buckets import BUCKETS, DAY, BucketPage
+from src.core.providers.told import require_number
+
 R = TypeVar("R")
 LAST_SECOND = 253_402_300_799  # of the year 9999
 LARGEST = 2**63 - 1
-WHOLE_DIGITS = 20
-"""Of an amount, before its point."""
-DAY, HOUR, MINUTE = 86_400, 3_600, 60
-# on a page, at most
-BUCKETS: Mapping[int, int] = {DAY: 31, HOUR: 168, MINUTE: 1440}
-WIDTHS: Mapping[int, str] = {DAY: "1d", HOUR: "1h", MINUTE: "1m"}
 KEYED = ("project_id", "user_id", "api_key_id")
 TOKENS = (*KEYED, "model", "batch", "service_tier", "api_source")
 TOKEN_MEASURES = (
@@ -53,8 +50,8 @@ class UsageReport:
         return defstruct(f"row_of_{self.name}", fields, kw_only=True, forbid_unknown_fields=True)
 
     @cached_property
-    def decoder(self) -> Decoder["BucketPage[Any]"]:
-        return Decoder(BucketPage[self.row])  # type: ignore[name-defined]  # the type is made of the report
+    def decoder(self) -> Decoder[BucketPage[Any]]:
+        return Decoder(BucketPage[Bucket[self.row]])  # type: ignore[name-defined]  # the type is made of the report
 
 
 def _usage(name: str, groups: tuple[str, ...], *needed: str, also: tuple[str, ...] = ("num_model_requests",)) -> UsageReport:
@@ -89,7 +86,7 @@ class Amount(Struct, frozen=True):
     currency: Annotated[str, Meta(pattern="^[A-Za-z]{3}$")]
 
     def __post_init__(self) -> None:
-        _require_number(self.value)
+        require_number(self.value)
 
 
 class CostLine(Struct, frozen=True):
@@ -104,13 +101,7 @@ class CostLine(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if self.quantity is not None:
-            _require_number(self.quantity)
-
-
-def _require_number(value: Decimal) -> None:
-    # msgspec tells the place of it; as a text NaN and Infinity come too
-    if not value.is_finite() or value.adjusted() >= WHOLE_DIGITS:
-        raise ValueError("no amount")
+            require_number(self.quantity)
 
 
 class Bucket(Struct, Generic[R], frozen=True):
@@ -120,13 +111,11 @@ class Bucket(Struct, Generic[R], frozen=True):
     """As old answers call them."""
 
     @property
+    def begins(self) -> int:
+        return self.start_time
+
+    @property
     def rows(self) -> list[R] | None:
         """None where it has none, not even an empty list."""
         told = self.result if self.results is UNSET else self.results
         return None if told is UNSET else told
-
-
-class BucketPage(Struct, Generic[R], frozen=True):
-    data: list[Bucket[R]]
-    has_more: bool | None = None
-    next_page: str | None = None

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import structlog
 
@@ -39,6 +39,8 @@ class ReportAsker:
     key: Secret
     source: str
     """The name under which its rows are kept."""
+    connection: Mapping[str, Any] = field(default_factory=dict)
+    """What is stored beside the credential."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +84,19 @@ class DaysProcessor:
     def open(self, context: StepContext, tenant: Tenant, credential: OpenCredential, step: SourceStep) -> Iterator[Sequence[Source]]:
         services = context.services
         today = services.clock.now().date()
-        since = date.min if self._keeps is None else today - timedelta(self._keeps)
         report = self._report(step.destination_table or "")
         name = self._account(credential) + report.beside
         if credential.subject is None:
             context.log.warning("source.unnamed", provider=self.name, source=name)
         with linked(services, self.name, context.given_up) as link:
-            ask = report.asks(ReportAsker(context, tenant, link, credential.secret, name))
+            ask = report.asks(ReportAsker(context, tenant, link, credential.secret, name, credential.connection))
             asked = {name: (self.engine.columns(step), ask)}
-            with days_asked(services.warehouse.io_folder(tenant), context.run_id, asked, today, since) as sources:
+            with days_asked(services.warehouse.io_folder(tenant), context.run_id, asked, today, self.since(credential, today)) as sources:
                 yield sources
+
+    def since(self, credential: OpenCredential, today: date) -> date:  # noqa: ARG002 - a provider may tell one account less than another
+        """The first day of which it tells."""
+        return date.min if self._keeps is None else today - timedelta(self._keeps)
 
     def counting(self, context: StepContext, tenant: Tenant) -> frozenset[str]:
         """Two credentials of one account are one source, and count once."""

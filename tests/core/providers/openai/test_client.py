@@ -11,10 +11,11 @@ import pytest
 from src.core.base.faults import StepFailed, Unavailable
 from src.core.base.secret import Secret
 from src.core.base.window import Window
+from src.core.providers.http.buckets import DAY as DAY_SECONDS
+from src.core.providers.http.buckets import parts
 from src.core.providers.link import ProviderLink
-from src.core.providers.openai.client import GroupingRefused, costs, parts, usage
+from src.core.providers.openai.client import GroupingRefused, costs, usage
 from src.core.providers.openai.reports import COSTS, USAGE
-from src.core.providers.openai.reports import DAY as DAY_SECONDS
 from src.sandbox.openai.provider import Openai
 from tests.core.providers.openai.conftest import link_at
 from tests.fakes.google import FakeGoogle

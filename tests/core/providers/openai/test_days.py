@@ -20,12 +20,13 @@ from src.core.base.schema import TableSchema
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
 from src.core.base.window import Window
+from src.core.providers.http import buckets, reports
+from src.core.providers.http.buckets import DAY, HOUR, MINUTE, widths
 from src.core.providers.http.pace import MOST_TRIES, Pace, PaceFacts
 from src.core.providers.link import ProviderLink, linked
-from src.core.providers.openai import client
 from src.core.providers.openai.client import usage
-from src.core.providers.openai.days import BY_KEY, COARSE, KEYS_SINCE, Piece, cost_days, usage_days, widths
-from src.core.providers.openai.reports import DAY, HOUR, MEASURES, MINUTE, USAGE
+from src.core.providers.openai.days import BY_KEY, COARSE, KEYS_SINCE, Piece, cost_days, usage_days
+from src.core.providers.openai.reports import MEASURES, USAGE
 from src.core.step.source.by_day import days_asked
 from src.sandbox.openai.provider import Openai
 from tests.core.providers.http.test_pace import Moved
@@ -228,15 +229,15 @@ def test_a_page_that_is_too_large_is_asked_for_with_fewer_days(
 ):
     month = Window(date(2026, 10, 1), date(2026, 11, 10))
     whole = list(usage(link, key("demo"), USAGE["completions"]).days(month))
-    monkeypatch.setattr(client, "PAGE_BYTES", 60_000)
+    monkeypatch.setattr(reports, "PAGE_BYTES", 60_000)
 
     pages = list(usage(link, key("demo"), USAGE["completions"]).pages(month))
 
     assert [rows for told in pages for _, rows in told] == [rows for _, rows in whole]
     assert 1 < max(len(told) for told in pages) < 31
 
-    monkeypatch.setattr(client, "PAGE_BYTES", 10)
-    monkeypatch.setattr(client, "BUCKET_BYTES", 20)
+    monkeypatch.setattr(reports, "PAGE_BYTES", 10)
+    monkeypatch.setattr(buckets, "BUCKET_BYTES", 20)
     with pytest.raises(StepFailed, match="one bucket alone of v1/organization/usage/completions is too large"):
         list(usage(link, key("demo"), USAGE["completions"]).days(month))
 
