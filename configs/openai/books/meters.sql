@@ -112,7 +112,11 @@ by_kind AS (
     CASE WHEN kind.unit = 'measure' THEN other_measures ELSE detail END AS detail,
     CASE WHEN kind.unit = 'token' AND num_model_requests = 1 AND input > 0 THEN input END AS prompt_tokens,
     CASE WHEN kind.unit = 'token' THEN input ELSE 0 END AS prompt_tokens_most,
-    kind.unit = 'token' AND COALESCE(num_model_requests, 0) != 1 AS may_be_long
+    kind.unit = 'token' AND COALESCE(num_model_requests, 0) != 1 AS may_be_long,
+    'any' AS region,
+    'any' AS price_window,
+    CAST(NULL AS BIGNUMERIC) AS price_told,
+    CAST(NULL AS STRING) AS currency_told
   FROM parts
   CROSS JOIN UNNEST([
     STRUCT('input' AS token_kind, CAST(NULL AS STRING) AS kind_else, 'token' AS unit),

@@ -1,6 +1,6 @@
 -- Every kind of use of these days, for which a rate is looked for; in each tier that it might have been charged by instead, too.
 WITH told AS (
-  SELECT DISTINCT model, service_tier, token_kind, kind_else, unit
+  SELECT DISTINCT model, service_tier, token_kind, kind_else, unit, region, price_window
   FROM {meters}
 ),
 tiers AS (
@@ -10,6 +10,6 @@ tiers AS (
   UNION DISTINCT
   SELECT 'batch'
 )
-SELECT DISTINCT told.model, tiers.service_tier, told.token_kind, told.kind_else, told.unit
+SELECT DISTINCT told.model, tiers.service_tier, told.token_kind, told.kind_else, told.unit, told.region, told.price_window
 FROM told
 CROSS JOIN tiers

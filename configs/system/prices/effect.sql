@@ -5,8 +5,11 @@ WITH rates AS (
     JSON_VALUE(line, '$.told_model') AS told_model,
     JSON_VALUE(line, '$.told_tier') AS told_tier,
     JSON_VALUE(line, '$.told_kind') AS told_kind,
+    JSON_VALUE(line, '$.told_region') AS told_region,
+    JSON_VALUE(line, '$.told_window') AS told_window,
     TIMESTAMP_MICROS(CAST(JSON_VALUE(line, '$.valid_from') AS INT64)) AS valid_from,
     TIMESTAMP_MICROS(CAST(JSON_VALUE(line, '$.valid_to') AS INT64)) AS valid_to,
+    TIMESTAMP_MICROS(CAST(JSON_VALUE(line, '$.rate_until') AS INT64)) AS rate_until,
     CAST(JSON_VALUE(line, '$.over_from') AS INT64) AS over_from,
     CAST(JSON_VALUE(line, '$.over_to') AS INT64) AS over_to,
     JSON_VALUE(line, '$.model') AS model,
@@ -29,7 +32,13 @@ WITH rates AS (
     CAST(NULL AS BIGNUMERIC) AS long_unit_price,
     CAST(NULL AS INT64) AS long_rest,
     CAST(NULL AS INT64) AS long_rest_of,
-    CAST(NULL AS INT64) AS long_most
+    CAST(NULL AS INT64) AS long_most,
+    CAST(NULL AS BIGNUMERIC) AS least_price,
+    CAST(NULL AS BIGNUMERIC) AS most_price,
+    CAST(NULL AS BIGNUMERIC) AS uncached_price,
+    CAST(NULL AS BIGNUMERIC) AS uncached_most_price,
+    CAST(NULL AS BIGNUMERIC) AS standard_price,
+    CAST(NULL AS INT64) AS beside_most
   FROM UNNEST(@card) AS line
 ),
 
@@ -39,15 +48,18 @@ anew AS (
 
 both AS (
   SELECT
-    usage_date, bucket_start, bucket_end, model_told, model, service_tier, token_kind, unit, prompt_tokens, rate_id, currency, cost,
-    unpriced_reason, 1 AS was, 0 AS now
+    usage_date, bucket_start, bucket_end, model_told, model, service_tier, COALESCE(region, 'any') AS region,
+    COALESCE(price_window, 'any') AS price_window, token_kind, unit, prompt_tokens, rate_id,
+    -- a range has a currency and no cost
+    CASE WHEN cost IS NOT NULL THEN currency END AS currency, cost, unpriced_reason, 1 AS was, 0 AS now
   FROM {cost}
-  WHERE usage_date BETWEEN @first AND @last AND COALESCE(model_told, '') IN UNNEST(@models)
+  WHERE usage_date BETWEEN @first AND @last AND COALESCE(model_told, '') IN UNNEST(@models) AND COALESCE(price_rule, '') <> 'told'
   UNION ALL
   SELECT
-    usage_date, bucket_start, bucket_end, model_told, model, service_tier, token_kind, unit, prompt_tokens, rate_id, currency, cost,
-    unpriced_reason, 0 AS was, 1 AS now
+    usage_date, bucket_start, bucket_end, model_told, model, service_tier, region, price_window, token_kind, unit, prompt_tokens, rate_id,
+    CASE WHEN cost IS NOT NULL THEN currency END AS currency, cost, unpriced_reason, 0 AS was, 1 AS now
   FROM anew
+  WHERE COALESCE(price_rule, '') <> 'told'
 ),
 
 -- a use of one moment and one length of prompt has one rate, so that what became of it is told of all its rows
@@ -64,7 +76,7 @@ changed AS (
     COUNTIF(now = 1 AND rate_id IS NULL) AS unpriced_then,
     MAX(CASE WHEN now = 1 THEN unpriced_reason END) AS reason_then
   FROM both
-  GROUP BY usage_date, bucket_start, bucket_end, model_told, service_tier, token_kind, unit, prompt_tokens
+  GROUP BY usage_date, bucket_start, bucket_end, model_told, service_tier, region, price_window, token_kind, unit, prompt_tokens
   HAVING COALESCE(MAX(CASE WHEN was = 1 THEN rate_id END), '') != COALESCE(MAX(CASE WHEN now = 1 THEN rate_id END), '')
 ),
 

@@ -11,18 +11,17 @@ from typing import Any, Final
 from src.core.base.documents import read_text
 from src.core.base.names import identifier
 from src.core.step.prices.book import Book
-from src.core.step.prices.rate_card import rate_card
+from src.core.step.prices.rate_card import KEY, UseKey, rate_card
 from src.core.step.prices.rates import Rate
 from src.core.step.prices.store import BookStore
 
 Row = Mapping[str, Any]
-UseKey = tuple[str, str, str]
 Days = tuple[date, date]
 LONGEST: Final = timedelta(365)
 """How far back it is looked: whoever changes a price waits for the answer, and one run makes no more days anew."""
 CARD: Final = frozenset(
     {
-        *("told_model", "told_tier", "told_kind", "valid_from", "valid_to", "over_from", "over_to", "model", "rate_id", "per", "currency"),
+        *(*KEY, "valid_from", "valid_to", "rate_until", "over_from", "over_to", "model", "rate_id", "per", "currency"),
         *("unit_price", "rest", "rest_of", "most", "doubt_over", "unpriced_reason", "change_reason"),
     }
 )
@@ -63,7 +62,7 @@ def price_effects(store: BookStore[Rate], before: Book[Rate], after: Book[Rate])
     since, until = (min(one for one, _ in changed.values()), max(one for _, one in changed.values()))
     # the day in which it begins is told in one piece, and is another as a whole
     days = max(looked[0], since.date()), min(looked[1], until.date())
-    rows = told.effect(days, {model for model, _, _ in changed}, card) if days[0] <= days[1] else []
+    rows = told.effect(days, {key[0] for key in changed}, card) if days[0] <= days[1] else []
     concerned = (min(row["first_day"] for row in rows), max(row["last_day"] for row in rows)) if rows else None
     return CostEffects(rows, looked, run, concerned)
 
@@ -76,8 +75,8 @@ def changed_uses(before: Iterable[Row], after: Iterable[Row]) -> dict[UseKey, tu
         old, new = (card.get(key, []) for card in cards)
         if old == new:
             continue
-        ends = [{row["valid_to"] for row in rows} for rows in (old, new)]
-        moments = sorted({*ends[0], *ends[1], *(row["valid_from"] for row in (*old, *new))})
+        ends = [{row["rate_until"] for row in rows} for rows in (old, new)]
+        moments = sorted({row[name] for row in (*old, *new) for name in ("valid_from", "valid_to")})
         spans = [(since, until) for since, until in pairwise(moments) if _charged(old, since) != _charged(new, since)]
         # a use during which a row ends has no price, whatever begins then
         spans += [(moment, moment) for moment in ends[0] ^ ends[1]]
@@ -89,7 +88,8 @@ def changed_uses(before: Iterable[Row], after: Iterable[Row]) -> dict[UseKey, tu
 def _by_use(rows: Iterable[Row]) -> dict[UseKey, list[Row]]:
     found: dict[UseKey, list[Row]] = {}
     for row in rows:
-        found.setdefault((row["told_model"], row["told_tier"], row["told_kind"]), []).append(row)
+        model, tier, kind, region, window = (row[name] for name in KEY)
+        found.setdefault((model, tier, kind, region, window), []).append(row)
     return found
 
 

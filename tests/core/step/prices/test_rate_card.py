@@ -180,3 +180,29 @@ def test_the_moment_of_a_change_is_told():
 
     assert first["valid_to"] == day(1) + timedelta(hours=12)
     assert first["change_reason"].startswith("rate changed: at 2026-11-02T12:00:00Z, within the time")
+
+
+def test_of_several_hours_that_charge_alike_the_rate_is_known():
+    rates = [rate(1, price_window="peak"), rate(1, price_window="off_peak"), rate(9, price_window="night")]
+
+    assert [row["price"] for row in rows(rates, {**use(), "price_window": "off_peak|peak"})] == [1]
+
+
+def test_a_range_goes_from_the_least_rate_to_the_dearest_of_any_length_and_has_no_end_where_one_is_unknown():
+    short = [rate(1, price_window="off_peak"), rate(2, price_window="peak")]
+    longer = [rate(3, price_window=window, prompt_tokens_over=100) for window in ("off_peak", "peak")]
+    asked = {**use(), "price_window": "off_peak|peak"}
+    ends = lambda rates: next((row.get("least_price"), row.get("most_price")) for row in rows(rates, asked))  # noqa: E731
+    of = lambda price: Decimal(price) / 1_000_000  # noqa: E731
+
+    assert ends(short) == (of(1), of(2))
+    assert ends([*short, *longer]) == (of(1), of(3))
+    assert ends([*short, rate(4, kind="output", prompt_tokens_over=100)]) == (of(1), None)
+    assert ends([rate(1, price_window="peak")]) == (None, None)
+
+
+def test_hours_in_two_currencies_are_no_range():
+    rates = [rate(1, price_window="peak"), rate(2, price_window="off_peak", currency="CNY")]
+
+    [row] = rows(rates, {**use(), "price_window": "off_peak|peak"})
+    assert (row["unpriced_reason"].partition(":")[0], row.get("least_price")) == ("no one currency", None)

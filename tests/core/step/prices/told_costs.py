@@ -26,7 +26,8 @@ METERS = TableSchema.parse(
             {"name": name, "type": "STRING"}
             for name in ("account", "endpoint", "project_id", "user_id", "api_key_id", "api_source", "model", "service_tier", "token_kind")
         ),
-        *({"name": name, "type": "STRING"} for name in ("kind_else", "unit", "detail")),
+        *({"name": name, "type": "STRING"} for name in ("kind_else", "unit", "detail", "region", "price_window", "currency_told")),
+        {"name": "price_told", "type": "BIGNUMERIC"},
         *({"name": name, "type": "INT64"} for name in ("quantity", "prompt_tokens", "prompt_tokens_most")),
     ],
     "meters",
@@ -45,7 +46,14 @@ def rate(price: str, model: str = "m", kind: str = "input", **more: Any) -> Rate
 
 def use(day: int, quantity: int, model: str = "m", kind: str = "input", **more: Any) -> dict[str, Any]:
     start = moment(day)
-    given = {"bucket_end": start + timedelta(1), "service_tier": "standard", "unit": "token", "prompt_tokens": None, **more}
+    given = {
+        "bucket_end": start + timedelta(1),
+        "service_tier": "standard",
+        "unit": "token",
+        "region": "any",
+        "price_window": "any",
+        **more,
+    }
     told = dict.fromkeys(METERS.columns) | {"account": "org-a", "endpoint": "completions", "model": model or None, "token_kind": kind}
     return told | {"usage_date": start.date(), "bucket_start": start, "quantity": quantity, **given}
 
@@ -54,7 +62,7 @@ def price_all(store: BookStore[Rate], book: Book[Rate], uses: Sequence[dict[str,
     """The table as a run that makes every day anew leaves it."""
     warehouse = store.services.warehouse
     warehouse.ensure_table(store.tenant, COSTS)
-    keys = ("model", "service_tier", "token_kind", "kind_else", "unit")
+    keys = ("model", "service_tier", "token_kind", "kind_else", "unit", "region", "price_window")
     distinct = [dict(zip(keys, one, strict=True)) for one in {tuple(row[key] for key in keys) for row in uses}]
     card = rate_card(distinct, store.seed, book)
     generation = warehouse.last_generation(store.tenant, "costs") + 1

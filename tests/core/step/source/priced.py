@@ -64,7 +64,11 @@ SELECT
   'token' AS unit,
   CAST(NULL AS STRING) AS detail,
   CAST(NULL AS INT64) AS prompt_tokens,
-  CAST(NULL AS INT64) AS prompt_tokens_most
+  CAST(NULL AS INT64) AS prompt_tokens_most,
+  'any' AS region,
+  'any' AS price_window,
+  CAST(NULL AS BIGNUMERIC) AS price_told,
+  CAST(NULL AS STRING) AS currency_told
 FROM {acme_usage_raw} -- a remark at the end
 """
 BILL = """
