@@ -45,6 +45,8 @@ class Listing:
     """Of slices that do not lie within it nothing is said; within it there are none but these."""
     at: date | None = None
     """The day of the look, where it was before today."""
+    reads: Window | None = None
+    """The days of which slices are read, where they are others than those of the run: what is told of this moment alone."""
 
 
 @dataclass(frozen=True, slots=True)

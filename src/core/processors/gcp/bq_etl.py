@@ -30,6 +30,12 @@ class GoogleTables:
     ) -> AbstractContextManager[Sequence[Source]]:
         return opened_tables(context, tenant, credential, step.source_tables)
 
+    def beside(self, source: str) -> bool:
+        return False
+
+    def asks(self, table: str | None) -> bool:
+        return True
+
     def counting(self, context: StepContext, tenant: Tenant) -> frozenset[str]:
         return counting(context, tenant)
 

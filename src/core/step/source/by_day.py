@@ -25,6 +25,21 @@ Told: TypeAlias = Row | DayColumns
 AskDays: TypeAlias = Callable[[Window], Iterable[tuple[date, Told]]]
 
 
+@dataclass(frozen=True, slots=True)
+class DaysLook:
+    """What a source is asked for in the place of the days of the run, and as of when it tells."""
+
+    window: Window | None
+    """None where it has nothing to tell."""
+    at: date | None = None
+    reads: bool = False
+    """Whether its days are read also where they are not those of the run."""
+
+
+LookedAt: TypeAlias = Callable[[Window], DaysLook]
+"""Of the days of the run."""
+
+
 @dataclass
 class DaysAsked:
     """To list is to read: what a day told stays on disk until it is fetched, and a digest of its rows is its version.
@@ -39,11 +54,17 @@ class DaysAsked:
     folder: Path
     since: date = date.min
     """Of no day before it does the source tell; nothing is said of those, neither that they are empty."""
+    looks: LookedAt | None = None
     marks: ClassVar[bool] = True
     _kept: dict[str, tuple[Slice, Path]] = field(default_factory=dict)
 
     def slices(self, wanted: Window, everything: Window) -> Listing:  # noqa: ARG002 - to tell of everything would be to read everything
         self._kept.clear()
+        look = self.looks(wanted) if self.looks else DaysLook(wanted)
+        if look.window is None:
+            # a look at days to come says nothing, of whichever slice
+            return Listing((), Window.day(date.max), date.min)
+        wanted = look.window
         if wanted.end < self.since:
             raise Rejected(f"{self.name} tells of no day before {self.since}; ask for {self.since} or later")
         asked = Window(max(wanted.start, self.since), min(wanted.end, max(self.today, self.since)))
@@ -54,7 +75,8 @@ class DaysAsked:
         # the day on the edge may be put away while it is asked for: that it is not told says nothing
         sure = asked.start if asked.start > self.since or self.since == date.min else self.since + timedelta(1)
         # a day that is looked at and not told is one without rows, and its rows here go: so no further than is sure
-        return Listing(tuple(one for one, _ in self._kept.values()), Window(sure, max(sure, wanted.end)))
+        reads = wanted if look.reads else None
+        return Listing(tuple(one for one, _ in self._kept.values()), Window(sure, max(sure, wanted.end)), look.at, reads)
 
     def fetch(self, slices: Sequence[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         paths = []
@@ -89,6 +111,8 @@ def days_asked(
     sources: Mapping[str, tuple[Sequence[Field], AskDays]],
     today: date,
     since: date = date.min,
+    *,
+    looks: LookedAt | None = None,
 ) -> Iterator[tuple[DaysAsked, ...]]:
     """Each under its name, with the columns its rows have. What a killed run leaves in the io folder goes as its other files do."""
     with room_for_files():
@@ -100,7 +124,7 @@ def days_asked(
             own.mkdir()
             # a row that lacks a value is told by the table it goes to, which names the column
             relaxed = tuple(replace(column, mode="NULLABLE") if column.mode == "REQUIRED" else column for column in columns)
-            made.append(DaysAsked(name, relaxed, ask, today, own, since))
+            made.append(DaysAsked(name, relaxed, ask, today, own, since, looks))
         yield tuple(made)
 
 

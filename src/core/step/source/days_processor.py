@@ -1,6 +1,6 @@
 """The processor of a provider that is asked for days of use: how it is asked is its own, all else is the same for every such one."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -20,7 +20,7 @@ from src.core.ledger.tables.credentials import CredentialRecord, list_for
 from src.core.providers.link import ProviderLink, linked
 from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
 from src.core.step.credentials import OpenCredential
-from src.core.step.source.by_day import AskDays, Told, days_asked
+from src.core.step.source.by_day import AskDays, LookedAt, Told, days_asked
 from src.core.step.source.config import SourceStep
 from src.core.step.source.engine import SourceEngine
 from src.core.step.source.port import Source
@@ -50,6 +50,12 @@ class DayReport:
     asks: Callable[[ReportAsker], AskDays]
     beside: str = ""
     """Follows the account's name in that of the source: two reports of one account are two sources."""
+    counts: bool = True
+    """Whether every day is expected to be told; its name has to tell one that does not from those that do."""
+    looks: Callable[[ReportAsker], LookedAt] | None = None
+    """Of a report that is not asked for the days of the run up to today."""
+    asks_provider: bool = True
+    """Otherwise it lies here already, and nothing is learned of the credential."""
 
 
 class DaysProcessor:
@@ -89,9 +95,10 @@ class DaysProcessor:
         if credential.subject is None:
             context.log.warning("source.unnamed", provider=self.name, source=name)
         with linked(services, self.name, context.given_up) as link:
-            ask = report.asks(ReportAsker(context, tenant, link, credential.secret, name, credential.connection))
-            asked = {name: (self.engine.columns(step), ask)}
-            with days_asked(services.warehouse.io_folder(tenant), context.run_id, asked, today, self.since(credential, today)) as sources:
+            asker = ReportAsker(context, tenant, link, credential.secret, name, credential.connection)
+            asked = {name: (self.engine.columns(step), report.asks(asker))}
+            looks, since = report.looks(asker) if report.looks else None, self.since(credential, today)
+            with days_asked(services.warehouse.io_folder(tenant), context.run_id, asked, today, since, looks=looks) as sources:
                 yield sources
 
     def since(self, credential: OpenCredential, today: date) -> date:  # noqa: ARG002 - a provider may tell one account less than another
@@ -102,11 +109,22 @@ class DaysProcessor:
         """Two credentials of one account are one source, and count once."""
         stored = context.services.ledger.read(list_for, tenant.org_slug)
         accounts = {self._account(one) for one in stored if one.provider == self.name}
-        reports = self._asked.values() if isinstance(self._asked, Mapping) else (self._asked,)
-        return frozenset(account + report.beside for account in accounts for report in reports)
+        return frozenset(account + report.beside for account in accounts for report in self._reports if report.counts)
+
+    def beside(self, source: str) -> bool:
+        return any(source.endswith(report.beside) for report in self._reports if not report.counts)
+
+    def asks(self, table: str | None) -> bool:
+        # what no report fills is told as a flaw of the step
+        report = self._asked.get(table or "") if isinstance(self._asked, Mapping) else self._asked
+        return report is None or report.asks_provider
 
     def asked(self, context: StepContext, tenant: Tenant) -> Params:  # noqa: ARG002 - the engine names them
         return {}
+
+    @property
+    def _reports(self) -> Collection[DayReport]:
+        return self._asked.values() if isinstance(self._asked, Mapping) else (self._asked,)
 
     def _report(self, table: str) -> DayReport:
         if not isinstance(self._asked, Mapping):

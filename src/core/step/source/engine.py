@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -66,6 +66,14 @@ class Leaf(Protocol):
 
     def counting(self, context: StepContext, tenant: Tenant) -> frozenset[str]:
         """The names of the sources whose money counts, of all credentials of the organisation."""
+        ...
+
+    def beside(self, source: str) -> bool:
+        """Whether rows of this source stand beside the money, so that no day lacks anything where it tells nothing."""
+        ...
+
+    def asks(self, table: str | None) -> bool:
+        """Whether its provider is asked for what fills this table: then a credential that it reads to the end with is VALID."""
         ...
 
     def asked(self, context: StepContext, tenant: Tenant) -> Params:
@@ -131,7 +139,9 @@ class SourceEngine:
 
     def opens(self, step_config: StepConfig) -> str | None:
         # what is staged was read by the steps that staged it, and what is priced anew was read long since
-        return None if step_config.get("staged_by") or step_config.get("reprice") else credentials.opened_by(step_config, self.leaf.name)
+        if step_config.get("staged_by") or step_config.get("reprice") or not self.leaf.asks(step_config.get("destination_table")):
+            return None
+        return credentials.opened_by(step_config, self.leaf.name)
 
     def run(self, step_config: StepConfig, context: StepContext) -> StepResult:
         tenant, step = _tenant(context), read_step(step_config, context)
@@ -153,7 +163,8 @@ class SourceEngine:
             # nobody is asked again, so nothing is learned of the credential either
             return self.stage(step, context, ())
         opened = credentials.opened(step_config, context, self.leaf.name)
-        with in_use(context, opened), self.leaf.open(context, tenant, opened, step) as sources:
+        used = in_use(context, opened) if self.leaf.asks(step.destination_table) else nullcontext()
+        with used, self.leaf.open(context, tenant, opened, step) as sources:
             if step.stage:
                 return self.stage(step, context, sources)
             published = self.load(step, context, sources)
@@ -218,6 +229,7 @@ class SourceEngine:
         batches = fetch_batches(to_read, folder, context, tenant, step.rows_per_statement or self.facts.rows_per_statement)
         # a day is complete only when the sources of the other credentials are too, though this run reads none of them
         asked = {plan.state.source for plan in plans}
+        beside = frozenset(source for source in asked | known.held if self.leaf.beside(source))
         others = self.leaf.counting(context, tenant) - asked
         return SourceLoad(
             books=books,
@@ -227,8 +239,9 @@ class SourceEngine:
             batches=tuple(batches),
             sources=SourceStates(
                 tuple(plan.loaded for plan in plans),
-                (*(known.state(source) for source in sorted(others)), *_left(books, known, others | asked)),
+                (*(known.state(source) for source in sorted(others)), *_left(books, known, others | asked | beside)),
                 known,
+                beside,
             ),
             calendar=_calendar(context, books),
             folder=folder,

@@ -40,10 +40,12 @@ class SourceStates:
     asked: tuple[SourceState, ...]
     others: tuple[SourceState, ...]
     known: KnownSlices
+    beside: frozenset[str] = frozenset()
+    """Of those asked the ones of which no day is expected: how whole a day is, they do not say."""
 
     @property
     def counting(self) -> tuple[SourceState, ...]:
-        return (*self.asked, *self.others)
+        return (*(one for one in self.asked if one.source not in self.beside), *self.others)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,8 @@ def plan_sources(
         _require_names(source.name, listing.slices)
         at = listing.at or calendar.today
         state = known.looked_at(source.name, listing, at, calendar.axis)
-        found.append(Planned(source, listing, at, state, state.changed(wanted.start, wanted.end, again=again)))
+        reads = listing.reads or wanted
+        found.append(Planned(source, listing, at, state, state.changed(reads.start, reads.end, again=again)))
     return tuple(found)
 
 

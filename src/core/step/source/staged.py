@@ -144,15 +144,21 @@ def _bring(draft: Path, number: int, plan: Planned, context: StepContext) -> dic
         "looked": [listed.looked.start, listed.looked.end],
         # the day on which the source was asked: published after midnight, it must not count as looked at on that day
         "at": plan.at,
+        "reads": [listed.reads.start, listed.reads.end] if listed.reads else None,
         "slices": [asdict(one) for one in listed.slices],
         "files": files,
     }
 
 
 def _source(folder: Path, told: dict[str, Any]) -> StagedSource:
-    first, last = (date.fromisoformat(day) for day in told["looked"])
     slices = (
         Slice(**{**one, "first": date.fromisoformat(one["first"]), "last": date.fromisoformat(one["last"])}) for one in told["slices"]
     )
     files = {key: tuple(folder / name for name in names) for key, names in told["files"].items()}
-    return StagedSource(told["name"], told["marks"], Listing(tuple(slices), Window(first, last), date.fromisoformat(told["at"])), files)
+    reads = _window(told["reads"]) if told["reads"] else None
+    listing = Listing(tuple(slices), _window(told["looked"]), date.fromisoformat(told["at"]), reads)
+    return StagedSource(told["name"], told["marks"], listing, files)
+
+
+def _window(told: Sequence[str]) -> Window:
+    return Window(*map(date.fromisoformat, told))

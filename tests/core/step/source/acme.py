@@ -111,6 +111,12 @@ class Leaf:
     ) -> AbstractContextManager[Sequence[Source]]:
         raise NotImplementedError
 
+    def beside(self, source: str) -> bool:
+        return False
+
+    def asks(self, table: str | None) -> bool:
+        return True
+
     def counting(self, context: StepContext, tenant: Tenant) -> frozenset[str]:
         return frozenset({"usage"})
 

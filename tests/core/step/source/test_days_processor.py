@@ -12,11 +12,15 @@ from src.core.base.window import Window
 from src.core.ledger.tables import credentials
 from src.core.ledger.tables.credentials import FIELDS, CredentialRecord
 from src.core.providers.link import ProviderLink
+from src.core.step.books.axis import Used
+from src.core.step.books.completeness import Calendar
+from src.core.step.books.coverage import KnownSlices
 from src.core.step.credentials import OpenCredential
-from src.core.step.source.by_day import DaysAsked, days_asked
+from src.core.step.source.by_day import DaysAsked, DaysLook, days_asked
 from src.core.step.source.config import SourceStep
-from src.core.step.source.days_processor import DaysProcessor
+from src.core.step.source.days_processor import DayReport, DaysProcessor
 from src.core.step.source.fetching import clear_leftovers
+from src.core.step.source.planning import plan_sources
 from tests.core.step.source.acme import READ, Acme, configured, used
 from tests.fakes.billing import Billing
 
@@ -139,3 +143,34 @@ def test_what_a_killed_run_asked_for_goes_with_its_other_files(acme: Acme):
         assert list(io.rglob("*.parquet"))
         clear_leftovers(io, "run-1")
         assert list(io.iterdir()) == []
+
+
+def test_a_source_that_tells_of_its_moment_is_read_whatever_days_the_run_is_for_and_says_nothing_of_others(acme: Acme):
+    def ask(window: Window) -> Iterator[tuple[date, Mapping[str, Any]]]:
+        yield from ((each, {}) for each in window)
+
+    def at_once(_: Window) -> DaysLook:
+        return DaysLook(Window.day(TODAY), reads=True)
+
+    def nowhere(_: Window) -> DaysLook:
+        return DaysLook(None)
+
+    io, week = acme.here.parts.warehouse.io_folder(acme.here.tenant), Window(day(1), day(7))
+    calendar = Calendar(TODAY, Used(0))
+    with days_asked(io, "run", {"moment": ((), ask)}, TODAY, looks=at_once) as sources:
+        [plan] = plan_sources(sources, KnownSlices(), week, calendar)
+    assert [one.key for one in plan.slices] == ["2026-11-12"]
+    with days_asked(io, "run", {"moment": ((), ask)}, TODAY, looks=nowhere) as sources:
+        [plan] = plan_sources(sources, KnownSlices(), week, calendar)
+    assert (plan.slices, plan.state.looks.latest) == ((), None)
+
+
+def test_of_a_report_that_stands_beside_the_money_no_day_is_expected(acme: Acme, processor: DaysProcessor):
+    stored(acme.here, "acme", "a", "one")
+    reports = {
+        "acme_usage_raw": DayReport(lambda _: lambda _: ()),
+        "acme_moments_raw": DayReport(lambda _: lambda _: (), " now", counts=False),
+    }
+    both = DaysProcessor("acme", reports)
+    assert both.counting(acme.context(day(1), day(2)), acme.here.tenant) == {"one"}
+    assert [both.beside(name) for name in ("one", "one now", "gone now")] == [False, True, True]

@@ -1,0 +1,261 @@
+"""The export of DeepSeek's console: use by day, model and key, its cost by day, model and wallet; a ZIP of both, or a CSV. Pure."""
+
+import csv
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any, NoReturn
+
+from src.core.base.faults import Flaw, Rejected
+
+Row = Mapping[str, Any]
+MOST_BYTES = 64 * 1024 * 1024
+"""Of what is unpacked: a small packed file can stand for gigabytes."""
+LONGEST_TEXT = 200
+MOST_DIGITS = 18  # before the point and after it; more than any amount or price has
+DAY = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})")
+WHOLE = re.compile(r"\d{1,18}(\.0+)?")
+CURRENCY = re.compile(r"[A-Z]{3}")
+SPAN = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})_(\d{4})-(\d{1,2})-(\d{1,2})")
+MONTH = re.compile(r"(\d{4})-(\d{1,2})(?!\d|-)")
+ZIP = b"PK\x03\x04"
+WHAT = "is not the export of DeepSeek's console (platform.deepseek.com > Usage > Export), as the ZIP it comes as or a CSV out of it"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleExport:
+    user_id: str
+    first: date
+    """From this day on it tells all; of a month's file its first."""
+    last: date
+    """The last day of which it has a row: it may not have been over when the file was made."""
+    amounts: tuple[Row, ...] | None
+    """None where it holds no such file."""
+    costs: tuple[Row, ...] | None
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where in a file it is read, for what is wrong there."""
+
+    file: str
+    line: int = 1
+
+    def refuse(self, said: str, column: str | None = None) -> NoReturn:
+        flaw = Flaw(said, column, self.file, self.line)
+        raise Rejected(f"{flaw}", flaws=[flaw])
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """One of the two files, known by its columns."""
+
+    columns: Mapping[str, tuple[str, Callable[[str], Any]]]
+    """By the name that the file has: ours, and how a cell is read."""
+    optional: frozenset[str] = field(default_factory=frozenset)
+
+    def fits(self, header: list[str]) -> bool:
+        return set(header) >= self.columns.keys() - self.optional
+
+
+def _text(cell: str) -> str:
+    if not cell:
+        raise ValueError("is empty")
+    return _any_text(cell)
+
+
+def _any_text(cell: str) -> str:
+    if len(cell) > LONGEST_TEXT or not cell.isprintable():
+        raise ValueError(f"is no text of {LONGEST_TEXT} letters at most")
+    return cell
+
+
+def _or_nothing(cell: str) -> str | None:
+    return _any_text(cell) or None
+
+
+def _day(cell: str) -> date:
+    found = DAY.fullmatch(cell)
+    try:
+        return date(*map(int, found.groups())) if found else _no_day()
+    except ValueError:
+        return _no_day()
+
+
+def _no_day() -> NoReturn:
+    raise ValueError("is no day; days are written 2026-11-02 or 20261102")
+
+
+def _count(cell: str) -> int:
+    if not WHOLE.fullmatch(cell):
+        raise ValueError("is no whole number of 0 or more")
+    return int(cell.partition(".")[0])
+
+
+def _money(cell: str) -> Decimal:
+    try:
+        said = Decimal(cell)
+    except InvalidOperation:
+        raise ValueError("is no amount") from None
+    if not said.is_finite() or said.adjusted() >= MOST_DIGITS:
+        raise ValueError("is no amount")
+    exponent = said.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -MOST_DIGITS and said != round(said, MOST_DIGITS):
+        raise ValueError(f"has more than {MOST_DIGITS} decimals")
+    return round(said, MOST_DIGITS)
+
+
+def _price(cell: str) -> Decimal | None:
+    if not cell:
+        return None
+    price = _money(cell)
+    if price < 0:
+        raise ValueError("is less than nothing")
+    return price
+
+
+def _currency(cell: str) -> str:
+    if not CURRENCY.fullmatch(cell.upper()):
+        raise ValueError("is no currency; it is written as USD or CNY")
+    return cell.upper()
+
+
+_BOTH: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+    "user_id": ("user_id", _text),
+    "utc_date": ("usage_date", _day),
+    "model": ("model", _text),
+}
+AMOUNTS = _Form(
+    {
+        **_BOTH,
+        "api_key_name": ("api_key_name", _or_nothing),
+        "api_key": ("api_key", _or_nothing),
+        "type": ("usage_type", _text),
+        "price": ("price", _price),
+        "amount": ("quantity", _count),
+    },
+    frozenset({"api_key_name", "api_key", "price"}),
+)
+COSTS = _Form(
+    {**_BOTH, "wallet_type": ("wallet_type", _or_nothing), "cost": ("amount", _money), "currency": ("currency", _currency)},
+    frozenset({"wallet_type"}),
+)
+
+
+def console_export(content: bytes, name: str | None = None) -> ConsoleExport:
+    """`name` is what the file is called: that of a month's file says that it begins on the first."""
+    found: dict[int, list[Row]] = {}
+    begins: list[date] = []
+    for file, text in _files(content, name or "export"):
+        form, rows = _rows(file, text)
+        if id(form) in found:
+            _Place(file).refuse("holds the same kind of rows as a file before it; import one export after the other")
+        found[id(form)] = rows
+        begins.append(_first_day(file, rows))
+    if not any(found.values()):
+        raise Rejected("the export holds no row, so it cannot be known which days it tells of", flaws=[Flaw("holds no row", file=name)])
+    every = [row for rows in found.values() for row in rows]
+    users = sorted({row["user_id"] for row in every})
+    if len(users) > 1:
+        said = f"it tells of several accounts ({', '.join(users[:3])}); an export is of one"
+        raise Rejected(said, flaws=[Flaw(said, "user_id", name)])
+    days = [row["usage_date"] for row in every]
+    amounts, costs = (found.get(id(form)) for form in (AMOUNTS, COSTS))
+    return ConsoleExport(users[0], min(*begins, *days), max(days), _sorted(amounts), _sorted(costs))
+
+
+def _sorted(rows: list[Row] | None) -> tuple[Row, ...] | None:
+    """The same day has the same rows in the same order, whichever file tells it."""
+    if rows is None:
+        return None
+    return tuple(sorted(rows, key=lambda row: (row["usage_date"], tuple(str(value or "") for value in row.values()))))
+
+
+def _files(content: bytes, name: str) -> Iterator[tuple[str, bytes]]:
+    if not content.startswith(ZIP):
+        yield name, content
+        return
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            inside = [one for one in packed.infolist() if _is_table(one.filename)]
+            if not inside:
+                _Place(name).refuse("holds no CSV file")
+            left = MOST_BYTES
+            for one in inside:
+                with packed.open(one) as opened:
+                    text = opened.read(left + 1)
+                left -= len(text)
+                if left < 0:
+                    _Place(one.filename).refuse(f"holds more than {MOST_BYTES // 1024**2} MB unpacked, the most that is taken")
+                yield one.filename.rpartition("/")[2], text
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError):
+        # of a file with a password the library says RuntimeError
+        _Place(name).refuse("is no ZIP file that can be read: it was cut short, is damaged or has a password")
+
+
+def _is_table(name: str) -> bool:
+    return name.lower().endswith(".csv") and "__MACOSX" not in name
+
+
+def _rows(file: str, content: bytes) -> tuple[_Form, list[Row]]:
+    place = _Place(file)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as wrong:
+        place.line = content.count(b"\n", 0, wrong.start) + 1
+        place.refuse("is no text in UTF-8")
+    if "\0" in text:
+        place.refuse(WHAT)
+    # `strict` tells of quotes that do not end; a cell of any size would be held in memory
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = [cell.strip().lower() for cell in next(reader, [])]
+        form = next((form for form in (AMOUNTS, COSTS) if form.fits(header)), None)
+        if form is None:
+            place.refuse(f"{WHAT}; {_lacks(header)}")
+        if len(set(header)) < len(header):
+            place.refuse("names a column twice")
+        rows = []
+        for cells in reader:
+            place.line = reader.line_num
+            if any(cell.strip() for cell in cells):
+                rows.append(_row(place, form, header, cells))
+    except csv.Error as wrong:
+        place.line = reader.line_num
+        place.refuse(f"is no CSV: {wrong}")
+    return form, rows
+
+
+def _lacks(header: list[str]) -> str:
+    nearest = max((AMOUNTS, COSTS), key=lambda form: len(form.columns.keys() & set(header)))
+    lacking = [name for name in nearest.columns if name not in header and name not in nearest.optional]
+    return f"its first line lacks {', '.join(lacking)}"
+
+
+def _row(place: _Place, form: _Form, header: list[str], cells: list[str]) -> Row:
+    if len(cells) != len(header):
+        place.refuse(f"has {len(cells)} cells, and the first line names {len(header)} columns")
+    told = dict(zip(header, (cell.strip() for cell in cells), strict=True))
+    row = {}
+    for name, (ours, read) in form.columns.items():
+        try:
+            row[ours] = read(told.get(name, ""))
+        except ValueError as wrong:
+            place.refuse(str(wrong), name)
+    return row
+
+
+def _first_day(file: str, rows: list[Row]) -> date:
+    named = SPAN.search(file) or MONTH.search(file)
+    try:
+        if named:
+            year, month, *day = map(int, named.groups()[:3])
+            return date(year, month, *(day or [1]))
+    except ValueError:
+        pass
+    return min((row["usage_date"] for row in rows), default=date.max)
