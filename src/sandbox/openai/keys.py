@@ -2,18 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from secrets import token_hex
-from typing import Literal
 
-from src.core.base.faults import Missing
-from src.sandbox.credential_file import laid_once
+from src.sandbox.key_files import KeyFiles, Mood
 from src.sandbox.openai.organizations import DEMO, ORGANIZATIONS, Organization
 
 READS_USAGE, READS_MANAGEMENT = "api.usage.read", "api.management.read"
 ADMIN = "sk-admin-"
-Mood = Literal["well", "revoked", "throttled", "busy", "failing", "slow", "webpage", "broken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,27 +51,6 @@ KEYS: Mapping[str, SandboxKey] = {
 }
 
 
-class OpenaiKeys:
-    """Each in a file of its own, `openai-{name}.txt`."""
-
+class OpenaiKeys(KeyFiles[SandboxKey]):
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._by_text: dict[str, SandboxKey] = {}
-
-    def lay(self) -> None:
-        self._by_text = {laid_once(self._file(one.name), partial(_new, one.begins)): one for one in KEYS.values()}
-
-    def text(self, name: str) -> str:
-        if name not in KEYS:
-            raise Missing(f"the sandbox has no key {name!r} of OpenAI; it has {', '.join(KEYS)}")
-        return self._file(name).read_text()
-
-    def of(self, text: str) -> SandboxKey | None:
-        return self._by_text.get(text)
-
-    def _file(self, name: str) -> Path:
-        return self._folder / f"openai-{name}.txt"
-
-
-def _new(begins: str) -> str:
-    return f"{begins}{token_hex(32)}"
+        super().__init__(folder, "openai", "OpenAI", KEYS)

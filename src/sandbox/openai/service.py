@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from src.sandbox.key_files import SLOW_SECONDS, WAIT_SECONDS, WEBPAGE
 from src.sandbox.openai import lists
 from src.sandbox.openai.keys import READS_MANAGEMENT, READS_USAGE, OpenaiKeys, SandboxKey
 from src.sandbox.openai.pages import as_json, page
@@ -20,10 +21,6 @@ from src.sandbox.openai.reports import COSTS, REPORTS
 
 # all of them come here: this API answers in its own words that it only reads
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-WAIT_SECONDS = 20
-# longer than anybody waits for one answer
-SLOW_SECONDS = 900.0
-WEBPAGE = "<!doctype html><title>Sign in</title><p>This network asks you to sign in first."
 Asked = Callable[[Request, SandboxKey], Mapping[str, Any]]
 
 

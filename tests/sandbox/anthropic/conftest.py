@@ -1,0 +1,33 @@
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from src.sandbox.anthropic.provider import Anthropic
+from src.sandbox.server import Sandbox
+
+Ask = Callable[..., httpx2.Response]
+BETAS = "fast-mode-2026-02-01,analytics-usage-cost-2026-08-24"
+
+
+def keys_of(sandbox: Sandbox) -> Anthropic:
+    provider = sandbox.providers["anthropic"]
+    assert isinstance(provider, Anthropic)
+    return provider
+
+
+def base(sandbox: Sandbox) -> str:
+    return sandbox.endpoints["anthropic.api"]
+
+
+@pytest.fixture(scope="session")
+def ask(kept: Sandbox) -> Iterator[Ask]:
+    with httpx2.Client(trust_env=False, timeout=60) as http:
+
+        def asked(path: str, key: str = "demo", betas: str = BETAS, **params: Any) -> httpx2.Response:
+            headers = {"x-api-key": keys_of(kept).key(key), "anthropic-version": "2023-06-01", "anthropic-beta": betas}
+            named = {f"{name}[]" if isinstance(value, list) else name: value for name, value in params.items()}
+            return http.get(f"{base(kept)}/v1/organizations/{path}", params=named, headers=headers)
+
+        yield asked
