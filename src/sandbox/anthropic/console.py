@@ -159,10 +159,10 @@ def _result(question: ConsoleQuestion, found: Sequence[ClaudeFact]) -> dict[str,
         return {"amount": cents(amount), "currency": "USD", **by, **{name: kinds[name] for name in COST_GROUPS}}
     sums = {name: sum(int(one.measures[name]) for one in found) for name in (*TOKEN_TYPES.values(), "web_search_requests")}
     told = {name: kinds[name] for name in USAGE_GROUPS if question.fast_mode or name != "speed"}
-    return {**_measured(sums), **told}
+    return {**measured(sums), **told}
 
 
-def _measured(sums: Mapping[str, int]) -> dict[str, Any]:
+def measured(sums: Mapping[str, int]) -> dict[str, Any]:
     """As both generations tell tokens."""
     return {
         "uncached_input_tokens": sums["uncached_input_tokens"],

@@ -6,12 +6,14 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
-from src.sandbox.anthropic.charges import TOKEN_TYPES, ClaudeCharge, charged
+from src.sandbox.anthropic.charges import SESSIONS, TOKEN_TYPES, ClaudeCharge, charged
 from src.sandbox.anthropic.organizations import ORGANIZATIONS, ClaudeOrganization
 from src.sandbox.anthropic.prices import alias
 from src.sandbox.anthropic.use import ClaudeUse, used
 
 Told = Literal["used", "charged"]
+# of what no report of use shows; containers are of no product
+PRODUCTS: Mapping[str, str] = {SESSIONS: "managed_agents_api"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def _by(organization: ClaudeOrganization, one: ClaudeUse) -> dict[str, str | Non
 
 
 def _charge(organization: ClaudeOrganization, one: ClaudeCharge) -> ClaudeFact:
-    by = _by(organization, one.use) if one.use else {**_where(organization, one.workspace), "product": None}
+    by = _by(organization, one.use) if one.use else {**_where(organization, one.workspace), "product": PRODUCTS.get(one.cost_type)}
     kinds = {**by, "cost_type": one.cost_type, "token_type": one.token_type, "description": one.description}
     # of a tool no report tells the model
     tool = one.cost_type != "tokens"

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import partial
 from secrets import token_hex
 from typing import Any
 
@@ -12,14 +13,16 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from src.sandbox.anthropic import console, lists
+from src.sandbox.anthropic import analytics, claude_code, console, lists
 from src.sandbox.anthropic.asked import missing
+from src.sandbox.anthropic.facts import Told
 from src.sandbox.anthropic.keys import ORDINARY, AnthropicKeys, ClaudeKey
 from src.sandbox.anthropic.problems import AnthropicProblem, bad
 from src.sandbox.key_files import SLOW_SECONDS, WAIT_SECONDS, WEBPAGE
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-VERSION = "2023-06-01"
+# what documents ask for, and what the newest client says
+VERSIONS = frozenset({"2023-06-01", "2026-10-21"})
 SPENT = "enforced_spend_limit_reached"
 Asked = Callable[[Request, ClaudeKey], Mapping[str, Any]]
 
@@ -38,6 +41,9 @@ class AnthropicService:
             "/users": lambda request, key: lists.listed(lists.users(key.owner), request.query_params),
             "/usage_report/messages": self._usage,
             "/cost_report": self._costs,
+            "/usage_report/claude_code": self._claude_code,
+            "/analytics/usage": partial(self._analytics, "used"),
+            "/analytics/cost": partial(self._analytics, "charged"),
         }
         routes = [Route(f"/v1/organizations{path}", self._answering(path, one), methods=METHODS) for path, one in asked.items()]
         return Router(routes, redirect_slashes=False, default=_unknown)
@@ -62,7 +68,7 @@ class AnthropicService:
     def _admitted(self, request: Request, path: str) -> ClaudeKey:
         if request.method != "GET":
             raise AnthropicProblem(405, "Method Not Allowed")
-        if request.headers.get("anthropic-version") != VERSION:
+        if request.headers.get("anthropic-version") not in VERSIONS:
             raise bad("anthropic-version: header is required")
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
         text = request.headers.get("x-api-key") or (bearer if scheme.lower() == "bearer" else "")
@@ -91,12 +97,21 @@ class AnthropicService:
 
     def _usage(self, request: Request, key: ClaudeKey) -> Mapping[str, Any]:
         now = self._now()
-        betas = ",".join(request.headers.getlist("anthropic-beta"))
-        return console.page(console.usage_question(request.query_params.multi_items(), now, betas), key.owner, now)
+        return console.page(console.usage_question(request.query_params.multi_items(), now, _betas(request)), key.owner, now)
 
     def _costs(self, request: Request, key: ClaudeKey) -> Mapping[str, Any]:
         now = self._now()
         return console.page(console.cost_question(request.query_params.multi_items(), now), key.owner, now)
+
+    def _claude_code(self, request: Request, key: ClaudeKey) -> Mapping[str, Any]:
+        return claude_code.page(request.query_params.multi_items(), key.owner, self._now())
+
+    def _analytics(self, told: Told, request: Request, key: ClaudeKey) -> Mapping[str, Any]:
+        return analytics.page(told, request.query_params.multi_items(), key.owner, self._now(), _betas(request))
+
+
+def _betas(request: Request) -> str:
+    return ",".join(request.headers.getlist("anthropic-beta"))
 
 
 def _refusal(problem: AnthropicProblem) -> Response:

@@ -1,8 +1,10 @@
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx2
 import pytest
+from anthropic import Anthropic as AnthropicClient
 
 from src.sandbox.anthropic.provider import Anthropic
 from src.sandbox.server import Sandbox
@@ -31,3 +33,15 @@ def ask(kept: Sandbox) -> Iterator[Ask]:
             return http.get(f"{base(kept)}/v1/organizations/{path}", params=named, headers=headers)
 
         yield asked
+
+
+@pytest.fixture(scope="session")
+def client(kept: Sandbox) -> Iterator[Callable[[str], AnthropicClient]]:
+    """Anthropic's own, with a key of the sandbox."""
+    with ExitStack() as open_ones:
+
+        def made(key: str = "demo") -> AnthropicClient:
+            http = open_ones.enter_context(httpx2.Client(trust_env=False))
+            return AnthropicClient(api_key=keys_of(kept).key(key), base_url=base(kept), max_retries=0, http_client=http)
+
+        yield made
