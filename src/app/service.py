@@ -19,7 +19,19 @@ from src.app.dependencies.limits import Limiter
 from src.app.edge import middleware, problems
 from src.app.edge.connections import Connections
 from src.app.edge.provider_calls import ProviderCalls
-from src.app.routers import admin, costs, health, integrations, llm_data, organizations, pipelines, reconciliation, scheduler, subscriptions
+from src.app.routers import (
+    admin,
+    costs,
+    health,
+    integrations,
+    llm_data,
+    model_costs,
+    organizations,
+    pipelines,
+    reconciliation,
+    scheduler,
+    subscriptions,
+)
 from src.app.version import VERSION
 from src.app.wiring import Parts
 from src.core.base.faults import Misconfigured
@@ -43,6 +55,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
             *pipelines.router.routes,
             *subscriptions.router.routes,
             *costs.router.routes,
+            *model_costs.router.routes,
             *reconciliation.router.routes,
             *integrations.router.routes,
             *llm_data.router.routes,

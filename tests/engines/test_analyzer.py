@@ -1,6 +1,7 @@
 """Google's own analyzer and evaluator, in one process: they judge the goldens and every SQL file of `configs`."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -24,14 +25,15 @@ MADE_BY_THE_LOAD = ("source_table", "ingest_date", "usage_date")
 PARAMETERS = {
     **dict.fromkeys(("first", "last", "first_day", "last_day", "previous_day", "after_day", "until_day", "own_from", "load_floor"), "DATE"),
     **dict.fromkeys(("days", "slices", "first_read", "restated", "settled"), "ARRAY<DATE>"),
-    **dict.fromkeys(("accounts", "months", "run_ids"), "ARRAY<STRING>"),
+    **dict.fromkeys(("accounts", "months", "run_ids", "providers"), "ARRAY<STRING>"),
     **dict.fromkeys(("warn_share", "hold_share", "least"), "NUMERIC"),
     **dict.fromkeys(("page_rows", "groups_shown", "changes_shown"), "INT64"),
     **dict.fromkeys(("first_moment", "moment_after", "told_at"), "TIMESTAMP"),
     **dict.fromkeys(
         (
             "source", "account", "provider", "service", "project", "currency", "group_1", "group_2", "run_id",
-            "after_1", "after_2", "after_3", "bill", "model", "first_text", "last_text", "first_month", "last_month",
+            "after_0", "after_1", "after_2", "after_3", "after_4", "after_5", "bill", "model", "first_text", "last_text",
+            "first_month", "last_month", "group_3", "group_4", "token_kind", "key",
         ),
         "STRING",
     ),
@@ -45,6 +47,13 @@ ASKED = {
     "table_periods": ("x_cost_history", "period"),
     "table_moments": ("x_load_manifests", "published_at"),
 }
+
+
+# what a provider's own question gives of use that is no cost of its API
+APART = """
+  SELECT CAST(NULL AS DATE) AS usage_date, 'x' AS product, 'x' AS model_told, 'x' AS currency, 1 AS sessions, 1 AS tokens,
+    CAST(0 AS BIGNUMERIC) AS amount
+"""
 
 
 def type_of(field: Field) -> str:
@@ -98,7 +107,25 @@ def statement(path: Path) -> str:
     if path.parent == CONFIGS / "costs" and path.stem in ASKED:
         table, column = ASKED[path.stem]
         return sql.replace("asked_table", f"`{table}`").replace("asked_column", f"`{column}`")
+    if path.parent == CONFIGS / "costs" and path.stem.startswith("models"):
+        return of_models(sql)
     return sql.replace("asked_reconciliation", "openai_cost_reconciliation_daily").replace("asked_bill", "openai_bill_daily")
+
+
+def of_models(sql: str) -> str:
+    """Asked of two providers, as far as OpenAI's tables can stand for them."""
+    for place, name in (("uses", "uses"), ("bills", "bill"), ("requests", "requests"), ("apart", "apart"), ("seats", "seats")):
+        part, none = ((CONFIGS / f"costs/models_{name}{end}.sql").read_text() for end in ("", "_none"))
+        sql = sql.replace(f"{{{place}}}", f"{part}\nUNION ALL\n{part}" if place != "apart" else none)
+    sql = re.sub(r"\{(cost_[a-z_]+)\}", r"\1", sql).replace("asked_requests", (OPENAI / "books/requests.sql").read_text())
+    for asked, put in (
+        ("apart", APART),
+        ("seats", "openai_subscriptions_monthly"),
+        ("cost", "openai_cost_daily"),
+        ("bill", "openai_bill_daily"),
+    ):
+        sql = sql.replace(f"asked_{asked}", put)
+    return sql
 
 
 def google() -> Books:

@@ -57,10 +57,14 @@ class CostQuestion:
         }
 
     def fingerprint(self, tenant: Tenant) -> str:
-        """What ties a cursor to its question."""
-        # the dataset too: a place among one organisation's rows means nothing among another's
-        asked = [tenant.dataset, str(self.window.start), str(self.window.end), self.filters.values, self.groups]
-        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
+        return fingerprint_of(tenant, self.window, self.filters.values, self.groups)
+
+
+def fingerprint_of(tenant: Tenant, window: Window, *parts: object) -> str:
+    """What ties a cursor to its question."""
+    # the dataset too: a place among one organisation's rows means nothing among another's
+    asked = [tenant.dataset, str(window.start), str(window.end), *parts]
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
 
 
 def window_asked(first: date | None, last: date | None, today: date) -> Window:

@@ -1,0 +1,15 @@
+SELECT
+  CAST(NULL AS STRING) AS provider,
+  CAST(NULL AS DATE) AS usage_date,
+  CAST(NULL AS STRING) AS account,
+  CAST(NULL AS STRING) AS project_id,
+  CAST(NULL AS STRING) AS api_key_id,
+  CAST(NULL AS STRING) AS model,
+  CAST(NULL AS STRING) AS line_item,
+  CAST(NULL AS STRING) AS figure,
+  CAST(NULL AS STRING) AS allocation,
+  CAST(NULL AS STRING) AS currency,
+  CAST(NULL AS BIGNUMERIC) AS cost,
+  CAST(NULL AS BIGNUMERIC) AS credits,
+  CAST(NULL AS BIGNUMERIC) AS net_cost
+LIMIT 0

@@ -1,0 +1,21 @@
+SELECT
+  CAST(NULL AS STRING) AS provider,
+  CAST(NULL AS DATE) AS usage_date,
+  CAST(NULL AS STRING) AS account,
+  CAST(NULL AS STRING) AS project_id,
+  CAST(NULL AS STRING) AS user_id,
+  CAST(NULL AS STRING) AS api_key_id,
+  CAST(NULL AS STRING) AS spelled_model,
+  CAST(NULL AS STRING) AS service_tier,
+  CAST(NULL AS STRING) AS token_kind,
+  CAST(NULL AS STRING) AS unit,
+  CAST(NULL AS NUMERIC) AS quantity,
+  CAST(NULL AS STRING) AS currency,
+  CAST(NULL AS BIGNUMERIC) AS cost,
+  CAST(NULL AS BOOL) AS may_be_long,
+  CAST(NULL AS BIGNUMERIC) AS cost_if_long,
+  CAST(NULL AS BIGNUMERIC) AS cost_least,
+  CAST(NULL AS BIGNUMERIC) AS cost_most,
+  CAST(NULL AS BIGNUMERIC) AS cost_if_uncached,
+  CAST(NULL AS BIGNUMERIC) AS cost_if_standard
+LIMIT 0

@@ -1,0 +1,312 @@
+"""What models cost: of use and bill beside each other, with what nobody knows told as not known."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from src.core.base.faults import Rejected
+from src.core.base.identity import Tenant
+from src.core.base.window import Window
+from src.core.costs.model_sources import ModelSources
+from src.core.costs.models import ModelCost, ModelCosts, ModelFilters, ModelGroup, ModelQuestion, model_groups, read_models
+from src.core.engine.port import Warehouse
+from tests.core.costs.bills import CONFIGS, mark, publish, reader
+from tests.core.costs.model_bills import DAY, asked_for, billed, computed, plan, prepare_models, use
+
+M = 1_000_000
+NEXT = DAY + timedelta(1)
+WINDOW = Window(DAY, NEXT)
+OPENAI = ModelSources(("openai",))
+BOTH = ModelSources(("openai", "deepseek"))
+
+
+def asked(
+    warehouse: Warehouse, tenant: Tenant, *groups: ModelGroup, sources: ModelSources = OPENAI, limit: int = 100, **filters: str
+) -> ModelCosts:
+    question = ModelQuestion(WINDOW, sources, groups or ("model",), ModelFilters(**filters))
+    return read_models(reader(warehouse, tenant), question, limit)
+
+
+def shown(found: ModelCosts, *names: str) -> list[tuple[Any, ...]]:
+    return [(*line.keys.values(), *(getattr(line, name) for name in names)) for line in found.lines]
+
+
+@pytest.fixture
+def house(warehouse: Warehouse, acme: Tenant) -> Warehouse:
+    prepare_models(warehouse, acme, "openai", "deepseek")
+    return warehouse
+
+
+def test_a_days_report_is_the_cost_of_its_tokens_and_a_computed_day_is_its_use(house: Warehouse, acme: Tenant) -> None:
+    publish(
+        house,
+        acme,
+        openai_cost_daily=[
+            use("input", 3 * M, "6"),
+            use("output", M, "10"),
+            use("input", M, "2", usage_date=NEXT),
+            use("call", 40, "0.4", usage_date=NEXT, model_told="web-search", unit="call"),
+        ],
+        openai_bill_daily=[
+            billed("input", "5"),
+            billed("output", "9", credits="-1"),
+            billed("promotional credit", "0", credits="-3", model=None),
+            computed(NEXT),
+        ],
+    )
+
+    found = asked(house, acme)
+
+    assert shown(found, "tokens", "cost", "credits", "net_cost", "computed_cost", "figure", "cost_per_million") == [
+        (None, None, Decimal(0), Decimal(-3), Decimal(-3), None, "reported", None),
+        # 14 reported of the first day, and what the use of the second comes to, for five million tokens
+        ("gpt-x", 5 * M, Decimal(16), Decimal(-1), Decimal(15), Decimal(18), "mixed", Decimal("3.2")),
+        ("web-search", None, Decimal("0.4"), Decimal(0), Decimal("0.4"), Decimal("0.4"), "computed", None),
+    ]
+    [total] = found.totals
+    assert (total.cost, total.net_cost, total.tokens, total.currency) == (Decimal("16.4"), Decimal("12.4"), 5 * M, "USD")
+    # what is charged by the call has no part in the price of a million tokens
+    assert total.cost_per_million == Decimal("3.2")
+
+
+def test_what_the_report_does_not_tell_apart_is_no_cost_of_nothing(house: Warehouse, acme: Tenant) -> None:
+    """DeepSeek's money is told by model alone, and no report tells a tier."""
+    publish(
+        house,
+        acme,
+        openai_cost_daily=[use("input", M, "2"), use("output", M, "10", service_tier="batch")],
+        openai_bill_daily=[billed("usage", "12")],
+    )
+
+    assert shown(asked(house, acme, "token_kind"), "tokens", "cost", "computed_cost", "cost_per_million") == [
+        ("input", M, None, Decimal(2), None),
+        ("output", M, None, Decimal(10), None),
+        ("usage", None, Decimal(12), None, None),
+    ]
+    assert shown(asked(house, acme, "service_tier"), "cost") == [(None, Decimal(12)), ("batch", None), ("standard", None)]
+    assert shown(asked(house, acme), "cost", "cost_per_million") == [("gpt-x", Decimal(12), Decimal(6))]
+
+
+def test_of_a_computed_day_the_tiers_are_known(house: Warehouse, acme: Tenant) -> None:
+    publish(
+        house,
+        acme,
+        openai_cost_daily=[
+            use("output", M, "5", service_tier="batch", cost_if_standard=Decimal(10)),
+            use("output", M, "10", user_id="ann"),
+        ],
+        openai_bill_daily=[computed()],
+    )
+    assert shown(asked(house, acme, "service_tier"), "cost") == [("batch", Decimal(5)), ("standard", Decimal(10))]
+    assert shown(asked(house, acme, "user"), "cost") == [(None, Decimal(5)), ("ann", Decimal(10))]
+    assert shown(asked(house, acme), "batch_share", "batch_saved") == [("gpt-x", Decimal("0.5"), Decimal(5))]
+
+
+def test_what_has_no_price_or_one_of_several_is_not_told_as_whole(house: Warehouse, acme: Tenant) -> None:
+    publish(
+        house,
+        acme,
+        openai_cost_daily=[
+            use("input", M, "2"),
+            use("input", 5 * M, None, model_told="gpt-new"),
+            use("output", M, "10"),
+            use("output", 2 * M, None, cost_least=Decimal(3), cost_most=Decimal(6), currency="USD"),
+            use("output", M, "8", model_told="gpt-long", may_be_long=True, cost_if_long=Decimal(12)),
+            use("output", M, "8", model_told="gpt-longer", may_be_long=True),
+        ],
+        openai_bill_daily=[computed()],
+    )
+
+    names = ("whole", "cost", "cost_least", "cost_most", "unpriced_tokens", "cost_per_million", "currency")
+    assert shown(asked(house, acme), *names) == [
+        ("gpt-long", False, Decimal(8), Decimal(8), Decimal(12), 0, None, "USD"),
+        ("gpt-longer", False, Decimal(8), Decimal(8), None, 0, None, "USD"),
+        # of an account that pays in one currency, so does what has no price
+        ("gpt-new", False, None, None, None, 5 * M, None, "USD"),
+        ("gpt-x", False, Decimal(12), Decimal(15), Decimal(18), 0, None, "USD"),
+    ]
+    [total] = asked(house, acme).totals
+    assert (total.whole, total.cost, total.cost_least, total.cost_most, total.unpriced_tokens) == (
+        False,
+        Decimal(28),
+        Decimal(31),
+        None,
+        5 * M,
+    )
+
+
+def test_a_report_is_whole_whatever_the_book_has_no_price_for(house: Warehouse, acme: Tenant) -> None:
+    publish(house, acme, openai_cost_daily=[use("input", 2 * M, None)], openai_bill_daily=[billed("input", "4")])
+    assert shown(asked(house, acme), "whole", "cost", "unpriced_tokens", "cost_per_million", "currency") == [
+        ("gpt-x", True, Decimal(4), 2 * M, Decimal(2), "USD")
+    ]
+
+
+def test_what_caches_saved_is_net_of_what_was_written_to_them(house: Warehouse, acme: Tenant) -> None:
+    publish(
+        house,
+        acme,
+        openai_cost_daily=[
+            use("input", M, "2"),
+            use("cached_input", 6 * M, "1.2", cost_if_uncached=Decimal(12)),
+            use("cache_write_5m", M, "2.5", cost_if_uncached=Decimal(2)),
+            use("cached_input", M, "1", cost_if_uncached=None, model_told="gpt-y"),
+            use("input", M, "1", model_told="gpt-z"),
+            use("output", M, "1", model_told="gpt-talk"),
+        ],
+        openai_bill_daily=[computed()],
+    )
+    assert shown(asked(house, acme), "input_tokens", "cached_share", "cache_saved") == [
+        ("gpt-talk", None, None, None),
+        ("gpt-x", 8 * M, Decimal("0.75"), Decimal("10.3")),
+        ("gpt-y", M, Decimal(1), None),
+        ("gpt-z", M, Decimal(0), Decimal(0)),
+    ]
+
+
+def test_requests_are_told_where_the_provider_counts_all_of_them(house: Warehouse, acme: Tenant) -> None:
+    publish(
+        house,
+        acme,
+        openai_cost_daily=[
+            use("input", M, "2"),
+            use("input", M, "2", project_id="p2"),
+            use("input", M, "2", usage_date=NEXT, model_told="gpt-y"),
+        ],
+        openai_usage_daily_raw=[asked_for(7), asked_for(5, project_id="p2", batch=True)],
+        openai_bill_daily=[computed(), computed(NEXT)],
+    )
+    assert shown(asked(house, acme), "requests") == [("gpt-x", 12), ("gpt-y", None)]
+    assert shown(asked(house, acme, "project", "model"), "requests") == [
+        ("p2", "gpt-x", 5),
+        ("proj-1", "gpt-x", 7),
+        ("proj-1", "gpt-y", None),
+    ]
+    assert shown(asked(house, acme, "token_kind"), "requests") == [("input", None)]
+    assert shown(asked(house, acme, project="p2"), "requests", "cost") == [("gpt-x", 5, Decimal(2))]
+
+
+def test_currencies_are_never_added_and_providers_stand_apart(house: Warehouse, acme: Tenant) -> None:
+    publish(
+        house,
+        acme,
+        openai_cost_daily=[use("input", M, "2")],
+        openai_bill_daily=[computed()],
+        deepseek_cost_daily=[use("input", M, "3", currency="CNY", model_told="gpt-x"), use("output", M, None)],
+        deepseek_bill_daily=[computed(), billed("spend", "1", "estimated", "estimated", model=None, account="bare")],
+    )
+    found = asked(house, acme, sources=BOTH)
+
+    assert [(line.provider, *line.keys.values(), line.currency, line.cost, line.figure, line.whole) for line in found.lines] == [
+        ("deepseek", None, "USD", Decimal(1), "estimated", True),
+        ("deepseek", "gpt-x", "CNY", Decimal(3), "computed", False),
+        ("openai", "gpt-x", "USD", Decimal(2), "computed", True),
+    ]
+    assert [(total.currency, total.cost, total.figure) for total in found.totals] == [
+        ("CNY", Decimal(3), "computed"),
+        ("USD", Decimal(3), "mixed"),
+    ]
+    assert [one.cost for one in asked(house, acme, sources=BOTH, currency="CNY").lines] == [Decimal(3)]
+
+
+def test_a_provider_that_was_never_loaded_is_left_out_and_named(warehouse: Warehouse, acme: Tenant) -> None:
+    prepare_models(warehouse, acme, "openai", later=False)
+    publish(warehouse, acme, openai_cost_daily=[use("cached_input", M, "2")], openai_bill_daily=[computed()])
+
+    found = asked(warehouse, acme, sources=BOTH)
+
+    assert shown(found, "cost", "cache_saved") == [("gpt-x", Decimal(2), None)]
+    [left] = found.left_out
+    assert (left.provider, "run/acme_corp/deepseek/usage_cost" in left.reason) == ("deepseek", True)
+
+
+def test_before_anything_is_loaded_there_is_nothing_and_that_is_said(warehouse: Warehouse, acme: Tenant) -> None:
+    found = asked(warehouse, acme)
+    assert (found.lines, found.totals, [one.provider for one in found.left_out]) == ((), (), ["openai"])
+    assert found.completeness["missing"] == len(WINDOW)
+
+
+def test_seats_are_a_list_of_their_own(house: Warehouse, acme: Tenant) -> None:
+    months = [date(2026, 10, 1), date(2026, 11, 1)]
+    publish(
+        house,
+        acme,
+        openai_subscriptions_monthly=[plan(months[0], "75"), plan(months[1], None, None)],
+        openai_bill_daily=[billed("input", "1")],
+    )
+
+    found = asked(house, acme)
+
+    assert [(one.invoice_month, one.seats, one.cost, one.completeness) for one in found.seats] == [("202611", None, None, "unpriced")]
+    assert [total.cost for total in found.totals] == [Decimal(1)]
+
+
+def test_each_row_says_how_complete_its_days_are(house: Warehouse, acme: Tenant) -> None:
+    publish(
+        house,
+        acme,
+        openai_cost_daily=[use("input", M, "2"), use("input", M, "2", usage_date=NEXT)],
+        openai_bill_daily=[computed(), computed(NEXT)],
+        deepseek_cost_daily=[use("input", M, "3")],
+        deepseek_bill_daily=[computed()],
+        x_cost_daily=[
+            mark(DAY, provider="openai"),
+            mark(NEXT, "provisional", "openai", completeness_reason="may be told otherwise"),
+            mark(DAY, provider="deepseek"),
+        ],
+    )
+
+    found = asked(house, acme, "day", sources=BOTH)
+
+    assert [(line.provider, line.keys["day"], line.completeness) for line in found.lines] == [
+        ("deepseek", str(DAY), "complete"),
+        ("openai", str(DAY), "complete"),
+        ("openai", str(NEXT), "provisional"),
+    ]
+    # of the second day DeepSeek told nothing, which is not that it cost nothing
+    assert [line.completeness for line in asked(house, acme, sources=BOTH).lines] == ["partial", "provisional"]
+    assert [(one.provider, one.completeness) for one in found.not_complete] == [("openai", "provisional"), ("deepseek", "missing")]
+    assert (found.completeness["complete"], found.completeness["partial"]) == (1, 1)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_every_row_stands_on_one_page_wherever_a_page_ends(house: Warehouse, acme: Tenant, limit: int) -> None:
+    used = [
+        use("input", M, "2", project_id=project, api_key_id=key, model_told=model, service_tier=tier, currency=coin)
+        for project in (None, "", "a")
+        for key in (None, "k")
+        for model in (None, "x")
+        for tier in ("batch", "flex")
+        for coin in ("CNY", "USD")
+    ]
+    publish(house, acme, openai_cost_daily=used, openai_bill_daily=[computed()])
+    question = ModelQuestion(WINDOW, OPENAI, ("project", "key", "model", "service_tier"))
+    whole = read_models(reader(house, acme), question, len(used)).lines
+
+    page = read_models(reader(house, acme), question, limit)
+    lines: list[ModelCost] = [*page.lines]
+    while page.next_cursor is not None:
+        page = read_models(reader(house, acme), question, limit, page.next_cursor)
+        lines += page.lines
+
+    assert lines == list(whole)
+    assert len(lines) == len(used)
+
+
+def test_groups_are_named_once_each_and_four_at_most() -> None:
+    assert model_groups(["workspace,key", "model"]) == ("project", "key", "model")
+    assert model_groups([]) == ("model",)
+    for given, says in ((["sku"], "are not grouped by"), (["modle"], "did you mean 'model'"), (["workspace,project"], "each once")):
+        with pytest.raises(Rejected, match=says):
+            model_groups(given)
+
+
+def test_only_providers_of_models_are_asked() -> None:
+    assert "openai" in ModelSources.of(CONFIGS, None).names
+    assert ModelSources.of(CONFIGS, "OpenAI").names == ("openai",)
+    with pytest.raises(Rejected, match="provides no models; did you mean 'openai'"):
+        ModelSources.of(CONFIGS, "openay")
+    with pytest.raises(Rejected, match="providers of models are openai"):
+        ModelSources.of(CONFIGS, "gcp")
