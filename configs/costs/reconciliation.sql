@@ -52,7 +52,8 @@ sized AS (
     FORMAT_DATE('%Y%m', usage_date) AS month,
     LEAST(
       money,
-      ABS(cause_rate_differs) + ABS(cause_model_unknown) + ABS(cause_not_in_usage) + ABS(cause_late_data) + ABS(unexplained)
+      ABS(cause_rate_differs) + ABS(cause_model_unknown) + ABS(cause_not_in_usage) + ABS({cause_not_in_report})
+        + ABS(cause_late_data) + ABS(unexplained)
     ) AS open_money
   FROM held
 ),
@@ -71,6 +72,7 @@ parts AS (
     STRUCT('rate_differs' AS cause, cause_rate_differs AS amount),
     STRUCT('model_unknown' AS cause, cause_model_unknown AS amount),
     STRUCT('not_in_usage' AS cause, cause_not_in_usage AS amount),
+    STRUCT('not_in_report' AS cause, {cause_not_in_report} AS amount),
     STRUCT('late_data' AS cause, cause_late_data AS amount),
     STRUCT('rounding' AS cause, cause_rounding AS amount),
     STRUCT('unexplained' AS cause, unexplained AS amount)
@@ -119,6 +121,7 @@ sums AS (
     SUM(CASE WHEN whole THEN cause_rate_differs END) AS cause_rate_differs,
     SUM(CASE WHEN whole THEN cause_model_unknown END) AS cause_model_unknown,
     SUM(CASE WHEN whole THEN cause_not_in_usage END) AS cause_not_in_usage,
+    SUM(CASE WHEN whole THEN {cause_not_in_report} END) AS cause_not_in_report,
     SUM(CASE WHEN whole THEN cause_late_data END) AS cause_late_data,
     SUM(CASE WHEN whole THEN cause_rounding END) AS cause_rounding,
     SUM(CASE WHEN whole THEN unexplained END) AS unexplained,
@@ -158,7 +161,8 @@ months AS (
     SUM(ABS(cause_rate_differs)) AS rate_differs,
     SUM(ABS(cause_model_unknown)) AS model_unknown,
     SUM(ABS(cause_late_data)) AS late_data,
-    SUM(ABS(cause_not_in_usage)) AS not_in_usage
+    SUM(ABS(cause_not_in_usage)) AS not_in_usage,
+    SUM(ABS({cause_not_in_report})) AS not_in_report
   FROM sized
   GROUP BY month, currency
 ),
@@ -186,8 +190,8 @@ SELECT
       key_1 AS key_1, key_2 AS key_2, currency AS currency, billed AS billed, computed AS computed, reported AS reported,
       difference AS difference, cause_cache AS cause_cache, cause_batch AS cause_batch, cause_tier AS cause_tier,
       cause_long_context AS cause_long_context, cause_rate_differs AS cause_rate_differs, cause_model_unknown AS cause_model_unknown,
-      cause_not_in_usage AS cause_not_in_usage, cause_late_data AS cause_late_data, cause_rounding AS cause_rounding,
-      unexplained AS unexplained, least_ratio AS least_ratio, most_ratio AS most_ratio, first_figure AS first_figure,
+      cause_not_in_usage AS cause_not_in_usage, cause_not_in_report AS cause_not_in_report, cause_late_data AS cause_late_data,
+      cause_rounding AS cause_rounding, unexplained AS unexplained, least_ratio AS least_ratio, most_ratio AS most_ratio, first_figure AS first_figure,
       last_figure AS last_figure, first_sides AS first_sides, last_sides AS last_sides, state AS state, line_count AS line_count,
       place_1 AS place_1, place_2 AS place_2
     ))
@@ -196,7 +200,8 @@ SELECT
   (
     SELECT ARRAY_AGG(STRUCT(
       month AS month, currency AS currency, billed AS billed, money AS money, open_money AS open_money, unexplained AS unexplained,
-      rate_differs AS rate_differs, model_unknown AS model_unknown, late_data AS late_data, not_in_usage AS not_in_usage
+      rate_differs AS rate_differs, model_unknown AS model_unknown, late_data AS late_data, not_in_usage AS not_in_usage,
+      not_in_report AS not_in_report
     ))
     FROM months
   ) AS months,

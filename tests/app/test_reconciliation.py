@@ -57,7 +57,14 @@ async def test_both_sides_are_told_by_day_with_the_verified_share_on_top(reconci
         # of 2 and 9 and 3 billed by the report, and 2 by usage alone: the first, and 8 of the second
         "verified": "10.00",
         "share": "0.625",
-        "open": {"unexplained": "0.00", "rate_differs": "1.00", "model_unknown": "0.00", "late_data": "2.00", "not_in_usage": "3.00"},
+        "open": {
+            "unexplained": "0.00",
+            "rate_differs": "1.00",
+            "model_unknown": "0.00",
+            "late_data": "2.00",
+            "not_in_usage": "3.00",
+            "not_in_report": "0.00",
+        },
     }
     assert (found["verified_since"], found["days"]["both"], found["days_without_both"]) == (
         str(DAY),

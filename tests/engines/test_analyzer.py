@@ -109,6 +109,7 @@ def statement(path: Path) -> str:
         return sql.replace("asked_table", f"`{table}`").replace("asked_column", f"`{column}`")
     if path.parent == CONFIGS / "costs" and path.stem.startswith("models"):
         return of_models(sql)
+    sql = sql.replace("{cause_not_in_report}", "CAST(0 AS BIGNUMERIC)")
     return sql.replace("asked_reconciliation", "openai_cost_reconciliation_daily").replace("asked_bill", "openai_bill_daily")
 
 

@@ -19,7 +19,7 @@ ShownFigure = Annotated[
     Figure | None,
     Field(
         description="What the amounts are: billed by the provider, reported by it where it sends no itemised bill, computed from "
-        "use and prices, or mixed of these; null where there are no rows",
+        "use and prices, estimated from balances, or mixed of these; null where there are no rows",
     ),
 ]
 NO_ROWS = "null where there are no rows, which is not the same as costing nothing"

@@ -86,6 +86,7 @@ class CauseAmounts(Answer):
     rate_differs: ExactMoney | None
     model_unknown: ExactMoney | None
     not_in_usage: ExactMoney | None
+    not_in_report: ExactMoney | None
     late_data: ExactMoney | None
     rounding: ExactMoney | None
     unexplained: ExactMoney | None
@@ -97,6 +98,7 @@ class OpenMoney(Answer):
     model_unknown: ExactMoney
     late_data: ExactMoney
     not_in_usage: ExactMoney
+    not_in_report: ExactMoney
 
 
 class VerifiedShare(Answer):

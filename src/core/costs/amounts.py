@@ -7,8 +7,9 @@ from typing import Any, Literal, Self
 
 # A NUMERIC has 38 digits; Python's own context would round a difference to 28.
 EXACT = Context(prec=80)
-Figure = Literal["billed", "reported", "computed", "mixed"]
-"""What an amount is: what the provider bills, or what it reports or we computed in its place; of several of these, mixed."""
+Figure = Literal["billed", "reported", "computed", "estimated", "mixed"]
+"""What an amount is: what the provider bills, or in its place what it reports, what we computed of use, or estimated of balances; of
+several of these, mixed."""
 CENTS, HUNDRED = Decimal("0.01"), Decimal(100)
 
 
