@@ -94,6 +94,10 @@ def test_an_address_in_the_file_is_held_to_what_a_setting_is(tmp_path: Path, fac
 
 @pytest.mark.parametrize("itself", [False, True], ids=["linked", "by itself"])
 async def test_in_the_sandbox_no_key_goes_to_a_provider_that_it_does_not_serve(parts: Parts, itself: bool):
+    served = {name: url for name, url in parts.settings.provider_urls.items() if name != "anthropic.api"}
+    parts.settings = parts.settings.model_copy(update={"provider_urls": served})
+    use_settings(parts.settings)
+
     with pytest.raises(Misconfigured, match=r"the sandbox does not serve anthropic.api: nothing is sent to api.anthropic.com"):
         await ask(parts, provider="anthropic", itself=itself)
 
