@@ -21,6 +21,7 @@ from src.app.edge.connections import Connections
 from src.app.edge.provider_calls import ProviderCalls
 from src.app.routers import (
     admin,
+    audit,
     costs,
     health,
     integrations,
@@ -60,6 +61,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
             *integrations.router.routes,
             *llm_data.router.routes,
             *admin.router.routes,
+            *audit.router.routes,
             *scheduler.router.routes,
             *health.router.routes,
         ],
