@@ -30,6 +30,7 @@ from src.app.routers import (
     organizations,
     pipelines,
     reconciliation,
+    retention,
     scheduler,
     subscriptions,
 )
@@ -63,6 +64,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
             *admin.router.routes,
             *audit.router.routes,
             *scheduler.router.routes,
+            *retention.router.routes,
             *health.router.routes,
         ],
     )

@@ -11,6 +11,7 @@ from src.core.base.names import OrgSlug
 from src.core.ledger.tables import audit
 from tests.acceptance.observed import problem
 from tests.app.running_parts import House
+from tests.fakes.running import ROOT_KEY
 
 ALL = "/api/v1/admin/audit"
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -105,7 +106,7 @@ async def test_it_comes_in_pages(told):
 
 
 async def test_a_page_may_be_a_table(told):
-    async with told.client(**{"X-CA-Root-Key": told.parts.settings.ca_root_api_key.get_secret_value(), "Accept": "text/csv"}) as caller:
+    async with told.client(**{"X-CA-Root-Key": ROOT_KEY, "Accept": "text/csv"}) as caller:
         answer = await caller.get(ALL, params={"limit": 3})
 
     rows = list(csv.DictReader(io.StringIO(answer.text)))

@@ -13,3 +13,18 @@ class QueueAnswer(Answer):
     dead: int = Field(description="Entries that were taken over too often; each names its reason")
     oldest_queued_at: datetime | None
     running_here: list[str] = Field(description="The runs in this process's hands")
+
+
+class RemovedRows(Answer):
+    runs: int
+    steps: int
+    queue: int = Field(description="Dead entries that nobody asked for again")
+    dq: int
+    scheduled: int
+    audit: int
+
+
+class DailyResetAnswer(Answer):
+    reset_count: int = Field(description="Organisations whose counters stood for a day that has ended where they are")
+    removed: RemovedRows
+    more: bool = Field(description="There was more to remove than one call may; the next goes on")

@@ -119,6 +119,10 @@ class Settings(CostSettings):
         default=10.0, ge=0, le=3600, description="How long a stopping worker lets runs end before it hands them back"
     )
 
+    audit_retention_days: int = Field(
+        default=400, ge=1, le=36_500, description="How long rows of the audit trail are kept; the daily reset removes older ones"
+    )
+
     gcp_token_url: str = Field(
         default="https://oauth2.googleapis.com/token", description="Where service accounts of organisations get their tokens"
     )

@@ -24,6 +24,7 @@ from src.core.scheduler.lease import RETRY_SECONDS, Lease
 from src.core.scheduler.leased_journal import STOPPED, LeasedJournal
 from src.core.scheduler.progress import Board
 from src.core.scheduler.recovery import recover, sweep
+from src.core.scheduler.retention import RUN_DAYS
 from src.core.scheduler.settling import Ending
 from src.core.scheduler.wakeup import Bell, until_either
 from src.core.step import manifests
@@ -38,7 +39,6 @@ SETTLE_TRIES = 5
 LAST_SECONDS = 5.0
 # what it removes is weeks old, and an hour more of it costs nothing
 AGE_EVERY_SECONDS = 3600.0
-DEAD_DAYS = 30  # how long a buried run's entry stays in the queue
 
 
 @dataclass(slots=True)
@@ -191,7 +191,7 @@ class Worker:
     async def _age_out(self) -> None:
         now = self._services.clock.monotonic()
         if self._aged is None or now - self._aged >= AGE_EVERY_SECONDS:
-            await blocking(self._services.ledger.write, queue.age_out, self._services.clock.now() - timedelta(days=DEAD_DAYS))
+            await blocking(self._services.ledger.write, queue.age_out, self._services.clock.now() - timedelta(days=RUN_DAYS))
             await blocking(sweep, self._services)
             self._aged = now
 

@@ -155,6 +155,11 @@ def active(unit: Unit) -> list[str]:
     return [slug for (slug,) in unit.rows(unit.prepared(_active))]
 
 
+def timezones(unit: Unit) -> list[str]:
+    """Each zone that an organisation's day is counted in."""
+    return [zone for (zone,) in unit.rows(unit.prepared(_timezones))]
+
+
 def begin_offboarding(unit: Unit, slug: str, at: datetime) -> bool:
     """From here no run is admitted; False when there is no such organisation or it has begun."""
     alone(unit, slug)
@@ -233,6 +238,11 @@ def _holder(tables: Tables) -> Select[Any]:
 def _active(tables: Tables) -> Select[Any]:
     profile = tables["org_profiles"].c
     return select(profile.org_slug).where(profile.status == "ACTIVE").order_by(profile.org_slug)
+
+
+def _timezones(tables: Tables) -> Select[Any]:
+    profile = tables["org_profiles"].c
+    return select(profile.timezone).where(profile.status != "ERASED").distinct().order_by(profile.timezone)
 
 
 def _last_generation(tables: Tables) -> Select[Any]:

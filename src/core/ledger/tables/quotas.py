@@ -52,6 +52,11 @@ def give_back(unit: Unit, org_slug: str, *, day: date, at: datetime) -> None:
     unit.change(_give_back, {"slug": org_slug, "day": day, "month": day.replace(day=1), "at": at})
 
 
+def roll_over(unit: Unit, timezone: str, *, day: date, at: datetime) -> int:
+    """Begins the day anew for the organisations of a zone whose counters stand for an earlier one; how many."""
+    return unit.change(_roll_over, {"zone": timezone, "day": day, "month": day.replace(day=1), "at": at})
+
+
 def free_lost(unit: Unit, *, before: datetime, at: datetime) -> int:
     """Frees running slots that no run holds, of organisations that nothing was counted for since.
 
@@ -129,6 +134,23 @@ def _limit(tables: Tables, column: str) -> ColumnElement[int]:
         select(subscription[column])
         .where(subscription.org_slug == bindparam("slug"), or_(subscription.status == "ACTIVE", trying), living)
         .scalar_subquery()
+    )
+
+
+def _roll_over(tables: Tables) -> Update:
+    quota, profile = tables["org_usage_quotas"], tables["org_profiles"].c
+    day = bindparam("day", type_=quota.c.usage_date.type)
+    month = bindparam("month", type_=quota.c.usage_date.type)
+    theirs = select(profile.org_slug).where(profile.timezone == bindparam("zone"), profile.status != "ERASED")
+    return (
+        update(quota)
+        .where(quota.c.usage_date < day, quota.c.org_slug.in_(theirs))
+        .values(
+            usage_date=day,
+            pipelines_run_today=0,
+            pipelines_run_month=case((quota.c.usage_date < month, literal(0)), else_=quota.c.pipelines_run_month),
+            updated_at=bindparam("at", type_=quota.c.updated_at.type),
+        )
     )
 
 
