@@ -14,7 +14,7 @@ from src.core.base.identity import Actor, Tenant
 from src.core.base.redaction import redacted_text
 from src.core.base.window import Window
 from src.core.ledger.store import Unit
-from src.core.ledger.tables import orgs, queue, quotas, runs, scheduled
+from src.core.ledger.tables import orgs, queue, quotas, runs, scheduled, slots
 from src.core.ledger.tables.orgs import Holder
 from src.core.ledger.tables.quotas import QuotaRefused
 from src.core.ledger.tables.runs import NewRun, RunRecord, TriggerType
@@ -41,7 +41,7 @@ class _Raced(Exception):
 
 
 @dataclass(frozen=True)
-class _Request:
+class RunToAccept:
     services: Services
     tenant: Tenant
     entry: CatalogEntry
@@ -50,6 +50,8 @@ class _Request:
     priority: int
     usual_window: Callable[[date], Window] | None
     credentials: tuple[Needed, ...]
+    slot_id: str | None = None
+    """Of a schedule's due time: it is the run's triggering, and stands in the ledger already."""
 
 
 def accept(
@@ -70,6 +72,53 @@ def accept(
 
     `usual_window` is given by who named no window: the same request sent again another day is the same work.
     """
+    request = to_accept(
+        services,
+        catalog,
+        tenant=tenant,
+        actor=actor,
+        entry=entry,
+        window=window,
+        inputs=inputs,
+        trigger=trigger,
+        idempotency_key=idempotency_key,
+        usual_window=usual_window,
+        priority=priority,
+    )
+    for _ in range(RACES):
+        try:
+            return services.ledger.write(_accept, request)
+        except _Raced:
+            continue
+    raise _asked_again_and_again(entry)
+
+
+def accept_within(unit: Unit, request: RunToAccept) -> Accepted:
+    """In a unit of the caller's, which may catch a refusal: nothing was changed for it."""
+    for _ in range(RACES):
+        try:
+            return _accept(unit, request)
+        except _Raced:
+            continue
+    raise _asked_again_and_again(request.entry)
+
+
+def to_accept(
+    services: Services,
+    catalog: Catalog,
+    *,
+    tenant: Tenant,
+    actor: Actor,
+    entry: CatalogEntry,
+    window: Window | None,
+    inputs: Mapping[str, Any],
+    trigger: TriggerType = "api",
+    idempotency_key: str | None = None,
+    usual_window: Callable[[date], Window] | None = None,
+    priority: int = 0,
+    slot_id: str | None = None,
+) -> RunToAccept:
+    """Refused where the document does not take it; the ledger is not asked."""
     entry = catalog.get(entry.document_id)
     run_id = services.ids.new()
     prepared = prepare(services, entry, run_id=run_id, tenant=tenant, window=window, inputs=inputs)
@@ -93,16 +142,14 @@ def accept(
         idempotency_key=idempotency_key,
         active_key=_active_key(tenant, entry, window, prepared.inputs),
     )
-    request = _Request(services, tenant, entry, run, _given(prepared.inputs), priority, usual_window, prepared.credentials)
-    for _ in range(RACES):
-        try:
-            return services.ledger.write(_accept, request)
-        except _Raced:
-            continue
-    raise Conflict(f"the same run of {entry.document_id} is being asked for again and again; wait for one to be accepted")
+    return RunToAccept(services, tenant, entry, run, _given(prepared.inputs), priority, usual_window, prepared.credentials, slot_id)
 
 
-def _accept(unit: Unit, request: _Request) -> Accepted:
+def _asked_again_and_again(entry: CatalogEntry) -> Conflict:
+    return Conflict(f"the same run of {entry.document_id} is being asked for again and again; wait for one to be accepted")
+
+
+def _accept(unit: Unit, request: RunToAccept) -> Accepted:
     # the same work asked for twice at once is one run, even if that takes the last place
     orgs.alone(unit, request.tenant.org_slug)
     holder = _holder(unit, request.tenant)
@@ -123,7 +170,7 @@ def _accept(unit: Unit, request: _Request) -> Accepted:
     return Accepted(runs.accepted(run), fresh=True)
 
 
-def _inserted(unit: Unit, request: _Request, day: date) -> bool:
+def _inserted(unit: Unit, request: RunToAccept, day: date) -> bool:
     try:
         return runs.accept(unit, request.run)
     except Throttled:
@@ -134,11 +181,11 @@ def _inserted(unit: Unit, request: _Request, day: date) -> bool:
         raise
 
 
-def _give_back(unit: Unit, request: _Request, day: date) -> None:
+def _give_back(unit: Unit, request: RunToAccept, day: date) -> None:
     quotas.give_back(unit, request.tenant.org_slug, day=day, at=request.services.clock.now())
 
 
-def _see_queued(unit: Unit, request: _Request, known: RunRecord) -> None:
+def _see_queued(unit: Unit, request: RunToAccept, known: RunRecord) -> None:
     """Where nothing is undone, its acceptance may have been broken off before the queue had it."""
     if known.status == "QUEUED" and queue.get(unit, known.pipeline_logging_id) is None:
         # read again, for it may have been claimed and ended since
@@ -147,7 +194,7 @@ def _see_queued(unit: Unit, request: _Request, known: RunRecord) -> None:
             _enqueue(unit, request, run)
 
 
-def _known(unit: Unit, request: _Request) -> RunRecord | None:
+def _known(unit: Unit, request: RunToAccept) -> RunRecord | None:
     run = request.run
     # the key first: it names its run also when that is over, which the active key no longer does
     if run.idempotency_key is not None and run.org_slug is not None:
@@ -165,7 +212,7 @@ def _known(unit: Unit, request: _Request) -> RunRecord | None:
     return same if same is not None and same.org_generation in (None, run.org_generation) else None
 
 
-def _same_request(asked: RunRecord, request: _Request) -> bool:
+def _same_request(asked: RunRecord, request: RunToAccept) -> bool:
     run, window = request.run, (request.run.window_start, request.run.window_end)
     # the usual window moves with the date: held against today's, a request repeated after midnight would be called other work
     if request.usual_window is not None:
@@ -184,7 +231,7 @@ def _holder(unit: Unit, tenant: Tenant) -> Holder:
     return found
 
 
-def _reserve(unit: Unit, request: _Request, holder: Holder) -> date:
+def _reserve(unit: Unit, request: RunToAccept, holder: Holder) -> date:
     """The day it counts for, the organisation's own."""
     now = request.services.clock.now()
     day = now.astimezone(ZoneInfo(holder.timezone)).date()
@@ -194,14 +241,14 @@ def _reserve(unit: Unit, request: _Request, holder: Holder) -> date:
     return day
 
 
-def _refusal(unit: Unit, request: _Request, refused: QuotaRefused, now: datetime) -> Fault:
+def _refusal(unit: Unit, request: RunToAccept, refused: QuotaRefused, now: datetime) -> Fault:
     org = orgs.get(unit, request.tenant.org_slug)
     if org is None:
         return Missing(f"there is no organisation {request.tenant.org_slug!r}")
     return refusal(org, refused.used, refused.reason, request.services.ledger.plans, now)
 
 
-def _require_credentials(unit: Unit, request: _Request, holder: Holder) -> None:
+def _require_credentials(unit: Unit, request: RunToAccept, holder: Holder) -> None:
     """A run without them would fail at its first step, and have cost one of the day's."""
     slug, now = request.tenant.org_slug, request.services.clock.now()
     for needed in request.credentials:
@@ -214,28 +261,12 @@ def _require_credentials(unit: Unit, request: _Request, holder: Holder) -> None:
         raise _refusal(unit, request, QuotaRefused(reason, used), now) if reason else lacking
 
 
-def _enqueue(unit: Unit, request: _Request, run: NewRun | RunRecord) -> None:
+def _enqueue(unit: Unit, request: RunToAccept, run: NewRun | RunRecord) -> None:
     retries = request.services.settings.worker_takeovers
-    # a run is triggered once and queued once, so its id serves for all three
-    scheduled.add(
-        unit,
-        scheduled.NewTrigger(
-            scheduled_run_id=run.pipeline_logging_id,
-            org_slug=request.tenant.org_slug,
-            pipeline_id=run.pipeline_id,
-            document=run.document,
-            trigger_type=run.trigger_type,
-            scheduled_time=run.accepted_at,
-            created_at=run.accepted_at,
-            queued_at=run.accepted_at,
-            max_retries=retries,
-            pipeline_logging_id=run.pipeline_logging_id,
-            priority=request.priority,
-            window_start=run.window_start,
-            window_end=run.window_end,
-            parameters=run.parameters or {},
-        ),
-    )
+    if request.slot_id is None:
+        scheduled.add(unit, _trigger(request, run, retries))
+    else:
+        slots.tie(unit, request.slot_id, run.pipeline_logging_id, "QUEUED", run.accepted_at)
     # last, for a worker may claim it as soon as it is there, and wants the run and the trigger with it
     queue.add_later(
         unit,
@@ -243,7 +274,7 @@ def _enqueue(unit: Unit, request: _Request, run: NewRun | RunRecord) -> None:
             queue_id=run.pipeline_logging_id,
             org_slug=request.tenant.org_slug,
             pipeline_logging_id=run.pipeline_logging_id,
-            scheduled_run_id=run.pipeline_logging_id,
+            scheduled_run_id=request.slot_id or run.pipeline_logging_id,
             pipeline_id=run.pipeline_id,
             document=run.document,
             queued_at=run.accepted_at,
@@ -256,6 +287,26 @@ def _enqueue(unit: Unit, request: _Request, run: NewRun | RunRecord) -> None:
             user_id=run.user_id,
             request_id=run.request_id,
         ),
+    )
+
+
+def _trigger(request: RunToAccept, run: NewRun | RunRecord, retries: int) -> scheduled.NewTrigger:
+    # a run is triggered once and queued once, so its id serves for all three
+    return scheduled.NewTrigger(
+        scheduled_run_id=run.pipeline_logging_id,
+        org_slug=request.tenant.org_slug,
+        pipeline_id=run.pipeline_id,
+        document=run.document,
+        trigger_type=run.trigger_type,
+        scheduled_time=run.accepted_at,
+        created_at=run.accepted_at,
+        queued_at=run.accepted_at,
+        max_retries=retries,
+        pipeline_logging_id=run.pipeline_logging_id,
+        priority=request.priority,
+        window_start=run.window_start,
+        window_end=run.window_end,
+        parameters=run.parameters or {},
     )
 
 

@@ -58,6 +58,11 @@ def outlived(unit: Unit, run: RunRecord | Taken) -> bool:
     return org.created_at > run.accepted_at + CLOCKS_APART
 
 
+def tenant_of_schedule(services: Services, slug: str, generation: int) -> Tenant:
+    """Whose run a due schedule is."""
+    return Tenant(OrgSlug(slug), services.settings.environment, generation)
+
+
 def lease_end(services: Services, at: datetime) -> datetime:
     return at + timedelta(seconds=services.settings.worker_lease_seconds)
 

@@ -13,7 +13,7 @@ from src.core.base.redaction import redacted_text
 from src.core.base.secret import Secret
 from src.core.crypto.vault import Binding
 from src.core.ledger.store import Unit
-from src.core.ledger.tables import credentials, kms_keys, orgs
+from src.core.ledger.tables import credentials, kms_keys, orgs, slots
 from src.core.ledger.tables.credentials import CredentialRecord
 from src.core.providers.directory import Providers
 from src.core.step import audit_trail
@@ -232,6 +232,7 @@ def store(context: StepContext, proven: Proven) -> tuple[CredentialRecord, Crede
         living(unit, tenant.org_slug, proven.generation)
         kms_keys.note_current(unit, services.vault.key_id(sealed), now)
         before = credentials.put(unit, record)
+        slots.hurry(unit, tenant.org_slug, now)
         _note(unit, services, context.actor, "integrations.setup", record, replaced=before.fingerprint if before else None)
         context.still_wanted()
     return record, before

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from src.core.base.faults import Missing
 from src.core.base.identity import Actor, Tenant
 from src.core.ledger.store import Unit
-from src.core.ledger.tables import orgs, subscriptions
+from src.core.ledger.tables import orgs, slots, subscriptions
 from src.core.ledger.tables.subscriptions import Subscription, SubscriptionStatus
 from src.core.step import audit_trail
 from src.core.step.context import Services
@@ -55,6 +55,8 @@ def _change(unit: Unit, services: Services, actor: Actor, tenant: Tenant, asked:
         subscriptions.set_status(unit, slug, asked.status, at)
     if asked.trial_end_date is not None or asked.endless:
         subscriptions.set_trial_end(unit, slug, asked.trial_end_date, at)
+    # what it keeps schedules from may be over
+    slots.hurry(unit, slug, at)
     after = living(unit, slug)
     audit_trail.note(
         unit,
