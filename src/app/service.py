@@ -123,6 +123,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     gc.freeze()  # what is alive now lives until the end; looking through it again and again costs requests their time
     if settings.worker_enabled:
         await parts.worker.start()
+    if parts.keeps_time:
+        await parts.timekeeper.start()
     async with _told_to_stop(app):
         yield
     await app.state.door.keys.settle()
@@ -150,6 +152,9 @@ async def _told_to_stop(app: FastAPI) -> AsyncIterator[None]:
 
 async def _work_until(stopping: asyncio.Event, parts: Parts) -> None:
     await stopping.wait()
+    # first: what it would queue now nobody here would work on
+    if parts.keeps_time:
+        await parts.timekeeper.stop()
     if parts.settings.worker_enabled:
         await parts.worker.stop()
         log.info("worker.stopped")

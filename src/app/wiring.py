@@ -21,6 +21,7 @@ from src.core.pipeline.executor import AsyncPipelineExecutor
 from src.core.pipeline.journal import LedgerJournal
 from src.core.providers.start_check import check_providers
 from src.core.scheduler.worker import Worker
+from src.core.schedules.timekeeper import Timekeeper
 from src.core.step.losses import find_losses, told
 from src.sandbox.server import Sandbox
 
@@ -113,6 +114,14 @@ class Parts:
     def worker(self) -> Worker:
         # whoever has claimed an embedded warehouse knows that no other process works on its runs
         return Worker(self, self.catalog, self.executor, alone=lambda: self._claim is not None)
+
+    @property
+    def keeps_time(self) -> bool:
+        return self.settings.scheduler_enabled and self.ledger.traits.polled
+
+    @cached_property
+    def timekeeper(self) -> Timekeeper:
+        return Timekeeper(self, self.catalog, self.worker.wake)
 
     def close(self) -> None:
         if self._warehouse is not None:

@@ -123,6 +123,12 @@ class Settings(CostSettings):
         default=400, ge=1, le=36_500, description="How long rows of the audit trail are kept; the daily reset removes older ones"
     )
 
+    scheduler_enabled: bool = Field(
+        default=True,
+        description="Triggers due schedules by this process's own clock, one process at a time; never on a BigQuery ledger, where "
+        "POST /api/v1/scheduler/trigger does",
+    )
+
     gcp_token_url: str = Field(
         default="https://oauth2.googleapis.com/token", description="Where service accounts of organisations get their tokens"
     )

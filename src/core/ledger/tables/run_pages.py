@@ -56,6 +56,11 @@ def last_of_each(unit: Unit, org_slug: str) -> dict[str, RunRecord]:
     return {run.document: run for run in (RunRecord(*row) for row in unit.rows(unit.prepared(_last_of_each), {"slug": org_slug}))}
 
 
+def by_status(unit: Unit, since: datetime) -> dict[RunStatus, int]:
+    """How many runs of organisations were accepted since then, by how they stand."""
+    return {status: int(many) for status, many in unit.rows(unit.prepared(_by_status), {"since": since})}
+
+
 def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
@@ -70,3 +75,10 @@ def _last_of_each(tables: Tables) -> Select[Any]:
     # ids sort by the time they were made
     newest = select(func.max(run.pipeline_logging_id).label("newest")).where(*of_holder(tables, bindparam("slug"))).group_by(run.document)
     return _runs(tables).where(run.pipeline_logging_id.in_(select(newest.subquery().c.newest)))
+
+
+def _by_status(tables: Tables) -> Select[Any]:
+    run = tables["org_meta_pipeline_runs"].c
+    since = bindparam("since", type_=run.accepted_at.type)
+    counted: Select[Any] = select(run.status, func.count())
+    return counted.where(run.org_slug.is_not(None), run.accepted_at >= since).group_by(run.status)

@@ -1,0 +1,75 @@
+"""Schedules and the scheduler as the API shows them."""
+
+from dataclasses import asdict
+from datetime import datetime
+
+from src.app.models.schedules import (
+    ClockStanding,
+    DueStanding,
+    NextDue,
+    QueueStanding,
+    ScheduleAnswer,
+    SchedulerStatus,
+    TodayStanding,
+    WaitingSlot,
+    WorkerStanding,
+)
+from src.core.ledger.tables.configs import Schedule
+from src.core.ledger.tables.slots import Slot
+from src.core.schedules.editing import next_runs
+from src.core.schedules.standing import SchedulerStanding
+
+
+def schedule_answer(schedule: Schedule, now: datetime) -> ScheduleAnswer:
+    return ScheduleAnswer.model_validate({**asdict(schedule), "next_runs": next_runs(schedule, now)})
+
+
+def scheduler_status(found: SchedulerStanding, *, enabled: bool, owner: str | None) -> SchedulerStatus:
+    today = found.today
+    return SchedulerStatus(
+        at=found.at,
+        queue=QueueStanding(**asdict(found.queue), lag_seconds=_since(found.queue.oldest_queued_at, found.at)),
+        workers=[WorkerStanding(**asdict(worker)) for worker in found.workers],
+        today=TodayStanding(
+            runs=sum(today.values()),
+            queued=today.get("QUEUED", 0),
+            running=today.get("RUNNING", 0),
+            succeeded=today.get("SUCCESS", 0),
+            failed=today.get("FAILED", 0),
+            cancelled=today.get("CANCELLED", 0),
+        ),
+        due=DueStanding(count=found.due, since=found.due_since, lag_seconds=_since(found.due_since, found.at)),
+        next_due=[_next_due(schedule) for schedule in found.coming],
+        waiting_count=found.waiting,
+        waiting=[_waiting(slot) for slot in found.waiting_slots],
+        clock=ClockStanding(
+            enabled=enabled,
+            owner=found.clock.owner,
+            here=owner is not None and found.clock.owner == owner,
+            lease_expires_at=found.clock.until,
+        ),
+    )
+
+
+def _next_due(schedule: Schedule) -> NextDue:
+    return NextDue(
+        org_slug=schedule.org_slug,
+        config_id=schedule.config_id,
+        pipeline_id=schedule.pipeline_id,
+        next_run_time=schedule.next_run_time,
+    )
+
+
+def _waiting(slot: Slot) -> WaitingSlot:
+    return WaitingSlot(
+        org_slug=slot.org_slug,
+        config_id=slot.config_id,
+        pipeline_id=slot.pipeline_id,
+        scheduled_time=slot.scheduled_time,
+        reason=slot.error_message,
+        available_at=slot.available_at,
+    )
+
+
+def _since(moment: datetime | None, now: datetime) -> float:
+    return 0.0 if moment is None else max(0.0, (now - moment).total_seconds())

@@ -1,0 +1,113 @@
+"""The service's own clock: has due schedules triggered at their time, where the ledger may be looked at again and again."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+
+from src.core.base.faults import Fault, Misconfigured
+from src.core.base.threads import blocking
+from src.core.ledger.store import Unit
+from src.core.ledger.tables import configs, slots
+from src.core.pipeline.catalog import Catalog
+from src.core.pipeline.step_runner import Sleep
+from src.core.scheduler.wakeup import Bell
+from src.core.schedules.trigger import trigger
+from src.core.step.context import Services
+
+log = structlog.get_logger("scheduler")
+
+# of several processes one keeps the time; where that one is killed, another does within the two together
+LEASE = timedelta(seconds=40)
+LOOK_SECONDS = 15.0
+PASS_SECONDS = 20.0  # of a lease that is renewed before each pass, half
+SHORTEST_SECONDS = 0.2
+
+
+class Timekeeper:
+    def __init__(self, services: Services, catalog: Catalog, queued: Callable[[], None], *, sleep: Sleep = asyncio.sleep) -> None:
+        """`queued` is told when runs have come into the queue."""
+        self._services = services
+        self._catalog = catalog
+        self._queued = queued
+        self._sleep = sleep
+        self.owner = f"clock-{services.ids.new()}"
+        self._bell: Bell | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._complaint: str | None = None
+
+    async def start(self) -> None:
+        self._bell = Bell(self._sleep)
+        self._keep_on(self._bell)
+
+    async def stop(self) -> None:
+        self._stopping = True
+        if self._keeping is None or self._bell is None:
+            return
+        self._bell.ring()
+        await asyncio.wait({self._keeping})
+        try:
+            await blocking(self._services.ledger.write, configs.release, self.owner, self._services.clock.now())
+        except Fault as fault:
+            # its lease runs out instead
+            self._complain(fault)
+
+    def wake(self) -> None:
+        """Has it look at once. From any thread, also when it has not started."""
+        if self._bell is not None:
+            self._bell.ring()
+
+    def _keep_on(self, bell: Bell) -> None:
+        self._keeping = asyncio.create_task(self._keep(bell))
+        self._keeping.add_done_callback(lambda keeping: self._kept(bell, keeping))
+
+    def _kept(self, bell: Bell, keeping: asyncio.Task[None]) -> None:
+        """What nobody foresaw must not end the clock without a word."""
+        if keeping.cancelled() or self._stopping:
+            return
+        log.error("scheduler.broke", error=type(keeping.exception()).__name__)
+        keeping.get_loop().call_later(LOOK_SECONDS, self._keep_on, bell)
+
+    async def _keep(self, bell: Bell) -> None:
+        while not self._stopping:
+            pause = LOOK_SECONDS
+            try:
+                pause = await self._look()
+                self._complaint = None
+            except Fault as fault:
+                self._complain(fault)
+            if pause > 0:
+                await bell.wait(pause)
+
+    async def _look(self) -> float:
+        """One pass, and how long until the next."""
+        now = self._services.clock.now()
+        if not await blocking(self._services.ledger.write, configs.lease, self.owner, now, now + LEASE):
+            return LOOK_SECONDS
+        told = await blocking(partial(trigger, seconds=PASS_SECONDS), self._services, self._catalog)
+        if told.queued_count:
+            self._queued()
+        if told.triggered_count:
+            log.info("scheduler.triggered", triggered=told.triggered_count, queued=told.queued_count, waiting=len(told.skipped))
+        if told.more:
+            return 0.0
+        following = await blocking(self._services.ledger.read, _next_moment)
+        if following is None:
+            return LOOK_SECONDS
+        return min(LOOK_SECONDS, max(SHORTEST_SECONDS, (following - self._services.clock.now()).total_seconds()))
+
+    def _complain(self, fault: Fault) -> None:
+        """Once about the same thing; a ledger that is not bootstrapped yet is nothing to complain about."""
+        if fault.detail != self._complaint:
+            level = log.debug if isinstance(fault, Misconfigured) else log.warning
+            level("scheduler.waits", code=fault.code, error=fault.detail)
+        self._complaint = fault.detail
+
+
+def _next_moment(unit: Unit) -> datetime | None:
+    coming = configs.coming(unit, 1)
+    moments = [slots.next_try(unit), coming[0].next_run_time if coming else None]
+    return min((moment for moment in moments if moment is not None), default=None)
