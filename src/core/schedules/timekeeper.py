@@ -22,7 +22,7 @@ log = structlog.get_logger("scheduler")
 # of several processes one keeps the time; where that one is killed, another does within the two together
 LEASE = timedelta(seconds=40)
 LOOK_SECONDS = 15.0
-PASS_SECONDS = 20.0  # of a lease that is renewed before each pass, half
+PASS_SECONDS = 10.0  # a process that is told to stop waits for its pass
 SHORTEST_SECONDS = 0.2
 
 

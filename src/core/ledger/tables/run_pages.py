@@ -80,5 +80,5 @@ def _last_of_each(tables: Tables) -> Select[Any]:
 def _by_status(tables: Tables) -> Select[Any]:
     run = tables["org_meta_pipeline_runs"].c
     since = bindparam("since", type_=run.accepted_at.type)
-    counted: Select[Any] = select(run.status, func.count())
-    return counted.where(run.org_slug.is_not(None), run.accepted_at >= since).group_by(run.status)
+    counted: tuple[Any, ...] = (run.status, func.count())
+    return select(*counted).where(run.org_slug.is_not(None), run.accepted_at >= since).group_by(run.status)

@@ -1,0 +1,116 @@
+import asyncio
+from contextlib import asynccontextmanager
+from typing import Any
+
+from src.core.base.faults import Unavailable
+from src.core.ledger.tables import configs
+from src.core.schedules.timekeeper import LEASE, LOOK_SECONDS, Timekeeper
+from tests.core.scheduler.parts import NOON, Floor, settled
+from tests.core.schedules.parts import rows, schedule
+
+MINUTE = 60
+
+
+class Told:
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self):
+        self.times += 1
+
+
+@asynccontextmanager
+async def keeping(work: Floor, told: Told | None = None):
+    clock = Timekeeper(work, work.catalog, told or Told(), sleep=work.clock.sleep)
+    await clock.start()
+    try:
+        yield clock
+    finally:
+        stopping = asyncio.create_task(clock.stop())
+        await work.clock.let_pass(LOOK_SECONDS)
+        await stopping
+
+
+def owner(work):
+    return work.ledger.read(configs.leased).owner
+
+
+async def test_what_falls_due_comes_into_the_queue_at_its_time_by_itself(work):
+    schedule(work, schedule_cron="* * * * *", next_run_time=NOON)
+    told = Told()
+    async with keeping(work, told) as clock:
+        await work.clock.let_pass(0)
+        assert (owner(work), told.times) == (clock.owner, 1)
+        await work.clock.let_pass(5 * MINUTE + 1)
+
+    # of the same window all are tied to the first, which nobody works on
+    assert [row["scheduled_time"].minute for row in rows(work)] == [0, 1, 2, 3, 4, 5]
+    assert all((row["created_at"] - row["scheduled_time"]).total_seconds() < 1 for row in rows(work))
+    assert owner(work) is None
+
+
+async def test_one_of_two_keeps_the_time_and_the_other_follows_within_a_minute_when_it_is_killed(work):
+    schedule(work, schedule_cron="* * * * *", next_run_time=NOON)
+    # as one holds it that was killed just now
+    assert work.ledger.write(configs.lease, "dead", NOON, NOON + LEASE)
+
+    async with keeping(work) as clock:
+        await work.clock.let_pass(LOOK_SECONDS)
+        assert (owner(work), rows(work)) == ("dead", [])
+        await work.clock.let_pass(MINUTE - LOOK_SECONDS - 1)
+        assert owner(work) == clock.owner
+        assert len(rows(work)) == 1
+
+
+async def test_two_at_once_have_each_slot_run_once(work):
+    for number in range(4):
+        schedule(work, config_id=f"c{number}", schedule_cron="* * * * *", parameters={"who": str(number)})
+
+    async with keeping(work), keeping(work):
+        await work.clock.let_pass(3 * MINUTE)
+
+    assert len({(row["config_id"], row["scheduled_time"]) for row in rows(work)}) == len(rows(work)) == 16
+
+
+async def test_it_looks_at_once_when_it_is_told(work):
+    async with keeping(work) as clock:
+        await work.clock.let_pass(1)
+        schedule(work)
+        clock.wake()
+        await settled()
+        assert len(rows(work)) == 1
+
+
+async def test_a_ledger_that_is_away_does_not_end_it(work, monkeypatch):
+    write, away = work.ledger.write, True
+
+    def refusing(op: Any, *args: Any, **more: Any) -> Any:
+        if away:
+            raise Unavailable("the ledger is away")
+        return write(op, *args, **more)
+
+    async with keeping(work):
+        monkeypatch.setattr(work.ledger, "write", refusing)
+        await work.clock.let_pass(2 * LOOK_SECONDS)
+        away = False
+        schedule(work)
+        await work.clock.let_pass(LOOK_SECONDS)
+        assert len(rows(work)) == 1
+
+
+async def test_what_nobody_foresaw_does_not_end_it_without_a_word(work, monkeypatch):
+    write, broken = work.ledger.write, [True]
+
+    def breaking(op: Any, *args: Any, **more: Any) -> Any:
+        if op is configs.lease and broken:
+            broken.clear()
+            raise ZeroDivisionError
+        return write(op, *args, **more)
+
+    monkeypatch.setattr(work.ledger, "write", breaking)
+    monkeypatch.setattr("src.core.schedules.timekeeper.LOOK_SECONDS", 0.01)
+    schedule(work)
+    async with keeping(work):
+        async with asyncio.timeout(60):
+            while not rows(work):
+                await settled()
