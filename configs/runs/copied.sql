@@ -1,3 +1,3 @@
-SELECT DISTINCT pipeline_logging_id
+SELECT DISTINCT pipeline_logging_id, ended_at
 FROM x_meta_pipeline_runs
 WHERE pipeline_logging_id IN UNNEST(@run_ids)

@@ -30,6 +30,7 @@ from src.app.routers import (
     organizations,
     pipelines,
     reconciliation,
+    requeue,
     retention,
     scheduler,
     subscriptions,
@@ -65,6 +66,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
             *audit.router.routes,
             *scheduler.router.routes,
             *retention.router.routes,
+            *requeue.router.routes,
             *health.router.routes,
         ],
     )

@@ -29,6 +29,9 @@ class RunEnd:
     rows_processed: int | None = None
     duration_ms: int | None = None
     """By a clock that nobody sets: the moments of begin and end are the wall clock's, which may be set between them."""
+    passes: bool = False
+    """Whether what ended it may be gone the next time."""
+    retry_after: float | None = None
 
 
 class Journal(Protocol):

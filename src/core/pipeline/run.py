@@ -211,6 +211,8 @@ class PipelineRun:
             result={"steps": steps},
             rows_processed=sum(rows) if rows else None,
             duration_ms=ms,
+            passes=fault is not None and fault.retry,
+            retry_after=fault.retry_after if fault else None,
         )
         self.log.info("run.finished", status=status, ms=ms, steps=len(steps), code=end.error_code, error=end.error_message)
         try:

@@ -140,7 +140,7 @@ def to_accept(
         status="QUEUED",
         accepted_at=services.clock.now(),
         idempotency_key=idempotency_key,
-        active_key=_active_key(tenant, entry, window, prepared.inputs),
+        active_key=active_key(tenant.org_slug, entry.document_id, window, _given(prepared.inputs)),
     )
     return RunToAccept(services, tenant, entry, run, _given(prepared.inputs), priority, usual_window, prepared.credentials, slot_id)
 
@@ -336,6 +336,7 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float) else str(value)
 
 
-def _active_key(tenant: Tenant, entry: CatalogEntry, window: Window | None, inputs: Mapping[str, Any]) -> str:
-    digest = hashlib.sha256(json.dumps(_given(inputs), sort_keys=True).encode()).hexdigest()[:32]
-    return f"{tenant.org_slug}|{entry.document_id}|{window or 'none'}|{digest}"
+def active_key(slug: str, document_id: str, window: Window | None, given: Mapping[str, Any]) -> str:
+    """Of inputs as the queue keeps them. Two runs with one key are the same work, and one of them at most is not over."""
+    digest = hashlib.sha256(json.dumps(dict(given), sort_keys=True).encode()).hexdigest()[:32]
+    return f"{slug}|{document_id}|{window or 'none'}|{digest}"

@@ -106,8 +106,9 @@ class RunCopies:
             return []
         sql = read_text(self.services.settings.configs_dir / COPIED, f"configs/{COPIED}")
         asked = self.services.warehouse.query(tenant, sql, {"run_ids": [run.pipeline_logging_id for run in ended]})
-        copied = set(asked.column("pipeline_logging_id").to_pylist())
-        return [run for run in ended if run.pipeline_logging_id not in copied]
+        # by its end too: one that was put back into the queue ends a second time
+        copied = set(zip(asked.column("pipeline_logging_id").to_pylist(), asked.column("ended_at").to_pylist(), strict=True))
+        return [run for run in ended if (run.pipeline_logging_id, run.ended_at) not in copied]
 
 
 def _record(unit: Unit, run: RunRecord) -> _Record:

@@ -18,6 +18,7 @@ from src.core.ledger.tables.queue import Beat, Hold
 from src.core.pipeline.step_runner import Sleep
 from src.core.scheduler.claims import Claim, lease_end
 from src.core.scheduler.progress import Board
+from src.core.scheduler.retries import try_again
 from src.core.scheduler.settling import Ending, settle
 from src.core.scheduler.wakeup import Bell
 from src.core.step.context import Services
@@ -185,6 +186,8 @@ def _settle(unit: Unit, hold: Hold, ending: Ending, until: datetime) -> None:
     """The entry goes last: while it is there, the run is taken up again by somebody if this is broken off."""
     if not queue.keep(unit, hold, ending.at, until):
         raise LeaseLost(f"another worker has the run {ending.run_id}; it is theirs to settle")
+    if try_again(unit, hold, ending):
+        return
     settle(unit, ending)
     if ending.buried:
         queue.bury(unit, hold, ending.at, ending.error_message or "")

@@ -11,7 +11,7 @@ from src.core.pipeline.journal import RunEnd
 from src.core.scheduler.endings import true_ending
 from src.core.scheduler.fencing import seal
 from src.core.scheduler.lease import Lease
-from src.core.scheduler.settling import Ending
+from src.core.scheduler.settling import Ending, Passing
 from src.core.step.context import Services
 
 STOPPED = "cancelled while it was running"
@@ -99,7 +99,13 @@ class LeasedJournal:
         stopped = cancelled and end.status != "SUCCESS"
         status: LastStatus = "CANCELLED" if stopped else end.status
         code = None if stopped else end.error_code
-        return self.ended(status, at=end.at, code=code, why=STOPPED if stopped else end.error_message, end=end)
+        ended = self.ended(status, at=end.at, code=code, why=STOPPED if stopped else end.error_message, end=end)
+        return replace(ended, passing=self.passing(end.retry_after)) if end.passes and not stopped else ended
+
+    def passing(self, retry_after: float | None) -> Passing | None:
+        """Only what a schedule asked for is tried again: of anything else its caller hears, and asks again."""
+        claim = self.lease.claim
+        return Passing(claim.entry.scheduled_run_id, claim.attempt, retry_after) if claim.trigger == "schedule" else None
 
     def ended(self, status: LastStatus, *, at: datetime, code: str | None, why: str | None, end: RunEnd | None = None) -> Ending:
         claim = self.lease.claim

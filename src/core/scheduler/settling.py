@@ -14,6 +14,15 @@ from src.core.ledger.tables.scheduled import LastState
 STATES: Mapping[LastStatus, LastState] = {"SUCCESS": "COMPLETED", "FAILED": "FAILED", "CANCELLED": "CANCELLED"}
 
 
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """Of a run that failed by a fault that may be gone the next time."""
+
+    slot_id: str | None
+    attempt: int
+    retry_after: float | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     run_id: str
@@ -32,6 +41,7 @@ class Ending:
     facts: Mapping[str, Any] = field(default_factory=dict)
     buried: bool = False
     """Its entry stays in the queue, dead, until it ages out."""
+    passing: Passing | None = None
 
 
 def settle(unit: Unit, ending: Ending) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
@@ -354,7 +354,8 @@ class Worker:
         if working.lease.cancelled:
             return journal.ended("CANCELLED", at=at, code=None, why=STOPPED)
         if isinstance(wrong, Fault):
-            return journal.ended("FAILED", at=at, code=wrong.code, why=str(wrong))
+            ended = journal.ended("FAILED", at=at, code=wrong.code, why=str(wrong))
+            return replace(ended, passing=journal.passing(wrong.retry_after)) if wrong.retry else ended
         name = type(wrong).__name__
         log.error("run.broke", run_id=working.lease.claim.run_id, error=name)
         return journal.ended("FAILED", at=at, code=StepFailed.code, why=f"the run broke ({name})")

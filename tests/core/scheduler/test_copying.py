@@ -77,6 +77,20 @@ def test_runs_that_were_not_copied_are_copied_with_the_next_and_none_twice(house
     assert (result["pipeline_logging_id"], result["passed"], result["run_date"]) == (first, True, NOON.date())
 
 
+def test_a_run_that_ended_a_second_time_is_copied_again_as_it_ended_then(house):
+    run_id = ended(house, DAY)
+    copies = RunCopies(house)
+    assert copies.copy(house.tenants["acme"]) == 1
+    with house.ledger.writing() as unit:
+        runs_table = unit.tables["org_meta_pipeline_runs"]
+        unit.change(runs_table.update(), {"status": "FAILED", "ended_at": NOON + timedelta(hours=1)})
+
+    assert [copies.copy(house.tenants["acme"]) for _ in range(2)] == [1, 0]
+    assert [(row["pipeline_logging_id"], row["status"]) for row in copied(house, "SELECT * FROM x_meta_pipeline_runs")] == [
+        (run_id, "FAILED")
+    ]
+
+
 def test_nothing_is_copied_for_one_who_had_the_slug_before(house):
     ended(house, DAY)
     earlier = replace(house.tenants["acme"], generation=0)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Delete, Select, Table, Update, and_, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import Delete, Select, Table, Update, and_, bindparam, case, delete, exists, func, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from src.core.ledger.unit import Tables, Unit
@@ -42,6 +42,7 @@ class QueueEntry:
     queue_id: str
     org_slug: str
     pipeline_logging_id: str
+    scheduled_run_id: str | None
     pipeline_id: str
     document: str
     state: State
@@ -378,10 +379,16 @@ def _withdraw(tables: Tables) -> Delete:
 def _request_cancel(tables: Tables) -> Update:
     queue = tables[QUEUE]
     at = bindparam("at", type_=queue.c.updated_at.type)
+    # one that waits for its next try is ended now
+    later = and_(queue.c.state == "QUEUED", queue.c.available_at > at)
     return (
         update(queue)
         .where(queue.c.pipeline_logging_id == bindparam("run_id"), queue.c.state != "DEAD")
-        .values(cancel_requested_at=func.coalesce(queue.c.cancel_requested_at, at), updated_at=at)
+        .values(
+            cancel_requested_at=func.coalesce(queue.c.cancel_requested_at, at),
+            available_at=case((later, at), else_=queue.c.available_at),
+            updated_at=at,
+        )
     )
 
 

@@ -42,6 +42,15 @@ def reserve(unit: Unit, org_slug: str, *, day: date, at: datetime) -> QuotaRefus
     return QuotaRefused(reached(used) or "concurrent", used)
 
 
+def take_place(unit: Unit, org_slug: str, *, day: date, at: datetime) -> QuotaRefused | None:
+    """A running slot alone, for a run that was counted when it was admitted."""
+    orgs.alone(unit, org_slug)
+    if unit.change(_take_place, {"slug": org_slug, "day": day, "at": at}) == 1:
+        return None
+    used = usage(unit, org_slug, day)
+    return QuotaRefused("concurrent" if used.may_run else "blocked", used)
+
+
 def release(unit: Unit, org_slug: str, at: datetime) -> None:
     """Frees one running slot. Whoever ended the run calls it, once: when `runs.finish` answered True."""
     unit.change_later(_release, {"slug": org_slug, "at": at})
@@ -121,6 +130,16 @@ def _reserve(tables: Tables) -> Update:
             last_run_at=at,
             updated_at=at,
         )
+    )
+
+
+def _take_place(tables: Tables) -> Update:
+    quota = tables["org_usage_quotas"]
+    running = quota.c.concurrent_pipelines_running
+    return (
+        update(quota)
+        .where(quota.c.org_slug == bindparam("slug"), running < _limit(tables, "concurrent_run_limit"))
+        .values(concurrent_pipelines_running=running + 1, updated_at=bindparam("at", type_=quota.c.updated_at.type))
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Update, bindparam, func, or_, update
+from sqlalchemy import Update, bindparam, case, func, or_, update
 
 from src.core.ledger.tables.runs import TriggerType
 from src.core.ledger.unit import Tables, Unit
@@ -68,10 +68,12 @@ def _start(tables: Tables) -> Update:
 def _wait(tables: Tables) -> Update:
     triggers = tables["org_scheduled_pipeline_runs"]
     why = bindparam("why", type_=triggers.c.error_message.type)
+    # a slot of a schedule counts what failed, and not whose worker died
+    tried = case((triggers.c.config_id.is_(None), bindparam("retries", type_=triggers.c.retry_count.type)), else_=triggers.c.retry_count)
     return (
         update(triggers)
         .where(triggers.c.pipeline_logging_id == bindparam("run_id"), triggers.c.state == "RUNNING")
-        .values(state="QUEUED", retry_count=bindparam("retries"), error_message=func.coalesce(why, triggers.c.error_message))
+        .values(state="QUEUED", retry_count=tried, error_message=func.coalesce(why, triggers.c.error_message))
     )
 
 

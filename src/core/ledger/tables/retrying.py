@@ -1,0 +1,130 @@
+"""A run that comes back into the queue: by itself after a fault that may pass, or because somebody asked for a dead one."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Select, Table, Update, bindparam, or_, select, update
+
+from src.core.ledger.tables import queue
+from src.core.ledger.tables.queue import QUEUE, Hold, QueueEntry
+from src.core.ledger.unit import Tables, Unit
+
+RUNS, TRIGGERS = "org_meta_pipeline_runs", "org_scheduled_pipeline_runs"
+
+
+class Tries(NamedTuple):
+    """How often a slot of a schedule was tried again, and how often it may be."""
+
+    retry_count: int
+    max_retries: int
+
+
+def tries(unit: Unit, slot_id: str, run_id: str) -> Tries | None:
+    """None where the run is no schedule's."""
+    row = unit.first(unit.prepared(_tries), {"slot": slot_id, "run_id": run_id})
+    return Tries(*row) if row else None
+
+
+def count(unit: Unit, slot_id: str, seen: Tries, why: str) -> bool:
+    """One try more, told in its row; False when somebody else has counted it."""
+    return unit.change(_count, {"slot": slot_id, "seen": seen.retry_count, "next": seen.retry_count + 1, "why": why}) == 1
+
+
+def wait(unit: Unit, hold: Hold, *, at: datetime, until: datetime, why: str) -> bool:
+    """The holder lets go of the entry, which waits until then."""
+    proof = {"id": hold.queue_id, "by": hold.owner, "generation": hold.generation}
+    return unit.change(_wait, {**proof, "at": at, "until": until, "why": why}) == 1
+
+
+def put_back(unit: Unit, run_id: str, attempt: int, *, code: str | None, why: str) -> bool:
+    """The run waits, and says why. False when another attempt has begun."""
+    return unit.change(_put_back, {"run_id": run_id, "tried": attempt, "code": code, "why": why}) == 1
+
+
+def dead(unit: Unit, queue_or_run_id: str) -> QueueEntry | None:
+    """Also one that is not dead: its state says so."""
+    row = unit.first(unit.prepared(_entry), {"id": queue_or_run_id})
+    return QueueEntry(*row) if row else None
+
+
+def reopen(unit: Unit, run_id: str, active_key: str) -> bool:
+    """A run that failed is not over any more. False when it is, or ended otherwise."""
+    return unit.change(_reopen, {"run_id": run_id, "key": active_key}) == 1
+
+
+def revive(unit: Unit, entry: QueueEntry, at: datetime) -> bool:
+    """Its trigger and then its entry wait again, with no takeover counted. False when somebody else has put it back."""
+    unit.change(_reopen_trigger, {"run_id": entry.pipeline_logging_id})
+    return unit.change(_revive, {"id": entry.queue_id, "at": at}) == 1
+
+
+def _tries(tables: Tables) -> Select[Any]:
+    slot = tables[TRIGGERS].c
+    own = (slot.scheduled_run_id == bindparam("slot"), slot.pipeline_logging_id == bindparam("run_id"), slot.config_id.is_not(None))
+    return select(slot.retry_count, slot.max_retries).where(*own)
+
+
+def _count(tables: Tables) -> Update:
+    slots = tables[TRIGGERS]
+    return (
+        update(slots)
+        .where(slots.c.scheduled_run_id == bindparam("slot"), slots.c.retry_count == bindparam("seen"))
+        .values(state="QUEUED", retry_count=bindparam("next", type_=slots.c.retry_count.type), error_message=bindparam("why"))
+    )
+
+
+def _wait(tables: Tables) -> Update:
+    entries = tables[QUEUE]
+    at, until = (bindparam(name, type_=entries.c.available_at.type) for name in ("at", "until"))
+    held = (
+        entries.c.queue_id == bindparam("id"),
+        entries.c.state == "RUNNING",
+        entries.c.lease_owner == bindparam("by"),
+        entries.c.lease_generation == bindparam("generation"),
+    )
+    return update(entries).where(*held).values(**_FREE, state="QUEUED", available_at=until, updated_at=at, last_error=bindparam("why"))
+
+
+def _put_back(tables: Tables) -> Update:
+    runs = tables[RUNS]
+    tried = bindparam("tried", type_=runs.c.attempt.type)
+    return (
+        update(runs)
+        .where(runs.c.pipeline_logging_id == bindparam("run_id"), runs.c.status == "RUNNING", runs.c.attempt == tried)
+        .values(status="QUEUED", error_code=bindparam("code"), error_message=bindparam("why"))
+    )
+
+
+def _entry(tables: Tables) -> Select[Any]:
+    entry = tables[QUEUE].c
+    same = or_(entry.queue_id == bindparam("id"), entry.pipeline_logging_id == bindparam("id"))
+    return select(*(entry[name] for name in queue.COLUMNS)).where(same).limit(1)
+
+
+def _reopen(tables: Tables) -> Update:
+    runs = tables[RUNS]
+    return (
+        update(runs)
+        .where(runs.c.pipeline_logging_id == bindparam("run_id"), runs.c.status == "FAILED")
+        .values(status="QUEUED", active_key=bindparam("key"), ended_at=None, duration_ms=None, result=None)
+    )
+
+
+def _reopen_trigger(tables: Tables) -> Update:
+    triggers = tables[TRIGGERS]
+    mine = (triggers.c.pipeline_logging_id == bindparam("run_id"), triggers.c.state == "FAILED")
+    return update(triggers).where(*mine).values(state="QUEUED", completed_at=None)
+
+
+def _revive(tables: Tables) -> Update:
+    entries: Table = tables[QUEUE]
+    at = bindparam("at", type_=entries.c.updated_at.type)
+    again = {"state": "QUEUED", "retry_count": 0, "cancel_requested_at": None}
+    return (
+        update(entries)
+        .where(entries.c.queue_id == bindparam("id"), entries.c.state == "DEAD")
+        .values(**_FREE, **again, available_at=at, updated_at=at)
+    )
+
+
+_FREE: dict[str, Any] = {"lease_owner": None, "lease_expires_at": None}
