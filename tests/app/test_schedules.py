@@ -78,7 +78,7 @@ async def test_it_is_changed_and_paused(house):
     assert (later["next_run_time"], later["catch_up"]) == ("2026-12-01T12:00:00Z", True)
     paused = (await ask(house, "PATCH", path, {"is_active": False})).json()
     assert (paused["is_active"], paused["next_run_time"], paused["next_runs"]) == (False, None, [])
-    assert paused["parameters"] == {"region": "eu"}
+    assert paused["parameters"] == {"window": "yesterday", "region": "eu"}
     on = (await ask(house, "PATCH", path, {"is_active": True})).json()
     assert on["next_run_time"] == "2026-12-01T12:00:00Z"
 

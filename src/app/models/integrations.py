@@ -76,6 +76,7 @@ class SetupPart(Answer):
     org_slug: str
     replaced: bool = Field(description="Whether a credential of this name was there before")
     pipeline_logging_id: str
+    schedules: list[str] = Field(description="What runs by itself with it from now on: pipeline, cron expression and zone")
 
 
 class ValidatePart(Answer):

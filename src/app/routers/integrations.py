@@ -26,6 +26,8 @@ from src.core.ledger.tables.credentials import CredentialRecord
 from src.core.pipeline.inputs import handed_on
 from src.core.pipeline.outcome import Outcome
 from src.core.providers.directory import Provider, Providers, known_providers
+from src.core.schedules import defaults
+from src.core.schedules.editing import ScheduleEditor
 from src.core.step import credentials
 from src.core.step.prices.kinds import books_of
 
@@ -61,8 +63,9 @@ async def setup_integration(request: Request, org_slug: Slug, provider: Named, b
             outcome = await _asked(request, tenant, name, "setup", given)
             made = outcome.require().of("load_credential")
     record = await blocking(parts.ledger.read, credentials.existing, tenant.org_slug, name, body.credential_name)
+    schedules = await _scheduled(request, tenant, record)
     said = {"status": "SUCCESS", "org_slug": org_slug, "replaced": made["replaced"], "pipeline_logging_id": outcome.run_id}
-    answer: SetupAnswer = SETUPS[name].model_validate({**_credential(record), **said})
+    answer: SetupAnswer = SETUPS[name].model_validate({**_credential(record), **said, "schedules": schedules})
     return answer
 
 
@@ -79,6 +82,7 @@ async def validate_integration(
             outcome = await _asked(request, tenant, name, "validate", {"credential_name": credential_name})
             outcome.require()
     record = await blocking(parts.ledger.read, credentials.existing, tenant.org_slug, name, credential_name)
+    await _scheduled(request, tenant, record)
     said = {"status": "SUCCESS", "org_slug": org_slug, "pipeline_logging_id": outcome.run_id}
     answer: ValidateAnswer = VALIDATIONS[name].model_validate({**_credential(record), **said})
     return answer
@@ -94,6 +98,8 @@ async def delete_integration(
         slug = tenant_of(caller, org_slug).org_slug
         gone = await blocking(credentials.remove, parts, caller.actor, slug, name, credential_name)
     others = await blocking(parts.ledger.read, credentials.listing, slug)
+    editor = ScheduleEditor(parts, parts.catalog, caller.actor, tenant_of(caller, org_slug))
+    await blocking(defaults.drop, editor, name, credential_name, last=not any(one.provider == name for one in others))
     return RemovedAnswer(
         org_slug=org_slug,
         provider=name,
@@ -106,6 +112,17 @@ async def delete_integration(
             "what was loaded with it: tables, books and runs",
         ],
     )
+
+
+async def _scheduled(request: Request, tenant: Tenant, record: CredentialRecord) -> list[str]:
+    """The schedules that come with a valid credential, by pipeline and cron expression."""
+    if record.validation_status != "VALID":
+        return []
+    parts = parts_of(request)
+    editor = ScheduleEditor(parts, parts.catalog, caller_of(request).actor, tenant)
+    made = await blocking(defaults.keep, editor, record.provider, record.credential_name)
+    parts.timekeeper.wake()
+    return [f"{schedule.document}: {schedule.schedule_cron} {schedule.timezone}" for schedule in made]
 
 
 async def _asked(request: Request, tenant: Tenant, provider: str, call: str, given: Mapping[str, Any]) -> Outcome:

@@ -1,5 +1,6 @@
 """When a cron expression falls due, in a time zone and across its changes of the clock."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,19 @@ EXAMPLE = "15 3 * * *"
 FIELDS = 5
 # how far back the last due time is looked for, the nearest first: of a cron that falls due each minute there are many in a day
 SPANS = tuple(timedelta(**span) for span in ({"hours": 1}, {"days": 1}, {"days": 32}, {"days": 400}, {"days": 366 * 30}))
+
+
+# word -> fields after minute and hour; both are spread over the small hours, so that not all organisations come at once
+SPREAD = {"daily": "* * *", "monthly": "2 * *"}
+SPREAD_BEGINS, SPREAD_MINUTES = 2, 240
+
+
+def spread(cron: str, of: str) -> str:
+    """A word of `SPREAD` as an expression, the same for the same name each time; an expression as it is."""
+    if cron not in SPREAD:
+        return cron
+    minutes = int.from_bytes(hashlib.sha256(of.encode()).digest()[:4]) % SPREAD_MINUTES
+    return f"{minutes % 60} {SPREAD_BEGINS + minutes // 60} {SPREAD[cron]}"
 
 
 def cron_flaw(expression: str) -> str | None:

@@ -6,8 +6,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from src.core.base.cron import SPREAD, cron_flaw
 from src.core.base.documents import Document
 from src.core.base.names import PS_TYPE, STEP_ID
+from src.core.base.window import WindowWord
 from src.core.step.placeholders import NAME, Kind
 
 Scope = Literal["platform", "organisation"]
@@ -137,6 +139,21 @@ class Step(Document):
         return self
 
 
+class UsualSchedule(Document):
+    """By which the pipeline runs once a credential of its provider is valid."""
+
+    cron: str
+    window: WindowWord = "yesterday"
+
+    @field_validator("cron")
+    @classmethod
+    def _cron(cls, value: str) -> str:
+        wrong = None if value in SPREAD else cron_flaw(value)
+        if wrong:
+            raise ValueError(f"{wrong}; or one of {', '.join(SPREAD)}, at an hour and minute of each organisation's own")
+        return value
+
+
 class Pipeline(Document):
     pipeline: str
     description: str = ""
@@ -148,6 +165,7 @@ class Pipeline(Document):
     record: Scope = "organisation"
     """Whose a run's log is: of the organisation it runs for, where there is one, or the platform's own."""
     timeout: Duration = timedelta(minutes=10)
+    schedule: UsualSchedule | None = None
     inputs: dict[str, Input] = Field(default_factory=dict)
     variables: dict[str, Annotated[DeclaredVariable, BeforeValidator(_declared)]] = Field(default_factory=dict)
     steps: tuple[Step, ...] = Field(min_length=1)
@@ -183,6 +201,8 @@ class Pipeline(Document):
     def _organisations_name_what_they_load(self) -> Self:
         if self.scope == "organisation" and not (self.provider and self.domain):
             raise ValueError("a pipeline of scope organisation needs `provider` and `domain`; they make its id {org}-{provider}-{domain}")
+        if self.scope == "platform" and self.schedule is not None:
+            raise ValueError("`schedule` is for pipelines of scope organisation")
         return self
 
     def pipeline_id(self, org_slug: str | None) -> str:

@@ -15,7 +15,7 @@ from src.core.ledger.tables import configs, orgs, slots
 from src.core.ledger.tables.configs import Schedule
 from src.core.pipeline.catalog import Catalog, CatalogEntry
 from src.core.scheduler.acceptance import to_accept
-from src.core.schedules.parameters import inputs_of, window_of
+from src.core.schedules.parameters import USUAL, WINDOW, inputs_of, window_of
 from src.core.step import audit_trail
 from src.core.step.context import Services
 
@@ -97,7 +97,8 @@ class ScheduleEditor:
             next_run_time=None,
             priority=asked.priority or 0,
             max_retries=RETRIES if asked.max_retries is None else asked.max_retries,
-            parameters=dict(asked.parameters or {}),
+            # the days that are usual for the pipeline, told in the answer
+            parameters={WINDOW: document.schedule.window if document.schedule else USUAL, **(asked.parameters or {})},
             catch_up=bool(asked.catch_up),
             created_by=self.actor.user_id and redacted_text(self.actor.user_id),
             created_at=now,

@@ -2,17 +2,19 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
 import structlog
 
 from src.core.base.faults import Fault, Misconfigured
+from src.core.base.identity import Actor
 from src.core.base.threads import blocking
 from src.core.ledger.store import Unit
 from src.core.ledger.tables import configs, slots
 from src.core.pipeline.catalog import Catalog
 from src.core.pipeline.step_runner import Sleep
+from src.core.scheduler.retention import reset_daily
 from src.core.scheduler.wakeup import Bell
 from src.core.schedules.trigger import trigger
 from src.core.step.context import Services
@@ -38,6 +40,7 @@ class Timekeeper:
         self._keeping: asyncio.Task[None] | None = None
         self._stopping = False
         self._complaint: str | None = None
+        self._reset_on: date | None = None
 
     async def start(self) -> None:
         self._bell = Bell(self._sleep)
@@ -94,10 +97,17 @@ class Timekeeper:
             log.info("scheduler.triggered", triggered=told.triggered_count, queued=told.queued_count, waiting=len(told.skipped))
         if told.more:
             return 0.0
+        await self._reset(now.date())
         following = await blocking(self._services.ledger.read, _next_moment)
         if following is None:
             return LOOK_SECONDS
         return min(LOOK_SECONDS, max(SHORTEST_SECONDS, (following - self._services.clock.now()).total_seconds()))
+
+    async def _reset(self, day: date) -> None:
+        """Once a day, after what is due: nothing waits for it."""
+        if day != self._reset_on:
+            await blocking(reset_daily, self._services, Actor("system"))
+            self._reset_on = day
 
     def _complain(self, fault: Fault) -> None:
         """Once about the same thing; a ledger that is not bootstrapped yet is nothing to complain about."""

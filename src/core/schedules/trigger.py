@@ -36,7 +36,7 @@ SLOT_KEY = "§{}"
 
 
 @dataclass(frozen=True, slots=True)
-class Skipped:
+class PassedOver:
     org_slug: str
     config_id: str
     pipeline_id: str
@@ -48,7 +48,7 @@ class Skipped:
 class Triggered:
     triggered_count: int = 0
     queued_count: int = 0
-    skipped: list[Skipped] = field(default_factory=list)
+    skipped: list[PassedOver] = field(default_factory=list)
     more: bool = False
 
 
@@ -126,7 +126,7 @@ class _Pass:
         self._told.queued_count += tried.queued
         slot = tried.slot
         if tried.reason is not None:
-            self._told.skipped.append(Skipped(slot.org_slug, slot.config_id, slot.pipeline_id, slot.scheduled_time, tried.reason))
+            self._told.skipped.append(PassedOver(slot.org_slug, slot.config_id, slot.pipeline_id, slot.scheduled_time, tried.reason))
         if tried.refused is not None:
             self._refused[slot.org_slug] = tried.refused
 
