@@ -13,10 +13,13 @@ from src.app.wiring import Parts
 from src.app.worker import work
 from src.cli import keyring
 from src.cli.demo import DEMO_PORT, Demo
+from src.cli.quotas import check_quotas
 from src.core.base.faults import Fault
 from src.core.base.settings import ROOT
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Convergence Data Pipeline")
+quotas = typer.Typer(no_args_is_help=True, help="What organisations have used of their plans")
+app.add_typer(quotas, name="quotas")
 
 
 @app.command()
@@ -85,6 +88,20 @@ def rotate_keyring() -> None:
     typer.echo(str(done))
     if done.failed:
         typer.echo("\n".join(["These could not be moved and stay as they are:", *done.failed]), err=True)
+        raise typer.Exit(1)
+
+
+@quotas.command("check")
+def quotas_check(
+    mend: Annotated[bool, typer.Option("--mend", help="Set the counters to what the runs say, each with an audit row")] = False,
+) -> None:
+    """Say whose counted usage is not what its runs say. Exits with 1 where one is left so."""
+    parts = Parts(get_settings().checked())
+    try:
+        right = check_quotas(parts, typer.echo, mend=mend)
+    finally:
+        parts.close()
+    if not right:
         raise typer.Exit(1)
 
 

@@ -87,8 +87,8 @@ DEFECTS = (
         "acceptance",
         "a run for another window is answered with the one that is under way",
         "src/core/scheduler/acceptance.py",
-        "return f\"{tenant.org_slug}|{entry.document_id}|{window or 'none'}|{digest}\"",
-        'return f"{tenant.org_slug}|{entry.document_id}|{digest}"',
+        "return f\"{slug}|{document_id}|{window or 'none'}|{digest}\"",
+        'return f"{slug}|{document_id}|{digest}"',
         ("tests/core/scheduler/test_acceptance.py::test_of_two_hundred_at_once_exactly_as_many_as_the_plan_allows_are_admitted",),
     ),
     Defect(

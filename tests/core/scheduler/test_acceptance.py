@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from src.core.base.faults import Conflict, Missing, NotYours, PaymentNeeded, QuotaExceeded, Rejected
 from src.core.base.window import Window
@@ -161,6 +162,21 @@ def test_a_trial_runs_through_its_last_day(work):
     work.ledger.write(subscriptions.set_status, "acme", "TRIAL", NOON)
     work.ledger.write(subscriptions.set_trial_end, "acme", NOON.date(), NOON)
     assert work.accept().fresh
+
+
+@pytest.mark.parametrize(("zone", "last_hours"), [("Asia/Tokyo", 3), ("UTC", 12), ("America/New_York", 17)])
+def test_a_trial_ends_with_its_last_day_where_its_organisation_is(work, zone, last_hours):
+    work.tenant()
+    with work.ledger.writing() as unit:
+        unit.change(update(unit.tables["org_profiles"]).values(timezone=zone))
+    work.ledger.write(subscriptions.set_status, "acme", "TRIAL", NOON)
+    work.ledger.write(subscriptions.set_trial_end, "acme", NOON.date(), NOON)
+
+    work.clock.at = last_hours * 3600 - 1
+    assert work.accept().fresh
+    work.clock.at = last_hours * 3600
+    with pytest.raises(PaymentNeeded, match="the trial of acme ended on 2026-11-20"):
+        work.accept(window=day(1))
 
 
 def test_nothing_runs_for_an_organisation_that_leaves(work):
