@@ -42,11 +42,12 @@ class DailyReset:
     """There was more to remove than one call may."""
 
 
-def reset_daily(services: Services, actor: Actor) -> DailyReset:
+def reset_daily(services: Services, actor: Actor, *, most: int | None = None) -> DailyReset:
     """Twice or from two places at once it comes to the same. Nothing waits for it: who counts rolls a day over by himself."""
+    most = MOST if most is None else most
     reset_count = roll_over(services)
-    removed = {kind: _remove(services, kind) for kind in ORDER}
-    done = DailyReset(reset_count, Removed(**removed), more=any(number >= MOST for number in removed.values()))
+    removed = {kind: _remove(services, kind, most) for kind in ORDER}
+    done = DailyReset(reset_count, Removed(**removed), more=any(number >= most for number in removed.values()))
     services.ledger.write(_note, services, actor, done, removed)
     log.info("retention.done", reset=reset_count, more=done.more, **removed)
     return done
@@ -63,12 +64,12 @@ def _roll_over(unit: Unit, zone: str, now: datetime) -> int:
     return quotas.roll_over(unit, zone, day=now.astimezone(ZoneInfo(zone)).date(), at=now)
 
 
-def _remove(services: Services, kind: Aged) -> int:
+def _remove(services: Services, kind: Aged, most: int) -> int:
     days = services.settings.audit_retention_days if kind == "audit" else RUN_DAYS
     before = services.clock.now() - timedelta(days=days)
     batch = BATCH if services.ledger.traits.undoes else JOB_BATCH
     gone = 0
-    while gone < MOST:
+    while gone < most:
         last = services.ledger.write(ageing.remove, kind, before, batch)
         gone += last
         if last < batch:

@@ -24,6 +24,7 @@ log = structlog.get_logger("scheduler")
 # of several processes one keeps the time; where that one is killed, another does within the two together
 LEASE = timedelta(seconds=40)
 LOOK_SECONDS = 15.0
+RESET_ROWS = 10_000  # of a table; they take a second or two
 PASS_SECONDS = 10.0  # a process that is told to stop waits for its pass
 SHORTEST_SECONDS = 0.2
 
@@ -106,8 +107,9 @@ class Timekeeper:
     async def _reset(self, day: date) -> None:
         """Once a day, after what is due: nothing waits for it."""
         if day != self._reset_on:
-            await blocking(reset_daily, self._services, Actor("system"))
-            self._reset_on = day
+            done = await blocking(partial(reset_daily, most=RESET_ROWS), self._services, Actor("system"))
+            # what is left is removed after the next pass: what is due does not wait for it
+            self._reset_on = None if done.more else day
 
     def _complain(self, fault: Fault) -> None:
         """Once about the same thing; a ledger that is not bootstrapped yet is nothing to complain about."""
