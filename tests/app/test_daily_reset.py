@@ -1,5 +1,6 @@
 """The call that begins days anew and removes what is old enough."""
 
+import asyncio
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -83,3 +84,20 @@ async def test_one_call_removes_so_much_and_says_that_there_is_more(house: House
 
     told = [await reset(house) for _ in range(2)]
     assert [(one["removed"]["runs"], one["more"]) for one in told] == [(4, True), (1, False)]
+
+
+async def test_asked_from_many_places_at_once_it_comes_to_the_same(house: House, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(retention, "BATCH", 3)
+    for number in range(1, 29):
+        run_id = await house.accepted("acme_corp", start_date=f"2026-02-{number:02}", end_date=f"2026-02-{number:02}")
+        house.log_step(run_id, "acme_corp")
+        house.end(run_id, "acme_corp")
+    with house.parts.ledger.writing() as unit:
+        unit.change(unit.tables["org_pipeline_execution_queue"].delete())
+    pass_days(house, 91)
+
+    told = await asyncio.gather(*(reset(house) for _ in range(4)))
+
+    assert sum(one["reset_count"] for one in told) == 1
+    assert [sum(one["removed"][kind] for one in told) for kind in ("runs", "steps", "scheduled", "queue")] == [28, 28, 28, 0]
+    assert (await reset(house))["removed"]["runs"] == 0
