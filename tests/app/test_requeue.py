@@ -27,6 +27,8 @@ async def requeued(house: House, named: str):
 async def test_a_dead_run_waits_again_and_workers_are_told(house: House):
     run_id = await dead(house)
     woken = house.woken.times
+    [entry] = (await house.found("/api/v1/scheduler/status"))["dead"]
+    assert (entry["pipeline_logging_id"], entry["org_slug"], entry["reason"]) == (run_id, "acme_corp", "its workers died")
 
     answer = await requeued(house, run_id)
 

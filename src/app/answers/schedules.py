@@ -5,6 +5,7 @@ from datetime import datetime
 
 from src.app.models.schedules import (
     ClockStanding,
+    DeadEntryAnswer,
     DueStanding,
     NextDue,
     QueueStanding,
@@ -29,6 +30,7 @@ def scheduler_status(found: SchedulerStanding, *, enabled: bool, owner: str | No
     return SchedulerStatus(
         at=found.at,
         queue=QueueStanding(**asdict(found.queue), lag_seconds=_since(found.queue.oldest_queued_at, found.at)),
+        dead=[DeadEntryAnswer(**asdict(entry)) for entry in found.dead],
         workers=[WorkerStanding(**asdict(worker)) for worker in found.workers],
         today=TodayStanding(
             runs=sum(today.values()),

@@ -116,7 +116,16 @@ class QueueStanding(Answer):
     running: int
     dead: int
     oldest_queued_at: datetime | None
-    lag_seconds: float = Field(description="How long the oldest has been in the queue")
+    lag_seconds: float = Field(description="How long the oldest could have been taken; one that waits for its next try is not late")
+
+
+class DeadEntryAnswer(Answer):
+    queue_id: str
+    pipeline_logging_id: str
+    org_slug: str
+    pipeline_id: str
+    reason: str | None
+    since: datetime
 
 
 class WorkerStanding(Answer):
@@ -161,6 +170,7 @@ class ClockStanding(Answer):
 class SchedulerStatus(Answer):
     at: datetime
     queue: QueueStanding
+    dead: list[DeadEntryAnswer] = Field(description="The last twenty; POST /api/v1/scheduler/requeue/{id} puts one back")
     workers: list[WorkerStanding] = Field(description="Those that work on a run; an idle one is not seen")
     today: TodayStanding
     due: DueStanding

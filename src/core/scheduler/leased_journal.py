@@ -16,6 +16,7 @@ from src.core.step.context import Services
 
 STOPPED = "cancelled while it was running"
 NEVER_ENDED = "cancelled; its worker had stopped already"
+NEVER_TRIED_AGAIN = "cancelled while it waited for its next try"
 
 
 @dataclass(slots=True)
@@ -87,7 +88,9 @@ class LeasedJournal:
         """How a run ends that was claimed for nothing else."""
         entry, at = self.lease.claim.entry, self.services.clock.now()
         if entry.cancel_requested_at is not None:
-            return self.ended("CANCELLED", at=at, code=None, why=NEVER_ENDED)
+            # one whose worker died has a takeover counted; one that failed, or was dead and put back, has its reason alone
+            tried = entry.last_error is not None and entry.retry_count == 0
+            return self.ended("CANCELLED", at=at, code=None, why=NEVER_TRIED_AGAIN if tried else NEVER_ENDED)
         # the last claim is for the end alone: only who holds the run can shut the dead worker out and see what it published
         if entry.retry_count > entry.max_retries:
             why = f"{entry.last_error}; it was taken over {entry.max_retries} times already"

@@ -7,19 +7,21 @@ from datetime import datetime, time
 from src.core.ledger.store import Unit
 from src.core.ledger.tables import configs, queue_counts, run_pages, slots
 from src.core.ledger.tables.configs import ClockLease, Schedule
-from src.core.ledger.tables.queue_counts import LivingWorker, QueueCounts
+from src.core.ledger.tables.queue_counts import DeadEntry, LivingWorker, QueueCounts
 from src.core.ledger.tables.runs import RunStatus
 from src.core.ledger.tables.slots import Slot
 from src.core.step.context import Services
 
 COMING = 10
 WAITING = 100
+DEAD = 20
 
 
 @dataclass(frozen=True, slots=True)
 class SchedulerStanding:
     at: datetime
     queue: QueueCounts
+    dead: list[DeadEntry]
     workers: list[LivingWorker]
     today: Mapping[RunStatus, int]
     """Runs accepted since midnight UTC."""
@@ -40,6 +42,7 @@ def _standing(unit: Unit, now: datetime) -> SchedulerStanding:
     return SchedulerStanding(
         at=now,
         queue=queue_counts.count(unit),
+        dead=queue_counts.dead(unit, DEAD),
         workers=queue_counts.workers(unit, now),
         today=run_pages.by_status(unit, datetime.combine(now.date(), time(), now.tzinfo)),
         due=due,

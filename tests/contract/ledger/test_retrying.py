@@ -3,8 +3,9 @@ from datetime import timedelta
 from sqlalchemy import update
 
 from src.core.ledger.plans import Plan
-from src.core.ledger.tables import queue, quotas, retrying, runs, scheduled, slots
+from src.core.ledger.tables import queue, queue_counts, quotas, retrying, runs, scheduled, slots
 from src.core.ledger.tables.queue import Hold
+from src.core.ledger.tables.queue_counts import DeadEntry, QueueCounts
 from src.core.ledger.tables.retrying import Tries
 from src.core.ledger.tables.slots import Slot
 from tests.contract.ledger.rivals import at_once
@@ -71,6 +72,8 @@ def test_a_held_run_is_counted_once_and_waits(ledger):
     entry, told = ledger.read(queue.get, "r1"), ledger.read(runs.get, "r1")
     assert (entry.state, entry.available_at, entry.last_error, entry.retry_count) == ("QUEUED", LATER, "away", 0)
     assert (told.status, told.error_code, told.error_message, told.ended_at) == ("QUEUED", "unavailable", "away", None)
+    # it is not late before it may be taken
+    assert ledger.read(queue_counts.count) == QueueCounts(1, 0, 0, LATER)
     assert ledger.write(queue.claim, "w2", AT, LATER) is None
     assert ledger.write(queue.claim, "w2", LATER, LATER + timedelta(minutes=1)).scheduled_run_id == "slot"
 
@@ -94,6 +97,7 @@ def test_a_dead_one_is_put_back_once(ledger):
     assert (entry.queue_id, entry.state) == ("q1", "DEAD")
     assert ledger.read(retrying.dead, "q1") == entry
     assert ledger.read(retrying.dead, "q2") is None
+    assert ledger.read(queue_counts.dead, 9) == [DeadEntry("q1", "r1", "acme", "acme-gcp-cost", "died", AT)]
 
     assert sum(at_once(4, lambda: ledger.write(retrying.reopen, "r1", KEY))) == 1
     assert sum(at_once(4, lambda: ledger.write(retrying.revive, entry, LATER))) == 1

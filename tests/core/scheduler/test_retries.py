@@ -131,7 +131,9 @@ async def test_it_is_cancelled_while_it_waits_without_waiting_for_its_turn(work)
         worker.wake()
         await until(over(work, run_id))
         await settled()
-    assert (work.run(run_id).status, work.queued(run_id), work.running()) == ("CANCELLED", None, 0)
+    run = work.run(run_id)
+    assert (run.status, run.error_message) == ("CANCELLED", "cancelled while it waited for its next try")
+    assert (work.queued(run_id), work.running()) == (None, 0)
 
 
 def test_waits_grow_to_the_longest_and_are_spread():

@@ -2,7 +2,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, case, func, select
+from sqlalchemy.types import TypeEngine
 
 from src.core.ledger.tables.queue import QUEUE
 from src.core.ledger.unit import Tables, Unit
@@ -14,6 +15,7 @@ class QueueCounts:
     running: int
     dead: int
     oldest_queued_at: datetime | None
+    """Since when it could have been taken: one that waits for its next try is not late."""
 
 
 def count(unit: Unit) -> QueueCounts:
@@ -22,6 +24,21 @@ def count(unit: Unit) -> QueueCounts:
     numbers = {state: (int(many), oldest) for state, many, oldest in rows}
     queued, oldest = numbers.get("QUEUED", (0, None))
     return QueueCounts(queued, numbers.get("RUNNING", (0, None))[0], numbers.get("DEAD", (0, None))[0], oldest)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadEntry:
+    queue_id: str
+    pipeline_logging_id: str
+    org_slug: str
+    pipeline_id: str
+    reason: str | None
+    since: datetime
+
+
+def dead(unit: Unit, limit: int) -> list[DeadEntry]:
+    """Those that somebody may put back, the last to die first."""
+    return [DeadEntry(*row) for row in unit.rows(unit.prepared(_dead), {"limit": limit})]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +67,17 @@ def _workers(tables: Tables) -> Select[Any]:
 
 def _by_state(tables: Tables) -> Select[Any]:
     queue = tables[QUEUE].c
-    return select(queue.state, func.count(), func.min(queue.queued_at, type_=queue.queued_at.type)).group_by(queue.state)
+    stamp: TypeEngine[Any] = queue.queued_at.type
+    since = case((queue.available_at > queue.queued_at, queue.available_at), else_=queue.queued_at)
+    oldest: ColumnElement[Any] = func.min(since, type_=stamp)
+    return select(queue.state, func.count(), oldest).group_by(queue.state)
+
+
+def _dead(tables: Tables) -> Select[Any]:
+    queue = tables[QUEUE].c
+    return (
+        select(queue.queue_id, queue.pipeline_logging_id, queue.org_slug, queue.pipeline_id, queue.last_error, queue.updated_at)
+        .where(queue.state == "DEAD")
+        .order_by(queue.updated_at.desc(), queue.queue_id)
+        .limit(bindparam("limit"))
+    )
