@@ -121,7 +121,7 @@ class Parts:
 
     @cached_property
     def timekeeper(self) -> Timekeeper:
-        return Timekeeper(self, self.catalog, self.worker.wake)
+        return Timekeeper(self, self.catalog, self.worker.wake, alone=lambda: self._claim is not None)
 
     def close(self) -> None:
         if self._warehouse is not None:

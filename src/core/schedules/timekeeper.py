@@ -30,11 +30,21 @@ SHORTEST_SECONDS = 0.2
 
 
 class Timekeeper:
-    def __init__(self, services: Services, catalog: Catalog, queued: Callable[[], None], *, sleep: Sleep = asyncio.sleep) -> None:
-        """`queued` is told when runs have come into the queue."""
+    def __init__(
+        self,
+        services: Services,
+        catalog: Catalog,
+        queued: Callable[[], None],
+        *,
+        alone: Callable[[], bool] = lambda: False,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        """`queued` is told when runs have come into the queue; `alone` says whether this process is known to be the only one."""
         self._services = services
         self._catalog = catalog
         self._queued = queued
+        self._alone = alone
+        self._fresh = True
         self._sleep = sleep
         self.owner = f"clock-{services.ids.new()}"
         self._bell: Bell | None = None
@@ -89,6 +99,10 @@ class Timekeeper:
     async def _look(self) -> float:
         """One pass, and how long until the next."""
         now = self._services.clock.now()
+        if self._fresh and self._alone():
+            # the one that has the lease is dead
+            await blocking(self._services.ledger.write, configs.void_lease)
+        self._fresh = False
         if not await blocking(self._services.ledger.write, configs.lease, self.owner, now, now + LEASE):
             return LOOK_SECONDS
         told = await blocking(partial(trigger, seconds=PASS_SECONDS), self._services, self._catalog)

@@ -20,8 +20,8 @@ class Told:
 
 
 @asynccontextmanager
-async def keeping(work: Floor, told: Told | None = None):
-    clock = Timekeeper(work, work.catalog, told or Told(), sleep=work.clock.sleep)
+async def keeping(work: Floor, told: Told | None = None, **more: Any):
+    clock = Timekeeper(work, work.catalog, told or Told(), sleep=work.clock.sleep, **more)
     await clock.start()
     try:
         yield clock
@@ -60,6 +60,14 @@ async def test_one_of_two_keeps_the_time_and_the_other_follows_within_a_minute_w
         await work.clock.let_pass(MINUTE - LOOK_SECONDS - 1)
         assert owner(work) == clock.owner
         assert len(rows(work)) == 1
+
+
+async def test_one_that_is_known_to_be_alone_waits_for_no_dead_process(work):
+    assert work.ledger.write(configs.lease, "dead", NOON, NOON + LEASE)
+
+    async with keeping(work, alone=lambda: True) as clock:
+        await work.clock.let_pass(0)
+        assert owner(work) == clock.owner
 
 
 async def test_two_at_once_have_each_slot_run_once(work):
