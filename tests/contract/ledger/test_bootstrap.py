@@ -1,15 +1,16 @@
 import json
 import shutil
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, text
 
 from src.core.base.faults import Misconfigured
 from src.core.ledger.store import open_ledger
-from src.core.ledger.tables import orgs, runs
+from src.core.ledger.tables import orgs, quotas, runs, subscriptions
 from tests.contract.ledger.rivals import race
-from tests.contract.ledger.samples import AT, org, put, row_of, run, step
+from tests.contract.ledger.samples import AT, TODAY, org, put, row_of, run, step
 
 VIEWS = ("org_consolidated_view", "pipeline_logs_view", "step_logs_view")
 
@@ -148,3 +149,21 @@ def test_views_answer(ledger, acme):
         assert unit.rows(logs) == [("r1", "acme Inc", "YES", 5), ("r2", None, "NO", 0)]
         steps = text("SELECT step_log_id, run_status, rows_processed FROM step_logs_view ORDER BY 1")
         assert unit.rows(steps) == [("s1", "SUCCESS", 3), ("s2", None, 7)]
+
+
+def test_the_view_says_that_a_trial_is_over_once_the_organisations_day_is_past_it(ledger, acme):
+    shown = text("SELECT may_run FROM org_consolidated_view")
+
+    def may_run():
+        with ledger.reading() as unit:
+            return unit.rows(shown)[0][0]
+
+    ledger.write(subscriptions.set_status, acme, "TRIAL", AT)
+    assert may_run() == "YES"
+    ledger.write(subscriptions.set_trial_end, acme, TODAY, AT)
+    ledger.write(quotas.roll_over, "UTC", day=TODAY, at=AT)
+    assert may_run() == "YES"
+    ledger.write(quotas.roll_over, "UTC", day=TODAY + timedelta(days=1), at=AT)
+    assert may_run() == "NO"
+    ledger.write(subscriptions.set_status, acme, "ACTIVE", AT)
+    assert may_run() == "YES"

@@ -9,7 +9,13 @@ SELECT
   s.plan_name,
   s.status AS subscription_status,
   s.trial_end_date,
-  CASE WHEN p.status = 'ACTIVE' AND s.status IN ('ACTIVE', 'TRIAL') THEN 'YES' ELSE 'NO' END AS may_run,
+  CASE
+    WHEN p.status <> 'ACTIVE' THEN 'NO'
+    WHEN s.status = 'ACTIVE' THEN 'YES'
+    -- the day that was counted last is the organisation's own; the daily reset brings it up to date
+    WHEN s.status = 'TRIAL' AND COALESCE(s.trial_end_date, q.usage_date) >= q.usage_date THEN 'YES'
+    ELSE 'NO'
+  END AS may_run,
   COALESCE(s.daily_run_limit, 0) AS daily_run_limit,
   COALESCE(s.monthly_run_limit, 0) AS monthly_run_limit,
   COALESCE(s.concurrent_run_limit, 0) AS concurrent_run_limit,

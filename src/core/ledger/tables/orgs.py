@@ -242,7 +242,9 @@ def _active(tables: Tables) -> Select[Any]:
 
 def _timezones(tables: Tables) -> Select[Any]:
     profile = tables["org_profiles"].c
-    return select(profile.timezone).where(profile.status != "ERASED").distinct().order_by(profile.timezone)
+    # it lacks where a release that had none made the row
+    named = (profile.status != "ERASED", profile.timezone.is_not(None))
+    return select(profile.timezone).where(*named).distinct().order_by(profile.timezone)
 
 
 def _last_generation(tables: Tables) -> Select[Any]:

@@ -75,7 +75,7 @@ def _rows(tables: Tables) -> Select[Any]:
             quota.concurrent_pipelines_running,
         )
         .select_from(tables["org_usage_quotas"].join(tables["org_profiles"], profile.org_slug == quota.org_slug))
-        .where(profile.status != "ERASED")
+        .where(profile.status != "ERASED", profile.timezone.is_not(None))
         .order_by(quota.org_slug)
     )
 
