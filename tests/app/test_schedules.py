@@ -93,6 +93,8 @@ async def test_it_is_changed_and_paused(house):
         ({"parameters": {"depth": "deep"}}, "parameters.depth", "whole number"),
         ({"parameters": {"regoin": "eu"}}, "parameters.regoin", "region"),
         ({"next_run_time": "2026-11-01T00:00:00Z"}, "next_run_time", "day ago"),
+        ({"next_run_time": "9999-12-31T23:59:59Z"}, "next_run_time", "ten years"),
+        ({"next_run_time": "2026-12-01T00:00:00"}, "next_run_time", "zone"),
         ({"priority": 101}, "priority", "100"),
         ({"provider": "fake"}, None, "names its pipeline by document"),
     ],

@@ -23,7 +23,7 @@ MOST = 200
 SHOWN = 5
 RETRIES = 3
 # a first due time further back would have a schedule that catches up run for every slot since
-BACK = timedelta(days=1)
+BACK, AHEAD = timedelta(days=1), timedelta(days=3660)
 NOT_THEIRS = "is the platform's pipeline; GET /api/v1/pipelines/{org_slug} lists those of organisations"
 
 
@@ -194,11 +194,12 @@ class ScheduleEditor:
 
 def _timed(schedule: Schedule, asked: AskedSchedule, now: datetime) -> Schedule:
     """With its next due time, checked."""
-    said = {"schedule_cron": cron_flaw(schedule.schedule_cron), "timezone": zone_flaw(schedule.timezone)}
-    flaws = [Flaw(message, name) for name, message in said.items() if message]
+    wrong = {"schedule_cron": cron_flaw(schedule.schedule_cron), "timezone": zone_flaw(schedule.timezone)}
+    flaws = [Flaw(message, name) for name, message in wrong.items() if message]
     first = asked.next_run_time
-    if first is not None and (first.tzinfo is None or first < now - BACK):
-        flaws.append(Flaw("is a moment with its zone, not more than a day ago; write it like 2026-12-01T03:15:00Z", "next_run_time"))
+    if first is not None and (first.tzinfo is None or not now - BACK <= first <= now + AHEAD):
+        said = "is a moment with its zone, not more than a day ago or ten years ahead; write it like 2026-12-01T03:15:00Z"
+        flaws.append(Flaw(said, "next_run_time"))
     if flaws:
         raise Rejected(f"{flaws[0].field} {flaws[0].message}", flaws=flaws)
     if not schedule.is_active:

@@ -215,6 +215,24 @@ def test_many_triggers_at_once_admit_each_slot_once(ledger, acme, triggers, crow
     assert {row.scheduled_run_id for row in queued} < {row.scheduled_run_id for row in kept}
 
 
+def test_a_slot_that_two_find_is_tried_by_one(ledger, acme, triggers):
+    waits = slot("c1", slug=acme)
+    assert ledger.write(slots.note, waits)
+    # as another does after this one has found it
+    read = ledger.read
+
+    def found_by_two(op: Any, *args: Any, **more: Any) -> Any:
+        answer = read(op, *args, **more)
+        if op is slots.waiting:
+            assert ledger.write(slots.take, waits, AT + MINUTE)
+        return answer
+
+    ledger.read = found_by_two
+    assert triggers().triggered_count == 0
+    ledger.read = read
+    assert ledger.read(slots.number_waiting) == 1
+
+
 def test_a_slot_whose_run_is_over_is_not_run_again(ledger, acme, triggers):
     ledger.write(configs.add, schedule("c1", acme))
     assert triggers().queued_count == 1
