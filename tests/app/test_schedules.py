@@ -162,6 +162,11 @@ async def test_what_waits_is_told_with_its_reason(house):
     assert "STARTER allows 1" in answer["skipped"][0]["reason"]
     assert allowance(house.parts, tenant).used.run_today == 1
     assert (status["waiting_count"], status["waiting"][0]["reason"]) == (1, answer["skipped"][0]["reason"])
+    # the organisation sees its own too
+    own = (await ask(house, "GET", f"{SCHEDULER}/customer/small_org/pipelines")).json()["pipelines"]
+    assert sorted([slot["reason"] for slot in one["waiting"]] for one in own) == [[], [answer["skipped"][0]["reason"]]]
+    one = (await ask(house, "GET", f"{SCHEDULER}/customer/small_org/pipelines/{answer['skipped'][0]['config_id']}")).json()
+    assert one["waiting"] == status["waiting"]
     assert (status["queue"]["queued"], status["today"]["runs"], status["today"]["queued"]) == (1, 1, 1)
     assert status["due"] == {"count": 0, "since": None, "lag_seconds": 0.0}
     assert [one["next_run_time"][11:16] for one in status["next_due"]] == ["02:15", "02:15"]

@@ -1,5 +1,6 @@
 """Schedules and the scheduler as the API shows them."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
@@ -21,8 +22,9 @@ from src.core.schedules.editing import next_runs
 from src.core.schedules.standing import SchedulerStanding
 
 
-def schedule_answer(schedule: Schedule, now: datetime) -> ScheduleAnswer:
-    return ScheduleAnswer.model_validate({**asdict(schedule), "next_runs": next_runs(schedule, now)})
+def schedule_answer(schedule: Schedule, now: datetime, waiting: Sequence[Slot] = ()) -> ScheduleAnswer:
+    more = {"next_runs": next_runs(schedule, now), "waiting": [_waiting(slot) for slot in waiting]}
+    return ScheduleAnswer.model_validate({**asdict(schedule), **more})
 
 
 def scheduler_status(found: SchedulerStanding, *, enabled: bool, owner: str | None) -> SchedulerStatus:

@@ -80,6 +80,7 @@ class ScheduleAnswer(Answer):
     next_run_time: datetime | None
     last_run_time: datetime | None
     next_runs: list[datetime] = Field(description="The next five")
+    waiting: list[WaitingSlot] = Field(description="Its due times that are no run yet, with why")
     created_by: str | None
     created_at: datetime
     updated_at: datetime

@@ -17,7 +17,9 @@ from src.app.models.schedules import (
     SchedulerStatus,
     TriggerAnswer,
 )
+from src.app.wiring import Parts
 from src.core.base.faults import Conflict
+from src.core.base.identity import Tenant
 from src.core.base.threads import blocking
 from src.core.ledger.tables import queue_counts
 from src.core.schedules import editing
@@ -51,13 +53,15 @@ async def scheduler_standing(request: Request) -> SchedulerStatus:
 async def list_schedules(request: Request, org_slug: Slug) -> ScheduleList:
     tenant, parts = await living_tenant(request, org_slug), parts_of(request)
     found = await blocking(editing.listed, parts, tenant)
-    return ScheduleList(org_slug=tenant.org_slug, pipelines=[schedule_answer(one, parts.clock.now()) for one in found])
+    return ScheduleList(
+        org_slug=tenant.org_slug, pipelines=[schedule_answer(one.schedule, parts.clock.now(), one.waiting) for one in found]
+    )
 
 
 @router.get("/customer/{org_slug}/pipelines/{config_id}", summary="Show one schedule", **access("root_or_org"))
 async def get_schedule(request: Request, org_slug: Slug, config_id: ConfigId) -> ScheduleAnswer:
     tenant, parts = await living_tenant(request, org_slug), parts_of(request)
-    return schedule_answer(await blocking(parts.ledger.read, editing.existing, tenant.org_slug, config_id), parts.clock.now())
+    return await _shown(parts, tenant, config_id)
 
 
 @router.post("/customer/{org_slug}/pipelines", status_code=201, summary="Schedule a pipeline", **access("root_or_org"))
@@ -79,9 +83,9 @@ async def change_schedule(request: Request, org_slug: Slug, config_id: ConfigId,
     parts = parts_of(request)
     editor = await _editor(request, org_slug)
     async with audited(parts, editor.actor, "schedules.update", f"organizations/{org_slug}/schedules/{config_id}", org_slug):
-        changed = await blocking(editor.change, config_id, _asked(body))
+        await blocking(editor.change, config_id, _asked(body))
     parts.timekeeper.wake()
-    return schedule_answer(changed, parts.clock.now())
+    return await _shown(parts, editor.tenant, config_id)
 
 
 @router.delete("/customer/{org_slug}/pipelines/{config_id}", summary="Remove a schedule", **access("root_or_org"))
@@ -117,6 +121,11 @@ async def process_queue(request: Request) -> QueueAnswer:
 async def _editor(request: Request, org_slug: str) -> ScheduleEditor:
     parts = parts_of(request)
     return ScheduleEditor(parts, parts.catalog, caller_of(request).actor, await living_tenant(request, org_slug))
+
+
+async def _shown(parts: Parts, tenant: Tenant, config_id: str) -> ScheduleAnswer:
+    found = await blocking(editing.shown, parts, tenant, config_id)
+    return schedule_answer(found.schedule, parts.clock.now(), found.waiting)
 
 
 def _asked(body: ScheduleChange | ScheduleRequest) -> AskedSchedule:

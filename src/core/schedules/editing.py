@@ -1,6 +1,6 @@
 """Schedules as an organisation makes, changes and removes them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -13,6 +13,7 @@ from src.core.base.redaction import redacted_text
 from src.core.ledger.store import Unit
 from src.core.ledger.tables import configs, orgs, slots
 from src.core.ledger.tables.configs import Schedule
+from src.core.ledger.tables.slots import Slot
 from src.core.pipeline.catalog import Catalog, CatalogEntry
 from src.core.scheduler.acceptance import to_accept
 from src.core.schedules.parameters import USUAL, WINDOW, inputs_of, window_of
@@ -54,8 +55,32 @@ def next_runs(schedule: Schedule, now: datetime, many: int = SHOWN) -> list[date
     return [schedule.next_run_time, *islice(following, many - 1)]
 
 
-def listed(services: Services, tenant: Tenant) -> list[Schedule]:
-    return services.ledger.read(configs.listing, tenant.org_slug)
+@dataclass(frozen=True, slots=True)
+class KnownSchedule:
+    schedule: Schedule
+    waiting: Sequence[Slot]
+    """Its due times that are no run yet."""
+
+
+def listed(services: Services, tenant: Tenant) -> list[KnownSchedule]:
+    return services.ledger.read(_listed, tenant.org_slug)
+
+
+def shown(services: Services, tenant: Tenant, config_id: str) -> KnownSchedule:
+    return services.ledger.read(_shown, tenant.org_slug, config_id)
+
+
+def _listed(unit: Unit, slug: str) -> list[KnownSchedule]:
+    waiting = slots.waiting_of(unit, slug)
+    return [_known(schedule, waiting) for schedule in configs.listing(unit, slug)]
+
+
+def _shown(unit: Unit, slug: str, config_id: str) -> KnownSchedule:
+    return _known(existing(unit, slug, config_id), slots.waiting_of(unit, slug))
+
+
+def _known(schedule: Schedule, waiting: Sequence[Slot]) -> KnownSchedule:
+    return KnownSchedule(schedule, [slot for slot in waiting if slot.config_id == schedule.config_id])
 
 
 def existing(unit: Unit, slug: str, config_id: str) -> Schedule:

@@ -85,6 +85,10 @@ def all_waiting(unit: Unit, limit: int) -> list[Slot]:
     return [_slot(row) for row in unit.rows(unit.prepared(_waiting), {"limit": limit})]
 
 
+def waiting_of(unit: Unit, org_slug: str) -> list[Slot]:
+    return [_slot(row) for row in unit.rows(unit.prepared(_waiting_of), {"slug": org_slug})]
+
+
 def number_waiting(unit: Unit) -> int:
     row = unit.first(unit.prepared(_number))
     return int(row[0]) if row else 0
@@ -185,6 +189,15 @@ def _waiting(tables: Tables) -> Select[Any]:
         .where(slot.state == "WAITING")
         .order_by(slot.scheduled_time, slot.scheduled_run_id)
         .limit(bindparam("limit"))
+    )
+
+
+def _waiting_of(tables: Tables) -> Select[Any]:
+    slot = tables[SLOTS].c
+    return (
+        select(*(slot[name] for name in COLUMNS))
+        .where(slot.org_slug == bindparam("slug"), slot.state == "WAITING")
+        .order_by(slot.scheduled_time, slot.scheduled_run_id)
     )
 
 
