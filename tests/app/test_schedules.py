@@ -49,7 +49,7 @@ async def test_a_schedule_is_made_shown_and_removed(house):
     assert [moment[11:16] for moment in told["next_runs"]] == ["02:15"] * 5
     assert told["next_run_time"] == told["next_runs"][0]
     listed = (await ask(house, "GET", OWN)).json()
-    assert listed == {"org_slug": "acme_corp", "pipelines": [told]}
+    assert listed == {"org_slug": "acme_corp", "plan_too_small": None, "pipelines": [told]}
     assert (await ask(house, "GET", f"{OWN}/{told['config_id']}")).json() == told
 
     gone = await ask(house, "DELETE", f"{OWN}/{told['config_id']}")
@@ -108,6 +108,19 @@ async def test_what_is_wrong_is_told_with_its_field(house, change, field, says):
 
 async def test_an_unknown_pipeline_is_missing(house):
     assert "fake/cost" in problem(await ask(house, "POST", OWN, {**DAILY, "document": "fake/csot/fake_cost"}), 404, "missing")["detail"]
+
+
+async def test_a_plan_that_is_too_small_for_what_is_scheduled_is_told(house):
+    house.organisation("small_org", "STARTER")
+    mine = f"{SCHEDULER}/customer/small_org/pipelines"
+    await ask(house, "POST", mine, {**DAILY, "schedule_cron": "0 */4 * * *"})
+    assert (await ask(house, "GET", mine)).json()["plan_too_small"] is None
+
+    await ask(house, "POST", mine, DAILY)
+
+    told = (await ask(house, "GET", mine)).json()["plan_too_small"]
+    assert "more than 6 runs within a day" in told
+    assert "PROFESSIONAL allows 25" in told
 
 
 async def test_an_organisation_has_two_hundred_at_most(house, monkeypatch):

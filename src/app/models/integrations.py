@@ -76,6 +76,7 @@ class SetupPart(Answer):
     org_slug: str
     replaced: bool = Field(description="Whether a credential of this name was there before")
     pipeline_logging_id: str
+    plan_too_small: str | None = Field(description="What waits because the plan allows fewer runs a day than the schedules come to")
     schedules: list[str] = Field(description="What runs by itself with it from now on: pipeline, cron expression and zone")
 
 

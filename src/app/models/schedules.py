@@ -88,6 +88,7 @@ class ScheduleAnswer(Answer):
 
 class ScheduleList(Answer):
     org_slug: str
+    plan_too_small: str | None = Field(description="What waits because the plan allows fewer runs a day than the schedules come to")
     pipelines: list[ScheduleAnswer]
 
 

@@ -28,6 +28,7 @@ from src.core.pipeline.outcome import Outcome
 from src.core.providers.directory import Provider, Providers, known_providers
 from src.core.schedules import defaults
 from src.core.schedules.editing import ScheduleEditor
+from src.core.schedules.enough import shortage
 from src.core.step import credentials
 from src.core.step.prices.kinds import books_of
 
@@ -64,8 +65,9 @@ async def setup_integration(request: Request, org_slug: Slug, provider: Named, b
             made = outcome.require().of("load_credential")
     record = await blocking(parts.ledger.read, credentials.existing, tenant.org_slug, name, body.credential_name)
     schedules = await _scheduled(request, tenant, record)
+    short = await blocking(shortage, parts, tenant)
     said = {"status": "SUCCESS", "org_slug": org_slug, "replaced": made["replaced"], "pipeline_logging_id": outcome.run_id}
-    answer: SetupAnswer = SETUPS[name].model_validate({**_credential(record), **said, "schedules": schedules})
+    answer: SetupAnswer = SETUPS[name].model_validate({**_credential(record), **said, "schedules": schedules, "plan_too_small": short})
     return answer
 
 

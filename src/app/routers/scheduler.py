@@ -24,6 +24,7 @@ from src.core.base.threads import blocking
 from src.core.ledger.tables import queue_counts
 from src.core.schedules import editing
 from src.core.schedules.editing import AskedSchedule, ScheduleEditor
+from src.core.schedules.enough import shortage
 from src.core.schedules.standing import standing
 from src.core.schedules.trigger import trigger
 
@@ -53,8 +54,11 @@ async def scheduler_standing(request: Request) -> SchedulerStatus:
 async def list_schedules(request: Request, org_slug: Slug) -> ScheduleList:
     tenant, parts = await living_tenant(request, org_slug), parts_of(request)
     found = await blocking(editing.listed, parts, tenant)
+    short = await blocking(shortage, parts, tenant)
     return ScheduleList(
-        org_slug=tenant.org_slug, pipelines=[schedule_answer(one.schedule, parts.clock.now(), one.waiting) for one in found]
+        org_slug=tenant.org_slug,
+        plan_too_small=short,
+        pipelines=[schedule_answer(one.schedule, parts.clock.now(), one.waiting) for one in found],
     )
 
 
