@@ -22,6 +22,7 @@ from src.app.edge.provider_calls import ProviderCalls
 from src.app.routers import (
     admin,
     audit,
+    backfills,
     costs,
     health,
     integrations,
@@ -67,6 +68,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
             *scheduler.router.routes,
             *retention.router.routes,
             *requeue.router.routes,
+            *backfills.router.routes,
             *health.router.routes,
         ],
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from threading import Lock
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -21,6 +21,7 @@ from src.core.pipeline.executor import AsyncPipelineExecutor
 from src.core.pipeline.journal import LedgerJournal
 from src.core.providers.start_check import check_providers
 from src.core.scheduler.worker import Worker
+from src.core.schedules import trigger
 from src.core.schedules.timekeeper import Timekeeper
 from src.core.step.losses import find_losses, told
 from src.sandbox.server import Sandbox
@@ -113,7 +114,8 @@ class Parts:
     @cached_property
     def worker(self) -> Worker:
         # whoever has claimed an embedded warehouse knows that no other process works on its runs
-        return Worker(self, self.catalog, self.executor, alone=lambda: self._claim is not None)
+        follow = partial(trigger.follow, self, self.catalog)
+        return Worker(self, self.catalog, self.executor, alone=lambda: self._claim is not None, follow=follow)
 
     @property
     def keeps_time(self) -> bool:

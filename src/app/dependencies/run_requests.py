@@ -40,6 +40,10 @@ def window_of(asked: RunRequest, today: date) -> Window:
 
 
 def inputs_of(asked: RunRequest, entry: CatalogEntry) -> Mapping[str, Any]:
+    return known_inputs(asked.inputs, entry)
+
+
+def known_inputs(given: Mapping[str, Any], entry: CatalogEntry) -> Mapping[str, Any]:
     """The pipeline's own inputs; the document itself judges their values."""
     known = [*DATES, *entry.document.inputs]
 
@@ -47,10 +51,10 @@ def inputs_of(asked: RunRequest, entry: CatalogEntry) -> Mapping[str, Any]:
         hint = did_you_mean(name, known) or f"; known here: {', '.join(known)}"
         return Flaw(f"is not known to {entry.document_id}{hint}", redacted_text(name)[:LONGEST_NAME])
 
-    flaws, left_out = first_flaws([name for name in asked.inputs if name not in known], unknown)
+    flaws, left_out = first_flaws([name for name in given if name not in known], unknown)
     if flaws:
         raise Rejected(f"{flaws[0].field} {flaws[0].message}", flaws=flaws, left_out=left_out)
-    return asked.inputs
+    return given
 
 
 def _rejected(field: str, message: str) -> Rejected:

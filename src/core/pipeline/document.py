@@ -154,6 +154,14 @@ class UsualSchedule(Document):
         return value
 
 
+class Backfill(Document):
+    """How much of the past the provider serves, and how much of it at once."""
+
+    window_days: int = Field(default=31, ge=1, le=366)
+    keeps_days: int | None = Field(default=None, ge=1)
+    """How many days back it tells of, today not counted."""
+
+
 class Pipeline(Document):
     pipeline: str
     description: str = ""
@@ -166,6 +174,7 @@ class Pipeline(Document):
     """Whose a run's log is: of the organisation it runs for, where there is one, or the platform's own."""
     timeout: Duration = timedelta(minutes=10)
     schedule: UsualSchedule | None = None
+    backfill: Backfill = Backfill()
     inputs: dict[str, Input] = Field(default_factory=dict)
     variables: dict[str, Annotated[DeclaredVariable, BeforeValidator(_declared)]] = Field(default_factory=dict)
     steps: tuple[Step, ...] = Field(min_length=1)

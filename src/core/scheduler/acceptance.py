@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -34,6 +34,13 @@ class Accepted:
     run: RunRecord
     fresh: bool
     """False for a run that was there already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    day: date
+    counts: bool
+    """False where only a running slot was taken."""
 
 
 class _Raced(Exception):
@@ -161,28 +168,32 @@ def _accept(unit: Unit, request: RunToAccept) -> Accepted:
         return Accepted(known, fresh=False)
     _require_credentials(unit, request, holder)
     # counted before it is inserted: where nothing is undone, a break in between makes the plan refuse early, never late
-    day = _reserve(unit, request, holder)
-    if not _inserted(unit, request, day):
+    reserved = _reserve(unit, request, holder)
+    if not _inserted(unit, request, reserved):
         # by hand, for not every ledger rolls back what the exception breaks off
-        _give_back(unit, request, day)
+        _give_back(unit, request, reserved)
         raise _Raced
     _enqueue(unit, request, run)
     return Accepted(runs.accepted(run), fresh=True)
 
 
-def _inserted(unit: Unit, request: RunToAccept, day: date) -> bool:
+def _inserted(unit: Unit, request: RunToAccept, reserved: Reserved) -> bool:
     try:
         return runs.accept(unit, request.run)
     except Throttled:
         if not request.services.ledger.traits.undoes:
             # a ledger that is too busy for the run may be so for this too; a sweep mends it then
             with suppress(Throttled):
-                _give_back(unit, request, day)
+                _give_back(unit, request, reserved)
         raise
 
 
-def _give_back(unit: Unit, request: RunToAccept, day: date) -> None:
-    quotas.give_back(unit, request.tenant.org_slug, day=day, at=request.services.clock.now())
+def _give_back(unit: Unit, request: RunToAccept, reserved: Reserved) -> None:
+    slug, now = request.tenant.org_slug, request.services.clock.now()
+    if reserved.counts:
+        quotas.give_back(unit, slug, day=reserved.day, at=now)
+    else:
+        quotas.release(unit, slug, now)
 
 
 def _see_queued(unit: Unit, request: RunToAccept, known: RunRecord) -> None:
@@ -231,14 +242,25 @@ def _holder(unit: Unit, tenant: Tenant) -> Holder:
     return found
 
 
-def _reserve(unit: Unit, request: RunToAccept, holder: Holder) -> date:
-    """The day it counts for, the organisation's own."""
-    now = request.services.clock.now()
-    day = now.astimezone(ZoneInfo(holder.timezone)).date()
-    refused = quotas.reserve(unit, request.tenant.org_slug, day=day, at=now)
+def _reserve(unit: Unit, request: RunToAccept, holder: Holder) -> Reserved:
+    """The day is the organisation's own."""
+    slug, now = request.tenant.org_slug, request.services.clock.now()
+    zone = ZoneInfo(holder.timezone)
+    day = now.astimezone(zone).date()
+    counts = not _goes_on(unit, request, datetime.combine(day, time(), zone))
+    refused = (quotas.reserve if counts else quotas.take_place)(unit, slug, day=day, at=now)
     if refused is not None:
         raise _refusal(unit, request, refused, now)
-    return day
+    return Reserved(day, counts)
+
+
+def _goes_on(unit: Unit, request: RunToAccept, since: datetime) -> bool:
+    """Whether it is a window of a backfill that has taken its run of the day."""
+    if request.slot_id is None or request.run.trigger_type != "backfill" or not slots.counted_since(unit, request.slot_id, since):
+        return False
+    # before it takes a place: where nothing is undone, its slot says so whatever comes after
+    slots.uncounted(unit, request.slot_id)
+    return True
 
 
 def _refusal(unit: Unit, request: RunToAccept, refused: QuotaRefused, now: datetime) -> Fault:

@@ -106,9 +106,9 @@ class LeasedJournal:
         return replace(ended, passing=self.passing(end.retry_after)) if end.passes and not stopped else ended
 
     def passing(self, retry_after: float | None) -> Passing | None:
-        """Only what a schedule asked for is tried again: of anything else its caller hears, and asks again."""
+        """Only what a schedule or a backfill asked for is tried again: of anything else its caller hears, and asks again."""
         claim = self.lease.claim
-        return Passing(claim.entry.scheduled_run_id, claim.attempt, retry_after) if claim.trigger == "schedule" else None
+        return Passing(claim.entry.scheduled_run_id, claim.attempt, retry_after) if claim.trigger in ("schedule", "backfill") else None
 
     def ended(self, status: LastStatus, *, at: datetime, code: str | None, why: str | None, end: RunEnd | None = None) -> Ending:
         claim = self.lease.claim

@@ -58,13 +58,18 @@ class Worker:
         executor: AsyncPipelineExecutor,
         *,
         alone: Callable[[], bool] = lambda: False,
+        follow: Callable[[Claim], bool] = lambda _: False,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        """`alone` says at the start whether this process is known to be the only one that works on this warehouse."""
+        """`alone` says at the start whether this process is known to be the only one that works on this warehouse.
+
+        `follow` is told of runs that are over, and says whether another has come into the queue for it.
+        """
         self._services = services
         self._catalog = catalog
         self._executor = executor
         self._alone = alone
+        self._follow = follow
         self._sleep = sleep
         # begins the owner's name: by it a start that is alone here finds the leases of the dead processes before it
         self._place = hashlib.sha256(str(services.settings.data_dir).encode()).hexdigest()[:12]
@@ -283,6 +288,7 @@ class Worker:
             # a place is free now, and a run of the same pipeline may have waited for this one
             self.wake()
         if lease.state == "settled":
+            await self._go_on(lease.claim)
             await self._tidy(lease.claim)
 
     async def _keep(self, working: Working) -> None:
@@ -359,6 +365,16 @@ class Worker:
         name = type(wrong).__name__
         log.error("run.broke", run_id=working.lease.claim.run_id, error=name)
         return journal.ended("FAILED", at=at, code=StepFailed.code, why=f"the run broke ({name})")
+
+    async def _go_on(self, claim: Claim) -> None:
+        if claim.trigger != "backfill":
+            return
+        try:
+            if await blocking(self._follow, claim):
+                self.process()
+        except Fault as fault:
+            # the next pass of the trigger does it
+            log.warning("backfill.unfollowed", run_id=claim.run_id, org=claim.tenant.org_slug, code=fault.code, error=fault.detail)
 
     async def _tidy(self, claim: Claim) -> None:
         try:

@@ -7,18 +7,20 @@ from typing import NamedTuple
 
 import structlog
 
+from src.core.backfill.advancing import next_window
 from src.core.base.cron import Cron, zone
 from src.core.base.faults import Fault, PaymentNeeded, QuotaExceeded, Rejected, Throttled, Unavailable
 from src.core.base.identity import Actor
 from src.core.base.names import OrgSlug
 from src.core.base.window import Window
 from src.core.ledger.store import Unit
-from src.core.ledger.tables import configs, orgs, slots
+from src.core.ledger.tables import backfills, configs, orgs, slots
+from src.core.ledger.tables.backfills import BackfillRow
 from src.core.ledger.tables.configs import Schedule
 from src.core.ledger.tables.slots import Slot
 from src.core.pipeline.catalog import Catalog
 from src.core.scheduler.acceptance import accept_within, to_accept
-from src.core.scheduler.claims import tenant_of_schedule
+from src.core.scheduler.claims import Claim, tenant_of_schedule
 from src.core.schedules.parameters import inputs_of, window_of
 from src.core.step.context import Services
 
@@ -71,6 +73,21 @@ def trigger(services: Services, catalog: Catalog, *, most: int = SLOTS, seconds:
     return _Pass(services, catalog, most, seconds).run()
 
 
+def go_on(services: Services, catalog: Catalog, backfill: BackfillRow | None) -> bool:
+    """Has a backfill's next window tried at once; whether it came into the queue. Waits on the ledger."""
+    services.ledger.write(slots.settle_ended)
+    slot = None if backfill is None else services.ledger.write(next_window, services, backfill)
+    tried = None if slot is None else services.ledger.write(_again, services, catalog, slot)
+    return tried is not None and tried.queued
+
+
+def follow(services: Services, catalog: Catalog, claim: Claim) -> bool:
+    """After a run of a backfill: whether the next window came into the queue."""
+    if claim.trigger != "backfill" or claim.entry.scheduled_run_id is None:
+        return False
+    return go_on(services, catalog, services.ledger.read(backfills.of_window, claim.tenant.org_slug, claim.entry.scheduled_run_id))
+
+
 class _Pass:
     def __init__(self, services: Services, catalog: Catalog, most: int, seconds: float) -> None:
         self._services = services
@@ -81,9 +98,12 @@ class _Pass:
         self._refused: dict[str, _Refused] = {}
 
     def run(self) -> Triggered:
-        ledger, now = self._services.ledger, self._services.clock.now()
+        ledger = self._services.ledger
         try:
             ledger.write(slots.settle_ended)
+            for backfill in ledger.read(backfills.idle, self._left + 1):
+                ledger.write(next_window, self._services, backfill)
+            now = self._services.clock.now()
             # first those that were refused before: they are older
             for slot in self._upto(ledger.read(slots.waiting, now, self._left + 1)):
                 if slot.org_slug not in self._refused:
@@ -200,7 +220,7 @@ def _try(unit: Unit, services: Services, catalog: Catalog, slot: Slot, refused: 
             entry=catalog.get(slot.document),
             window=window,
             inputs=slot.parameters,
-            trigger="schedule",
+            trigger=slot.trigger_type,
             idempotency_key=SLOT_KEY.format(slot.scheduled_run_id),
             priority=slot.priority,
             slot_id=slot.scheduled_run_id,

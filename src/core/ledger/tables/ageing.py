@@ -49,7 +49,10 @@ def _scheduled(tables: Tables) -> Delete:
         schedule = tables["org_pipeline_configs"].c
         # a schedule that has not moved on from this slot would have it again
         due = exists().where(schedule.config_id == old.c.config_id, schedule.next_run_time <= old.c.scheduled_time)
-        past = (_before(old, "scheduled_time"), _before(old, "created_at"), old.c.state != "WAITING", ~due)
+        backfill = tables["org_scheduled_pipeline_runs"].alias("backfill").c
+        ordered = exists().where(backfill.scheduled_run_id == old.c.config_id, backfill.state == "OPEN")
+        over = (old.c.state != "WAITING", old.c.state != "OPEN", ~due, ~ordered)
+        past = (_before(old, "scheduled_time"), _before(old, "created_at"), *over)
         return *past, ~_there(tables, "org_meta_pipeline_runs", old), ~_there(tables, "org_pipeline_execution_queue", old)
 
     return _oldest(tables, "org_scheduled_pipeline_runs", aged)

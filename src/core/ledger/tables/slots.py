@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Select, Update, bindparam, func, or_, select, update
 
-from src.core.ledger.tables.runs import RunStatus
+from src.core.ledger.tables.runs import RunStatus, TriggerType
 from src.core.ledger.unit import Tables, Unit
 
 SLOTS = "org_scheduled_pipeline_runs"
@@ -34,6 +34,7 @@ class Slot:
     window_end: date | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     error_message: str | None = None
+    trigger_type: TriggerType = "schedule"
 
 
 COLUMNS = tuple(column.name for column in fields(Slot))
@@ -48,7 +49,7 @@ def slot_id(config_id: str, due: datetime) -> str:
 def note(unit: Unit, slot: Slot) -> bool:
     """It waits from now on; False when it is there already."""
     values = {name: getattr(slot, name) for name in COLUMNS}
-    values |= {"parameters": dict(slot.parameters), "trigger_type": "schedule", "state": "WAITING", "retry_count": 0}
+    values |= {"parameters": dict(slot.parameters), "state": "WAITING", "retry_count": 0}
     return unit.insert_once(unit.tables[SLOTS], values)
 
 
@@ -69,6 +70,16 @@ def tie(unit: Unit, slot_id: str, run_id: str, status: RunStatus, at: datetime) 
 def give_up(unit: Unit, config_id: str, *, before: datetime, state: Gone, at: datetime, why: str) -> int:
     """Those of a schedule that wait and were due before then."""
     return unit.change(_give_up, {"config": config_id, "before": before, "word": state, "at": at, "why": why})
+
+
+def counted_since(unit: Unit, slot_id: str, since: datetime) -> bool:
+    """Whether another slot of the same schedule or backfill has taken a run of the plan since then."""
+    return unit.first(unit.prepared(_counted), {"id": slot_id, "since": since}) is not None
+
+
+def uncounted(unit: Unit, slot_id: str) -> None:
+    """It takes no run of the plan."""
+    unit.change(_uncounted, {"id": slot_id})
 
 
 def hurry(unit: Unit, org_slug: str, at: datetime) -> int:
@@ -160,6 +171,19 @@ def _give_up(tables: Tables) -> Update:
         )
         .values(state=bindparam("word"), completed_at=bindparam("at", type_=stamp), error_message=bindparam("why"))
     )
+
+
+def _counted(tables: Tables) -> Select[Any]:
+    slot, own = tables[SLOTS].c, tables[SLOTS].alias("own").c
+    same = select(own.config_id).where(own.scheduled_run_id == bindparam("id")).scalar_subquery()
+    since = bindparam("since", type_=slot.queued_at.type)
+    mine = (slot.config_id == same, slot.scheduled_run_id != bindparam("id"), slot.queued_at >= since)
+    return select(slot.scheduled_run_id).where(*mine, slot.pipeline_logging_id.is_not(None), slot.counted.is_not(False)).limit(1)
+
+
+def _uncounted(tables: Tables) -> Update:
+    slots = tables[SLOTS]
+    return update(slots).where(slots.c.scheduled_run_id == bindparam("id")).values(counted=False)
 
 
 def _hurry(tables: Tables) -> Update:

@@ -95,7 +95,8 @@ def _admitted(tables: Tables) -> Select[Any]:
     run, trigger = tables["org_meta_pipeline_runs"].c, tables["org_scheduled_pipeline_runs"].c
     month, day, end = (bindparam(name, type_=run.accepted_at.type) for name in ("month", "day", "end"))
     # what a call did by itself, an onboarding for example, is a run too, and was not admitted
-    triggered = exists().where(trigger.pipeline_logging_id == run.pipeline_logging_id)
+    # nor was a window of a backfill that had taken its run of the day before
+    triggered = exists().where(trigger.pipeline_logging_id == run.pipeline_logging_id, trigger.counted.is_not(False))
     return (
         _own(tables)
         .add_columns(func.sum(case((run.accepted_at >= day, 1), else_=0)), func.count())

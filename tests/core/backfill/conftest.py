@@ -1,0 +1,3 @@
+from tests.core.scheduler.conftest import work
+
+__all__ = ["work"]
