@@ -1,6 +1,6 @@
 """The defects that `tests/mutants.py` plants, over all parts: slips of one line, each with what it would do to a user."""
 
-from tests.planted import books, edge, ledger, prices, pricing, providers, queries, runs, schedules, usage, warehouse
+from tests.planted import books, edge, ledger, prices, pricing, providers, queries, runs, schedules, upkeep, usage, warehouse
 
 PLANTED = (
     *ledger.DEFECTS,
@@ -13,5 +13,6 @@ PLANTED = (
     *usage.DEFECTS,
     *runs.DEFECTS,
     *schedules.DEFECTS,
+    *upkeep.DEFECTS,
     *edge.DEFECTS,
 )

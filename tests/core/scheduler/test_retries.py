@@ -82,6 +82,21 @@ async def test_a_scheduled_run_that_may_succeed_the_next_time_is_tried_again_aft
     assert told == [("runs.finished", "SUCCESS", None), ("runs.retry", "FAILED", None)]
 
 
+async def test_a_worker_that_dies_uses_up_no_try_of_the_slot(work):
+    run_id = due(work, max_retries=1, document="slow")
+    place = stage()
+    worker = work.worker()
+    await worker.start()
+    await until(begun(place, 2))
+    await abandon(worker)
+    work.clock.at += 31
+    failing(Unavailable("away"), times=1)
+    async with at_work(work):
+        await until(waits(work, run_id))
+    [slot] = rows(work)
+    assert (slot["retry_count"], work.queued(run_id).retry_count, work.run(run_id).attempt) == (1, 1, 2)
+
+
 async def test_after_its_last_try_it_leaves_the_queue_as_failed_with_its_reason(work):
     seen = failing(Throttled("slow down"))
     run_id = due(work, max_retries=2)
