@@ -42,7 +42,7 @@ DEFECTS = (
         "schedules",
         "a run of a schedule is the user's who happened to call",
         TRIGGER,
-        '            trigger="schedule",',
+        "            trigger=slot.trigger_type,",
         '            trigger="api",',
         (f"{TESTS}::test_a_due_schedule_becomes_a_run_of_nobody_and_moves_on",),
     ),
