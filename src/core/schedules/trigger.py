@@ -1,6 +1,7 @@
 """From what is due to what waits in the queue: each due time of a schedule, a slot, becomes one run, whoever asks and how often."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -74,11 +75,25 @@ def trigger(services: Services, catalog: Catalog, *, most: int = SLOTS, seconds:
 
 
 def go_on(services: Services, catalog: Catalog, backfill: BackfillRow | None) -> bool:
-    """Has a backfill's next window tried at once; whether it came into the queue. Waits on the ledger."""
+    """Has a backfill's next window tried at once; whether anything came into the queue. Waits on the ledger."""
     services.ledger.write(slots.settle_ended)
-    slot = None if backfill is None else services.ledger.write(next_window, services, backfill)
+    if backfill is None:
+        return False
+    # what a schedule has waiting may have waited for the place of the window before: a backfill keeps nothing from it
+    queued = _try_waiting(services, catalog, backfill.org_slug)
+    slot = services.ledger.write(next_window, services, backfill)
     tried = None if slot is None else services.ledger.write(_again, services, catalog, slot)
-    return tried is not None and tried.queued
+    return queued or (tried is not None and tried.queued)
+
+
+def _try_waiting(services: Services, catalog: Catalog, slug: str) -> bool:
+    queued = False
+    for slot in services.ledger.read(slots.waiting_of, slug):
+        tried = services.ledger.write(_again, services, catalog, slot) if slot.trigger_type == "schedule" else None
+        queued = queued or (tried is not None and tried.queued)
+        if tried is not None and tried.refused is not None:
+            break
+    return queued
 
 
 def follow(services: Services, catalog: Catalog, claim: Claim) -> bool:
@@ -104,19 +119,12 @@ class _Pass:
             for backfill in ledger.read(backfills.idle, self._left + 1):
                 ledger.write(next_window, self._services, backfill)
             now = self._services.clock.now()
+            waiting = ledger.read(slots.waiting, now, self._left + 1)
             # first those that were refused before: they are older
-            for slot in self._upto(ledger.read(slots.waiting, now, self._left + 1)):
-                if slot.org_slug not in self._refused:
-                    self._tell(ledger.write(_again, self._services, self._catalog, slot))
-            found = deque(ledger.read(configs.due, now, self._left + 1))
-            while found and self._may_go_on():
-                schedule = found.popleft()
-                tried, following = ledger.write(_due, self._services, self._catalog, schedule, self._refused.get(schedule.org_slug))
-                self._tell(tried)
-                # of one that catches up each slot is run: the next after everybody else's
-                if following is not None:
-                    found.append(following)
-            self._told.more = self._told.more or bool(found)
+            self._try_again([slot for slot in waiting if slot.trigger_type == "schedule"])
+            self._try_due(now)
+            # windows of backfills come behind what is fresh
+            self._try_again([slot for slot in waiting if slot.trigger_type != "schedule"])
         except (Throttled, Unavailable) as fault:
             # what is left is due still
             log.warning("scheduler.broke_off", code=fault.code, error=fault.detail)
@@ -125,14 +133,25 @@ class _Pass:
             self._told.more = True
         return self._told
 
-    def _upto(self, found: list[Slot]) -> list[Slot]:
-        kept = []
-        for slot in found:
+    def _try_again(self, waiting: Sequence[Slot]) -> None:
+        for slot in waiting:
             if not self._may_go_on():
                 self._told.more = True
-                break
-            kept.append(slot)
-        return kept
+                return
+            if slot.org_slug not in self._refused:
+                self._tell(self._services.ledger.write(_again, self._services, self._catalog, slot))
+
+    def _try_due(self, now: datetime) -> None:
+        ledger = self._services.ledger
+        found = deque(ledger.read(configs.due, now, self._left + 1))
+        while found and self._may_go_on():
+            schedule = found.popleft()
+            tried, following = ledger.write(_due, self._services, self._catalog, schedule, self._refused.get(schedule.org_slug))
+            self._tell(tried)
+            # of one that catches up each slot is run: the next after everybody else's
+            if following is not None:
+                found.append(following)
+        self._told.more = self._told.more or bool(found)
 
     def _may_go_on(self) -> bool:
         return self._left > 0 and self._services.clock.monotonic() < self._end

@@ -208,6 +208,27 @@ def test_fresh_work_goes_before_it(work):
     assert claimed.document == "slow"
 
 
+@pytest.mark.parametrize("driven", ["by the trigger", "by who ended its window"])
+def test_with_a_single_place_a_schedule_has_it_as_soon_as_a_window_is_over(work, driven):
+    asked = ask(work, plan=Plan("P", 9, 99, 1))
+    triggered(work)
+    schedule(work, parameters={"window": "last_7_days"})
+    assert "at once" in triggered(work).skipped[0].reason
+    end(work, waiting_run(work)["pipeline_logging_id"])
+    later(work, minutes=1)
+
+    if driven == "by the trigger":
+        triggered(work)
+    else:
+        go_on(work, work.catalog, asked.standing.row)
+
+    assert waiting_run(work)["window_start"] == date(2026, 11, 13)
+    end(work, waiting_run(work)["pipeline_logging_id"])
+    later(work, minutes=1)
+    triggered(work)
+    assert waiting_run(work)["window_start"] == date(2026, 8, 1)
+
+
 def test_what_the_provider_does_not_serve_is_said_at_once(work):
     documented(work, keeps_days=90)
 
