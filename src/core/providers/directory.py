@@ -22,6 +22,7 @@ class PaceDocument(Document):
     per_second: float = Field(gt=0, le=1_000)
     burst: int = Field(ge=1, le=10_000)
     at_once: int = Field(ge=1, le=16)
+    guesses: bool = True
 
 
 class ProviderFacts(Document):
