@@ -10,11 +10,13 @@ from src.core.base.schema import Field, TableSchema
 from src.core.engine.bigquery.values import with_parameters
 from src.core.ledger.model import load_model
 from src.core.processors.gcp.bq_etl import GoogleTables
+from src.core.step.books.reconciled import FOLDER
 from src.core.step.books.retelling import with_told_since
 from src.core.step.books.rules import Books
 from src.core.step.prices.rate_card import RATES
 from src.core.step.source.engine import SourceEngine
 from tests.core.engine.test_bq_nulls import texts
+from tests.core.step.reconciliation.both_sides import question
 from tests.engines.analyzer import goldens
 from tests.engines.analyzer.__main__ import answered
 
@@ -170,10 +172,12 @@ def test_every_question_of_the_books_is_googlesql(analyzer, dataset):
 def test_every_question_of_openais_books_is_googlesql(analyzer, dataset):
     meters = (OPENAI / "books/meters.sql").read_text()
     files = [*(OPENAI / "books").glob("*.sql"), CONFIGS / "system/books/uses.sql", CONFIGS / "system/prices/cost.sql"]
+    shared = [path.stem for path in (CONFIGS / FOLDER).glob("*.sql")]
     asked = {path.name: path.read_text().replace("{meters}", f"({meters})").replace("{rows}", "openai_usage_daily_raw") for path in files}
     for name in dataset:
         asked = {file: text.replace(f"{{{name}}}", name) for file, text in asked.items()}
     del asked["costs_measures.sql"]  # of the other table
+    asked |= {f"{FOLDER}/{name}.sql": question(name) for name in shared}
     assert {name: said for name, text in asked.items() if (said := analyzer.analyse(text, dataset, PARAMETERS))} == {}
     assert len(asked) > 10
 

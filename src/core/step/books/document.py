@@ -70,6 +70,24 @@ class PriceFacts(Document):
     meters: str = "meters.sql"
 
 
+class ReconciledFacts(Document):
+    """Costs are held against what the provider reports as money; docs/reference/reconciliation.md."""
+
+    costs: str
+    told: str
+    """The raw rows of the report."""
+    report: str = "report.sql"
+    """Its lines in the words of usage and price book."""
+    compared: str
+    bill: str
+    tells_kinds: bool = True
+    """Whether it tells kinds of use apart; else a model's money is one line."""
+    untold_tiers: tuple[str, ...] = ()
+    """Whose use stands in no report."""
+    further: str | None = None
+    """Asks for rows of the bill of days and accounts that have neither figure."""
+
+
 class BooksDocument(Document):
     provider: str
     raw: dict[str, RawFacts] = Field(min_length=1)
@@ -80,7 +98,8 @@ class BooksDocument(Document):
     axis: AxisFacts
     prices: PriceFacts | None = None
     proofs: tuple[str, ...] = ()
-    doubts: str | None = None
-    due: str | None = None
+    doubts: tuple[str, ...] = ()
+    due: tuple[str, ...] = ()
     tells: str | None = None
     figure: str | None = None
+    reconciled: ReconciledFacts | None = None

@@ -158,14 +158,14 @@ class Asking:
 
     def due(self, days: Iterable[date]) -> set[date]:
         """The days, of those told before, that are to be made anew though nothing of them was read."""
-        if not self.books.due or not (known := set(days)):
-            return set()
-        return {row["usage_date"] for row in self._ask(self.books.due, {**self.given, **span_of(known)})} & known
+        known = set(days)
+        asked = (self._ask(question, {**self.given, **span_of(known)}) for question in self.books.due if known)
+        return {row["usage_date"] for rows in asked for row in rows} & known
 
     def doubts(self, days: Iterable[date]) -> Doubts:
-        if not self.books.doubts or not (known := set(days)):
-            return {}
-        found = doubts_by_day(self._ask(self.books.doubts, {**self.given, **span_of(known)}))
+        known = set(days)
+        asked = (self._ask(question, {**self.given, **span_of(known)}) for question in self.books.doubts if known)
+        found = doubts_by_day(row for rows in asked for row in rows)
         return {day: doubt for day, doubt in found.items() if day in known}
 
     def proven(self, days: Iterable[date]) -> dict[str, list[dict[str, Any]]]:

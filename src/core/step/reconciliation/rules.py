@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args
 
 from src.core.base.cost_settings import BillRule
+from src.core.base.documents import read_document
 from src.core.base.faults import Conflict, Flaw, Missing, Rejected
 from src.core.base.identity import Actor, Tenant
 from src.core.base.names import did_you_mean
@@ -16,10 +17,11 @@ from src.core.engine.port import Params
 from src.core.ledger.store import Unit
 from src.core.ledger.tables import cost_rules, orgs
 from src.core.step import audit_trail
+from src.core.step.books.document import BooksDocument
 from src.core.step.context import Services
 
 BILL_RULES: Final = get_args(BillRule)
-QUESTION: Final = "reconciliation.sql"
+BOOKS: Final = "*/**/books.yml"
 Owner = Literal["organisation", "platform"]
 
 
@@ -64,8 +66,9 @@ class RulesChange:
 
 
 def reconciled(configs: Path) -> tuple[str, ...]:
-    """The providers that are reconciled: whose books have the question."""
-    return tuple(sorted(path.relative_to(configs).parts[0] for path in configs.glob(f"*/**/books/{QUESTION}")))
+    """The providers that are reconciled: whose books say what costs are held against."""
+    documents = (read_document(path, BooksDocument) for path in configs.glob(BOOKS))
+    return tuple(sorted(document.provider for document in documents if document.reconciled))
 
 
 def require_reconciled(configs: Path, provider: str) -> str:

@@ -7,9 +7,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from src.core.base.documents import read_document
 from src.core.base.identity import Tenant
 from src.core.base.schema import TableSchema
 from src.core.engine.port import Fence, Warehouse
+from src.core.step.books.document import BooksDocument
+from src.core.step.books.placing import QuestionPlaces
+from src.core.step.books.reconciled import FOLDER, Reconciled
 from src.core.step.books.retelling import with_told_since
 from src.core.step.prices import rate_card
 from src.core.step.prices.rates import LARGEST
@@ -29,6 +33,7 @@ PARTS = (
     "cause_rate_differs",
     "cause_model_unknown",
     "cause_not_in_usage",
+    "cause_not_in_report",
     "cause_late_data",
     "cause_rounding",
     "unexplained",
@@ -97,10 +102,13 @@ class BothSides:
 
 
 def question(name: str) -> str:
-    text = (OPENAI / "books" / f"{name}.sql").read_text()
-    for table in (USAGE, RAW, COST, LINES, BILL):
-        text = text.replace(f"{{{table}}}", table)
-    return text
+    """As a publication asks it, of all days at once."""
+    facts = read_document(OPENAI / "books.yml", BooksDocument).reconciled
+    assert facts is not None
+    held = Reconciled(facts, "openai", CONFIGS, OPENAI, schema_of(BILL))
+    places = held.billing(held.named(QuestionPlaces((USAGE, RAW), {table: table for table in (USAGE, RAW, COST, LINES, BILL)})))
+    shared = CONFIGS / FOLDER / f"{name}.sql"
+    return places.put_into(shared if shared.exists() else OPENAI / "books" / f"{name}.sql")
 
 
 def schema_of(table: str) -> TableSchema:
@@ -124,7 +132,7 @@ def booked(
     with warehouse.publication(tenant, f"run_{generation}", Fence("tests", generation)) as publication:
         for table in (RAW, COST, RATES, LINES, BILL):
             publication.replace(table, rows.get(table, []))
-        for table, name in ((LINES, "reconciliation"), (BILL, "bill")):
+        for table, name in ((LINES, "compared"), (BILL, "bill")):
             text = question(name)
             publication.insert(table, text, {key: value for key, value in asked.items() if f"@{key}" in text})
     return _sorted(warehouse, tenant, LINES), _sorted(warehouse, tenant, BILL)

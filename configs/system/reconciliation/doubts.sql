@@ -2,7 +2,7 @@
 -- accounts that have no figure at all.
 WITH unpriced AS (
   SELECT usage_date, COALESCE(model, line_item) AS model, SUM(unpriced_rows) AS unpriced_rows
-  FROM {openai_bill_daily}
+  FROM {bill}
   WHERE figure = 'computed' AND unpriced_rows > 0
   GROUP BY usage_date, COALESCE(model, line_item)
 ),
@@ -20,13 +20,13 @@ mends AS (
     costs.usage_date,
     ARRAY_TO_STRING([
       CASE WHEN LOGICAL_OR(NOT REGEXP_CONTAINS(costs.unpriced_reason, r'^(rate changed|kind unknown|quantity unknown):'))
-        THEN 'lay the price and run openai/reprice' END,
+        THEN CONCAT('lay the price and run ', {provider}, '/reprice') END,
       CASE WHEN LOGICAL_OR(STARTS_WITH(costs.unpriced_reason, 'rate changed:')) THEN 'a price turned within the day, load it again' END,
       CASE WHEN LOGICAL_OR(REGEXP_CONTAINS(costs.unpriced_reason, r'^(kind|quantity) unknown:'))
         THEN 'for what this release does not know none can be laid, and the report alone tells its cost' END
     ], '; ') AS mend
-  FROM {openai_cost_daily} AS costs
-  JOIN (SELECT DISTINCT usage_date, account FROM {openai_bill_daily} WHERE figure = 'computed') AS bill
+  FROM {costs} AS costs
+  JOIN (SELECT DISTINCT usage_date, account FROM {bill} WHERE figure = 'computed') AS bill
     ON bill.usage_date = costs.usage_date AND bill.account = costs.account
   WHERE costs.unpriced_reason IS NOT NULL
   GROUP BY costs.usage_date
@@ -38,14 +38,14 @@ held AS (
     lines.currency,
     SUM(ABS(lines.unexplained)) AS unexplained,
     GREATEST(SUM(ABS(COALESCE(lines.reported, 0))), SUM(ABS(COALESCE(lines.computed, 0)))) AS money
-  FROM {openai_cost_reconciliation_daily} AS lines
+  FROM {compared} AS lines
   GROUP BY usage_date, account, currency
   HAVING COUNTIF(lines.remainder_state = 'hold') > 0
 ),
 without_figure AS (
   SELECT lines.usage_date, lines.account, SUM(lines.computed_rows) AS computed_rows
-  FROM {openai_cost_reconciliation_daily} AS lines
-  LEFT JOIN (SELECT DISTINCT usage_date, account FROM {openai_bill_daily}) AS bill
+  FROM {compared} AS lines
+  LEFT JOIN (SELECT DISTINCT usage_date, account FROM {bill}) AS bill
     ON bill.usage_date = lines.usage_date AND bill.account = lines.account
   WHERE bill.account IS NULL
   GROUP BY lines.usage_date, lines.account

@@ -1,134 +1,39 @@
 -- Both sides of a day by line item, and each difference by its cause: the first statement of arithmetic that holds. Formulas and
 -- their order: docs/reference/reconciliation.md.
-WITH forms AS (
-  -- words after the last comma, as the report has them, and the kind of use that they are
-  SELECT form.words AS words, form.line_item AS line_item
-  FROM UNNEST([
-    STRUCT('input' AS words, 'input' AS line_item),
-    STRUCT('cached input' AS words, 'cached_input' AS line_item),
-    STRUCT('cache write 30m' AS words, 'cache_write_30m' AS line_item),
-    STRUCT('cache write 12h' AS words, 'cache_write_12h' AS line_item),
-    STRUCT('output' AS words, 'output' AS line_item),
-    STRUCT('audio input' AS words, 'audio_input' AS line_item),
-    STRUCT('cached audio input' AS words, 'cached_audio_input' AS line_item),
-    STRUCT('audio output' AS words, 'audio_output' AS line_item),
-    STRUCT('image input' AS words, 'image_input' AS line_item),
-    STRUCT('cached image input' AS words, 'cached_image_input' AS line_item),
-    STRUCT('image output' AS words, 'image_output' AS line_item),
-    STRUCT('characters' AS words, 'characters' AS line_item),
-    STRUCT('duration' AS words, 'duration' AS line_item)
-  ]) AS form
+WITH parents AS (
+  SELECT kind, parent FROM {parents}
 ),
-tools AS (
-  SELECT tool.words AS words, tool.model_family AS model_family, tool.line_item AS line_item
-  FROM UNNEST([
-    STRUCT('web search tool calls' AS words, 'web-search' AS model_family, 'call' AS line_item),
-    STRUCT('file search tool calls' AS words, 'file-search' AS model_family, 'call' AS line_item),
-    STRUCT('code interpreter sessions' AS words, 'code-interpreter' AS model_family, 'session' AS line_item),
-    STRUCT('vector store storage' AS words, 'vector-storage' AS model_family, 'storage' AS line_item)
-  ]) AS tool
-),
-apart AS (
-  -- what is known to stand in no report of usage; `head` is the start of the model's name, empty where the item has no comma
-  SELECT item.head AS head, item.words AS words
-  FROM UNNEST([
-    STRUCT('' AS head, 'file storage' AS words),
-    STRUCT('sora' AS head, 'video' AS words)
-  ]) AS item
-),
-units AS (
-  -- what the report counts in, and how many of ours that is
-  SELECT each.told AS told, each.unit AS unit, each.factor AS factor
-  FROM UNNEST([
-    STRUCT('tokens' AS told, 'token' AS unit, 1 AS factor),
-    STRUCT('1000_tokens' AS told, 'token' AS unit, 1000 AS factor),
-    STRUCT('characters' AS told, 'character' AS unit, 1 AS factor),
-    STRUCT('images' AS told, 'image' AS unit, 1 AS factor),
-    STRUCT('duration_seconds' AS told, 'second' AS unit, 1 AS factor),
-    STRUCT('duration_minutes' AS told, 'second' AS unit, 60 AS factor),
-    STRUCT('duration_hours' AS told, 'second' AS unit, 3600 AS factor)
-  ]) AS each
-),
-parents AS (
-  -- a side that does not tell these apart bills them as the other
-  SELECT pair.kind AS kind, pair.parent AS parent
-  FROM UNNEST([
-    STRUCT('image_input' AS kind, 'input' AS parent),
-    STRUCT('cached_image_input' AS kind, 'cached_input' AS parent),
-    STRUCT('cached_audio_input' AS kind, 'cached_input' AS parent),
-    STRUCT('image_output' AS kind, 'output' AS parent)
-  ]) AS pair
-),
-texts AS (
-  SELECT DISTINCT line_item AS told FROM {openai_costs_daily_raw}
-),
-spelled AS (
+said_lines AS (
   SELECT
-    told,
-    LOWER(TRIM(COALESCE(REGEXP_EXTRACT(told, r'^(.*),[^,]*$'), ''))) AS head,
-    REGEXP_REPLACE(
-      LOWER(TRIM(REGEXP_REPLACE(COALESCE(REGEXP_EXTRACT(told, r',([^,]*)$'), told, ''), r'[ _\t]+', ' '))), r' tokens$', ''
-    ) AS words
-  FROM texts
-),
-items AS (
-  SELECT
-    spelled.told,
-    spelled.head,
-    spelled.words,
-    COALESCE(tools.model_family, NULLIF(REGEXP_REPLACE(
-      COALESCE(REGEXP_EXTRACT(spelled.head, r'^(ft:[^:]+):'), spelled.head), r'-([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{4})$', ''
-    ), '')) AS model_family,
-    COALESCE(tools.line_item, forms.line_item, NULLIF(spelled.words, ''), 'unnamed') AS line_item,
-    tools.line_item AS tool,
-    tools.words IS NOT NULL OR forms.words IS NOT NULL
-      OR (spelled.head <> '' AND REGEXP_CONTAINS(spelled.words, r'^[0-9]+x[0-9]+$')) AS line_item_known,
-    (spelled.head <> '' AND spelled.words = 'training') OR apart.words IS NOT NULL AS stands_apart,
-    spelled.head = '' AND REGEXP_CONTAINS(spelled.words, r'(^| )credits?$') AS is_credit
-  FROM spelled
-  LEFT JOIN tools ON spelled.head = '' AND tools.words = spelled.words
-  LEFT JOIN forms ON spelled.head <> '' AND forms.words = spelled.words
-  LEFT JOIN apart
-    ON apart.words = spelled.words
-    AND ((apart.head = '' AND spelled.head = '') OR (apart.head <> '' AND STARTS_WITH(spelled.head, apart.head)))
+    usage_date,
+    account,
+    project_id,
+    {family} AS model_family,
+    CASE WHEN line_item_known AND NOT {tells_kinds} THEN 'usage' ELSE line_item END AS line_item,
+    line_item_known,
+    stands_apart,
+    said,
+    currency,
+    amount,
+    unit,
+    quantity
+  FROM (SELECT *, model_told AS told_model FROM {report}) AS report
 ),
 lines AS (
   SELECT
-    raw.usage_date,
-    REGEXP_REPLACE(raw.source, r' costs$', '') AS account,
-    raw.project_id,
-    items.model_family,
-    items.line_item,
-    items.line_item_known,
-    items.stands_apart OR (items.is_credit AND raw.amount < 0) AS stands_apart,
-    COALESCE(raw.line_item, '') AS said,
-    raw.currency,
-    raw.amount,
+    *,
+    {place} AS place,
     CASE
-      WHEN raw.amount = ROUND(raw.amount, 2) THEN 2
-      WHEN raw.amount = ROUND(raw.amount, 4) THEN CASE WHEN raw.amount = ROUND(raw.amount, 3) THEN 3 ELSE 4 END
-      WHEN raw.amount = ROUND(raw.amount, 6) THEN CASE WHEN raw.amount = ROUND(raw.amount, 5) THEN 5 ELSE 6 END
-      WHEN raw.amount = ROUND(raw.amount, 8) THEN CASE WHEN raw.amount = ROUND(raw.amount, 7) THEN 7 ELSE 8 END
-      WHEN raw.amount = ROUND(raw.amount, 10) THEN CASE WHEN raw.amount = ROUND(raw.amount, 9) THEN 9 ELSE 10 END
-      WHEN raw.amount = ROUND(raw.amount, 11) THEN 11
+      WHEN amount = ROUND(amount, 2) THEN 2
+      WHEN amount = ROUND(amount, 4) THEN CASE WHEN amount = ROUND(amount, 3) THEN 3 ELSE 4 END
+      WHEN amount = ROUND(amount, 6) THEN CASE WHEN amount = ROUND(amount, 5) THEN 5 ELSE 6 END
+      WHEN amount = ROUND(amount, 8) THEN CASE WHEN amount = ROUND(amount, 7) THEN 7 ELSE 8 END
+      WHEN amount = ROUND(amount, 10) THEN CASE WHEN amount = ROUND(amount, 9) THEN 9 ELSE 10 END
+      WHEN amount = ROUND(amount, 11) THEN 11
       -- a binary fraction keeps no more of an amount
       ELSE 12
-    END AS decimals,
-    -- calls and sessions are told without a unit; bytes that are stored all day are told by the GiB and the hour
-    CASE
-      WHEN raw.quantity_unit IS NULL AND items.tool <> 'storage' THEN items.tool
-      WHEN LOWER(raw.quantity_unit) = 'gibibyte_hours' AND items.tool = 'storage' THEN 'byte'
-      ELSE units.unit
-    END AS unit,
-    CASE
-      WHEN raw.quantity_unit IS NULL AND items.tool <> 'storage' THEN raw.quantity
-      WHEN LOWER(raw.quantity_unit) = 'gibibyte_hours' AND items.tool = 'storage'
-        THEN CAST(ROUND(CAST(raw.quantity * 1073741824 AS NUMERIC) / 24) AS BIGNUMERIC)
-      ELSE raw.quantity * units.factor
-    END AS quantity
-  FROM {openai_costs_daily_raw} AS raw
-  JOIN items ON COALESCE(items.told, '') = COALESCE(raw.line_item, '') AND (items.told IS NULL) = (raw.line_item IS NULL)
-  LEFT JOIN units ON units.told = LOWER(raw.quantity_unit)
+    END AS decimals
+  FROM said_lines
 ),
 used AS (
   SELECT
@@ -138,6 +43,8 @@ used AS (
     project_id,
     COALESCE(model_told, model) AS told_model,
     service_tier,
+    COALESCE(region, 'any') AS region,
+    COALESCE(price_window, 'any') AS price_window,
     token_kind,
     CASE WHEN unit = 'image' THEN detail END AS image,
     GREATEST(COALESCE(prompt_tokens, 1), 1) AS length,
@@ -152,39 +59,26 @@ used AS (
     SUM(CASE WHEN cost IS NULL THEN quantity ELSE 0 END) AS unpriced_quantity,
     SUM(cost) AS cost,
     SUM(cost_if_long - cost) AS if_long
-  FROM {openai_cost_daily}
+  FROM {costs}
   GROUP BY
-    usage_date, bucket_start, account, project_id, told_model, service_tier, token_kind, image, length, unit, coin, price_unit, price, per
+    usage_date, bucket_start, account, project_id, told_model, service_tier, region, price_window, token_kind, image, length, unit, coin,
+    price_unit, price, per
 ),
 models AS (
-  SELECT
-    told,
-    REGEXP_REPLACE(
-      COALESCE(REGEXP_EXTRACT(LOWER(TRIM(told)), r'^(ft:[^:]+):'), LOWER(TRIM(told))), r'-([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{4})$', ''
-    ) AS model_family
-  FROM (SELECT DISTINCT told_model AS told FROM used) AS named
+  SELECT told_model, {family} AS model_family FROM (SELECT DISTINCT told_model FROM used) AS named
 ),
-priced AS (
+named AS (
   SELECT
-    used.usage_date,
-    used.bucket_start,
-    used.account,
-    used.project_id,
-    used.told_model,
+    used.*,
     models.model_family,
-    used.service_tier,
-    used.token_kind,
+    -- what stands in no report
+    used.service_tier IN {untold_tiers} AS untold,
     -- images are told by their size
-    COALESCE(REGEXP_EXTRACT(used.image, r'[0-9]+x[0-9]+'), used.token_kind) AS line_item,
-    used.length,
-    used.unit,
+    CASE
+      WHEN {tells_kinds} THEN COALESCE(REGEXP_EXTRACT(used.image, r'[0-9]+x[0-9]+'), used.token_kind)
+      ELSE 'usage'
+    END AS line_item,
     COALESCE(used.coin, 'USD') AS currency,
-    used.row_count,
-    used.priced_rows,
-    used.quantity,
-    used.unpriced_quantity,
-    used.cost,
-    used.if_long,
     -- of one of them, where the price is of as many as is divided by exactly
     CASE
       WHEN used.price_unit = used.unit
@@ -195,57 +89,41 @@ priced AS (
         )
     END AS price_each
   FROM used
-  LEFT JOIN models ON models.told = used.told_model
+  LEFT JOIN models ON models.told_model = used.told_model
+),
+priced AS (
+  SELECT *, {place} AS place FROM named
 ),
 kinds AS (
-  SELECT usage_date, account, project_id, model_family, currency, line_item, MAX(ours) AS ours, MAX(theirs) AS theirs
+  SELECT place, line_item, MAX(ours) AS ours, MAX(theirs) AS theirs
   FROM (
-    SELECT usage_date, account, project_id, model_family, currency, line_item, 1 AS ours, 0 AS theirs FROM priced
+    SELECT place, line_item, 1 AS ours, 0 AS theirs FROM priced
     UNION ALL
-    SELECT usage_date, account, project_id, model_family, currency, line_item, 0 AS ours, 1 AS theirs FROM lines WHERE line_item_known
+    SELECT place, line_item, 0 AS ours, 1 AS theirs FROM lines WHERE line_item_known
   ) AS both_sides
-  GROUP BY usage_date, account, project_id, model_family, currency, line_item
+  GROUP BY place, line_item
 ),
 folds AS (
   -- where one side alone tells a kind apart, and the other has what it is billed as
-  SELECT kinds.usage_date, kinds.account, kinds.project_id, kinds.model_family, kinds.currency, kinds.line_item, parents.parent
+  SELECT kinds.place, kinds.line_item, parents.parent
   FROM kinds
   JOIN parents ON parents.kind = kinds.line_item
-  JOIN kinds AS beside
-    ON beside.line_item = parents.parent
-    AND beside.usage_date = kinds.usage_date
-    AND beside.account = kinds.account
-    AND COALESCE(beside.project_id, '') = COALESCE(kinds.project_id, '')
-    AND beside.model_family = kinds.model_family
-    AND beside.currency = kinds.currency
+  JOIN kinds AS beside ON beside.line_item = parents.parent AND beside.place = kinds.place
   WHERE (kinds.theirs = 0 AND beside.theirs = 1) OR (kinds.ours = 0 AND beside.ours = 1)
 ),
 ours AS (
   SELECT priced.* EXCEPT (line_item), COALESCE(folds.parent, priced.line_item) AS line_item
   FROM priced
-  LEFT JOIN folds
-    ON folds.line_item = priced.line_item
-    AND folds.usage_date = priced.usage_date
-    AND folds.account = priced.account
-    AND COALESCE(folds.project_id, '') = COALESCE(priced.project_id, '')
-    AND folds.model_family = priced.model_family
-    AND folds.currency = priced.currency
+  LEFT JOIN folds ON folds.line_item = priced.line_item AND folds.place = priced.place
 ),
 theirs AS (
   SELECT lines.* EXCEPT (line_item), COALESCE(folds.parent, lines.line_item) AS line_item
   FROM lines
-  LEFT JOIN folds
-    ON lines.line_item_known
-    AND folds.line_item = lines.line_item
-    AND folds.usage_date = lines.usage_date
-    AND folds.account = lines.account
-    AND COALESCE(folds.project_id, '') = COALESCE(lines.project_id, '')
-    AND folds.model_family = lines.model_family
-    AND folds.currency = lines.currency
+  LEFT JOIN folds ON lines.line_item_known AND folds.line_item = lines.line_item AND folds.place = lines.place
 ),
 prices AS (
   -- a price with more digits than are kept would not come to an exact sum
-  SELECT told_model, told_tier, told_kind, valid_from, valid_to, over_from, over_to, unit_price
+  SELECT told_model, told_tier, told_kind, told_region, told_window, valid_from, valid_to, over_from, over_to, unit_price
   FROM rates
   WHERE unit_price IS NOT NULL AND rest = 0
 ),
@@ -263,12 +141,8 @@ swaps AS (
 otherwise AS (
   -- what rows would come to by another tier's rate, or cached tokens as input and the reverse; `turn` says which
   SELECT
-    ours.usage_date,
-    ours.account,
-    ours.project_id,
-    ours.model_family,
+    ours.place,
     ours.line_item,
-    ours.currency,
     CASE
       WHEN prices.told_kind <> ours.token_kind THEN 'cache'
       WHEN ours.service_tier = 'batch' THEN 'batch as standard'
@@ -281,6 +155,8 @@ otherwise AS (
   LEFT JOIN swaps ON swaps.kind = ours.token_kind
   JOIN prices
     ON prices.told_model = ours.told_model
+    AND prices.told_region = ours.region
+    AND prices.told_window = ours.price_window
     AND ours.bucket_start >= prices.valid_from
     AND ours.bucket_start < prices.valid_to
     AND ours.length > prices.over_from
@@ -290,17 +166,13 @@ otherwise AS (
       OR (prices.told_kind = ours.token_kind AND ours.service_tier = 'standard' AND prices.told_tier IN ('batch', 'flex', 'priority'))
       OR (prices.told_kind = swaps.other AND prices.told_tier = ours.service_tier)
     )
-  WHERE ours.priced_rows = ours.row_count
-  GROUP BY usage_date, account, project_id, model_family, line_item, currency, turn
+  WHERE ours.priced_rows = ours.row_count AND NOT ours.untold
+  GROUP BY place, line_item, turn
 ),
 turns AS (
   SELECT
-    usage_date,
-    account,
-    project_id,
-    model_family,
+    place,
     line_item,
-    currency,
     SUM(CASE WHEN turn = 'cache' THEN row_count END) AS cache_rows,
     SUM(CASE WHEN turn = 'cache' THEN more END) AS cache_more,
     SUM(CASE WHEN turn = 'batch as standard' THEN row_count END) AS batch_rows,
@@ -314,7 +186,7 @@ turns AS (
     SUM(CASE WHEN turn = 'standard as priority' THEN row_count END) AS to_priority_rows,
     SUM(CASE WHEN turn = 'standard as priority' THEN more END) AS to_priority_more
   FROM otherwise
-  GROUP BY usage_date, account, project_id, model_family, line_item, currency
+  GROUP BY place, line_item
 ),
 sides AS (
   SELECT
@@ -325,25 +197,30 @@ sides AS (
     line_item,
     TRUE AS line_item_known,
     currency,
+    place,
     CAST(NULL AS STRING) AS reported_as,
-    SUM(row_count) AS computed_rows,
+    SUM(CASE WHEN untold THEN 0 ELSE row_count END) AS computed_rows,
     0 AS reported_rows,
-    SUM(cost) AS computed,
+    SUM(CASE WHEN NOT untold THEN cost END) AS computed,
     CAST(NULL AS BIGNUMERIC) AS reported,
-    SUM(quantity) AS computed_quantity,
+    SUM(CASE WHEN NOT untold THEN quantity END) AS computed_quantity,
     CAST(NULL AS BIGNUMERIC) AS reported_quantity,
     CASE WHEN MIN(unit) = MAX(unit) THEN MIN(unit) END AS computed_unit,
     CAST(NULL AS STRING) AS reported_unit,
-    SUM(unpriced_quantity) AS unpriced_quantity,
-    SUM(if_long) AS if_long,
-    MIN(price_each) AS least_price,
-    MAX(price_each) AS most_price,
+    SUM(CASE WHEN NOT untold THEN unpriced_quantity END) AS unpriced_quantity,
+    SUM(CASE WHEN NOT untold THEN if_long END) AS if_long,
+    MIN(CASE WHEN NOT untold THEN price_each END) AS least_price,
+    MAX(CASE WHEN NOT untold THEN price_each END) AS most_price,
+    SUM(CASE WHEN untold THEN row_count ELSE 0 END) AS untold_rows,
+    SUM(CASE WHEN untold THEN cost END) AS untold_cost,
+    SUM(CASE WHEN untold THEN quantity ELSE 0 END) AS untold_quantity,
+    SUM(CASE WHEN untold THEN unpriced_quantity ELSE 0 END) AS untold_unpriced,
     SUM(CASE WHEN service_tier = 'standard' THEN row_count ELSE 0 END) AS standard_rows,
     SUM(CASE WHEN service_tier = 'batch' THEN row_count ELSE 0 END) AS batch_rows,
     0 AS decimals,
     FALSE AS stands_apart
   FROM ours
-  GROUP BY usage_date, account, project_id, model_family, line_item, currency
+  GROUP BY usage_date, account, project_id, model_family, line_item, currency, place
   UNION ALL
   SELECT
     usage_date,
@@ -353,6 +230,7 @@ sides AS (
     line_item,
     line_item_known,
     currency,
+    place,
     STRING_AGG(DISTINCT said, '\n' ORDER BY said) AS reported_as,
     0 AS computed_rows,
     COUNT(*) AS reported_rows,
@@ -367,12 +245,16 @@ sides AS (
     CAST(NULL AS BIGNUMERIC) AS if_long,
     CAST(NULL AS BIGNUMERIC) AS least_price,
     CAST(NULL AS BIGNUMERIC) AS most_price,
+    0 AS untold_rows,
+    CAST(NULL AS BIGNUMERIC) AS untold_cost,
+    0 AS untold_quantity,
+    0 AS untold_unpriced,
     0 AS standard_rows,
     0 AS batch_rows,
     MAX(decimals) AS decimals,
     LOGICAL_AND(stands_apart) AS stands_apart
   FROM theirs
-  GROUP BY usage_date, account, project_id, model_family, line_item, line_item_known, currency
+  GROUP BY usage_date, account, project_id, model_family, line_item, line_item_known, currency, place
 ),
 merged AS (
   SELECT
@@ -383,6 +265,7 @@ merged AS (
     line_item,
     line_item_known,
     currency,
+    place,
     MAX(reported_as) AS reported_as,
     SUM(computed_rows) AS computed_rows,
     SUM(reported_rows) AS reported_rows,
@@ -396,12 +279,16 @@ merged AS (
     MAX(if_long) AS if_long,
     MAX(least_price) AS least_price,
     MAX(most_price) AS most_price,
+    SUM(untold_rows) AS untold_rows,
+    MAX(untold_cost) AS untold_cost,
+    SUM(untold_quantity) AS untold_quantity,
+    SUM(untold_unpriced) AS untold_unpriced,
     SUM(standard_rows) AS standard_rows,
     SUM(batch_rows) AS batch_rows,
     MAX(decimals) AS decimals,
     LOGICAL_OR(stands_apart) AS stands_apart
   FROM sides
-  GROUP BY usage_date, account, project_id, model_family, line_item, line_item_known, currency
+  GROUP BY usage_date, account, project_id, model_family, line_item, line_item_known, currency, place
 ),
 cells AS (
   SELECT
@@ -422,14 +309,7 @@ cells AS (
     CASE WHEN turns.to_flex_rows = merged.standard_rows THEN turns.to_flex_more END AS to_flex_more,
     CASE WHEN turns.to_priority_rows = merged.standard_rows THEN turns.to_priority_more END AS to_priority_more
   FROM merged
-  LEFT JOIN turns
-    ON merged.line_item_known
-    AND turns.usage_date = merged.usage_date
-    AND turns.account = merged.account
-    AND COALESCE(turns.project_id, '') = COALESCE(merged.project_id, '')
-    AND turns.model_family = merged.model_family
-    AND turns.line_item = merged.line_item
-    AND turns.currency = merged.currency
+  LEFT JOIN turns ON merged.line_item_known AND turns.place = merged.place AND turns.line_item = merged.line_item
 ),
 measured AS (
   SELECT
@@ -466,7 +346,7 @@ beside AS (
   FROM (SELECT *, CASE WHEN COALESCE(if_long, 0) = 0 THEN ratio END AS plain_ratio FROM measured) AS plain
   WINDOW
     payer AS (PARTITION BY usage_date, account, currency),
-    family AS (PARTITION BY usage_date, account, project_id, model_family, currency)
+    family AS (PARTITION BY place)
 ),
 judged AS (
   SELECT
@@ -567,13 +447,13 @@ SELECT
   line_item_known,
   reported_as,
   currency,
-  computed,
+  CASE WHEN untold_cost IS NULL THEN computed ELSE COALESCE(computed, 0) + untold_cost END AS computed,
   reported,
-  difference,
-  CAST(computed_quantity AS BIGNUMERIC) AS computed_quantity,
+  difference - COALESCE(untold_cost, 0) AS difference,
+  CAST(CASE WHEN untold_rows > 0 THEN COALESCE(computed_quantity, 0) + untold_quantity ELSE computed_quantity END AS BIGNUMERIC) AS computed_quantity,
   reported_quantity,
   quantity_unit,
-  CAST(unpriced_quantity AS BIGNUMERIC) AS unpriced_quantity,
+  CAST(unpriced_quantity + untold_unpriced AS BIGNUMERIC) AS unpriced_quantity,
   cause_cache,
   cause_batch,
   cause_tier,
@@ -581,6 +461,7 @@ SELECT
   cause_rate_differs,
   cause_model_unknown,
   cause_not_in_usage,
+  -COALESCE(untold_cost, CAST(0 AS BIGNUMERIC)) AS cause_not_in_report,
   cause_late_data,
   cause_rounding,
   unexplained,
@@ -594,6 +475,6 @@ SELECT
     WHEN unexplained_of_day > money_of_day * CAST(@warn_share AS NUMERIC) THEN 'warn'
     ELSE 'ok'
   END AS remainder_state,
-  computed_rows,
+  computed_rows + untold_rows AS computed_rows,
   reported_rows
 FROM days
