@@ -28,7 +28,7 @@ class KeyOnFile(Protocol):
 K = TypeVar("K", bound=KeyOnFile)
 
 
-class KeyFiles(Generic[K]):
+class KeysByName(Generic[K]):
     """Each in a file of its own, `{provider}-{name}.txt`."""
 
     def __init__(self, folder: Path, provider: str, title: str, keys: Mapping[str, K]) -> None:

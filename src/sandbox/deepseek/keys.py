@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from src.sandbox.deepseek.accounts import ACCOUNTS, DEMO, DeepseekAccount
-from src.sandbox.key_files import KeyFiles, Mood
+from src.sandbox.key_files import KeysByName, Mood
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,6 @@ KEYS: Mapping[str, DeepseekKey] = {
 }
 
 
-class DeepseekKeys(KeyFiles[DeepseekKey]):
+class DeepseekKeys(KeysByName[DeepseekKey]):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "deepseek", "DeepSeek", KEYS)
