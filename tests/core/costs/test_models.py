@@ -271,15 +271,13 @@ def test_each_row_says_how_complete_its_days_are(house: Warehouse, acme: Tenant)
     assert (found.completeness["complete"], found.completeness["partial"]) == (1, 1)
 
 
-@pytest.mark.parametrize("limit", [1, 2, 3])
+@pytest.mark.parametrize("limit", [1, 5])
 def test_every_row_stands_on_one_page_wherever_a_page_ends(house: Warehouse, acme: Tenant, limit: int) -> None:
     used = [
         use("input", M, "2", project_id=project, api_key_id=key, model_told=model, service_tier=tier, currency=coin)
-        for project in (None, "", "a")
-        for key in (None, "k")
-        for model in (None, "x")
-        for tier in ("batch", "flex")
-        for coin in ("CNY", "USD")
+        for project, key in ((None, None), ("", "k"), ("a", None), ("a", "k"))
+        for model, tier in ((None, "batch"), ("x", "batch"), ("x", "flex"))
+        for coin in ("CNY", "USD")[: 1 + (key is None)]
     ]
     publish(house, acme, openai_cost_daily=used, openai_bill_daily=[computed()])
     question = ModelQuestion(WINDOW, OPENAI, ("project", "key", "model", "service_tier"))
