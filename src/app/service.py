@@ -23,6 +23,7 @@ from src.app.routers import (
     admin,
     costs,
     health,
+    imports,
     integrations,
     llm_data,
     model_costs,
@@ -53,6 +54,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
         [
             *organizations.router.routes,
             *pipelines.router.routes,
+            *imports.router.routes,
             *subscriptions.router.routes,
             *costs.router.routes,
             *model_costs.router.routes,

@@ -40,7 +40,7 @@ class ConsoleExport:
 
 
 @dataclass(slots=True)
-class _Place:
+class _FilePlace:
     """Where in a file it is read, for what is wrong there."""
 
     file: str
@@ -154,7 +154,7 @@ def console_export(content: bytes, name: str | None = None) -> ConsoleExport:
     for file, text in _files(content, name or "export"):
         form, rows = _rows(file, text)
         if id(form) in found:
-            _Place(file).refuse("holds the same kind of rows as a file before it; import one export after the other")
+            _FilePlace(file).refuse("holds the same kind of rows as a file before it; import one export after the other")
         found[id(form)] = rows
         begins.append(_first_day(file, rows))
     if not any(found.values()):
@@ -184,18 +184,18 @@ def _files(content: bytes, name: str) -> Iterator[tuple[str, bytes]]:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             inside = [one for one in packed.infolist() if _is_table(one.filename)]
             if not inside:
-                _Place(name).refuse("holds no CSV file")
+                _FilePlace(name).refuse("holds no CSV file")
             left = MOST_BYTES
             for one in inside:
                 with packed.open(one) as opened:
                     text = opened.read(left + 1)
                 left -= len(text)
                 if left < 0:
-                    _Place(one.filename).refuse(f"holds more than {MOST_BYTES // 1024**2} MB unpacked, the most that is taken")
+                    _FilePlace(one.filename).refuse(f"holds more than {MOST_BYTES // 1024**2} MB unpacked, the most that is taken")
                 yield one.filename.rpartition("/")[2], text
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError):
         # of a file with a password the library says RuntimeError
-        _Place(name).refuse("is no ZIP file that can be read: it was cut short, is damaged or has a password")
+        _FilePlace(name).refuse("is no ZIP file that can be read: it was cut short, is damaged or has a password")
 
 
 def _is_table(name: str) -> bool:
@@ -203,7 +203,7 @@ def _is_table(name: str) -> bool:
 
 
 def _rows(file: str, content: bytes) -> tuple[_Form, list[Row]]:
-    place = _Place(file)
+    place = _FilePlace(file)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as wrong:
@@ -237,7 +237,7 @@ def _lacks(header: list[str]) -> str:
     return f"its first line lacks {', '.join(lacking)}"
 
 
-def _row(place: _Place, form: _Form, header: list[str], cells: list[str]) -> Row:
+def _row(place: _FilePlace, form: _Form, header: list[str], cells: list[str]) -> Row:
     if len(cells) != len(header):
         place.refuse(f"has {len(cells)} cells, and the first line names {len(header)} columns")
     told = dict(zip(header, (cell.strip() for cell in cells), strict=True))

@@ -58,6 +58,7 @@ class RawFacts(Document):
     measures: str = "measures.sql"
     sums: tuple[str, ...] = ()
     counts: bool = True
+    beside: bool = False
 
 
 class DerivedFacts(TableFacts):

@@ -96,6 +96,8 @@ class Raw:
     sums: tuple[str, ...]
     counts: bool
     """Whether the costs are made of its rows, each of which counts once."""
+    beside: bool
+    """Whether its rows stand beside the money, so that of days which hold nothing else there is nothing to prove."""
     write: Mapping[bool, str]
     """How rows that have the columns of the table are written: of a slice that stands alone, and of several."""
     measured: str
@@ -328,6 +330,7 @@ def _raw(facts: RawFacts, schema: TableSchema, folder: Path, own: Housekeeping, 
         made=facts.made,
         sums=facts.sums,
         counts=facts.counts,
+        beside=facts.beside,
         write={
             alone: put(own.templates["write_one" if alone else "write_many"], **columns).replace(
                 "{columns}", ", ".join(f"`{name}`" for name in schema.columns if name not in (facts.source, facts.slice))

@@ -42,6 +42,10 @@ def _google(status: int, kind: str) -> bytes:
     return as_json({"error": {"code": status, "message": "said", "errors": [error]}})
 
 
+def _deepseek(status: int, kind: str) -> bytes:
+    return as_json({"error": {"message": "said", "type": "some_error", "param": None, "code": "some_code"}})
+
+
 ONE_PAGE = "its lists have no days: a page that came twice, or was cut off, is held in tests/core/providers/http/test_paging.py"
 DRIVES = (
     Drive(
@@ -69,6 +73,21 @@ DRIVES = (
             "amounts as texts, and as numbers": "no money is read over REST",
             "clock behind": "its calls name no days",
             "clock ahead": "its calls name no days; of tokens it is held in tests/core/providers/gcp/test_account.py",
+        },
+    ),
+    Drive(
+        provider="deepseek",
+        credential="deepseek-second.txt",
+        asked="/user/balance",
+        pipeline="deepseek/usage_cost",
+        read="/user/balance",
+        refuse=_deepseek,
+        cannot={
+            **dict.fromkeys(("page repeated", "pages that end early", "more pages, and none named"), "a balance is one answer"),
+            "bucket without results": "held in tests/core/providers/deepseek/test_client.py: a balance has no buckets",
+            "amounts as texts, and as numbers": "a balance told as a number is refused, for it may have lost digits",
+            "clock behind": "its call names no days",
+            "clock ahead": "its call names no days",
         },
     ),
 )

@@ -1,0 +1,66 @@
+"""DeepSeek end to end, as an organisation asks for it: balances make an estimate, and the console's export takes its place."""
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from src.sandbox.deepseek.provider import Deepseek, account_of
+from src.sandbox.deepseek.use import used
+from tests.core.deepseek.test_imports import imported, said
+from tests.fakes.served import Served, served
+
+FIRST, LAST, TODAY = date(2026, 11, 8), date(2026, 11, 12), date(2026, 11, 13)
+BALANCES = "SELECT * FROM deepseek_balance_daily ORDER BY usage_date, currency"
+BILLED = "SELECT SUM(net_cost) AS net, SUM(cost) AS cost FROM deepseek_bill_daily WHERE usage_date = @day AND figure = @figure"
+TOLD = "SELECT usage_date, completeness, completeness_reason, figure FROM x_cost_daily ORDER BY usage_date"
+
+
+def sandboxed(acme: Served) -> Deepseek:
+    assert acme.here.parts.sandbox is not None
+    provider = acme.here.parts.sandbox.providers["deepseek"]
+    assert isinstance(provider, Deepseek)
+    return provider
+
+
+def spent(account: str, day: date) -> Decimal:
+    whole = datetime.fromisoformat(f"{day}T23:59:59.999999+00:00")
+    return sum((one.cost for one in used(account_of(account), day, whole)), Decimal(0))
+
+
+async def sampled(acme: Served, first: date, last: date) -> dict[str, Any]:
+    """Once a day, at noon."""
+    run: dict[str, Any] = {}
+    for number in range((last - first).days + 1):
+        acme.today = first + timedelta(number)
+        run = await acme.load("deepseek/usage_cost", acme.today, acme.today)
+    return run
+
+
+@pytest.mark.bill
+async def test_from_balances_to_an_estimate_and_from_the_console_to_what_was_charged(tmp_path: Path) -> None:
+    async with served(tmp_path, FIRST) as acme:
+        await acme.connect("deepseek", "deepseek-second.txt")
+        [stored] = (await acme.found("integrations/{org}/deepseek"))["credentials"]
+        assert (stored["validation_status"], stored["currencies"]) == ("VALID", ["USD"])
+        await sampled(acme, FIRST, TODAY)
+        told = {row["usage_date"]: row for row in acme.here.ask(TOLD)}
+        assert {(row["completeness"], row["figure"]) for row in told.values()} == {("partial", "estimated")}
+        whole = [row for row in acme.here.ask(BALANCES) if row["whole_day"]]
+        assert [row["usage_date"] for row in whole] == [FIRST + timedelta(number) for number in range(1, 5)]
+        for row in whole:
+            assert row["spend_least"] <= spent("second", row["usage_date"]) <= row["spend_most"]
+            [bill] = acme.here.ask(BILLED, day=row["usage_date"], figure="estimated")
+            assert bill == {"net": row["spend"], "cost": row["spend"]}
+
+        acme.today = LAST + timedelta(3)
+        await imported(acme, sandboxed(acme).export("second", FIRST, LAST), exported_on=str(acme.today))
+        for day in (FIRST, LAST):
+            [bill] = acme.here.ask(BILLED, day=day, figure="reported")
+            assert bill["net"] == spent("second", day)
+        assert {day: one[1] for day, one in said(acme).items() if day <= LAST.day} == dict.fromkeys(range(8, 13), "complete")
+        # what is asked of the balance says nothing of how whole a day is
+        await acme.load("deepseek/usage_cost", acme.today, acme.today)
+        assert said(acme)[9][1] == "complete"
