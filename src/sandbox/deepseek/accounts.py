@@ -36,6 +36,10 @@ class DeepseekAccount:
     less: int = 1
     """It works so many times less than others."""
     works: bool = True
+    rests: frozenset[int] = frozenset()
+    """Days of a month on which it uses nothing."""
+    form: str = "new"
+    """Of its console's export: see `FORMS`."""
     keys: tuple[str, ...] = ("etl", "chat", "lab")
 
     def __hash__(self) -> int:
@@ -61,7 +65,7 @@ class DeepseekAccount:
         return sha256(f"deepseek/{self.name}/{of}".encode()).hexdigest()
 
 
-EARLY, NOON, AFTERNOON = time(0, 30), time(12), time(16)
+EARLY, AFTERNOON = time(0, 30), time(16)
 TOPPED_UP = Monthly(1, EARLY, "top_up", Decimal(40))
 ACCOUNTS: Mapping[str, DeepseekAccount] = {
     one.name: one
@@ -71,12 +75,15 @@ ACCOUNTS: Mapping[str, DeepseekAccount] = {
         DeepseekAccount("second", less=3, keys=("etl",)),
         DeepseekAccount("yuan", "CNY", Decimal(300), (Monthly(1, EARLY, "top_up", Decimal(200)),)),
         DeepseekAccount("twofold", {"flash": "USD", "pro": "CNY", "chat": "USD"}, Decimal(200), (TOPPED_UP,)),
-        DeepseekAccount("topped", happens=(TOPPED_UP, Monthly(11, NOON, "top_up", Decimal(20)))),
+        # while a gift is left nothing else is spent: a top-up between two samples can be told from use
+        DeepseekAccount("topped", happens=(Monthly(1, EARLY, "gift", Decimal(80)), Monthly(11, AFTERNOON, "top_up", Decimal(20)))),
         DeepseekAccount(
             "gifted",
             happens=(Monthly(1, EARLY, "gift", Decimal(10)), Monthly(12, AFTERNOON, "expiry")),
             less=12,
+            rests=frozenset({12, 13}),
         ),
+        DeepseekAccount("bare", happens=(TOPPED_UP,), form="bare"),
         DeepseekAccount("empty", opening=Decimal(0), works=False),
         DeepseekAccount("idle", works=False),
     )

@@ -16,7 +16,7 @@ from src.sandbox.deepseek.wallets import NOTHING, happened
 AMOUNT = ("user_id", "utc_date", "model", "api_key_name", "api_key", "type", "price", "amount")
 COST = ("user_id", "utc_date", "model", "wallet_type", "cost", "currency")
 TYPES: Mapping[str, str] = {"hit": "input_cache_hit_tokens", "miss": "input_cache_miss_tokens", "out": "output_tokens"}
-REQUESTS = "request_count"
+REQUESTS, PRICE = "request_count", "price"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class ExportForm:
     """What came not from the cache is `input_tokens`."""
     free: str = ""
     """The price of a request, which has none."""
+    priced: bool = True
+    """Whether use comes with its price, and so with the time of day."""
 
 
 NEW = ExportForm()
@@ -38,6 +40,7 @@ FORMS: Mapping[str, ExportForm] = {
     "new": NEW,
     "plain": ExportForm(bom=False, line_end="\n", free="0"),
     "old": ExportForm(dashes=False, bom=False, padded=False, old_types=True),
+    "bare": ExportForm(priced=False),
 }
 
 
@@ -54,7 +57,9 @@ def console_files(account: DeepseekAccount, first: date, last: date, now: dateti
     """Of a whole month, or of a range; `last` counts in."""
     ending = _ending(first, last, form)
     return {
-        f"amount-{ending}.csv": _file(AMOUNT, _amounts(account, first, last, now, form), form),
+        f"amount-{ending}.csv": _file(
+            [name for name in AMOUNT if form.priced or name != PRICE], _amounts(account, first, last, now, form), form
+        ),
         f"cost-{ending}.csv": _file(COST, _costs(account, first, last, now, form), form),
     }
 
@@ -86,14 +91,15 @@ def _amounts(account: DeepseekAccount, first: date, last: date, now: datetime, f
                 key = (use.work.model, use.work.key, kind, price)
                 sums[key] = sums.get(key, 0) + number
         for (model, name, kind, price), number in sorted(sums.items()):
-            yield account.user_id, _day(day, form), model, name, account.masked(name), kind, price, str(number)
+            told = (price,) if form.priced else ()
+            yield account.user_id, _day(day, form), model, name, account.masked(name), kind, *told, str(number)
 
 
 def _lines(use: DeepseekUse, form: ExportForm) -> Iterator[tuple[str, str, int]]:
     for kind, number in use.amounts.items():
         if number:
             told = "input_tokens" if form.old_types and kind == "miss" else TYPES[kind]
-            yield told, f"{use.price(kind).normalize():f}", number
+            yield told, f"{use.price(kind).normalize():f}" if form.priced else "", number
     yield REQUESTS, form.free, use.requests
 
 

@@ -9,6 +9,7 @@ from src.core.base.clock import Clock
 from src.core.base.faults import Missing
 from src.sandbox.deepseek.accounts import ACCOUNTS, DEMO, DeepseekAccount
 from src.sandbox.deepseek.export import FORMS, console_zip, month_of
+from src.sandbox.deepseek.gateway import records
 from src.sandbox.deepseek.keys import DeepseekKeys
 from src.sandbox.deepseek.service import DeepseekService
 
@@ -45,9 +46,14 @@ class Deepseek:
         """As an organisation would store it."""
         return self._keys.text(name)
 
-    def export(self, name: str, first: date, last: date, made: datetime | None = None, form: str = "new") -> bytes:
-        """The console's ZIP of these days, as it was made at a moment; its `form` is new, plain or old."""
-        return console_zip(account_of(name), first, last, made or self._now(), FORMS[form])
+    def export(self, name: str, first: date, last: date, made: datetime | None = None, form: str = "") -> bytes:
+        """The console's ZIP of these days, as it was made at a moment; its `form` is new, plain, old or bare, or the account's own."""
+        account = account_of(name)
+        return console_zip(account, first, last, made or self._now(), FORMS[form or account.form])
+
+    def records(self, name: str, first: date, last: date) -> str:
+        """What the account wrote down itself of its requests: a line of JSON for each, with DeepSeek's own `usage`."""
+        return records(account_of(name), first, last, self._now())
 
     def _lay(self, name: str) -> None:
         """The last months, this one as far as it has come: what a person would have downloaded."""

@@ -84,7 +84,7 @@ def _day(account: DeepseekAccount, day: date) -> tuple[DeepseekUse, ...]:
     found = [
         _use(account, day, number, hour)
         for number, work in enumerate(WORK)
-        if account.works and work.key in account.keys and work.since <= day <= work.until
+        if account.works and day.day not in account.rests and work.key in account.keys and work.since <= day <= work.until
         for hour in work.hours
     ]
     return tuple(sorted(found, key=lambda one: (one.at, one.work.key, one.work.model)))
