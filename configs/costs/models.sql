@@ -218,6 +218,7 @@ cells AS (
     currency,
     MIN(unit) AS first_unit,
     MAX(unit) AS last_unit,
+    COUNT(unit) AS used_rows,
     SUM(quantity) AS quantity,
     SUM(tokens) AS tokens,
     SUM(unpriced_tokens) AS unpriced_tokens,
@@ -275,6 +276,7 @@ sided AS (
     cells.first_figure,
     cells.last_figure,
     cells.requests,
+    cells.used_rows > 0 AND cells.cost IS NULL AS untold,
     cells.tokens IS NOT NULL AND cells.cost IS NOT NULL AS charged,
     cells.tokens IS NOT NULL AND (cells.cost IS NULL OR cells.first_unit <> cells.last_unit) AS loose
   FROM cells
@@ -305,6 +307,7 @@ sums AS (
     SUM(CASE WHEN charged THEN tokens END) AS charged_tokens,
     SUM(CASE WHEN charged THEN cost END) AS charged_cost,
     COUNTIF(loose) AS loose_cells,
+    COUNTIF(untold) AS untold_cells,
     SUM(input_tokens) AS input_tokens,
     SUM(cached_tokens) AS cached_tokens,
     SUM(batch_tokens) AS batch_tokens,
@@ -381,8 +384,8 @@ SELECT
       quantity AS quantity, tokens AS tokens, requests AS requests, figure AS figure, cost AS cost, credits AS credits,
       cost_least AS cost_least, cost_most AS cost_most, ranged_rows AS ranged_rows, unpriced_rows AS unpriced_rows,
       computed_cost AS computed_cost, unpriced_tokens AS unpriced_tokens, charged_tokens AS charged_tokens,
-      charged_cost AS charged_cost, loose_cells AS loose_cells, input_tokens AS input_tokens, cached_tokens AS cached_tokens,
-      batch_tokens AS batch_tokens, cache_saved AS cache_saved, cache_unknown AS cache_unknown, batch_saved AS batch_saved,
+      charged_cost AS charged_cost, loose_cells AS loose_cells, untold_cells AS untold_cells, input_tokens AS input_tokens,
+      cached_tokens AS cached_tokens, batch_tokens AS batch_tokens, cache_saved AS cache_saved, cache_unknown AS cache_unknown, batch_saved AS batch_saved,
       batch_unknown AS batch_unknown, place_1 AS place_1, place_2 AS place_2, place_3 AS place_3, place_4 AS place_4, place_5 AS place_5
     ))
     FROM page
@@ -393,8 +396,8 @@ SELECT
       quantity AS quantity, tokens AS tokens, requests AS requests, figure AS figure, cost AS cost, credits AS credits,
       cost_least AS cost_least, cost_most AS cost_most, ranged_rows AS ranged_rows, unpriced_rows AS unpriced_rows,
       computed_cost AS computed_cost, unpriced_tokens AS unpriced_tokens, charged_tokens AS charged_tokens,
-      charged_cost AS charged_cost, loose_cells AS loose_cells, input_tokens AS input_tokens, cached_tokens AS cached_tokens,
-      batch_tokens AS batch_tokens, cache_saved AS cache_saved, cache_unknown AS cache_unknown, batch_saved AS batch_saved,
+      charged_cost AS charged_cost, loose_cells AS loose_cells, untold_cells AS untold_cells, input_tokens AS input_tokens,
+      cached_tokens AS cached_tokens, batch_tokens AS batch_tokens, cache_saved AS cache_saved, cache_unknown AS cache_unknown, batch_saved AS batch_saved,
       batch_unknown AS batch_unknown, place_5 AS place_5
     ))
     FROM placed

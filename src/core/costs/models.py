@@ -28,6 +28,7 @@ SPELLED: Final[Mapping[str, str]] = {"workspace": "project"}
 # as many keys as `configs/costs/models.sql` has
 MOST_GROUPS: Final = 4
 PLACES: Final = 6
+UNTOLD_GROUPS: Final = frozenset({"token_kind", "key", "user", "service_tier"})
 SIX_DECIMALS: Final = Decimal("0.000001")
 MILLION: Final = Decimal(1_000_000)
 NOT_COMPLETE_SHOWN: Final = 200
@@ -192,7 +193,7 @@ def read_models(reader: CostReader, question: ModelQuestion, limit: int, cursor:
         totals=tuple(_cost(row, question, standing) for row in sorted(found["totals"], key=lambda row: str(row["place_5"]))),
         apart=tuple(sorted((_apart(row) for row in found["apart"]), key=_texts)),
         seats=tuple(sorted((SeatMonth(**row) for row in found["seats"]), key=_texts)),
-        left_out=sources.left_out,
+        left_out=tuple(sorted(sources.left_out, key=lambda one: one.provider)),
         completeness=calendar.counts(question.window),
         not_complete=tuple(unfinished[:NOT_COMPLETE_SHOWN]),
         not_complete_left_off=max(0, len(unfinished) - NOT_COMPLETE_SHOWN),
@@ -282,10 +283,12 @@ def _cost(row: Mapping[str, Any], question: ModelQuestion, standing: _Standing) 
     total = row["provider"] is None
     keys = {} if total else dict(zip(question.keys, (row[f"key_{place}"] for place in range(1, MOST_GROUPS + 1)), strict=False))
     tokens, given = _count(row["tokens"]), _count(row["input_tokens"])
-    whole = not (row["ranged_rows"] or row["unpriced_rows"])
+    priced = not (row["ranged_rows"] or row["unpriced_rows"])
+    # by these a report may not tell its money, and a row then has use whose cost stands elsewhere
+    apart = not total and not UNTOLD_GROUPS.isdisjoint(question.keys) and row["untold_cells"]
     charged = _count(row["charged_tokens"])
     million = None
-    if whole and charged and not row["loose_cells"]:
+    if priced and charged and not row["loose_cells"]:
         million = _rounded(EXACT.divide(EXACT.multiply(row["charged_cost"], MILLION), Decimal(charged)))
     return ModelCost(
         provider=row["provider"],
@@ -298,7 +301,7 @@ def _cost(row: Mapping[str, Any], question: ModelQuestion, standing: _Standing) 
         figure=row["figure"],
         cost=row["cost"],
         credits=row["credits"],
-        whole=whole,
+        whole=priced and not apart,
         cost_least=row["cost_least"],
         cost_most=row["cost_most"],
         computed_cost=row["computed_cost"],

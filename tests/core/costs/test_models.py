@@ -80,12 +80,14 @@ def test_what_the_report_does_not_tell_apart_is_no_cost_of_nothing(house: Wareho
         openai_bill_daily=[billed("usage", "12")],
     )
 
-    assert shown(asked(house, acme, "token_kind"), "tokens", "cost", "computed_cost", "cost_per_million") == [
-        ("input", M, None, Decimal(2), None),
-        ("output", M, None, Decimal(10), None),
-        ("usage", None, Decimal(12), None, None),
+    assert shown(asked(house, acme, "token_kind"), "tokens", "cost", "computed_cost", "cost_per_million", "whole") == [
+        ("input", M, None, Decimal(2), None, False),
+        ("output", M, None, Decimal(10), None, False),
+        ("usage", None, Decimal(12), None, None, True),
     ]
-    assert shown(asked(house, acme, "service_tier"), "cost") == [(None, Decimal(12)), ("batch", None), ("standard", None)]
+    found = asked(house, acme, "service_tier")
+    assert shown(found, "cost", "whole") == [(None, Decimal(12), True), ("batch", None, False), ("standard", None, False)]
+    assert [(one.cost, one.whole) for one in found.totals] == [(Decimal(12), True)]
     assert shown(asked(house, acme), "cost", "cost_per_million") == [("gpt-x", Decimal(12), Decimal(6))]
 
 
