@@ -12,7 +12,7 @@ from src.sandbox.anthropic.organizations import ORGANIZATIONS, ClaudeOrganizatio
 from src.sandbox.anthropic.prices import SEARCH, UNPUBLISHED, alias, rate
 from src.sandbox.anthropic.use import ClaudeUse, used
 
-ClaudeCause = Literal["long_context", "rate_differs", "model_unknown", "not_in_usage", "not_in_report", "late_data"]
+ClaudeCause = Literal["long_context", "rate_differs", "model_unknown", "not_in_usage", "not_in_report", "unexplained", "late_data"]
 NOTHING = Decimal(0)
 # as price books name what the reports tell
 PRICED_KINDS: Mapping[str, str] = {
@@ -57,8 +57,11 @@ class ClaudeFigure:
         """What the report has beyond use at the list's prices, by cause."""
         if self.charged is None:
             yield "late_data", -(self.listed or NOTHING)
-        elif not self.in_report:
+        elif self.tier == "priority":
             yield "not_in_report", -(self.listed or NOTHING)
+        elif not self.in_report:
+            # blocked by a policy, which no report tells from a line that was lost
+            yield "unexplained", -(self.listed or NOTHING)
         elif self.listed is None:
             yield "model_unknown", self.charged
         elif self.model is None:

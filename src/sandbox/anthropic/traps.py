@@ -150,10 +150,11 @@ def _untold(reading: ClaudeReadings) -> Iterable[Trap]:
     days, nothing = Decimal(reading.days), NOTHING
     yield Trap("a priority tier missing from the report", what, "takes the report for all", days, nothing, "partial", where)
     yield Trap("priority tokens without a price", what, "charges them by the standard rate", use.quantity, nothing, "unpriced", where)
-    blocked = reading.of("blocked").causes["not_in_report"]
+    charged, blocked = reading.of("blocked").charged, reading.of("blocked").causes["unexplained"]
     what = "requests that a policy blocked are told as used, and never charged"
     where = {"organization": "blocked"}
-    yield Trap("use that is not charged", what, "charges it", blocked, NOTHING, "cause_not_in_report", where)
+    yield Trap("use that is not charged", what, "charges it", charged, charged - blocked, "billed", where)
+    yield Trap("use that nobody charged for", what, "finds a cause for it", blocked, NOTHING, "unexplained", where)
     besides = reading.of(DEMO).causes["not_in_usage"]
     what = "containers of code execution and sessions of agents are in the costs alone"
     where = {"organization": DEMO}

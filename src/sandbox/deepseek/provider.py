@@ -2,6 +2,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from threading import Event
+from uuid import uuid4
 
 from starlette.types import ASGIApp
 
@@ -38,9 +39,7 @@ class Deepseek:
         self._lay(DEMO)
 
     def prepare_more(self, stopping: Event) -> None:
-        for name in ACCOUNTS:
-            if name != DEMO and not stopping.is_set():
-                self._lay(name)
+        """All is there already."""
 
     def key(self, name: str) -> str:
         """As an organisation would store it."""
@@ -60,7 +59,7 @@ class Deepseek:
         first, last = month_of(self._now().date())
         for _ in range(MONTHS_LAID):
             file = self._exports / f"deepseek-{name}-{first:%Y-%m}.zip"
-            draft = file.with_suffix(".draft")
+            draft = file.with_name(f"{uuid4().hex}.draft")
             draft.write_bytes(self.export(name, first, last))
             draft.replace(file)
             first, last = month_of(first - timedelta(1))
