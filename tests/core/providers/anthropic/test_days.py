@@ -185,6 +185,11 @@ def test_amounts_are_cents_digit_for_digit(scripted: ProviderLink, google: FakeG
     told = ("1.2345", "0.82", "0.00000001", "-0.12", "123456789012345.678")
     assert [row["amount"] for row in rows] == [Decimal(one) for one in told]
 
+    as_number = b'{"data":[{"starting_at":"%s","results":[{"amount":123.456789012345678901,"currency":"usd"}]}]}' % STARTS.encode()
+    answering(google, (200, as_number, {}))
+    [row] = rows_of(days_of(scripted, KEY, "reports", children=False).costs(ALONE))
+    assert (row["amount"], row["currency"]) == (Decimal("1.234567890123456789"), "USD")
+
 
 def test_what_this_release_does_not_know_is_kept_where_it_is_a_number(scripted: ProviderLink, google: FakeGoogle):
     writes = {**USED["cache_creation"], "ephemeral_24h_input_tokens": 5}

@@ -109,11 +109,3 @@ async def test_an_enterprise_reads_analytics_by_itself_and_none_older_than_a_yea
         reasons = {one["usage_date"]: one["completeness_reason"] for one in asked(service, TOLD)}
         assert reasons[LAST] is None
         assert "its figures go to 2026-11-21" in reasons[TODAY]
-
-
-@pytest.mark.bill
-async def test_who_used_nothing_is_told_nothing(tmp_path: Path) -> None:
-    async with served(tmp_path, TODAY) as service:
-        await connect(service, "idle")
-        await service.load("anthropic/usage_cost", FIRST, LAST)
-        assert {one["completeness"] for one in asked(service, TOLD)} == {"missing"}

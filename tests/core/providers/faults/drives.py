@@ -36,6 +36,12 @@ def _openai(status: int, kind: str) -> bytes:
     return as_json({"error": error})
 
 
+def _anthropic(status: int, kind: str) -> bytes:
+    said = {"scope": "Your API key does not have permission to use the specified resource."}
+    error = {"type": "permission_error" if kind == "scope" else "some_error", "message": said.get(kind, "said")}
+    return as_json({"type": "error", "error": error, "request_id": "req_1"})
+
+
 def _google(status: int, kind: str) -> bytes:
     reasons = {401: "authError", 403: "accessDenied", 404: "notFound", 429: "rateLimitExceeded", 500: "backendError"}
     error = {"message": "said", "domain": "global", "reason": reasons[status]}
@@ -88,6 +94,17 @@ DRIVES = (
             "amounts as texts, and as numbers": "a balance told as a number is refused, for it may have lost digits",
             "clock behind": "its call names no days",
             "clock ahead": "its call names no days",
+        },
+    ),
+    Drive(
+        provider="anthropic",
+        credential="anthropic-restated.txt",
+        asked="/v1/organizations/me",
+        pipeline="anthropic/usage_cost",
+        read="/usage_report/messages",
+        refuse=_anthropic,
+        cannot={
+            "amounts as texts, and as numbers": "who a key is of has no amount: tests/core/providers/anthropic/test_days.py holds both"
         },
     ),
 )
