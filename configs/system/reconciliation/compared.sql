@@ -317,10 +317,16 @@ measured AS (
     CAST(CONCAT('0.', REPEAT('0', decimals_of_day), '5') AS BIGNUMERIC) * reported_rows AS bound,
     reported_quantity - CAST(computed_quantity AS BIGNUMERIC) AS more_quantity,
     COALESCE(reported_quantity = CAST(computed_quantity AS BIGNUMERIC), FALSE) AS same_quantity,
+    -- a report that never tells a quantity means what usage tells, once neither can change any more
+    COALESCE(reported_quantity = CAST(computed_quantity AS BIGNUMERIC), FALSE)
+      OR (NOT {tells_quantities} AND told_quantity IS NULL AND NOT may_change AND reported_rows > 0 AND computed_rows > 0) AS alike,
     -- where no quantity is told, an exact sum of money may still prove something; where quantities differ, none does
     COALESCE(reported_quantity = CAST(computed_quantity AS BIGNUMERIC), reported IS NOT NULL AND all_priced AND computed_rows > 0) AS may_match,
     CASE
-      WHEN all_priced AND reported_quantity = CAST(computed_quantity AS BIGNUMERIC)
+      WHEN all_priced AND (
+        reported_quantity = CAST(computed_quantity AS BIGNUMERIC)
+        OR (NOT {tells_quantities} AND told_quantity IS NULL AND NOT may_change AND reported_rows > 0 AND computed_rows > 0)
+      )
         THEN CAST(ROUND(SAFE_DIVIDE(CAST(reported * 1000000 AS NUMERIC), CAST(computed * 1000000 AS NUMERIC)), 4) AS NUMERIC)
     END AS ratio
   FROM cells
@@ -335,8 +341,8 @@ beside AS (
         THEN MIN(plain_ratio) OVER payer
     END AS account_ratio,
     -- a long request makes what it reads and what it writes dearer; of these two kinds of line, whether one is where a length can change it
-    MAX(CASE WHEN if_long > 0 AND same_quantity AND line_item <> 'output' THEN SIGN(difference) END) OVER family AS input_dearer,
-    MAX(CASE WHEN if_long > 0 AND same_quantity AND line_item = 'output' THEN SIGN(difference) END) OVER family AS output_dearer,
+    MAX(CASE WHEN if_long > 0 AND alike AND line_item <> 'output' THEN SIGN(difference) END) OVER family AS input_dearer,
+    MAX(CASE WHEN if_long > 0 AND alike AND line_item = 'output' THEN SIGN(difference) END) OVER family AS output_dearer,
     MAX(CASE WHEN line_item = 'input' THEN more_quantity END) OVER family AS input_more,
     MAX(CASE WHEN line_item = 'input' THEN computed_quantity END) OVER family AS input_quantity,
     MAX(CASE WHEN line_item = 'input' THEN computed + cache_more END) OVER family AS input_as_cached,
@@ -371,12 +377,13 @@ judged AS (
       WHEN may_match AND to_flex_more <> 0 AND ABS(difference - to_flex_more) <= bound THEN 'standard as flex'
       WHEN may_match AND batch_more <> 0 AND tier_more <> 0 AND ABS(difference - batch_more - tier_more) <= bound THEN 'batch and tier'
       WHEN one_ratio AND ratio IS NOT NULL THEN 'rate_differs'
-      WHEN same_quantity AND all_priced AND account_ratio <> 1
+      WHEN alike AND all_priced AND account_ratio <> 1
         AND difference > at_ratio - computed AND difference <= at_ratio - computed + if_long * account_ratio + bound
         THEN 'rate and long_context'
-      WHEN same_quantity AND all_priced AND difference > 0 AND difference <= if_long + bound
+      WHEN alike AND all_priced AND difference > 0 AND difference <= if_long + bound
         AND COALESCE(CASE WHEN line_item = 'output' THEN input_dearer ELSE output_dearer END, 1) > 0 THEN 'long_context'
       WHEN same_quantity AND all_priced THEN 'rate_differs'
+      WHEN alike AND account_ratio <> 1 AND ratio = account_ratio THEN 'rate_differs'
       WHEN same_quantity AND difference > 0 THEN 'model_unknown'
       WHEN may_change AND line_item_known AND computed_rows = 0 AND reported_quantity IS NOT NULL THEN 'late_data'
       WHEN may_change AND reported_rows = 0 AND all_priced THEN 'late_data'

@@ -83,6 +83,8 @@ class ReconciledFacts(Document):
     bill: str
     tells_kinds: bool = True
     """Whether it tells kinds of use apart; else a model's money is one line."""
+    tells_quantities: bool = True
+    """Whether it tells how much was used, of any line."""
     untold_tiers: tuple[str, ...] = ()
     """Whose use stands in no report."""
     further: str | None = None

@@ -38,7 +38,7 @@ TIER: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,59}")
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciled:
+class ReportQuestions:
     """What the shared questions of one provider's books stand for."""
 
     facts: ReconciledFacts
@@ -53,6 +53,7 @@ class Reconciled:
         texts = {
             "provider": f"'{self.provider}'",
             "tells_kinds": str(facts.tells_kinds).upper(),
+            "tells_quantities": str(facts.tells_quantities).upper(),
             # a tier has a name, so that of none no use is
             "untold_tiers": ", ".join(f"'{tier}'" for tier in facts.untold_tiers) or "''",
             "family": FAMILY,

@@ -13,7 +13,7 @@ from src.core.base.table_facts import TableFacts
 from src.core.step.books.axis import Axis
 from src.core.step.books.document import BooksDocument, RawFacts
 from src.core.step.books.placing import METERS, ROWS, QuestionPlaces, over, put, question_file, question_text, within
-from src.core.step.books.reconciled import Reconciled, reconciled_flaws, with_reconciled
+from src.core.step.books.reconciled import ReportQuestions, reconciled_flaws, with_reconciled
 from src.core.step.books.retelling import RETELLING, Retelling, flaws_of, with_told_since
 from src.core.step.onboarding.plan import DatasetConfig
 from src.core.step.prices.kinds import PRICING, Seed, seed_of, seeded
@@ -192,7 +192,7 @@ class Books:
         check_suite(suite, shapes | derived)
         raw = {name: _raw(facts, shapes[name], folder, own, document.rivals) for name, facts in document.raw.items()}
         facts = document.reconciled
-        held = Reconciled(facts, document.provider, configs, folder, plain[facts.bill]) if facts else None
+        held = ReportQuestions(facts, document.provider, configs, folder, plain[facts.bill]) if facts else None
         places = _named(_places(document, raw, folder, own), held)
         made: dict[str, Derived] = {}
         for name, schema in derived.items():
@@ -361,7 +361,7 @@ def _places(document: BooksDocument, raw: Mapping[str, Raw], folder: Path, own: 
     return places.with_text(METERS, places.put_into(folder / "books" / document.prices.meters)) if document.prices else places
 
 
-def _named(places: QuestionPlaces, held: Reconciled | None) -> QuestionPlaces:
+def _named(places: QuestionPlaces, held: ReportQuestions | None) -> QuestionPlaces:
     return held.named(places) if held else places
 
 
