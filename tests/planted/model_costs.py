@@ -50,8 +50,8 @@ DEFECTS = (
         "costs of models",
         "two currencies are one total",
         MODELS,
-        "    CASE WHEN each.side = 'row' THEN cells.key_4 END AS key_4,\n    cells.currency,",
-        "    CASE WHEN each.side = 'row' THEN cells.key_4 END AS key_4,\n    CASE WHEN each.side = 'row' THEN cells.currency END AS currency,",
+        "END AS key_4,\n    cells.currency,",
+        "END AS key_4,\n    CASE WHEN each.side = 'row' THEN cells.currency END AS currency,",
         (f"{HELD}::test_currencies_are_never_added_and_providers_stand_apart",),
     ),
     Defect(
