@@ -264,8 +264,8 @@ DEFECTS = (
         "cursor",
         "the cursor of one organisation opens a page of another's question",
         "src/core/costs/question.py",
-        "asked = [tenant.dataset, str(self.window.start)",
-        "asked = [str(self.window.start)",
+        "asked = [tenant.dataset, str(window.start)",
+        "asked = [str(window.start)",
         ("tests/core/costs/test_question.py::test_a_cursor_fits_its_own_question_only",),
     ),
     Defect(
