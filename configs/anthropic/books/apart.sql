@@ -5,7 +5,8 @@ SELECT
   model AS model_told,
   currency,
   SUM(num_sessions) AS sessions,
-  SUM(COALESCE(input_tokens, 0) + COALESCE(cached_input_tokens, 0) + COALESCE(cache_write_tokens, 0) + COALESCE(output_tokens, 0)) AS tokens,
+  -- a row that tells money or sessions alone tells no tokens
+  SUM(input_tokens + cached_input_tokens + cache_write_tokens + output_tokens) AS tokens,
   SUM(estimated_cost) AS amount
 FROM anthropic_claude_code_daily_raw
 WHERE usage_date BETWEEN @first AND @last

@@ -1,4 +1,5 @@
--- Days that the reports do not tell whole: an organisation under this one is left out of them, or they were read before they went to its end.
+-- Days that the reports do not tell whole, or twice: an organisation under this one is left out of them, or is read by a key of its own too,
+-- or they were read before they went to the day's end.
 WITH days AS (
   SELECT usage_date, account FROM {anthropic_bill_daily} GROUP BY usage_date, account
 ),
@@ -26,6 +27,18 @@ unfinished AS (
   WHERE told_until < ends
   GROUP BY usage_date
 )
+SELECT
+  days.usage_date,
+  'provisional' AS completeness,
+  STRING_AGG(
+    CONCAT(children.id, ' is told by a key of its own and by that of ', children.account, ' above it: its costs stand twice'), '; '
+    ORDER BY children.id
+  ) AS reason
+FROM days
+JOIN children ON children.id = days.account
+JOIN days AS above ON above.account = children.account AND above.usage_date = days.usage_date
+GROUP BY days.usage_date
+UNION ALL
 SELECT
   days.usage_date,
   'partial' AS completeness,

@@ -31,9 +31,11 @@ def right(name: str, day: date, service: Served) -> Decimal:
     return sum((one.amount for one in charged(ORGANIZATIONS[name], day, now) if one.use is None or one.use.of_api), Decimal(0))
 
 
-async def connect(service: Served, name: str, **settings: Any) -> dict[str, Any]:
+async def connect(service: Served, name: str, credential_name: str = "default", **settings: Any) -> dict[str, Any]:
     credential = (service.here.parts.settings.data_dir / "sandbox" / "credentials" / f"anthropic-{name}.txt").read_text()
-    answer = await service.ask("POST", "integrations/{org}/claude/setup", {"credential": credential, "settings": settings})
+    answer = await service.ask(
+        "POST", "integrations/{org}/claude/setup", {"credential": credential, "credential_name": credential_name, "settings": settings}
+    )
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
@@ -94,6 +96,15 @@ async def test_a_child_that_no_report_tells_of_makes_every_day_partial(tmp_path:
         for one in days:
             both = right("parent", one["usage_date"], service) + right("north", one["usage_date"], service)
             assert one["net_cost"] == both
+
+        # the child by its own key as well, and nobody left out
+        await connect(service, "north", credential_name="north")
+        await service.load("anthropic/usage_cost", LAST, LAST, credential_name="north")
+        await connect(service, "parent", api="analytics", children=children[:1])
+        await service.load("anthropic/usage_cost", LAST, LAST, reload=True)
+        [last] = [one for one in asked(service, TOLD) if one["usage_date"] == LAST]
+        assert last["completeness"] == "provisional"
+        assert f"{children[0]} is told by a key of its own" in last["completeness_reason"]
 
 
 @pytest.mark.bill
