@@ -18,10 +18,11 @@ import structlog
 from src.core.base.faults import Misconfigured
 from src.core.step.books.axis import Used
 from src.sandbox.trap import Trap
-from tests import anthropic_traps, openai_traps
+from tests import anthropic_traps, deepseek_traps, openai_traps
 from tests.anthropic_traps import anthropic_answers
 from tests.core.gcp.handmade import Restated, load_from, row
 from tests.core.step.source.acme import Acme, Delivered, configured, used
+from tests.deepseek_traps import deepseek_answers
 from tests.fakes.billing import Billing, billing
 from tests.fakes.served import Served, served
 from tests.openai_traps import openai_answers
@@ -40,6 +41,7 @@ COMPLETE = "SELECT COALESCE(SUM(billed_cost), 0) AS billed FROM x_cost_daily WHE
 OF_MODELS: Mapping[str, tuple[date, Callable[[Served], Awaitable[tuple[list[Answer], object]]]]] = {
     "OpenAI": (openai_traps.LATE, openai_answers),
     "Anthropic": (anthropic_traps.LATE, anthropic_answers),
+    "DeepSeek": (deepseek_traps.LATE, deepseek_answers),
 }
 HALF = 3.69
 DELIVERED = 4

@@ -12,7 +12,7 @@ from src.sandbox.deepseek.use import used
 from tests.core.deepseek.test_imports import imported, said
 from tests.fakes.served import Served, served
 
-FIRST, LAST, TODAY = date(2026, 11, 8), date(2026, 11, 12), date(2026, 11, 13)
+FIRST, LAST, TODAY = date(2026, 11, 8), date(2026, 11, 10), date(2026, 11, 10)
 BALANCES = "SELECT * FROM deepseek_balance_daily ORDER BY usage_date, currency"
 BILLED = "SELECT SUM(net_cost) AS net, SUM(cost) AS cost FROM deepseek_bill_daily WHERE usage_date = @day AND figure = @figure"
 TOLD = "SELECT usage_date, completeness, completeness_reason, figure FROM x_cost_daily ORDER BY usage_date"
@@ -49,7 +49,7 @@ async def test_from_balances_to_an_estimate_and_from_the_console_to_what_was_cha
         told = {row["usage_date"]: row for row in acme.here.ask(TOLD)}
         assert {(row["completeness"], row["figure"]) for row in told.values()} == {("partial", "estimated")}
         whole = [row for row in acme.here.ask(BALANCES) if row["whole_day"]]
-        assert [row["usage_date"] for row in whole] == [FIRST + timedelta(number) for number in range(1, 5)]
+        assert [row["usage_date"] for row in whole] == [FIRST + timedelta(number) for number in range(1, 2)]
         for row in whole:
             assert row["spend_least"] <= spent("second", row["usage_date"]) <= row["spend_most"]
             [bill] = acme.here.ask(BILLED, day=row["usage_date"], figure="estimated")
@@ -60,7 +60,7 @@ async def test_from_balances_to_an_estimate_and_from_the_console_to_what_was_cha
         for day in (FIRST, LAST):
             [bill] = acme.here.ask(BILLED, day=day, figure="reported")
             assert bill["net"] == spent("second", day)
-        assert {day: one[1] for day, one in said(acme).items() if day <= LAST.day} == dict.fromkeys(range(8, 13), "complete")
+        assert {day: one[1] for day, one in said(acme).items() if day <= LAST.day} == dict.fromkeys(range(8, 11), "complete")
         # what is asked of the balance says nothing of how whole a day is
         await acme.load("deepseek/usage_cost", acme.today, acme.today)
         assert said(acme)[9][1] == "complete"

@@ -45,10 +45,10 @@ def keep(unit: Unit, file: ImportedFile, at: datetime) -> bool:
 def find(unit: Unit, org_slug: str, import_id: str) -> ImportedFile | None:
     """None also where a piece of it lacks."""
     rows = unit.rows(unit.prepared(_pieces), {"of_org": org_slug, "of_import": import_id})
-    if not rows or len(rows) < rows[0].pieces:
+    if not rows or len(rows) < rows[0][0]:
         return None
-    facts = {name: getattr(rows[0], name) for name in FACTS}
-    content = zlib.decompress(base64.b64decode("".join(row.content for row in rows)))
+    facts = dict(zip(FACTS, rows[0][1:-1], strict=True))
+    content = zlib.decompress(base64.b64decode("".join(row[-1] for row in rows)))
     return ImportedFile(org_slug=org_slug, import_id=import_id, content=content, **facts)
 
 

@@ -1,0 +1,109 @@
+"""Which hours a day's total may have been used in, by the dated rules of DeepSeek's prices."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from src.core.base.schema import TableSchema
+from src.core.engine.port import Fence, Warehouse
+from tests.core.step.reconciliation.conftest import ACME, opened
+
+DEEPSEEK = Path(__file__).resolve().parents[3] / "configs" / "deepseek"
+USAGE, COSTS = "deepseek_usage_daily_raw", "deepseek_costs_daily_raw"
+V4, PRO, FLASH = "deepseek-v4-flash", "deepseek-v4-pro", "deepseek-flash"
+BOTH, EVERY = "off_peak|peak", "off_peak|off_peak_as_flash|peak|peak_as_flash"
+RIGHT: dict[tuple[str, str], str] = {
+    ("2026-08-15", V4): "any",
+    # the day on which hours began: until 16:00 by the one rate, then by another
+    ("2026-08-16", V4): "any|off_peak",
+    ("2026-08-17", V4): BOTH,
+    # Saturday and Sunday, before and after weekends were off-peak
+    ("2026-08-22", V4): BOTH,
+    ("2026-08-23", V4): "off_peak",
+    ("2026-08-24", V4): BOTH,
+    ("2026-08-24", PRO): BOTH,
+    # V4-Pro by its own rates or by those of Flash, nobody says until when
+    ("2026-09-13", PRO): "off_peak",
+    ("2026-09-15", PRO): EVERY,
+    ("2026-09-19", PRO): "off_peak|off_peak_as_flash",
+    ("2026-10-27", PRO): EVERY,
+    ("2026-10-28", PRO): BOTH,
+    # holidays in China
+    ("2026-09-24", V4): BOTH,
+    ("2026-09-25", V4): "off_peak",
+    ("2026-10-05", V4): "off_peak",
+    ("2026-10-08", V4): BOTH,
+    ("2026-11-06", FLASH): BOTH,
+    ("2026-11-07", FLASH): "off_peak",
+}
+
+
+def used(day: str, model: str, **more: Any) -> dict[str, Any]:
+    begins = datetime.combine(date.fromisoformat(day), time(), UTC)
+    return {
+        "source": "acme",
+        "source_slice": day,
+        "usage_date": begins.date(),
+        "bucket_start": begins,
+        "bucket_end": begins + timedelta(1),
+        "told_by": "console",
+        "user_id": "u",
+        "model": model,
+        "usage_type": "output_tokens",
+        "quantity": 1,
+        **more,
+    }
+
+
+def paid(day: str, model: str, currency: str) -> dict[str, Any]:
+    same = {"source": "acme costs", "source_slice": day, "usage_date": date.fromisoformat(day), "user_id": "u", "model": model}
+    return {**same, "wallet_type": "Paid", "amount": 1, "currency": currency}
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Warehouse]:
+    for one in opened("duckdb", tmp_path_factory.mktemp("hours"), request):
+        for name in (USAGE, COSTS):
+            one.ensure_table(ACME, TableSchema.load(DEEPSEEK / "schemas" / f"{name}.json", name=name))
+        yield one
+
+
+def metered(warehouse: Warehouse, uses: list[dict[str, Any]], costs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    text = (DEEPSEEK / "books" / "meters.sql").read_text().replace(f"{{{USAGE}}}", USAGE).replace(f"{{{COSTS}}}", COSTS)
+    generation = warehouse.last_generation(ACME, "tests") + 1
+    with warehouse.publication(ACME, f"run_{generation}", Fence("tests", generation)) as publication:
+        publication.replace(USAGE, uses)
+        publication.replace(COSTS, costs)
+        rows: list[dict[str, Any]] = publication.query(text).to_pylist()
+    return rows
+
+
+def test_the_hours_that_a_day_may_hold_are_those_of_its_date(warehouse: Warehouse) -> None:
+    rows = metered(warehouse, [used(*one) for one in RIGHT], [])
+    assert {(str(row["usage_date"]), row["model"]): row["price_window"] for row in rows} == RIGHT
+
+
+def test_the_currency_is_that_of_the_costs_of_the_day_and_model_where_these_have_one(warehouse: Warehouse) -> None:
+    day = "2026-11-06"
+    costs = [paid(day, FLASH, "USD"), paid(day, PRO, "CNY"), paid(day, V4, "USD"), paid(day, V4, "CNY")]
+    rows = metered(warehouse, [used(day, model) for model in (FLASH, PRO, V4)], costs)
+    assert {row["model"]: (row["currency_told"], row["region"]) for row in rows} == {
+        FLASH: ("USD", "any"),
+        PRO: ("CNY", "cn"),
+        V4: (None, "any"),
+    }
+
+
+def test_requests_have_no_price_and_what_nobody_knows_is_no_token(warehouse: Warehouse) -> None:
+    kinds = ("input_cache_hit_tokens", "input_cache_miss_tokens", "input_tokens", "output_tokens", "request_count", "search_count")
+    rows = metered(warehouse, [used("2026-11-06", FLASH, usage_type=kind) for kind in kinds], [])
+    assert sorted((row["token_kind"], row["unit"], row["detail"]) for row in rows) == [
+        ("cached_input", "token", None),
+        ("input", "token", None),
+        ("input", "token", None),
+        ("output", "token", None),
+        ("unknown", "measure", "search_count"),
+    ]
