@@ -1,6 +1,33 @@
 -- Use as DeepSeek's console tells it, each with the price that it tells; where it tells none, with every time of day that it may have been.
+-- Of days that the console did not tell, the organisation's own records, by the hour.
 -- The rules of that time are dated. China's public holidays are known up to the end of 2026: of a later one both times are possible.
-WITH currencies AS (
+WITH console AS (
+  SELECT DISTINCT source AS account, usage_date FROM {deepseek_usage_daily_raw}
+),
+
+uses AS (
+  SELECT usage_date, bucket_start, bucket_end, source AS account, told_by, api_key_name, api_key, model, usage_type, price, quantity
+  FROM {deepseek_usage_daily_raw}
+  UNION ALL
+  SELECT
+    records.usage_date,
+    records.bucket_start,
+    records.bucket_end,
+    REGEXP_REPLACE(records.source, r' records$', '') AS account,
+    'records' AS told_by,
+    CAST(NULL AS STRING) AS api_key_name,
+    CAST(NULL AS STRING) AS api_key,
+    records.model,
+    records.usage_type,
+    CAST(NULL AS BIGNUMERIC) AS price,
+    records.quantity
+  FROM {deepseek_records_daily_raw} AS records
+  LEFT JOIN console
+    ON console.account = REGEXP_REPLACE(records.source, r' records$', '') AND console.usage_date = records.usage_date
+  WHERE console.account IS NULL
+),
+
+currencies AS (
   -- the file of use names no currency: it is that of the costs of the same day and model, where these have one
   SELECT
     REGEXP_REPLACE(source, r' costs$', '') AS account,
@@ -11,20 +38,45 @@ WITH currencies AS (
   GROUP BY source, usage_date, model
 ),
 
-told AS (
+balances AS (
+  -- else the one in which the account has a balance
+  SELECT
+    REGEXP_REPLACE(source, r' balance$', '') AS account,
+    usage_date,
+    CASE WHEN MIN(currency) = MAX(currency) THEN MIN(currency) END AS currency
+  FROM {deepseek_balance_raw}
+  GROUP BY source, usage_date
+),
+
+timed AS (
   SELECT
     uses.*,
-    currencies.currency,
-    STARTS_WITH(uses.model, 'deepseek-v4-pro') AND uses.usage_date BETWEEN DATE '2026-09-14' AND DATE '2026-10-27' AS as_flash,
+    COALESCE(currencies.currency, balances.currency) AS currency,
+    CASE WHEN told_by = 'records' THEN EXTRACT(HOUR FROM bucket_start) END AS hour
+  FROM uses
+  LEFT JOIN currencies
+    ON currencies.account = uses.account AND currencies.usage_date = uses.usage_date AND currencies.model = uses.model
+  LEFT JOIN balances ON balances.account = uses.account AND balances.usage_date = uses.usage_date
+),
+
+told AS (
+  SELECT
+    *,
+    STARTS_WITH(model, 'deepseek-v4-pro')
+      AND usage_date BETWEEN DATE '2026-09-14' AND DATE '2026-10-27'
+      AND NOT (usage_date = DATE '2026-09-14' AND COALESCE(hour, 4) < 4) AS as_flash,
     CASE
-      WHEN uses.usage_date < DATE '2026-08-16' THEN 'any'
+      WHEN usage_date < DATE '2026-08-16' THEN 'any'
       -- from 16:00 on there are two times of day, and what is left of this day is off-peak
-      WHEN uses.usage_date = DATE '2026-08-16' THEN 'any|off_peak'
-      WHEN uses.usage_date < DATE '2026-08-23' THEN 'off_peak|peak'
-      WHEN EXTRACT(DAYOFWEEK FROM uses.usage_date) IN (1, 7) THEN 'off_peak'
-      WHEN uses.usage_date BETWEEN DATE '2026-09-25' AND DATE '2026-09-27' THEN 'off_peak'
-      WHEN uses.usage_date BETWEEN DATE '2026-10-01' AND DATE '2026-10-07' THEN 'off_peak'
-      ELSE 'off_peak|peak'
+      WHEN usage_date = DATE '2026-08-16' THEN CASE WHEN hour IS NULL THEN 'any|off_peak' WHEN hour < 16 THEN 'any' ELSE 'off_peak' END
+      WHEN usage_date >= DATE '2026-08-23' AND (
+        EXTRACT(DAYOFWEEK FROM usage_date) IN (1, 7)
+        OR usage_date BETWEEN DATE '2026-09-25' AND DATE '2026-09-27'
+        OR usage_date BETWEEN DATE '2026-10-01' AND DATE '2026-10-07'
+      ) THEN 'off_peak'
+      WHEN hour IS NULL THEN 'off_peak|peak'
+      WHEN hour BETWEEN 1 AND 3 OR hour BETWEEN 6 AND 9 THEN 'peak'
+      ELSE 'off_peak'
     END AS windows,
     CASE usage_type
       WHEN 'input_cache_hit_tokens' THEN 'cached_input'
@@ -33,20 +85,18 @@ told AS (
       WHEN 'output_tokens' THEN 'output'
       ELSE 'unknown'
     END AS token_kind
-  FROM {deepseek_usage_daily_raw} AS uses
-  LEFT JOIN currencies
-    ON currencies.account = uses.source AND currencies.usage_date = uses.usage_date AND currencies.model = uses.model
+  FROM timed
 )
 
 SELECT
   usage_date,
   bucket_start,
   bucket_end,
-  source AS account,
+  account,
   told_by AS endpoint,
   CAST(NULL AS STRING) AS project_id,
   CAST(NULL AS STRING) AS user_id,
-  ARRAY_TO_STRING([api_key_name, api_key], ' ') AS api_key_id,
+  CASE WHEN told_by = 'console' THEN ARRAY_TO_STRING([api_key_name, api_key], ' ') END AS api_key_id,
   CAST(NULL AS STRING) AS api_source,
   model,
   'standard' AS service_tier,
@@ -61,7 +111,7 @@ SELECT
   CASE WHEN currency = 'CNY' THEN 'cn' ELSE 'any' END AS region,
   CASE
     WHEN NOT as_flash THEN windows
-    WHEN windows = 'off_peak' THEN 'off_peak|off_peak_as_flash'
+    WHEN windows IN ('off_peak', 'peak') THEN CONCAT(windows, '|', windows, '_as_flash')
     ELSE 'off_peak|off_peak_as_flash|peak|peak_as_flash'
   END AS price_window,
   price AS price_told,

@@ -1,6 +1,15 @@
--- Every token that is told stands in the costs once, and what is no token is counted as it was told.
-WITH measured AS (
+-- Every token that is told stands in the costs once: those of the console, and of days without them those of the organisation's records.
+WITH console AS (
+  SELECT DISTINCT source AS account, usage_date FROM {deepseek_usage_daily_raw}
+),
+measured AS (
   SELECT quantity AS told, 0 AS priced FROM {deepseek_usage_daily_raw} WHERE usage_type <> 'request_count'
+  UNION ALL
+  SELECT CASE WHEN console.account IS NULL THEN records.quantity ELSE 0 END AS told, 0 AS priced
+  FROM {deepseek_records_daily_raw} AS records
+  LEFT JOIN console
+    ON CONCAT(console.account, ' records') = records.source AND console.usage_date = records.usage_date
+  WHERE records.usage_type <> 'request_count'
   UNION ALL
   SELECT 0 AS told, quantity AS priced FROM {deepseek_cost_daily}
 )

@@ -18,15 +18,16 @@ from src.core.step.source.by_day import DaysLook
 from src.core.step.source.days_processor import ReportAsker
 
 Row = Mapping[str, Any]
+FilePart = Literal["amounts", "costs", "records"]
 LOOKS = "system/books/looks.sql"
 USERS = "deepseek/books/users.sql"
-ONE_DAY = timedelta(1)
+ONE_DAY, ONE_HOUR = timedelta(1), timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class ConsoleDays:
     asking: ReportAsker
-    part: Literal["amounts", "costs"]
+    part: FilePart
 
     @property
     def import_id(self) -> str:
@@ -46,7 +47,7 @@ class ConsoleDays:
         # taken over after it was published and the file went: there is nothing more to read
         if manifests.of_run(context.services, self.asking.tenant, context.run_id):
             return DaysLook(None)
-        if getattr(self.export, self.part) is None:
+        if self._told is None:
             return DaysLook(None)
         self._require_same_user()
         at = self.file.exported_on or self.export.last
@@ -58,9 +59,13 @@ class ConsoleDays:
         return DaysLook(Window(start, until) if start <= until else None, at)
 
     def rows(self, window: Window) -> Iterator[tuple[date, Row]]:
-        told = self.export.amounts if self.part == "amounts" else self.export.costs
-        more = _spanned if self.part == "amounts" else dict
+        told = self._told
+        more = {"amounts": _of_a_day, "records": _of_an_hour}.get(self.part, dict)
         yield from ((row["usage_date"], more(row)) for row in told or () if row["usage_date"] in window)
+
+    @property
+    def _told(self) -> tuple[Row, ...] | None:
+        return {"amounts": self.export.amounts, "costs": self.export.costs, "records": self.export.records}[self.part]
 
     def _seen(self, day: date) -> date | None:
         """When this day was last told of before."""
@@ -68,6 +73,8 @@ class ConsoleDays:
         return looks.at(day) if looks else None
 
     def _require_same_user(self) -> None:
+        if self.export.user_id is None:
+            return
         account = self.asking.source.removesuffix(" costs")
         known = {row["user_id"] for row in self._ask(USERS, {"account": account, "costs": f"{account} costs"})}
         if known - {self.export.user_id}:
@@ -83,7 +90,11 @@ class ConsoleDays:
         return found
 
 
-def _spanned(row: Row) -> Row:
+def _of_a_day(row: Row) -> Row:
     """The console tells a day whole, and of no request at which hour it was."""
     begins = datetime.combine(row["usage_date"], time(), UTC)
     return {**row, "told_by": "console", "bucket_start": begins, "bucket_end": begins + ONE_DAY}
+
+
+def _of_an_hour(row: Row) -> Row:
+    return {**row, "bucket_end": row["bucket_start"] + ONE_HOUR}

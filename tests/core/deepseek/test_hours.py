@@ -12,7 +12,7 @@ from src.core.engine.port import Fence, Warehouse
 from tests.core.step.reconciliation.conftest import ACME, opened
 
 DEEPSEEK = Path(__file__).resolve().parents[3] / "configs" / "deepseek"
-USAGE, COSTS = "deepseek_usage_daily_raw", "deepseek_costs_daily_raw"
+USAGE, COSTS, RECORDS, BALANCE = (f"deepseek_{name}_raw" for name in ("usage_daily", "costs_daily", "records_daily", "balance"))
 V4, PRO, FLASH = "deepseek-v4-flash", "deepseek-v4-pro", "deepseek-flash"
 BOTH, EVERY = "off_peak|peak", "off_peak|off_peak_as_flash|peak|peak_as_flash"
 RIGHT: dict[tuple[str, str], str] = {
@@ -66,23 +66,28 @@ def paid(day: str, model: str, currency: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Warehouse]:
     for one in opened("duckdb", tmp_path_factory.mktemp("hours"), request):
-        for name in (USAGE, COSTS):
+        for name in (USAGE, COSTS, RECORDS, BALANCE):
             one.ensure_table(ACME, TableSchema.load(DEEPSEEK / "schemas" / f"{name}.json", name=name))
         yield one
 
 
-def metered(warehouse: Warehouse, uses: list[dict[str, Any]], costs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    text = (DEEPSEEK / "books" / "meters.sql").read_text().replace(f"{{{USAGE}}}", USAGE).replace(f"{{{COSTS}}}", COSTS)
+def metered(
+    warehouse: Warehouse, uses: list[dict[str, Any]], costs: list[dict[str, Any]] | None = None, records: list[dict[str, Any]] | None = None
+) -> list[dict[str, Any]]:
+    text = (DEEPSEEK / "books" / "meters.sql").read_text()
+    for table in (USAGE, COSTS, RECORDS, BALANCE):
+        text = text.replace(f"{{{table}}}", table)
     generation = warehouse.last_generation(ACME, "tests") + 1
     with warehouse.publication(ACME, f"run_{generation}", Fence("tests", generation)) as publication:
         publication.replace(USAGE, uses)
-        publication.replace(COSTS, costs)
+        publication.replace(COSTS, costs or [])
+        publication.replace(RECORDS, records or [])
         rows: list[dict[str, Any]] = publication.query(text).to_pylist()
     return rows
 
 
 def test_the_hours_that_a_day_may_hold_are_those_of_its_date(warehouse: Warehouse) -> None:
-    rows = metered(warehouse, [used(*one) for one in RIGHT], [])
+    rows = metered(warehouse, [used(*one) for one in RIGHT])
     assert {(str(row["usage_date"]), row["model"]): row["price_window"] for row in rows} == RIGHT
 
 
@@ -99,7 +104,7 @@ def test_the_currency_is_that_of_the_costs_of_the_day_and_model_where_these_have
 
 def test_requests_have_no_price_and_what_nobody_knows_is_no_token(warehouse: Warehouse) -> None:
     kinds = ("input_cache_hit_tokens", "input_cache_miss_tokens", "input_tokens", "output_tokens", "request_count", "search_count")
-    rows = metered(warehouse, [used("2026-11-06", FLASH, usage_type=kind) for kind in kinds], [])
+    rows = metered(warehouse, [used("2026-11-06", FLASH, usage_type=kind) for kind in kinds])
     assert sorted((row["token_kind"], row["unit"], row["detail"]) for row in rows) == [
         ("cached_input", "token", None),
         ("input", "token", None),
@@ -107,3 +112,44 @@ def test_requests_have_no_price_and_what_nobody_knows_is_no_token(warehouse: War
         ("output", "token", None),
         ("unknown", "measure", "search_count"),
     ]
+
+
+BY_THE_HOUR: dict[tuple[str, str], str] = {
+    ("2026-08-16T15", V4): "any",
+    ("2026-08-16T16", V4): "off_peak",
+    ("2026-08-22T03", V4): "peak",
+    ("2026-08-22T04", V4): "off_peak",
+    ("2026-08-23T03", V4): "off_peak",
+    ("2026-09-14T03", PRO): "peak",
+    ("2026-09-14T04", PRO): "off_peak|off_peak_as_flash",
+    ("2026-09-15T06", PRO): "peak|peak_as_flash",
+    ("2026-10-01T06", FLASH): "off_peak",
+    ("2026-11-06T00", FLASH): "off_peak",
+    ("2026-11-06T01", FLASH): "peak",
+    ("2026-11-06T09", FLASH): "peak",
+    ("2026-11-06T10", FLASH): "off_peak",
+}
+
+
+def recorded(moment: str, model: str) -> dict[str, Any]:
+    begins = datetime.fromisoformat(f"{moment}:00:00+00:00")
+    day = {"usage_date": begins.date(), "source_slice": str(begins.date()), "source": "acme records"}
+    hour = {"bucket_start": begins, "bucket_end": begins + timedelta(hours=1)}
+    return {**day, **hour, "model": model, "usage_type": "output_tokens", "quantity": 1}
+
+
+def test_records_tell_the_hour_and_count_on_days_that_the_console_did_not_tell(warehouse: Warehouse) -> None:
+    rows = metered(warehouse, [], records=[recorded(*one) for one in BY_THE_HOUR])
+    assert {(f"{row['bucket_start']:%Y-%m-%dT%H}", row["model"]): row["price_window"] for row in rows} == BY_THE_HOUR
+    both = metered(warehouse, [used("2026-11-06", FLASH)], records=[recorded(*one) for one in BY_THE_HOUR])
+    assert {row["endpoint"] for row in both if str(row["usage_date"]) == "2026-11-06"} == {"console"}
+
+
+def test_where_no_costs_are_told_the_currency_is_that_of_the_balance(warehouse: Warehouse) -> None:
+    left = {"total_balance": 1, "granted_balance": 0, "topped_up_balance": 1, "is_available": True, "currency": "CNY"}
+    sampled = {"source": "acme balance", "source_slice": "2026-11-06", "usage_date": date(2026, 11, 6), "sampled_at": datetime.now(UTC)}
+    generation = warehouse.last_generation(ACME, "tests") + 1
+    with warehouse.publication(ACME, f"run_{generation}", Fence("tests", generation)) as publication:
+        publication.replace(BALANCE, [{**sampled, **left}])
+    [row] = metered(warehouse, [], records=[recorded("2026-11-06T01", FLASH)])
+    assert (row["currency_told"], row["region"]) == ("CNY", "cn")

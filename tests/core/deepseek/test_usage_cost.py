@@ -64,3 +64,19 @@ async def test_from_balances_to_an_estimate_and_from_the_console_to_what_was_cha
         # what is asked of the balance says nothing of how whole a day is
         await acme.load("deepseek/usage_cost", acme.today, acme.today)
         assert said(acme)[9][1] == "complete"
+
+
+@pytest.mark.bill
+async def test_records_of_the_organisation_are_exact_and_count_until_the_console_tells(tmp_path: Path) -> None:
+    async with served(tmp_path, TODAY) as acme:
+        await acme.connect("deepseek", "deepseek-second.txt")
+        acme.today = LAST + timedelta(3)
+        await imported(acme, sandboxed(acme).records("second", FIRST, LAST).encode(), name="requests.jsonl")
+        told = {row["usage_date"]: (row["completeness"], row["figure"]) for row in acme.here.ask(TOLD)}
+        assert set(told.values()) == {("partial", "computed")}
+        for day in told:
+            [bill] = acme.here.ask(BILLED, day=day, figure="computed")
+            assert bill["cost"] == spent("second", day)
+        await imported(acme, sandboxed(acme).export("second", FIRST, LAST), exported_on=str(acme.today))
+        assert said(acme)[FIRST.day] == (f"{spent('second', FIRST):.2f}", "complete")
+        assert {row["endpoint"] for row in acme.here.ask("SELECT DISTINCT endpoint FROM deepseek_cost_daily")} == {"console"}

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
 from src.core.base.documents import read_text
 from src.core.base.window import Window
-from src.core.imports.console import ConsoleDays
+from src.core.imports.console import ConsoleDays, FilePart
 from src.core.providers.deepseek.client import balance
 from src.core.providers.deepseek.samples import days_of, rows_by_day, sample_rows
 from src.core.step.source.by_day import AskDays, DaysLook, LookedAt
@@ -36,19 +36,20 @@ def _samples(asking: ReportAsker) -> list[dict[str, Any]]:
     return found
 
 
-def _console(part: Literal["amounts", "costs"], beside: str = "") -> DayReport:
+def _console(part: FilePart, beside: str = "", *, counts: bool = True) -> DayReport:
     def asks(asking: ReportAsker) -> AskDays:
         return ConsoleDays(asking, part).rows
 
     def looks(asking: ReportAsker) -> LookedAt:
         return ConsoleDays(asking, part).looked_at
 
-    return DayReport(asks, beside, looks=looks, asks_provider=False)
+    return DayReport(asks, beside, counts, looks=looks, asks_provider=False)
 
 
 REPORTS = {
     "deepseek_usage_daily_raw": _console("amounts"),
     "deepseek_costs_daily_raw": _console("costs", " costs"),
+    "deepseek_records_daily_raw": _console("records", " records", counts=False),
     "deepseek_balance_raw": DayReport(_balance, " balance", counts=False, looks=_at_once),
 }
 

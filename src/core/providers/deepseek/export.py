@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 from src.core.base.faults import Flaw, Rejected
+from src.core.providers.deepseek.records import are_records, record_rows
 
 Row = Mapping[str, Any]
 MOST_BYTES = 64 * 1024 * 1024
@@ -29,7 +30,8 @@ WHAT = "is not the export of DeepSeek's console (platform.deepseek.com > Usage >
 
 @dataclass(frozen=True, slots=True)
 class ConsoleExport:
-    user_id: str
+    user_id: str | None
+    """As the console names the account; None of an organisation's own records, which name none."""
     first: date
     """From this day on it tells all; of a month's file its first."""
     last: date
@@ -37,6 +39,8 @@ class ConsoleExport:
     amounts: tuple[Row, ...] | None
     """None where it holds no such file."""
     costs: tuple[Row, ...] | None
+    records: tuple[Row, ...] | None = None
+    """The organisation's own, of its requests."""
 
 
 @dataclass(slots=True)
@@ -149,6 +153,8 @@ COSTS = _Form(
 
 def console_export(content: bytes, name: str | None = None) -> ConsoleExport:
     """`name` is what the file is called: that of a month's file says that it begins on the first."""
+    if are_records(content):
+        return _own_records(content, name or "records")
     found: dict[int, list[Row]] = {}
     begins: list[date] = []
     for file, text in _files(content, name or "export"):
@@ -167,6 +173,12 @@ def console_export(content: bytes, name: str | None = None) -> ConsoleExport:
     days = [row["usage_date"] for row in every]
     amounts, costs = (found.get(id(form)) for form in (AMOUNTS, COSTS))
     return ConsoleExport(users[0], min(*begins, *days), max(days), _sorted(amounts), _sorted(costs))
+
+
+def _own_records(content: bytes, name: str) -> ConsoleExport:
+    rows = record_rows(content, name)
+    days = [row["usage_date"] for row in rows]
+    return ConsoleExport(None, min(days), max(days), None, None, rows)
 
 
 def _sorted(rows: list[Row] | None) -> tuple[Row, ...] | None:
