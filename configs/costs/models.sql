@@ -16,6 +16,9 @@ seats AS (
 apart AS (
 {apart}
 ),
+apart_looked AS (
+{apart_looked}
+),
 computed AS (
   SELECT DISTINCT provider, usage_date, account FROM bills WHERE allocation = 'computed'
 ),
@@ -410,6 +413,7 @@ SELECT
     ))
     FROM apart
   ) AS apart,
+  (SELECT ARRAY_AGG(STRUCT(provider AS provider, first_day AS first_day, last_day AS last_day)) FROM apart_looked) AS apart_looked,
   (
     SELECT ARRAY_AGG(STRUCT(
       provider AS provider, invoice_month AS invoice_month, first_day AS first_day, last_day AS last_day, plan_name AS plan_name,

@@ -56,6 +56,7 @@ APART = """
   SELECT CAST(NULL AS DATE) AS usage_date, 'x' AS product, 'x' AS model_told, 'x' AS currency, 1 AS sessions, 1 AS tokens,
     CAST(0 AS BIGNUMERIC) AS amount
 """
+LOOKED = "SELECT first_slice AS first_day, last_slice AS last_day FROM x_source_looks WHERE first_slice <= @last AND last_slice >= @first"
 
 
 def type_of(field: Field) -> str:
@@ -117,11 +118,12 @@ def statement(path: Path) -> str:
 
 def of_models(sql: str) -> str:
     """Asked of two providers, as far as OpenAI's tables can stand for them."""
-    for place, name in (("uses", "uses"), ("bills", "bill"), ("requests", "requests"), ("apart", "apart"), ("seats", "seats")):
+    for place, name in {**{name: name for name in ("uses", "requests", "apart", "apart_looked", "seats")}, "bills": "bill"}.items():
         part, none = ((CONFIGS / f"costs/models_{name}{end}.sql").read_text() for end in ("", "_none"))
-        sql = sql.replace(f"{{{place}}}", f"{part}\nUNION ALL\n{part}" if place != "apart" else none)
+        sql = sql.replace(f"{{{place}}}", f"{part}\nUNION ALL\n{part}" if not place.startswith("apart") else none)
     sql = re.sub(r"\{(cost_[a-z_]+)\}", r"\1", sql).replace("asked_requests", (OPENAI / "books/requests.sql").read_text())
     for asked, put in (
+        ("apart_looked", LOOKED),
         ("apart", APART),
         ("seats", "openai_subscriptions_monthly"),
         ("cost", "openai_cost_daily"),

@@ -88,9 +88,15 @@ class ModelSources:
             "bills": _parts(reader, "models_bill", self.told, lambda name: {"asked_bill": _quoted(f"{name}_bill_daily")}),
             "requests": _own_parts(reader, "requests", self.told),
             "apart": _own_parts(reader, "apart", self.told),
+            "apart_looked": _own_parts(reader, "apart_looked", self.told),
             "seats": _parts(reader, "models_seats", seats, lambda name: {"asked_seats": _quoted(f"{name}_subscriptions_monthly")}),
         }
         return _put(reader.statement("models"), {f"{{{place}}}": text for place, text in parts.items()})
+
+
+def tell_apart(configs: Path, providers: Iterable[str]) -> tuple[str, ...]:
+    """Those that tell use that is no cost of their API."""
+    return tuple(name for name in providers if any(configs.glob(f"{name}/**/books/apart_looked.sql")))
 
 
 def _uses(reader: CostReader, provider: str) -> Puts:

@@ -22,8 +22,9 @@ def prepare_models(warehouse: Warehouse, tenant: Tenant, *providers: str, later:
     """`later` says whether their costs have the columns that an earlier release did not write."""
     for provider in providers:
         for kind in KINDS:
-            schema = TableSchema.load(OPENAI / "schemas" / f"openai_{kind}.json", name=f"openai_{kind}")
-            warehouse.ensure_table(tenant, replace(schema, name=f"{provider}_{kind}", fields=_fields(kind, schema, later=later)))
+            own = CONFIGS / provider / "schemas" / f"{provider}_{kind}.json"
+            schema = TableSchema.load(own if own.exists() else OPENAI / "schemas" / f"openai_{kind}.json", name=f"{provider}_{kind}")
+            warehouse.ensure_table(tenant, replace(schema, fields=_fields(kind, schema, later=later)))
 
 
 def _fields(kind: str, schema: TableSchema, *, later: bool) -> tuple[Field, ...]:

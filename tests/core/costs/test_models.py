@@ -8,11 +8,12 @@ import pytest
 
 from src.core.base.faults import Rejected
 from src.core.base.identity import Tenant
+from src.core.base.schema import TableSchema
 from src.core.base.window import Window
 from src.core.costs.model_sources import ModelSources
 from src.core.costs.models import ModelCost, ModelCosts, ModelFilters, ModelGroup, ModelQuestion, model_groups, read_models
 from src.core.engine.port import Warehouse
-from tests.core.costs.bills import CONFIGS, mark, publish, reader
+from tests.core.costs.bills import CONFIGS, HOUSE, mark, publish, reader
 from tests.core.costs.model_bills import DAY, asked_for, billed, computed, plan, prepare_models, use
 
 M = 1_000_000
@@ -242,6 +243,42 @@ def test_seats_are_a_list_of_their_own(house: Warehouse, acme: Tenant) -> None:
     found = asked(house, acme)
 
     assert [(one.invoice_month, one.seats, one.cost, one.completeness) for one in found.seats] == [("202611", None, None, "unpriced")]
+    assert [total.cost for total in found.totals] == [Decimal(1)]
+
+
+def test_use_that_is_no_cost_of_an_api_stands_apart_and_days_without_a_word_of_it_are_named(warehouse: Warehouse, acme: Tenant) -> None:
+    prepare_models(warehouse, acme, "anthropic")
+    for table in ("anthropic_claude_code_daily_raw", "x_source_looks"):
+        path = CONFIGS / "anthropic/schemas" if table.startswith("anthropic") else HOUSE
+        warehouse.ensure_table(acme, TableSchema.load(path / f"{table}.json", name=table))
+    told = {"source": "org claude code", "source_slice": str(DAY), "usage_date": DAY, "told_by": "reports", "product": "claude_code"}
+    spent = {
+        "model": "claude-opus-5-5",
+        "input_tokens": 5,
+        "cached_input_tokens": 2,
+        "cache_write_tokens": 0,
+        "output_tokens": 1,
+        "estimated_cost": Decimal("0.5"),
+        "currency": "USD",
+    }
+    look = {"provider": "anthropic", "source": "org claude code", "first_slice": DAY, "last_slice": DAY, "looked_on": DAY}
+    publish(
+        warehouse,
+        acme,
+        anthropic_bill_daily=[billed("input", "1")],
+        anthropic_claude_code_daily_raw=[{**told, **spent}],
+        x_source_looks=[
+            {**look, "pipeline_logging_id": "run"},
+            {**look, "source": "org", "last_slice": NEXT, "pipeline_logging_id": "run"},
+        ],
+    )
+
+    found = asked(warehouse, acme, sources=ModelSources(("anthropic",)))
+
+    assert [(one.product, one.model, one.tokens, one.amount) for one in found.apart] == [
+        ("claude_code", "claude-opus-5-5", 8, Decimal("0.5"))
+    ]
+    assert [(one.provider, one.first_day, one.last_day, one.days) for one in found.apart_untold] == [("anthropic", NEXT, NEXT, 1)]
     assert [total.cost for total in found.totals] == [Decimal(1)]
 
 
