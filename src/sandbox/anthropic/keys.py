@@ -35,6 +35,7 @@ KEYS: Mapping[str, ClaudeKey] = {
         ClaudeKey("busy", mood="busy"),
         ClaudeKey("spent", mood="spent"),
         ClaudeKey("failing", mood="failing"),
+        ClaudeKey("overloaded", mood="overloaded"),
         ClaudeKey("slow", mood="slow"),
         ClaudeKey("webpage", mood="webpage"),
         ClaudeKey("broken", mood="broken"),

@@ -20,7 +20,7 @@ class DeepseekKey:
         return ACCOUNTS[self.account]
 
 
-MOODS: tuple[Mood, ...] = ("revoked", "throttled", "busy", "spent", "failing", "slow", "webpage", "broken")
+MOODS: tuple[Mood, ...] = ("revoked", "throttled", "busy", "spent", "failing", "overloaded", "slow", "webpage", "broken")
 KEYS: Mapping[str, DeepseekKey] = {
     one.name: one for one in (*(DeepseekKey(name, name) for name in ACCOUNTS), *(DeepseekKey(mood, mood=mood) for mood in MOODS))
 }

@@ -72,6 +72,8 @@ class DeepseekService:
             raise DeepseekProblem(402, "Insufficient Balance", "unknown_error")
         if key.mood == "failing":
             raise DeepseekProblem(500, "Internal Server Error", "internal_error", "internal_error")
+        if key.mood == "overloaded":
+            raise DeepseekProblem(503, "Service is too busy", "service_unavailable_error", "service_unavailable")
         return key
 
 

@@ -29,6 +29,7 @@ def test_the_clients_own_type_fits_the_list_of_models(kept: Sandbox, version: st
         ("busy", openai.RateLimitError),
         ("spent", openai.APIStatusError),
         ("failing", openai.InternalServerError),
+        ("overloaded", openai.InternalServerError),
     ],
 )
 def test_what_a_key_may_not_is_the_clients_own_exception(kept: Sandbox, key: str, raised: type[openai.APIStatusError]):
@@ -39,7 +40,7 @@ def test_what_a_key_may_not_is_the_clients_own_exception(kept: Sandbox, key: str
             client.models.list()
 
     assert caught.value.response.headers.get("retry-after") == ("20" if key == "throttled" else None)
-    assert caught.value.status_code == {"revoked": 401, "spent": 402, "failing": 500}.get(key, 429)
+    assert caught.value.status_code == {"revoked": 401, "spent": 402, "failing": 500, "overloaded": 503}.get(key, 429)
 
 
 @pytest.mark.parametrize(
