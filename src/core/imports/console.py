@@ -51,7 +51,7 @@ class ConsoleDays:
             return DaysLook(None)
         self._require_same_user()
         at = self.file.exported_on or self.export.last
-        until = min(wanted.end, files.last_known(self.export.last, self.file.exported_on))
+        until = min(wanted.end, files.last_known(self.export, self.file.exported_on))
         seen = self._seen(at)
         if until == at and seen is not None and seen > at:
             until -= ONE_DAY

@@ -26,6 +26,8 @@ class Told(Protocol):
     def first(self) -> date: ...
     @property
     def last(self) -> date: ...
+    @property
+    def end(self) -> date: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,12 @@ def read(kind: ImportKind, file: ImportedFile, today: date) -> ReadFile:
     if file.exported_on is not None and not told.last <= file.exported_on <= today:
         said = f"{file.exported_on} is not from {told.last}, the last day that the file tells of, to {today}"
         raise Rejected(f"exported_on: {said}", flaws=[Flaw(said, "exported_on")])
-    return ReadFile(file, Window(told.first, last_known(told.last, file.exported_on)))
+    return ReadFile(file, Window(told.first, last_known(told, file.exported_on)))
 
 
-def last_known(last_told: date, exported_on: date | None) -> date:
-    """Of the days after its last row a file tells that nothing was used, up to the day before it was exported."""
-    return last_told if exported_on is None else max(last_told, exported_on - timedelta(1))
+def last_known(told: Told, exported_on: date | None) -> date:
+    """Of the days after its last row a file tells that nothing was used, up to the day before it was exported or the end of its name."""
+    return told.last if exported_on is None else max(told.last, min(told.end, exported_on - timedelta(1)))
 
 
 def named(

@@ -93,6 +93,14 @@ async def test_days_before_it_was_exported_are_known_to_their_end(tmp_path: Path
             **dict.fromkeys((1, 3, 4, 6), (None, "missing")),
             **dict.fromkeys((2, 5), ("0.15", "complete")),
         }
+        # a file of another month, exported later, says nothing of this one
+        october = ",".join(["2026-10-05", FLASH])
+        file = month("2026-10", amounts(f"{october},output_tokens,0.0000006,1"), costs(f"{october},Paid,0.0000006,USD"))
+        await imported(acme, file, exported_on="2026-11-20")
+        november = "SELECT usage_date, completeness FROM x_cost_daily WHERE usage_date >= DATE '2026-11-01'"
+        assert {row["usage_date"].day for row in acme.here.ask(november) if row["completeness"] == "complete"} == {2, 5}
+        [last] = acme.here.ask("SELECT MAX(last_slice) AS day FROM x_source_looks WHERE looked_on = DATE '2026-11-20'")
+        assert last["day"] == date(2026, 10, 31)
         # a day that was told and is told no more was taken back
         await imported(acme, exported(2), exported_on="2026-11-08")
         assert said(acme)[5] == (None, "missing")

@@ -5,6 +5,7 @@ import io
 import re
 import zipfile
 import zlib
+from calendar import monthrange
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 from src.core.base.faults import Flaw, Rejected
+from src.core.base.window import Window
 from src.core.providers.deepseek.records import are_records, record_rows
 
 Row = Mapping[str, Any]
@@ -36,6 +38,8 @@ class ConsoleExport:
     """From this day on it tells all; of a month's file its first."""
     last: date
     """The last day of which it has a row: it may not have been over when the file was made."""
+    end: date
+    """The last day that was asked for, as its name says: beyond it the file tells nothing. Without such a name, the last row's."""
     amounts: tuple[Row, ...] | None
     """None where it holds no such file."""
     costs: tuple[Row, ...] | None
@@ -156,13 +160,13 @@ def console_export(content: bytes, name: str | None = None) -> ConsoleExport:
     if are_records(content):
         return _own_records(content, name or "records")
     found: dict[int, list[Row]] = {}
-    begins: list[date] = []
+    spans: list[Window | None] = []
     for file, text in _files(content, name or "export"):
         form, rows = _rows(file, text)
         if id(form) in found:
             _FilePlace(file).refuse("holds the same kind of rows as a file before it; import one export after the other")
         found[id(form)] = rows
-        begins.append(_first_day(file, rows))
+        spans.append(_named_span(file))
     if not any(found.values()):
         raise Rejected("the export holds no row, so it cannot be known which days it tells of", flaws=[Flaw("holds no row", file=name)])
     every = [row for rows in found.values() for row in rows]
@@ -172,13 +176,18 @@ def console_export(content: bytes, name: str | None = None) -> ConsoleExport:
         raise Rejected(said, flaws=[Flaw(said, "user_id", name)])
     days = [row["usage_date"] for row in every]
     amounts, costs = (found.get(id(form)) for form in (AMOUNTS, COSTS))
-    return ConsoleExport(users[0], min(*begins, *days), max(days), _sorted(amounts), _sorted(costs))
+    first, last = min(days), max(days)
+    named = [span for span in spans if span is not None]
+    # where one of them does not say how far it was asked for, no day after its last row is known
+    end = max(last, min(span.end for span in named)) if named and len(named) == len(spans) else last
+    first = min([first, *(span.start for span in named)])
+    return ConsoleExport(users[0], first, last, end, _sorted(amounts), _sorted(costs))
 
 
 def _own_records(content: bytes, name: str) -> ConsoleExport:
     rows = record_rows(content, name)
     days = [row["usage_date"] for row in rows]
-    return ConsoleExport(None, min(days), max(days), None, None, rows)
+    return ConsoleExport(None, min(days), max(days), max(days), None, None, rows)
 
 
 def _sorted(rows: list[Row] | None) -> tuple[Row, ...] | None:
@@ -262,12 +271,15 @@ def _row(place: _FilePlace, form: _Form, header: list[str], cells: list[str]) ->
     return row
 
 
-def _first_day(file: str, rows: list[Row]) -> date:
-    named = SPAN.search(file) or MONTH.search(file)
+def _named_span(file: str) -> Window | None:
+    """The days of which a file's name says that they were asked for."""
+    found = SPAN.search(file) or MONTH.search(file)
+    if found is None:
+        return None
+    year, month, *rest = map(int, found.groups())
     try:
-        if named:
-            year, month, *day = map(int, named.groups()[:3])
-            return date(year, month, *(day or [1]))
-    except ValueError:
-        pass
-    return min((row["usage_date"] for row in rows), default=date.max)
+        if not rest:
+            return Window(date(year, month, 1), date(year, month, monthrange(year, month)[1]))
+        return Window(date(year, month, rest[0]), date(rest[1], rest[2], rest[3]))
+    except (ValueError, Rejected):
+        return None
