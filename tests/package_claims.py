@@ -22,13 +22,12 @@ from src.sandbox.anthropic.prices import alias
 from src.sandbox.anthropic.traps import traps as anthropic_traps
 from src.sandbox.deepseek import use as of_deepseek
 from src.sandbox.deepseek.accounts import ACCOUNTS
-from src.sandbox.deepseek.traps import DeepseekReading
 from src.sandbox.deepseek.traps import traps as deepseek_traps
 from src.sandbox.trap import Trap
 from tests.anthropic_traps import READINGS
+from tests.deepseek_traps import READING
 from tests.trap_answers import CLAIMS
 
-READING = DeepseekReading(READINGS.first, READINGS.last, READINGS.late, (READINGS.early, READINGS.late))
 TRAPS = {one.name: one for one in (*anthropic_traps(READINGS), *deepseek_traps(READING))}
 DIGITS = 9
 KINDS = ("input", "read", "write_5m", "write_1h", "out")
