@@ -90,6 +90,10 @@ class Providers:
             raise Missing(f"there is no provider {said[:40]!r}{hint}")
         return self.by_name[name]
 
+    def named(self, said: str) -> str:
+        """What is no name of a provider stays as it is, for whoever asks by it to refuse."""
+        return self.spelled.get(said.casefold(), said)
+
     def served(self, said: str) -> Provider:
         provider = self.get(said)
         if not provider.served:
