@@ -193,6 +193,7 @@ def test_every_question_of_openais_books_is_googlesql(analyzer, dataset):
 def test_what_is_asked_to_keep_the_books_of_a_model_provider_is_googlesql(analyzer, dataset, provider):
     books = Books.read(CONFIGS, CONFIGS / provider, {}, Housekeeping.read(CONFIGS))
     tables = {**dataset, **{schema.name: relation(schema.fields) for schema in books.schemas}}
+    assert books.prices
     asked = {**books.proofs, "tells": books.tells, "uses": books.prices.uses}
     asked |= {f"doubts {number}": text for number, text in enumerate(books.doubts)}
     asked |= {f"due {number}": text for number, text in enumerate(books.due)}

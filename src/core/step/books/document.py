@@ -87,7 +87,7 @@ class ReconciledFacts(Document):
     """Whether it tells how much was used, of any line."""
     untold_tiers: tuple[str, ...] = ()
     """Whose use stands in no report."""
-    further: str | None = None
+    further: str = "system/reconciliation/nothing_further.sql"
     """Asks for rows of the bill of days and accounts that have neither figure."""
 
 

@@ -45,7 +45,6 @@ class ReportQuestions:
     provider: str
     configs: Path
     folder: Path
-    bill: TableSchema
 
     def named(self, places: QuestionPlaces) -> QuestionPlaces:
         """With all that its tables have to say by then: of each, what the provider's own name for it stands for."""
@@ -69,13 +68,7 @@ class ReportQuestions:
 
     def billing(self, places: QuestionPlaces) -> QuestionPlaces:
         """And what there is beside both figures."""
-        facts = self.facts
-        own = places.put_into(question_file(self.configs, self.folder, facts.further)) if facts.further else self._nothing()
-        return places.with_text(FURTHER, own)
-
-    def _nothing(self) -> str:
-        columns = (f"CAST(NULL AS {field.type}) AS `{field.name}`" for field in self.bill.fields)
-        return f"SELECT {', '.join(columns)} FROM UNNEST([1]) AS nothing WHERE FALSE"  # noqa: S608 - the columns of a schema file
+        return places.with_text(FURTHER, places.put_into(question_file(self.configs, self.folder, self.facts.further)))
 
 
 def with_reconciled(document: BooksDocument) -> BooksDocument:

@@ -192,19 +192,8 @@ class Books:
         check_suite(suite, shapes | derived)
         raw = {name: _raw(facts, shapes[name], folder, own, document.rivals) for name, facts in document.raw.items()}
         facts = document.reconciled
-        held = ReportQuestions(facts, document.provider, configs, folder, plain[facts.bill]) if facts else None
-        places = _named(_places(document, raw, folder, own), held)
-        made: dict[str, Derived] = {}
-        for name, schema in derived.items():
-            places = held.billing(places) if held and name == held.facts.bill else places
-            path = question_file(configs, folder, document.derived[name].fill)
-            fill = places.put_into(path)
-            # what holds costs against a report reads rates too, and comes out otherwise for other causes than those
-            priced = document.prices is not None and RATES.search(fill) is not None and f"{{{METERS}}}" in question_text(path)
-            retelling = Retelling.of(plain[name], fill, own.templates)
-            made[name] = Derived(schema, put(own.templates["clear"], derived=name), fill, retelling, priced, _unpriced(schema, own))
-            # what is made later may be made of it
-            places = _named(places.with_text(name, put(own.templates["rows_of_days"], raw=name)), held)
+        held = ReportQuestions(facts, document.provider, configs, folder) if facts else None
+        made, places = _derived(document, plain, _named(_places(document, raw, folder, own), held), held, (configs, folder, own))
         # how far a day may be trusted depends on the moment, so it is asked of every day, and not of those made anew alone
         whole = _named(QuestionPlaces(tuple(raw), {name: f"`{name}`" for name in (*raw, *derived)}), held)
         figure = document.figure
@@ -359,6 +348,28 @@ def _places(document: BooksDocument, raw: Mapping[str, Raw], folder: Path, own: 
         texts[ROWS] = next(iter(texts.values()))
     places = QuestionPlaces(tuple(raw), texts)
     return places.with_text(METERS, places.put_into(folder / "books" / document.prices.meters)) if document.prices else places
+
+
+def _derived(
+    document: BooksDocument,
+    plain: Mapping[str, TableSchema],
+    places: QuestionPlaces,
+    held: ReportQuestions | None,
+    where: tuple[Path, Path, Housekeeping],
+) -> tuple[dict[str, Derived], QuestionPlaces]:
+    """The tables in their order, and what may be asked once all are made."""
+    (configs, folder, own), made = where, dict[str, Derived]()
+    for name, schema in plain.items():
+        places = held.billing(places) if held and name == held.facts.bill else places
+        path = question_file(configs, folder, document.derived[name].fill)
+        fill = places.put_into(path)
+        # what holds costs against a report reads rates too, and comes out otherwise for other causes than those
+        priced = document.prices is not None and RATES.search(fill) is not None and f"{{{METERS}}}" in question_text(path)
+        since, retelling = with_told_since(schema), Retelling.of(schema, fill, own.templates)
+        made[name] = Derived(since, put(own.templates["clear"], derived=name), fill, retelling, priced, _unpriced(since, own))
+        # what is made later may be made of it
+        places = _named(places.with_text(name, put(own.templates["rows_of_days"], raw=name)), held)
+    return made, places
 
 
 def _named(places: QuestionPlaces, held: ReportQuestions | None) -> QuestionPlaces:

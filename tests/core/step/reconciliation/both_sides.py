@@ -107,7 +107,7 @@ def question(name: str, **said: Any) -> str:
     assert facts is not None
     texts = {table: table for table in (USAGE, RAW, COST, LINES, BILL)}
     further, credit = said.pop("further", None), said.pop("credit", None)
-    held = ReportQuestions(facts.model_copy(update=said), "openai", CONFIGS, OPENAI, schema_of(BILL))
+    held = ReportQuestions(facts.model_copy(update=said), "openai", CONFIGS, OPENAI)
     places = held.billing(held.named(QuestionPlaces((USAGE, RAW), texts)))
     if further:
         places = places.with_text("further", further)
