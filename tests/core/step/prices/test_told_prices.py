@@ -53,6 +53,9 @@ def test_uses_of_told_places_hours_and_prices_in_one_table(store: BookStore[Rate
         "told at a price of no book": use(
             0, M, kind="cached_input", price_window=EITHER, price_told=Decimal("0.0000003"), currency_told="USD"
         ),
+        "told beside a rate": use(0, M, model="flat", kind="cached_input", price_told=Decimal("0.0000005"), currency_told="USD"),
+        "told as the rate": use(0, M, model="flat", kind="cached_input", price_told=Decimal("0.000001"), currency_told="USD"),
+        "told in another currency": use(0, M, model="flat", kind="cached_input", price_told=Decimal("0.000001"), currency_told="CNY"),
         "told of an unknown model": use(0, 7, model="zz", price_told=Decimal("0.000000000000000001"), currency_told="CNY"),
         "told without a currency": use(0, 7, price_told=Decimal("1")),
         "told beyond all digits": use(0, 10**15, price_told=Decimal("1"), currency_told="USD"),
@@ -73,6 +76,9 @@ def test_uses_of_told_places_hours_and_prices_in_one_table(store: BookStore[Rate
         "either, cached": (None, 0.2, 0.4, None, None),
         "either, told": (0.4, None, None, 4, None),
         "told at a price of no book": (0.3, None, None, None, None),
+        "told beside a rate": (0.5, None, None, None, None),
+        "told as the rate": (1, None, None, 10, None),
+        "told in another currency": (1, None, None, None, None),
         "told of an unknown model": (7e-18, None, None, None, None),
         "told without a currency": (None, None, None, None, None),
         "told beyond all digits": (None, None, None, None, None),
