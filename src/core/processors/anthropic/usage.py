@@ -8,7 +8,7 @@ from src.core.providers.anthropic.days import DaysOfReports, Piece, days_of
 from src.core.providers.http.buckets import widths
 from src.core.step.credentials import OpenCredential
 from src.core.step.prices.turns import turns
-from src.core.step.source.by_day import AskDays
+from src.core.step.source.by_day import AskDays, DaysLook, LookedAt
 from src.core.step.source.days_processor import DayReport, DaysProcessor, ReportAsker
 
 PROVIDER = "anthropic"
@@ -36,10 +36,15 @@ def _seats(asking: ReportAsker) -> AskDays:
     return _asked(asking).seats
 
 
+def _looks_at_seats(asking: ReportAsker) -> LookedAt:
+    """Of a report that is not offered nothing is said: neither that there was any, nor that there was none."""
+    return lambda window: DaysLook(window if _asked(asking).tells_seats(window.start) else None)
+
+
 REPORTS: Mapping[str, DayReport] = {
     "anthropic_usage_daily_raw": DayReport(_usage),
     "anthropic_costs_daily_raw": DayReport(_costs, beside=" costs"),
-    "anthropic_claude_code_daily_raw": DayReport(_seats, beside=" claude code", counts=False),
+    "anthropic_claude_code_daily_raw": DayReport(_seats, beside=" claude code", counts=False, looks=_looks_at_seats),
 }
 
 

@@ -52,6 +52,10 @@ class DaysOfReports(Protocol):
         """Claude Code, and whatever else is no use of the API."""
         ...
 
+    def tells_seats(self, day: date) -> bool:
+        """Whether this organisation is offered a report of them; one day shows it, and use and costs are whole without."""
+        ...
+
 
 def days_of(link: ProviderLink, key: Secret, api: Api, *, children: bool) -> DaysOfReports:
     return AnalyticsDays(link, key, children) if api == "analytics" else ReportDays(link, key)
@@ -73,13 +77,15 @@ class ReportDays:
 
     def seats(self, window: Window) -> Iterator[Piece]:
         for day in window:
-            try:
-                rows = list(client.claude_code(self.link, self.key, day))
-            except (CredentialRefused, Misconfigured, StepFailed):
-                # not offered to this organisation; use and costs are whole without it
-                return
-            if rows:
+            if rows := list(client.claude_code(self.link, self.key, day)):
                 yield day, code_columns(day, rows)
+
+    def tells_seats(self, day: date) -> bool:
+        try:
+            next(client.claude_code(self.link, self.key, day), None)
+        except (CredentialRefused, Misconfigured):
+            return False
+        return True
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,9 @@ class AnalyticsDays:
             found.setdefault(start, []).append(seat_cost_columns(start, [one for _, one in paid], _told_by(paid)))
         for start in sorted(found):
             yield from ((day_of(start), piece) for piece in found[start])
+
+    def tells_seats(self, day: date) -> bool:  # noqa: ARG002 - they stand in the report of everything else
+        return True
 
     def _splits(self, part: Window, seconds: int) -> dict[frozenset[str], list[Made[UsedRow]]]:
         """All rows, and those of each use that is charged otherwise, alone and together with others."""

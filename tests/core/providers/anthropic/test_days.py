@@ -111,8 +111,17 @@ def test_what_is_no_use_of_the_api_stands_apart(told: Callable[..., DaysOfReport
         assert row["product"] != "claude_code"
 
 
-def test_an_organisation_that_is_not_offered_claude_code_is_told_without(told: Callable[..., DaysOfReports]):
-    assert rows_of(told("reports", "enterprise").seats(WEEK)) == []
+def test_claude_code_is_not_told_where_it_is_not_offered_and_anything_else_is_a_failure(
+    told: Callable[..., DaysOfReports], scripted: ProviderLink, google: FakeGoogle
+):
+    assert [told("reports", name).tells_seats(TUESDAY) for name in ("demo", "enterprise")] == [True, False]
+    assert told("analytics", "enterprise").tells_seats(TUESDAY)
+
+    answering(google, (500, {"error": {"message": "Internal server error"}}, {}))
+    days = days_of(scripted, KEY, "reports", children=False)
+    for ask in (lambda: days.tells_seats(TUESDAY), lambda: list(days.seats(ALONE))):
+        with pytest.raises(Unavailable):
+            ask()
 
 
 def test_children_stand_in_their_parent_s_costs_unless_they_are_left_out(told: Callable[..., DaysOfReports]):
