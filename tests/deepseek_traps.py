@@ -20,7 +20,7 @@ from tests.fakes.running import ROOT_KEY
 from tests.fakes.served import Served
 from tests.trap_answers import Answer
 
-FIRST, LAST, LATE = date(2026, 11, 9), date(2026, 11, 15), date(2026, 11, 27)
+FIRST, LAST, LATE = date(2026, 11, 9), date(2026, 11, 15), date(2026, 11, 17)
 SAMPLED = (date(2026, 11, 9), date(2026, 11, 12), date(2026, 11, 13))
 SAMPLED_ACCOUNTS = ("gifted", "topped", "twofold")
 NOON = time(12)

@@ -6,6 +6,7 @@ from src.app.dependencies.audited import audited
 from src.app.dependencies.auth import KeyedRoute, access, caller_of, parts_of
 from src.app.dependencies.parameters import check_parameters
 from src.app.dependencies.tenants import living_tenant
+from src.app.models.integrations import NAME
 from src.app.models.pipelines import Day, RunRequest
 from src.app.routers.pipelines import ANSWERS, IdempotencyKey, Slug, Wait, run_asked
 from src.core.base.faults import Fault
@@ -18,7 +19,7 @@ router = APIRouter(prefix="/api/v1/imports", tags=["imports"], route_class=Keyed
 TYPES = ("application/zip", "text/csv", "application/octet-stream")
 PARAMETERS = ("credential_name", "exported_on", "name", "wait")
 FILE: dict[str, Any] = {"required": True, "content": {each: {"schema": {"type": "string", "format": "binary"}} for each in TYPES}}
-Credential = Annotated[str, Query(min_length=1, max_length=64, description="Of the account that the file tells of")]
+Credential = Annotated[str, Query(pattern=NAME, description="Of the account that the file tells of")]
 ExportedOn = Annotated[
     Day | None,
     Query(description="When it was exported: the days before, as far as its name says, are known to their end, also without a row"),
