@@ -71,7 +71,8 @@ ours AS (
   FROM (SELECT *, {place} AS place FROM used) AS used
   LEFT JOIN cells ON cells.computed_rows > 0 AND cells.place = used.place AND cells.line_item = used.kind
   LEFT JOIN parents ON parents.kind = used.kind
-  GROUP BY used.usage_date, used.account, used.project_id, used.api_key_id, used.model_family, used.untold, used.place, placed, used.currency
+  GROUP BY
+    used.usage_date, used.account, used.project_id, used.api_key_id, used.model_family, used.untold, used.place, placed, used.currency
 ),
 said_lines AS (
   SELECT
@@ -97,7 +98,10 @@ lines AS (
     said.by_key,
     said.model_family,
     said.place,
-    CASE WHEN said.line_item_known AND cells.line_item IS NULL THEN COALESCE(parents.parent, said.line_item) ELSE said.line_item END AS line_item,
+    CASE
+      WHEN said.line_item_known AND cells.line_item IS NULL THEN COALESCE(parents.parent, said.line_item)
+      ELSE said.line_item
+    END AS line_item,
     said.currency,
     said.cost,
     said.credits

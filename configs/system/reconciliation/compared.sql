@@ -457,7 +457,9 @@ SELECT
   CASE WHEN untold_cost IS NULL THEN computed ELSE COALESCE(computed, 0) + untold_cost END AS computed,
   reported,
   difference - COALESCE(untold_cost, 0) AS difference,
-  CAST(CASE WHEN untold_rows > 0 THEN COALESCE(computed_quantity, 0) + untold_quantity ELSE computed_quantity END AS BIGNUMERIC) AS computed_quantity,
+  CAST(
+    CASE WHEN untold_rows > 0 THEN COALESCE(computed_quantity, 0) + untold_quantity ELSE computed_quantity END AS BIGNUMERIC
+  ) AS computed_quantity,
   reported_quantity,
   quantity_unit,
   CAST(unpriced_quantity + untold_unpriced AS BIGNUMERIC) AS unpriced_quantity,

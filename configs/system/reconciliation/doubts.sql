@@ -96,7 +96,10 @@ between_bounds AS (
       bounds.account, ' cost ',
       CASE WHEN bounds.width IS NULL THEN '' ELSE 'between ' END,
       CAST(ROUND(computed.figure_cost + bounds.more, 4) AS STRING),
-      CASE WHEN bounds.width IS NULL THEN ' or more' ELSE CONCAT(' and ', CAST(ROUND(computed.figure_cost + bounds.more + bounds.width, 4) AS STRING)) END,
+      CASE
+        WHEN bounds.width IS NULL THEN ' or more'
+        ELSE CONCAT(' and ', CAST(ROUND(computed.figure_cost + bounds.more + bounds.width, 4) AS STRING))
+      END,
       ' ', bounds.currency, ': nobody tells ',
       ARRAY_TO_STRING([
         CASE WHEN bounds.has_range THEN 'by which of several rates some of it is charged' END,
