@@ -1,6 +1,6 @@
 """The defects that `tests/mutants.py` plants, over all parts: slips of one line, each with what it would do to a user."""
 
-from tests.planted import books, edge, ledger, model_costs, prices, pricing, providers, queries, runs, usage, warehouse
+from tests.planted import books, edge, imports, ledger, model_costs, prices, pricing, providers, queries, runs, usage, warehouse
 
 PLANTED = (
     *ledger.DEFECTS,
@@ -11,6 +11,7 @@ PLANTED = (
     *providers.DEFECTS,
     *queries.DEFECTS,
     *usage.DEFECTS,
+    *imports.DEFECTS,
     *model_costs.DEFECTS,
     *runs.DEFECTS,
     *edge.DEFECTS,
