@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args
 
@@ -67,8 +68,14 @@ class RulesChange:
 
 def reconciled(configs: Path) -> tuple[str, ...]:
     """The providers that are reconciled: whose books say what costs are held against."""
-    documents = (read_document(path, BooksDocument) for path in configs.glob(BOOKS))
-    return tuple(sorted(document.provider for document in documents if document.reconciled))
+    told = (_held_against(path, path.stat().st_mtime_ns) for path in configs.glob(BOOKS))
+    return tuple(sorted(provider for provider in told if provider))
+
+
+@lru_cache(maxsize=64)  # calls that are waited for ask it, and to read a document takes longer than to look at its file
+def _held_against(path: Path, _written_at: int) -> str | None:
+    document = read_document(path, BooksDocument)
+    return document.provider if document.reconciled else None
 
 
 def require_reconciled(configs: Path, provider: str) -> str:
