@@ -1,6 +1,20 @@
 """The defects that `tests/mutants.py` plants, over all parts: slips of one line, each with what it would do to a user."""
 
-from tests.planted import books, edge, imports, ledger, model_costs, prices, pricing, providers, queries, runs, usage, warehouse
+from tests.planted import (
+    anthropic_reports,
+    books,
+    edge,
+    imports,
+    ledger,
+    model_costs,
+    prices,
+    pricing,
+    providers,
+    queries,
+    runs,
+    usage,
+    warehouse,
+)
 
 PLANTED = (
     *ledger.DEFECTS,
@@ -12,6 +26,7 @@ PLANTED = (
     *queries.DEFECTS,
     *usage.DEFECTS,
     *imports.DEFECTS,
+    *anthropic_reports.DEFECTS,
     *model_costs.DEFECTS,
     *runs.DEFECTS,
     *edge.DEFECTS,

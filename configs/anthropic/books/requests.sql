@@ -14,6 +14,7 @@ FROM (
     END AS service_tier,
     requests
   FROM anthropic_usage_daily_raw
-  WHERE usage_date BETWEEN @first AND @last AND told_by = 'analytics'
+  -- of code that ran without a model, spans are counted and no requests
+  WHERE usage_date BETWEEN @first AND @last AND told_by = 'analytics' AND model IS NOT NULL
 ) AS told
 GROUP BY usage_date, account, project_id, api_key_id, model_told, service_tier

@@ -106,6 +106,7 @@ def test_which_reports_are_read(link: ProviderLink, key: KeyOf, name: str, setti
         (("busy", {}), Throttled, "rate limit"),
         (("spent", {}), Rejected, "has reached its spend limit of the month"),
         (("failing", {}), Unavailable, "Anthropic answered 500 to v1/organizations/me"),
+        (("overloaded", {}), Unavailable, "Anthropic answered 529 to v1/organizations/me"),
         (("webpage", {}), Unavailable, "between here and Anthropic"),
         (("broken", {}), Unavailable, "it was cut short"),
         (("enterprise", {"api": "reports"}), Fault, "v1/organizations/cost_report"),

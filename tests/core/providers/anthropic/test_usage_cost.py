@@ -23,6 +23,14 @@ WAYS = """SELECT told_by, COUNT(*) AS row_count FROM anthropic_usage_daily_raw G
 UNION ALL SELECT told_by, COUNT(*) AS row_count FROM anthropic_costs_daily_raw GROUP BY told_by"""
 OF_NOBODY = """SELECT COUNTIF(project_id IS NULL AND net_cost > 0) AS default_workspace,
   COUNTIF(api_key_id IS NULL AND net_cost > 0) AS without_key FROM anthropic_bill_daily"""
+EVERY_COST = """SELECT usage_date, model, service_tier, region, token_kind, unpriced_reason, SUM(quantity) AS quantity, SUM(cost) AS cost,
+  SUM(cost_if_long) AS if_long, SUM(cost_if_uncached) AS if_uncached, SUM(cost_if_standard) AS if_standard FROM anthropic_cost_daily
+GROUP BY usage_date, model, service_tier, region, token_kind, unpriced_reason ORDER BY 1, 2, 3, 4, 5, 6"""
+EVERY_LINE = """SELECT usage_date, model_family, line_item, remainder_state, SUM(computed) AS computed, SUM(reported) AS reported,
+  SUM(cause_long_context) AS long_context, SUM(cause_not_in_usage) AS not_in_usage, SUM(unexplained) AS unexplained
+FROM anthropic_cost_reconciliation_daily GROUP BY usage_date, model_family, line_item, remainder_state ORDER BY 1, 2, 3, 4"""
+EVERY_BILL = """SELECT usage_date, project_id, model, line_item, figure, allocation, SUM(net_cost) AS cost FROM anthropic_bill_daily
+GROUP BY usage_date, project_id, model, line_item, figure, allocation ORDER BY 1, 2, 3, 4, 5, 6"""
 SEATS = "SELECT SUM(estimated_cost) AS seats FROM anthropic_claude_code_daily_raw"
 
 
@@ -120,3 +128,22 @@ async def test_an_enterprise_reads_analytics_by_itself_and_none_older_than_a_yea
         reasons = {one["usage_date"]: one["completeness_reason"] for one in asked(service, TOLD)}
         assert reasons[LAST] is None
         assert "its figures go to 2026-11-21" in reasons[TODAY]
+
+
+@pytest.mark.proof
+async def test_bigquery_bills_anthropic_the_same(tmp_path: Path, bigquery_emulator: Any) -> None:
+    """Four days by either generation, every table derived of them, and the same priced anew."""
+    told = []
+    emulated = {"warehouse": "bigquery", "bigquery_job_seconds": 300.0, **bigquery_emulator.named}
+    for name, settings in (("duckdb", {}), ("bigquery", emulated)):
+        async with served(tmp_path / name, TODAY, **settings) as service:
+            for api in ("reports", "analytics"):
+                await connect(service, "demo", api=api)
+                await service.load("anthropic/usage_cost", LAST, LAST)
+                told.append([name, [asked(service, question) for question in (TOLD, EVERY_COST, EVERY_LINE, EVERY_BILL, SEATS)]])
+            run = await service.load("anthropic/reprice", LAST, LAST)
+            assert next(one["result"] for one in run["steps"] if one["step_id"] == "load_cost")["days_changed"] == 0
+            service.here.parts.warehouse.drop_dataset(service.here.tenant)
+    ours, theirs = ([rows for engine, rows in told if engine == name] for name in ("duckdb", "bigquery"))
+    assert ours == theirs
+    assert all(rows for some in ours for rows in some)
