@@ -1,4 +1,4 @@
--- Whose files were imported for this account.
-SELECT DISTINCT user_id FROM deepseek_usage_daily_raw WHERE source = @account AND told_by = 'console'
+-- Whose files were imported, and for which account.
+SELECT DISTINCT source AS account, user_id FROM deepseek_usage_daily_raw
 UNION DISTINCT
-SELECT DISTINCT user_id FROM deepseek_costs_daily_raw WHERE source = @costs
+SELECT DISTINCT REGEXP_REPLACE(source, r' costs$', '') AS account, user_id FROM deepseek_costs_daily_raw

@@ -76,11 +76,20 @@ class ConsoleDays:
         if self.export.user_id is None:
             return
         account = self.asking.source.removesuffix(" costs")
-        known = {row["user_id"] for row in self._ask(USERS, {"account": account, "costs": f"{account} costs"})}
-        if known - {self.export.user_id}:
+        known = self._ask(USERS, {})
+        users = sorted({row["user_id"] for row in known if row["account"] == account} - {self.export.user_id})
+        if users:
             raise Rejected(
-                f"the file is of {self.export.user_id}, and what was imported for {account} before is of {', '.join(sorted(known)[:3])}: "
+                f"the file is of {self.export.user_id}, and what was imported for {account} before is of {', '.join(users[:3])}: "
                 "it is another account's; set its key up under a credential_name of its own and import the file for that"
+            )
+        # under two names the same use would count twice
+        others = sorted({row["account"] for row in known if row["user_id"] == self.export.user_id} - {account})
+        if others:
+            name = others[0].removeprefix("deepseek-")
+            raise Rejected(
+                f"the file is of {self.export.user_id}, whose files were imported as {others[0]} before: for {account} it would count twice; "
+                f"import it with credential_name={name}, and set a key up under that name if none is there"
             )
 
     def _ask(self, question: str, asked: Mapping[str, str]) -> list[dict[str, Any]]:

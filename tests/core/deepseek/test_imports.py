@@ -148,3 +148,15 @@ async def test_what_cannot_be_imported_is_refused_at_once_and_nothing_is_kept(tm
         key = {"Idempotency-Key": "one"}
         first, second = [(await acme.http.post("/api/v1/imports/acme_corp/deepseek", content=other, headers=key)).json() for _ in range(2)]
         assert first["pipeline_logging_id"] == second["pipeline_logging_id"]
+
+
+@pytest.mark.bill
+async def test_one_account_under_two_names_is_refused_and_counts_once(tmp_path: Path) -> None:
+    async with served(tmp_path, TODAY) as acme:
+        await connect(acme)
+        await connect(acme, "second")
+        await imported(acme, exported(2, 3))
+        status, run = await send(acme, exported(3, 5), credential_name="second")
+        assert (status, run["status"]) == (200, "FAILED")
+        assert "were imported as deepseek-default before: for deepseek-second it would count twice" in run["error"]["message"]
+        assert sum(Decimal(row["net_cost"] or 0) for row in acme.here.ask(DAYS)) == Decimal("0.30")
