@@ -2,7 +2,6 @@
 
 import base64
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -82,6 +81,6 @@ def _old(tables: Tables) -> Delete:
     )
 
 
-def _named(tables: Tables) -> Iterator[Any]:
+def _named(tables: Tables) -> tuple[Any, ...]:
     file = tables["org_imported_files"].c
-    return iter((file.org_slug == bindparam("of_org"), file.import_id == bindparam("of_import")))
+    return file.org_slug == bindparam("of_org"), file.import_id == bindparam("of_import")

@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 from src.core.base.faults import Flaw, Rejected
+from src.core.base.redaction import redacted_text
 from src.core.base.window import Window
 from src.core.providers.deepseek.records import are_records, record_rows
 
@@ -87,6 +88,17 @@ def _or_nothing(cell: str) -> str | None:
     return _any_text(cell) or None
 
 
+def _shown_key(cell: str) -> str | None:
+    """The console leaves the middle of a key out; what nobody did is not kept."""
+    key = _or_nothing(cell)
+    return key if key is None or redacted_text(key) == key else f"{key[:5]}***{key[-2:]}"
+
+
+def _key_name(cell: str) -> str | None:
+    name = _or_nothing(cell)
+    return None if name is None else redacted_text(name)
+
+
 def _day(cell: str) -> date:
     found = DAY.fullmatch(cell)
     try:
@@ -141,8 +153,8 @@ _BOTH: Mapping[str, tuple[str, Callable[[str], Any]]] = {
 AMOUNTS = _Form(
     {
         **_BOTH,
-        "api_key_name": ("api_key_name", _or_nothing),
-        "api_key": ("api_key", _or_nothing),
+        "api_key_name": ("api_key_name", _key_name),
+        "api_key": ("api_key", _shown_key),
         "type": ("usage_type", _text),
         "price": ("price", _price),
         "amount": ("quantity", _count),

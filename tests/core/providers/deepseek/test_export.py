@@ -72,6 +72,13 @@ def test_each_form_of_the_same_is_read_the_same() -> None:
     )
 
 
+def test_a_key_that_nobody_masked_is_not_kept() -> None:
+    key = "sk-" + "0123456789abcdef" * 2
+    found = console_export(table(AMOUNT, [f"u,2026-11-02,m,{key},{key},output_tokens,0.1,1"]))
+    assert found.amounts is not None
+    assert [(row["api_key_name"], row["api_key"]) for row in found.amounts] == [("****", "sk-01***ef")]
+
+
 def test_one_file_alone_says_nothing_of_the_other() -> None:
     use, money = console_export(amounts(OFF_PEAK), "amount-2026-11.csv"), console_export(costs(PAID), "cost-2026-11.csv")
     assert (use.costs, money.amounts) == (None, None)
