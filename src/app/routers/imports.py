@@ -22,7 +22,7 @@ FILE: dict[str, Any] = {"required": True, "content": {each: {"schema": {"type": 
 Credential = Annotated[str, Query(pattern=NAME, description="Of the account that the file tells of")]
 ExportedOn = Annotated[
     Day | None,
-    Query(description="When it was exported: the days before, as far as its name says, are known to their end, also without a row"),
+    Query(description="When it was exported, in UTC: days before it, as far as its name says, are known to their end, also without a row"),
 ]
 FileName = Annotated[str | None, Query(min_length=1, max_length=200, description="What it is called: a month's file begins on the first")]
 DECLARED: dict[str, Any] = {"openapi_extra": {**access("root_or_org")["openapi_extra"], "requestBody": FILE}}
