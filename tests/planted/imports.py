@@ -26,7 +26,7 @@ DEFECTS = (
         "imports",
         "the file of another account is added to this one's days",
         "src/core/imports/console.py",
-        "        if known - {self.export.user_id}:",
+        "        if users:",
         "        if not known:",
         (f"{IMPORTS}::test_what_cannot_be_imported_is_refused_at_once_and_nothing_is_kept",),
     ),

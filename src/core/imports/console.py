@@ -88,8 +88,9 @@ class ConsoleDays:
         if others:
             name = others[0].removeprefix("deepseek-")
             raise Rejected(
-                f"the file is of {self.export.user_id}, whose files were imported as {others[0]} before: for {account} it would count twice; "
-                f"import it with credential_name={name}, and set a key up under that name if none is there"
+                f"the file is of {self.export.user_id}, whose files were imported as {others[0]} before: "
+                f"for {account} it would count twice; import it with credential_name={name}, "
+                "and set a key up under that name if none is there"
             )
 
     def _ask(self, question: str, asked: Mapping[str, str]) -> list[dict[str, Any]]:
