@@ -246,6 +246,16 @@ def test_seats_are_a_list_of_their_own(house: Warehouse, acme: Tenant) -> None:
     assert [total.cost for total in found.totals] == [Decimal(1)]
 
 
+def test_an_organisation_with_plans_alone_has_its_seats_and_no_cost(warehouse: Warehouse, acme: Tenant) -> None:
+    prepare_models(warehouse, acme, "anthropic", kinds=("subscriptions_monthly",))
+    publish(warehouse, acme, anthropic_subscriptions_monthly=[plan(date(2026, 11, 1), "75")])
+
+    found = asked(warehouse, acme, sources=ModelSources(("anthropic",)))
+
+    assert ([one.cost for one in found.seats], found.lines, found.totals) == ([Decimal(75)], (), ())
+    assert [one.provider for one in found.left_out] == ["anthropic"]
+
+
 def test_use_that_is_no_cost_of_an_api_stands_apart_and_days_without_a_word_of_it_are_named(warehouse: Warehouse, acme: Tenant) -> None:
     prepare_models(warehouse, acme, "anthropic")
     for table in ("anthropic_claude_code_daily_raw", "x_source_looks"):

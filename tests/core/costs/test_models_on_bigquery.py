@@ -32,6 +32,7 @@ def opened(engine: str, folder: Path, request: pytest.FixtureRequest) -> Iterato
     warehouse = open_warehouse(settings_for(engine, folder), SystemClock())
     prepare(warehouse, ACME)
     prepare_models(warehouse, ACME, "openai")
+    prepare_models(warehouse, ACME, "anthropic", kinds=("subscriptions_monthly",))
     try:
         yield warehouse
     finally:
@@ -39,7 +40,7 @@ def opened(engine: str, folder: Path, request: pytest.FixtureRequest) -> Iterato
 
 
 def answers(warehouse: Warehouse) -> list[ModelCosts]:
-    """Two pages, other groups, and what is told before there is any use."""
+    """Of plans without use, two pages, and other groups."""
     chance = random.Random(7)
     publish(
         warehouse,
@@ -47,14 +48,15 @@ def answers(warehouse: Warehouse) -> list[ModelCosts]:
         openai_cost_daily=[chosen(chance, day, "one") for day in (DAY, NEXT) for _ in range(20)],
         openai_bill_daily=[computed(DAY, "one"), *(told(chance, NEXT, "one") for _ in range(6))],
         openai_usage_daily_raw=[asked_for(3, source="one", model="b", project_id=project) for project in ("p", None)],
-        openai_subscriptions_monthly=[plan(DAY.replace(day=1), "75")],
+        anthropic_subscriptions_monthly=[plan(DAY.replace(day=1), "75")],
         x_cost_daily=[mark(day, provider="openai") for day in (DAY, NEXT)],
     )
     asked = reader(warehouse, ACME)
     keyed = ModelQuestion(WINDOW, ModelSources(("openai",)), ("day", "model", "token_kind", "key"))
     first = read_models(asked, keyed, 5)
     tiers = ModelQuestion(WINDOW, ModelSources(("openai",)), ("service_tier", "user", "project", "month"))
-    return [first, read_models(asked, keyed, 100, first.next_cursor), read_models(asked, tiers, 100)]
+    seats = ModelQuestion(WINDOW, ModelSources(("anthropic",)))
+    return [read_models(asked, seats, 10), first, read_models(asked, keyed, 100, first.next_cursor), read_models(asked, tiers, 100)]
 
 
 @pytest.mark.engine
@@ -67,4 +69,6 @@ def test_bigquery_answers_models_the_same(tmp_path: Path, request: pytest.Fixtur
     for one, other in zip(found["duckdb"], found["bigquery"], strict=True):
         assert (one.lines, one.totals, one.seats) == (other.lines, other.totals, other.seats)
         assert (one.completeness, one.next_cursor is None) == (other.completeness, other.next_cursor is None)
-    assert all(one.lines and one.totals[0].cost for one in found["duckdb"])
+    plans, *costs = found["duckdb"]
+    assert plans.seats
+    assert all(one.lines and one.totals[0].cost for one in costs)
