@@ -318,8 +318,9 @@ def _cost(row: Mapping[str, Any], question: ModelQuestion, standing: _Standing) 
         cost=row["cost"],
         credits=row["credits"],
         whole=priced and not apart,
-        cost_least=row["cost_least"],
-        cost_most=row["cost_most"],
+        # what a cost lacks that stands elsewhere lies in no bounds
+        cost_least=None if apart else row["cost_least"],
+        cost_most=None if apart else row["cost_most"],
         computed_cost=row["computed_cost"],
         unpriced_tokens=_count(row["unpriced_tokens"]) or 0,
         unpriced_rows=row["unpriced_rows"],

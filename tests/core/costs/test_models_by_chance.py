@@ -102,8 +102,9 @@ def reckoned(rows: list[Row], groups: tuple[ModelGroup, ...]) -> tuple[Any, ...]
     untold = any(
         any(one["used"] for one in cell) and all(one["cost"] is None or not one["money"] for one in cell) for cell in cells.values()
     )
+    apart = untold and bool({"token_kind", "key", "user", "service_tier"} & set(groups))
     bounds = [
-        total(row["cost"] if row["cost"] is not None else row.get(name) for row in paid) if ranged else None
+        total(row["cost"] if row["cost"] is not None else row.get(name) for row in paid) if ranged and not apart else None
         for name in ("cost_least", "cost_most")
     ]
     caches = [row for row in used if row["token_kind"].startswith("cache")]
@@ -116,7 +117,7 @@ def reckoned(rows: list[Row], groups: tuple[ModelGroup, ...]) -> tuple[Any, ...]
         total(row["cost"] for row in paid),
         total(row["credits"] if not row["used"] else 0 for row in paid if row["cost"] is not None),
         total(row["cost"] for row in used),
-        not ranged and not unpriced and not (untold and {"token_kind", "key", "user", "service_tier"} & set(groups)),
+        not ranged and not unpriced and not apart,
         len(unpriced),
         bounds[0],
         None if unpriced or any(row["cost_most"] is None for row in ranged) else bounds[1],
