@@ -1,5 +1,6 @@
 """Which providers tell what models cost, and the tables and questions in which they do."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,11 +108,14 @@ def _uses(reader: CostReader, provider: str) -> Puts:
 
 
 def _own_parts(reader: CostReader, question: str, providers: Iterable[str]) -> str:
-    """Of the providers whose books have this question."""
+    """Of the providers whose books have this question, and whose tables that it names are there: a later release may name more."""
     found: dict[str, Puts] = {}
     for name in providers:
         for path in sorted(reader.configs.glob(f"{name}/**/books/{question}.sql")):
-            found[name] = {f"asked_{question}": read_text(path, str(path))}
+            text = read_text(path, str(path))
+            # a provider's tables begin with its name
+            if reader.has(*sorted(set(re.findall(rf"\b{name}_[a-z0-9_]+", text)))):
+                found[name] = {f"asked_{question}": text}
     return _parts(reader, f"models_{question}", found, lambda name: found[name])
 
 
