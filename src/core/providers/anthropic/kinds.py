@@ -6,8 +6,9 @@ from collections.abc import Mapping
 KEY = re.compile(r"sk-ant-[a-z0-9]+-[A-Za-z0-9_-]{16,500}")
 ADMIN, INFERENCE = "sk-ant-admin", "sk-ant-api03-"
 WHERE = "platform.claude.com > Settings > Admin keys"
+# its beginning in one word would be taken for a key, and struck out wherever it is written down
 WANTED = (
-    "needed is an admin key, which begins with sk-ant-admin01-: a member with the admin role of an organisation makes one at "
+    "needed is an admin key, which begins with sk-ant- and goes on with admin: a member with the admin role makes one at "
     f"{WHERE}; send its text alone as `credential`"
 )
 # the first that begins it is told

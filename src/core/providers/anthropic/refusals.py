@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from src.core.base.faults import Fault, Misconfigured
-from src.core.providers.anthropic.kinds import WANTED, WHERE
+from src.core.providers.anthropic.kinds import WHERE
 from src.core.providers.http.client import HttpAnswer, words
 from src.core.providers.http.statuses import Refusals
 
@@ -12,7 +12,7 @@ UNKNOWN_KEY, NOT_THERE = 401, 404
 SPENT = "enforced_spend_limit_reached"
 REFUSALS = Refusals(
     TITLE,
-    needs=f"{WANTED[:1].upper()}{WANTED[1:]}",
+    needs=f"Needed is an admin key (sk-ant-, then admin): a member with the admin role makes one at {WHERE}",
     mends={
         "unknown key": f"The key is wrong, was revoked or has ended: an administrator makes a new admin key at {WHERE}",
         SPENT: "The organisation has reached its spend limit of the month: raise it in the Console, or wait for the next month",

@@ -18,6 +18,8 @@ class Drive:
     read: str
     """The path that a run asks and is spoiled there."""
     refuse: Refuse
+    pages: int = 9
+    """How many days a load reads: two, and before them those that may be told otherwise; a page is a day."""
     cannot: Mapping[str, str] = field(default_factory=dict)
     """Rows of the table that cannot come to pass here, and why."""
 
@@ -103,6 +105,7 @@ DRIVES = (
         pipeline="anthropic/usage_cost",
         read="/usage_report/messages",
         refuse=_anthropic,
+        pages=5,
         cannot={
             "amounts as texts, and as numbers": "who a key is of has no amount: tests/core/providers/anthropic/test_days.py holds both"
         },
