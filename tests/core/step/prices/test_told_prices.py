@@ -21,9 +21,14 @@ EITHER = "off_peak|peak"
 
 
 @pytest.fixture(params=ENGINES)
-def store(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[BookStore[Rate]]:
-    prepare(request.param, tmp_path, request)
-    parts = Parts(settings_for(request.param, tmp_path))
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def store(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[BookStore[Rate]]:
+    prepare(engine, tmp_path, request)
+    parts = Parts(settings_for(engine, tmp_path))
     parts.warehouse.ensure_dataset(tenant_named("acme_corp"))
     yield BookStore(parts, tenant_named("acme_corp"), Seed("openai", PRICING, seed_of(ROOT / "configs", "openai", PRICING).schema, ()))
     parts.close()
