@@ -32,6 +32,17 @@ coins AS (
   ) AS each
   GROUP BY provider, account
 ),
+use_coins AS (
+  -- requests are told without a currency: it is that of the same use
+  SELECT
+    provider,
+    usage_date,
+    account,
+    spelled_model,
+    CASE WHEN MIN(currency) = MAX(currency) THEN MIN(currency) END AS currency
+  FROM uses
+  GROUP BY provider, usage_date, account, spelled_model
+),
 lines AS (
   SELECT
     uses.provider,
@@ -103,8 +114,8 @@ lines AS (
     cost AS least,
     cost AS most,
     FALSE AS ranged,
-    FALSE AS boundless,
-    FALSE AS unpriced,
+    unpriced_rows > 0 AS boundless,
+    unpriced_rows > 0 AS unpriced,
     CAST(NULL AS BIGNUMERIC) AS cost_if_uncached,
     CAST(NULL AS BIGNUMERIC) AS cost_if_standard,
     CAST(NULL AS INT64) AS requests
@@ -125,7 +136,7 @@ lines AS (
     ) AS model,
     CAST(NULL AS STRING) AS token_kind,
     asked_of.service_tier,
-    coins.currency,
+    COALESCE(use_coins.currency, coins.currency) AS currency,
     CAST(NULL AS STRING) AS unit,
     CAST(NULL AS NUMERIC) AS quantity,
     CAST(NULL AS NUMERIC) AS tokens,
@@ -144,6 +155,11 @@ lines AS (
     asked_of.requests
   FROM asked_of
   LEFT JOIN coins ON coins.provider = asked_of.provider AND coins.account = asked_of.account
+  LEFT JOIN use_coins
+    ON use_coins.provider = asked_of.provider
+    AND use_coins.usage_date = asked_of.usage_date
+    AND use_coins.account = asked_of.account
+    AND use_coins.spelled_model = asked_of.spelled_model
   -- nobody tells requests by kind or by person
   WHERE 'token_kind' NOT IN (@group_1, @group_2, @group_3, @group_4)
     AND 'user' NOT IN (@group_1, @group_2, @group_3, @group_4)

@@ -1,4 +1,4 @@
--- Days whose figure is an estimate, and how wide it is.
+-- Days whose figure is an estimate, and how wide it is; and days that the organisation's own records alone tell.
 SELECT
   bill.usage_date,
   'partial' AS completeness,
@@ -21,3 +21,15 @@ JOIN {deepseek_balance_daily} AS balances
   ON balances.usage_date = bill.usage_date AND balances.account = bill.account AND balances.currency = bill.currency
 WHERE bill.figure = 'estimated'
 GROUP BY bill.usage_date
+UNION ALL
+SELECT
+  usage_date,
+  'partial' AS completeness,
+  CONCAT('of ', STRING_AGG(account, ', ' ORDER BY account), ' own records alone tell; import the export of the console') AS reason
+FROM (
+  SELECT DISTINCT costs.usage_date AS usage_date, costs.account AS account
+  FROM {deepseek_cost_daily} AS costs
+  JOIN {deepseek_bill_daily} AS bill ON bill.usage_date = costs.usage_date AND bill.account = costs.account AND bill.figure = 'computed'
+  WHERE costs.endpoint = 'records'
+) AS recorded
+GROUP BY usage_date

@@ -28,7 +28,7 @@ uses AS (
 ),
 
 currencies AS (
-  -- the file of use names no currency: it is that of the costs of the same day and model, where these have one
+  -- the file of use names no currency: it is that of the costs of the same day and model
   SELECT
     REGEXP_REPLACE(source, r' costs$', '') AS account,
     usage_date,
@@ -38,25 +38,39 @@ currencies AS (
   GROUP BY source, usage_date, model
 ),
 
-balances AS (
-  -- else the one in which the account has a balance
-  SELECT
-    REGEXP_REPLACE(source, r' balance$', '') AS account,
-    usage_date,
-    CASE WHEN MIN(currency) = MAX(currency) THEN MIN(currency) END AS currency
-  FROM {deepseek_balance_raw}
-  GROUP BY source, usage_date
+wallets AS (
+  -- of a model without any it is that of the account, where the account has one
+  SELECT account, usage_date, CASE WHEN MIN(currency) = MAX(currency) THEN MIN(currency) END AS currency
+  FROM (
+    SELECT REGEXP_REPLACE(source, r' costs$', '') AS account, usage_date, currency FROM {deepseek_costs_daily_raw}
+    UNION ALL
+    SELECT REGEXP_REPLACE(source, r' balance$', '') AS account, usage_date, currency FROM {deepseek_balance_raw}
+  ) AS seen
+  GROUP BY account, usage_date
+),
+
+connected AS (
+  -- and on a day that tells none the one in which its credential had a balance
+  SELECT each.account AS account, CASE WHEN MIN(each.currency) = MAX(each.currency) THEN MIN(each.currency) END AS currency
+  FROM UNNEST(@currencies) AS pair
+  CROSS JOIN UNNEST([STRUCT(REGEXP_EXTRACT(pair, r'^(.*) [^ ]+$') AS account, REGEXP_EXTRACT(pair, r' ([^ ]+)$') AS currency)]) AS each
+  GROUP BY each.account
 ),
 
 timed AS (
   SELECT
     uses.*,
-    COALESCE(currencies.currency, balances.currency) AS currency,
+    CASE
+      WHEN currencies.account IS NOT NULL THEN currencies.currency
+      WHEN wallets.account IS NOT NULL THEN wallets.currency
+      ELSE connected.currency
+    END AS currency,
     CASE WHEN told_by = 'records' THEN EXTRACT(HOUR FROM bucket_start) END AS hour
   FROM uses
   LEFT JOIN currencies
     ON currencies.account = uses.account AND currencies.usage_date = uses.usage_date AND currencies.model = uses.model
-  LEFT JOIN balances ON balances.account = uses.account AND balances.usage_date = uses.usage_date
+  LEFT JOIN wallets ON wallets.account = uses.account AND wallets.usage_date = uses.usage_date
+  LEFT JOIN connected ON connected.account = uses.account
 ),
 
 told AS (
@@ -75,7 +89,7 @@ told AS (
         OR usage_date BETWEEN DATE '2026-10-01' AND DATE '2026-10-07'
       ) THEN 'off_peak'
       WHEN hour IS NULL THEN 'off_peak|peak'
-      WHEN hour BETWEEN 1 AND 3 OR hour BETWEEN 6 AND 9 THEN 'peak'
+      WHEN hour BETWEEN 1 AND 3 OR hour BETWEEN 6 AND 9 THEN CASE WHEN usage_date > DATE '2026-12-31' THEN 'off_peak|peak' ELSE 'peak' END
       ELSE 'off_peak'
     END AS windows,
     CASE usage_type
@@ -115,6 +129,7 @@ SELECT
     ELSE 'off_peak|off_peak_as_flash|peak|peak_as_flash'
   END AS price_window,
   price AS price_told,
-  currency AS currency_told
+  -- no rate prices what is charged in a currency that nobody tells
+  CASE WHEN price IS NULL THEN COALESCE(currency, 'XXX') ELSE currency END AS currency_told
 FROM told
 WHERE usage_type <> 'request_count' AND quantity <> 0

@@ -40,7 +40,7 @@ mends AS (
   SELECT
     usage_date,
     ARRAY_TO_STRING([
-      CASE WHEN LOGICAL_OR(NOT REGEXP_CONTAINS(unpriced_reason, r'^(range|rate changed|kind unknown|quantity unknown):'))
+      CASE WHEN LOGICAL_OR(NOT REGEXP_CONTAINS(unpriced_reason, r'^(range|rate changed|kind unknown|quantity unknown|currency unknown):'))
         THEN CONCAT('lay the price and run ', {provider}, '/reprice') END,
       CASE WHEN LOGICAL_OR(STARTS_WITH(unpriced_reason, 'rate changed:')) THEN 'a price turned within the day, load it again' END,
       CASE WHEN LOGICAL_OR(REGEXP_CONTAINS(unpriced_reason, r'^(kind|quantity) unknown:'))

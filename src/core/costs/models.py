@@ -317,7 +317,7 @@ def _cost(row: Mapping[str, Any], question: ModelQuestion, standing: _Standing) 
         figure=row["figure"],
         cost=row["cost"],
         credits=row["credits"],
-        whole=priced and not apart,
+        whole=priced and not apart and row["cost"] is not None,
         # what a cost lacks that stands elsewhere lies in no bounds
         cost_least=None if apart else row["cost_least"],
         cost_most=None if apart else row["cost_most"],

@@ -140,6 +140,13 @@ def test_what_has_no_price_or_one_of_several_is_not_told_as_whole(house: Warehou
     )
 
 
+def test_what_stands_in_no_report_and_has_no_price_is_lacking(house: Warehouse, acme: Tenant) -> None:
+    untold = billed("output", "0", allocation="untold", unpriced_rows=1)
+    uses = [use("input", M, "2"), use("output", M, None, service_tier="priority")]
+    publish(house, acme, openai_cost_daily=uses, openai_bill_daily=[billed("input", "2"), untold])
+    assert shown(asked(house, acme), "whole", "cost", "unpriced_rows", "unpriced_tokens") == [("gpt-x", False, Decimal(2), 1, M)]
+
+
 def test_a_report_is_whole_whatever_the_book_has_no_price_for(house: Warehouse, acme: Tenant) -> None:
     publish(house, acme, openai_cost_daily=[use("input", 2 * M, None)], openai_bill_daily=[billed("input", "4")])
     assert shown(asked(house, acme), "whole", "cost", "unpriced_tokens", "cost_per_million", "currency") == [
@@ -189,6 +196,22 @@ def test_requests_are_told_where_the_provider_counts_all_of_them(house: Warehous
     ]
     assert shown(asked(house, acme, "token_kind"), "requests") == [("input", None)]
     assert shown(asked(house, acme, project="p2"), "requests", "cost") == [("gpt-x", 5, Decimal(2))]
+
+
+def test_requests_stand_beside_the_cost_of_the_same_use_whatever_else_the_account_pays_in(house: Warehouse, acme: Tenant) -> None:
+    publish(
+        house,
+        acme,
+        openai_cost_daily=[use("input", M, "2"), use("input", M, "3", currency="CNY", model_told="gpt-y")],
+        openai_usage_daily_raw=[asked_for(7), asked_for(4, model="gpt-y"), asked_for(1, model="gpt-z")],
+        openai_bill_daily=[computed()],
+    )
+    assert shown(asked(house, acme), "currency", "requests", "cost", "whole") == [
+        ("gpt-x", "USD", 7, Decimal(2), True),
+        ("gpt-y", "CNY", 4, Decimal(3), True),
+        # of these nobody tells a cost
+        ("gpt-z", None, 1, None, False),
+    ]
 
 
 def test_currencies_are_never_added_and_providers_stand_apart(house: Warehouse, acme: Tenant) -> None:

@@ -72,7 +72,11 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureR
 
 
 def metered(
-    warehouse: Warehouse, uses: list[dict[str, Any]], costs: list[dict[str, Any]] | None = None, records: list[dict[str, Any]] | None = None
+    warehouse: Warehouse,
+    uses: list[dict[str, Any]],
+    costs: list[dict[str, Any]] | None = None,
+    records: list[dict[str, Any]] | None = None,
+    currencies: tuple[str, ...] = (),
 ) -> list[dict[str, Any]]:
     text = (DEEPSEEK / "books" / "meters.sql").read_text()
     for table in (USAGE, COSTS, RECORDS, BALANCE):
@@ -82,7 +86,7 @@ def metered(
         publication.replace(USAGE, uses)
         publication.replace(COSTS, costs or [])
         publication.replace(RECORDS, records or [])
-        rows: list[dict[str, Any]] = publication.query(text).to_pylist()
+        rows: list[dict[str, Any]] = publication.query(text, {"currencies": list(currencies)}).to_pylist()
     return rows
 
 
@@ -94,12 +98,17 @@ def test_the_hours_that_a_day_may_hold_are_those_of_its_date(warehouse: Warehous
 def test_the_currency_is_that_of_the_costs_of_the_day_and_model_where_these_have_one(warehouse: Warehouse) -> None:
     day = "2026-11-06"
     costs = [paid(day, FLASH, "USD"), paid(day, PRO, "CNY"), paid(day, V4, "USD"), paid(day, V4, "CNY")]
-    rows = metered(warehouse, [used(day, model) for model in (FLASH, PRO, V4)], costs)
+    # what the account was set up with says nothing of a day that tells its currencies
+    rows = metered(warehouse, [used(day, model) for model in (FLASH, PRO, V4, "deepseek-new")], costs, currencies=("acme USD",))
     assert {row["model"]: (row["currency_told"], row["region"]) for row in rows} == {
         FLASH: ("USD", "any"),
         PRO: ("CNY", "cn"),
-        V4: (None, "any"),
+        V4: ("XXX", "any"),
+        "deepseek-new": ("XXX", "any"),
     }
+    # a model that the costs leave out is in the one currency that the account has
+    rows = metered(warehouse, [used(day, model) for model in (FLASH, PRO)], [paid(day, FLASH, "CNY")])
+    assert {row["currency_told"] for row in rows} == {"CNY"}
 
 
 def test_requests_have_no_price_and_what_nobody_knows_is_no_token(warehouse: Warehouse) -> None:
@@ -143,6 +152,19 @@ def test_records_tell_the_hour_and_count_on_days_that_the_console_did_not_tell(w
     assert {(f"{row['bucket_start']:%Y-%m-%dT%H}", row["model"]): row["price_window"] for row in rows} == BY_THE_HOUR
     both = metered(warehouse, [used("2026-11-06", FLASH)], records=[recorded(*one) for one in BY_THE_HOUR])
     assert {row["endpoint"] for row in both if str(row["usage_date"]) == "2026-11-06"} == {"console"}
+
+
+def test_a_day_that_tells_no_currency_has_that_of_the_key_or_none(warehouse: Warehouse) -> None:
+    told = {}
+    for currencies in ((), ("acme USD",), ("acme CNY", "else USD"), ("acme CNY", "acme USD")):
+        [row] = metered(warehouse, [], records=[recorded("2026-11-06T01", FLASH)], currencies=currencies)
+        told[currencies] = (row["currency_told"], row["region"])
+    assert [*told.values()] == [("XXX", "any"), ("USD", "any"), ("CNY", "cn"), ("XXX", "any")]
+
+
+def test_after_the_holidays_that_are_known_a_peak_hour_may_be_a_holiday(warehouse: Warehouse) -> None:
+    rows = metered(warehouse, [], records=[recorded("2027-02-08T01", FLASH), recorded("2027-02-08T11", FLASH)])
+    assert sorted(row["price_window"] for row in rows) == ["off_peak", "off_peak|peak"]
 
 
 def test_where_no_costs_are_told_the_currency_is_that_of_the_balance(warehouse: Warehouse) -> None:

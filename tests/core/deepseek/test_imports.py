@@ -1,6 +1,6 @@
 """The export of the console end to end, as an organisation sends it: what was said stays said, whatever is sent twice or late."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -160,3 +160,30 @@ async def test_one_account_under_two_names_is_refused_and_counts_once(tmp_path: 
         assert (status, run["status"]) == (200, "FAILED")
         assert "were imported as deepseek-default before: for deepseek-second it would count twice" in run["error"]["message"]
         assert sum(Decimal(row["net_cost"] or 0) for row in acme.here.ask(DAYS)) == Decimal("0.30")
+
+
+@pytest.mark.bill
+async def test_own_records_never_make_a_day_whole_nor_dollars_of_yuan(tmp_path: Path) -> None:
+    record = '{{"created": {}, "model": "deepseek-flash", "usage": {{"prompt_tokens": 1000000, "prompt_cache_hit_tokens": 0, '
+    record += '"prompt_cache_miss_tokens": 1000000, "completion_tokens": 0}}}}'
+    async with served(tmp_path, TODAY) as acme:
+        await connect(acme)
+        file = month("2026-11", amounts(used(2, price="0.000001")), costs(paid(2, "1.00", currency="CNY")))
+        await imported(acme, file, exported_on="2026-11-05")
+        # the console told that nothing was used on the third; of the tenth it told nothing, and nobody tells in which currency it is
+        for day in (3, 10):
+            noon = int(datetime(2026, 11, day, 12, tzinfo=UTC).timestamp())
+            await imported(acme, record.format(noon).encode(), name="requests.jsonl")
+        assert said(acme) == {2: ("1.00", "complete"), 3: ("0.00", "partial"), 4: (None, "missing"), 10: ("0.00", "partial")} | {
+            1: (None, "missing")
+        }
+        assert {row["usage_date"].day: row["cost"] for row in acme.here.ask(USED)} == {2: Decimal("1.00"), 3: None, 10: None}
+
+
+@pytest.mark.bill
+async def test_a_model_that_the_costs_leave_out_leaves_the_day_open(tmp_path: Path) -> None:
+    async with served(tmp_path, TODAY) as acme:
+        await connect(acme)
+        file = month("2026-11", amounts(used(2), "2026-11-02,deepseek-v4-pro,output_tokens,0.00000198,1000000"), costs(paid(2)))
+        await imported(acme, file, exported_on="2026-11-05")
+        assert said(acme)[2] == ("0.15", "provisional")

@@ -38,6 +38,22 @@ def hours(low: str, high: str, **more: Any) -> tuple[Rate, Rate]:
     return rate(low, price_window="off_peak", **more), rate(high, price_window="peak", **more)
 
 
+def test_a_rate_in_another_currency_prices_nothing_not_even_within_bounds(store: BookStore[Rate]) -> None:
+    uses = [
+        use(number, M, price_window=window, currency_told=currency)
+        for number, (window, currency) in enumerate((window, currency) for window in ("peak", EITHER) for currency in ("USD", "CNY", "XXX"))
+    ]
+    found = price_all(store, book_of([*hours("2", "4")]), uses)
+    assert [(row["cost"], row["cost_least"], row["currency"], (row["unpriced_reason"] or "").partition(":")[0]) for row in found] == [
+        (Decimal(4), None, "USD", ""),
+        (None, None, None, "no rate"),
+        (None, None, None, "currency unknown"),
+        (None, Decimal(2), "USD", "range"),
+        (None, None, None, "no rate"),
+        (None, None, None, "currency unknown"),
+    ]
+
+
 def test_uses_of_told_places_hours_and_prices_in_one_table(store: BookStore[Rate]) -> None:
     rates = [
         *hours("2", "4"),
