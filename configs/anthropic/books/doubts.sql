@@ -7,6 +7,7 @@ children AS (
   SELECT child.account AS account, child.id AS id
   FROM UNNEST(@children) AS pair
   CROSS JOIN UNNEST([STRUCT(REGEXP_EXTRACT(pair, r'^(.*) [^ ]+$') AS account, REGEXP_EXTRACT(pair, r' ([^ ]+)$') AS id)]) AS child
+  WHERE pair <> ''
 ),
 left_out AS (
   SELECT children.account, STRING_AGG(children.id, ', ' ORDER BY children.id) AS ids

@@ -14,7 +14,8 @@ class AnthropicCost(AnthropicDays):
         stored = context.services.ledger.read(list_for, tenant.org_slug)
         own = [one for one in stored if one.provider == PROVIDER]
         children = {f"{self.account(one)} {child}" for one in own for child in (one.metadata or {}).get("children", ())}
-        return {**rules.asked(context.services, tenant, PROVIDER), "children": sorted(children)}
+        # a list of nothing has no type on BigQuery
+        return {**rules.asked(context.services, tenant, PROVIDER), "children": ["", *sorted(children)]}
 
 
 def get_engine() -> AnthropicCost:
