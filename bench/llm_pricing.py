@@ -84,7 +84,8 @@ WITH told AS (
 ),
 used AS ({parts}),
 priced AS (
-  SELECT *, CAST(unit_price * 1000000000000 AS BIGINT) AS pico, CAST(long_unit_price * 1000000000000 AS BIGINT) AS long_pico
+  SELECT *, CAST(unit_price * 1000000000000 AS BIGINT) AS pico, CAST(long_unit_price * 1000000000000 AS BIGINT) AS long_pico,
+    CAST(uncached_price * 1000000000000 AS BIGINT) AS plain_pico, CAST(standard_price * 1000000000000 AS BIGINT) AS standard_pico
   FROM read_parquet($rates)
 )
 SELECT
@@ -98,12 +99,16 @@ SELECT
     THEN CAST(u.quantity * r.long_pico AS DECIMAL(18, 0)) * CAST(0.000000000001 AS DECIMAL(12, 12)) END AS cost_if_long,
   r.unpriced_reason,
   CASE WHEN u.input_tokens <= r.doubt_over THEN r.price_rule
-    WHEN r.long_pico IS NULL THEN r.price_rule || '+long_untold' ELSE r.price_rule || '+may_be_long' END AS price_rule
+    WHEN r.long_pico IS NULL THEN r.price_rule || '+long_untold' ELSE r.price_rule || '+may_be_long' END AS price_rule,
+  'any' AS region, 'any' AS price_window, NULL AS cost_least, NULL AS cost_most,
+  CAST(u.quantity * r.plain_pico AS DECIMAL(18, 0)) * CAST(0.000000000001 AS DECIMAL(12, 12)) AS cost_if_uncached,
+  CAST(u.quantity * r.standard_pico AS DECIMAL(18, 0)) * CAST(0.000000000001 AS DECIMAL(12, 12)) AS cost_if_standard
 FROM used AS u LEFT JOIN priced AS r
   ON u.model = r.told_model AND u.tier = r.told_tier AND u.token_kind = r.told_kind
   AND u.bucket_start >= r.valid_from AND u.bucket_start < r.valid_to
   AND coalesce(u.prompt_tokens, 1) > r.over_from AND coalesce(u.prompt_tokens, 1) <= r.over_to"""
-SUMS = "SELECT COUNT(*) AS rows, SUM(quantity) AS quantity, SUM(cost) AS cost, SUM(cost_if_long) AS cost_if_long FROM openai_cost_daily"
+SUMS = "SELECT COUNT(*) AS rows, SUM(quantity) AS quantity, SUM(cost) AS cost, SUM(cost_if_long) AS cost_if_long, "
+SUMS += "SUM(cost_if_uncached) AS uncached, SUM(cost_if_standard) AS standard FROM openai_cost_daily"
 
 
 def question(name: str) -> str:

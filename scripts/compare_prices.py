@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from genai_prices.data import providers
-from genai_prices.types import ModelInfo, ModelPrice, StartDateConstraint, TieredPrices
+from genai_prices.types import ConditionalPrice, ModelInfo, ModelPrice, StartDateConstraint, TieredPrices, TimeOfDateConstraint
 
 from src.core.base.faults import Misconfigured
 from src.core.step.prices.rates import Rate
@@ -40,15 +40,21 @@ KINDS = {
     "audio_hours": "duration",
 }
 # a write of the lifetime that each provider has without asking
-CACHE_WRITES = {"openai": {"cache_write_mtok": "cache_write_30m"}}
+CACHE_WRITES = {
+    "openai": {"cache_write_mtok": "cache_write_30m"},
+    "anthropic": {"cache_write_mtok": "cache_write_5m", "cache_write_1h_mtok": "cache_write_1h"},
+}
 # what a model's search calls cost is the provider's price for the tool
 TOOLS = {"web_searches_kcount": ("web-search", "call"), "storage_searches_kcount": ("file-search", "call")}
 SAME_AGAIN = {"input_audio_hours": "audio_hours"}
 MINUTES = {"minute": 1, "hour": 60}
 RENAMED = {"ft:gpt-3.5-turbo-": "ft:gpt-3.5-turbo"}
+# the package tells rates of peak hours as rates of a time of day, and all others as those of the model
+PEAK = "peak"
+WINDOWS = ("any", "off_peak", PEAK)
 
 Key = tuple[str, str, str, str, int]
-"""Provider, model, kind of use, tier, prompt tokens over."""
+"""Provider, model, kind of use, tier with its window where it is the peak, prompt tokens over."""
 
 
 @dataclass(frozen=True, order=True)
@@ -100,8 +106,11 @@ def differences(rates: Sequence[Rate]) -> Iterator[Difference]:
     here: dict[Key, list[Piece]] = {}
     claimed: set[Key] = set()
     for rate in rates:
-        # the package knows neither regions nor a window's days
-        key = (rate.provider, rate.model, rate.token_kind, rate.service_tier, rate.prompt_tokens_over)
+        # the package knows no regions, dollars alone, and a window by its hours
+        if rate.region != "any" or rate.price_window not in WINDOWS:
+            continue
+        tier = f"{rate.service_tier} {PEAK}" if rate.price_window == PEAK else rate.service_tier
+        key = (rate.provider, rate.model, rate.token_kind, tier, rate.prompt_tokens_over)
         price = rate.price / MINUTES.get(rate.unit, 1)
         here.setdefault(key, []).append(Piece(_text(rate.effective_from), _text(rate.effective_to), price))
         if PACKAGE in rate.source:
@@ -146,13 +155,18 @@ def _joined(pieces: list[Piece]) -> list[Piece]:
 
 
 def _model(provider: str, name: str, model: ModelInfo) -> Iterator[tuple[Key, Piece]]:
-    listed = [("", model.prices)] if isinstance(model.prices, ModelPrice) else [(_since(one), one.prices) for one in model.prices]
+    told = [ConditionalPrice(constraint=None, prices=model.prices)] if isinstance(model.prices, ModelPrice) else model.prices
+    for one in told:
+        if isinstance(one.constraint, TimeOfDateConstraint):
+            yield from _pieces((provider, name, f"standard {PEAK}"), "", "", _told(one.prices))
+    listed = [(_since(one), one.prices) for one in told if not isinstance(one.constraint, TimeOfDateConstraint)]
     for index, (since, prices) in enumerate(listed):
         until = listed[index + 1][0] if index + 1 < len(listed) else ""
         yield from _pieces((provider, name, "standard"), since, until, _told(prices))
     current_since, current = listed[-1][0], _told(listed[-1][1])
     for variant in model.price_variants or ():
-        tier = "batch" if variant.when == {"processing": "batch"} else variant.when.get("service_tier", str(variant.when))
+        told_tier = variant.when.get("service_tier", variant.when.get("speed", str(variant.when)))
+        tier = "batch" if variant.when == {"processing": "batch"} else told_tier
         if tier != "default":
             # what a tier does not say anew is charged as ever, tools aside: they have one price
             kept = {priced: price for priced, price in current.items() if priced not in TOOLS}

@@ -6,20 +6,17 @@ when nothing changes any more.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from src.core.base.identity import Tenant
-from src.core.base.names import Environment, org_slug
 from src.sandbox.openai.organizations import DEMO, NOON, ORGANIZATIONS, WITHIN_AN_HOUR, Agreed
 from src.sandbox.openai.prices import CANCELLED, MISTAKEN, UnchargedRate, per_million
 from src.sandbox.openai.traps import SHARED_DIGITS, TwoReadings, noon, traps
 from src.sandbox.trap import Trap
-from tests.fakes.running import ROOT_KEY
 from tests.fakes.served import Served
 from tests.trap_answers import Answer
+from tests.trap_users import TrapUser
 
 FIRST, LAST = date(2026, 11, 9), date(2026, 11, 15)
 BEFORE, EARLY, LATE = date(2026, 11, 8), date(2026, 11, 16), date(2026, 11, 27)
@@ -45,29 +42,8 @@ OF_DAYS = " AND usage_date BETWEEN CAST(COALESCE(@day, @first) AS DATE) AND CAST
 AXES = ("model", "tier", "key", "day")
 
 
-@dataclass(frozen=True)
-class Using:
-    """An organisation of the service that uses one of the sandbox's OpenAI."""
-
-    service: Served
-    name: str
-    key: str
-
-    @property
-    def slug(self) -> str:
-        return f"{self.name}_org"
-
-    async def ask(self, method: str, path: str, body: Any = None, **params: str) -> Any:
-        path = f"/api/v1/{path.format(org=self.slug)}"
-        answer = await self.service.http.request(method, path, json=body, params=params, headers={"X-API-Key": self.key})
-        assert answer.is_success, answer.text
-        return answer.json()
-
-    async def load(self, pipeline: str = "openai/usage_cost") -> dict[str, Any]:
-        window = {"start_date": str(FIRST), "end_date": str(LAST)}
-        run: dict[str, Any] = await self.ask("POST", f"pipelines/run/{{org}}/{pipeline}", window, wait="true")
-        assert run.get("status") == "SUCCESS", run
-        return run
+class Using(TrapUser):
+    provider = "openai"
 
     async def discount(self, percent: Decimal, since: str, **chosen: str) -> None:
         body = {"percent": str(percent), "effective_from": since, **chosen}
@@ -80,46 +56,33 @@ class Using:
         assert not where, f"the trap {trap.name} asks for {where}"
         if asked["key"] is not None:
             asked["key"] = ORGANIZATIONS[self.name].named("key", asked["key"])
-        tenant = Tenant(org_slug(self.slug), Environment.DEVELOPMENT)
         question = QUESTIONS[trap.measure.removesuffix("_early")] + OF_DAYS
-        days = {"first": str(FIRST), "last": str(LAST)}
-        [row] = self.service.here.parts.warehouse.query(tenant, question, {**asked, **days}).to_pylist()
-        return round(Decimal(row["told"]), SHARED_DIGITS) if asked["key"] else Decimal(row["told"])
-
-
-async def using(service: Served, name: str) -> Using:
-    new = {"org_slug": f"{name}_org", "company_name": name, "admin_email": "finops@example.com", "subscription_plan": "SCALE"}
-    made = await service.http.post("/api/v1/organizations/onboard", json=new, headers={"X-CA-Root-Key": ROOT_KEY})
-    assert made.status_code == 201, made.text
-    one = Using(service, name, made.json()["api_key"])
-    files = service.here.parts.settings.data_dir / "sandbox" / "credentials"
-    credential = (files / f"openai-{one.name}.txt").read_text()
-    await one.ask("POST", "integrations/{org}/openai/setup", {"credential": credential})
-    return one
+        told = self.told(question, {**asked, "first": str(FIRST), "last": str(LAST)})
+        return round(told, SHARED_DIGITS) if asked["key"] else told
 
 
 async def openai_answers(service: Served) -> tuple[list[Answer], Mapping[str, Using]]:
     """And the organisations that were asked, as they are afterwards."""
     asked = traps(READINGS)
     service.today = BEFORE
-    found = {name: await using(service, name) for name in dict.fromkeys((*LOADED_LATE, *LOADED_EARLY))}
+    found = {name: await Using.using(service, name) for name in dict.fromkeys((*LOADED_LATE, *LOADED_EARLY))}
     await _announce(found[DEMO])
     for one in (NOON, WITHIN_AN_HOUR):
         await _agree(found["midday"], one)
 
     service.today = EARLY
     for name in LOADED_EARLY:
-        await found[name].load()
+        await found[name].load(FIRST, LAST)
     answers = [Answer(trap, found[trap.where["organization"]].said(trap)) for trap in asked if trap.measure.endswith("_early")]
 
     service.today = LATE
     # one before the others: they ask what was rendered for it
-    await found[DEMO].load()
-    await asyncio.gather(*(found[name].load() for name in LOADED_LATE if name != DEMO))
+    await found[DEMO].load(FIRST, LAST)
+    await asyncio.gather(*(found[name].load(FIRST, LAST) for name in LOADED_LATE if name != DEMO))
     answers += [_answer(found, trap) for trap in asked if trap.name == "a discount that no book has"]
     await found["discount"].discount(100 - 100 * ORGANIZATIONS["discount"].price, str(FIRST))
     await _lay(found["novel"], MISTAKEN)
-    await asyncio.gather(*(found[name].load("openai/reprice") for name in ("discount", "novel")))
+    await asyncio.gather(*(found[name].load(FIRST, LAST, "reprice") for name in ("discount", "novel")))
     answered = {one.trap.name for one in answers}
     return answers + [_answer(found, trap) for trap in asked if trap.name not in answered], found
 

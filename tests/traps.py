@@ -6,7 +6,7 @@
 import asyncio
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import date
 from decimal import Decimal
@@ -18,11 +18,14 @@ import structlog
 from src.core.base.faults import Misconfigured
 from src.core.step.books.axis import Used
 from src.sandbox.trap import Trap
+from tests import anthropic_traps, deepseek_traps, openai_traps
+from tests.anthropic_traps import anthropic_answers
 from tests.core.gcp.handmade import Restated, load_from, row
 from tests.core.step.source.acme import Acme, Delivered, configured, used
+from tests.deepseek_traps import deepseek_answers
 from tests.fakes.billing import Billing, billing
-from tests.fakes.served import served
-from tests.openai_traps import LATE, openai_answers
+from tests.fakes.served import Served, served
+from tests.openai_traps import openai_answers
 from tests.trap_answers import Answer, shown
 
 FIRST, EARLY, TODAY = date(2026, 8, 1), date(2026, 9, 9), date(2026, 11, 20)
@@ -35,6 +38,11 @@ WHERE (@currency IS NULL OR currency = @currency)
   AND (@usage_date IS NULL OR usage_date = CAST(@usage_date AS DATE))
   AND (@label IS NULL OR STRPOS(labels, @label) > 0)"""
 COMPLETE = "SELECT COALESCE(SUM(billed_cost), 0) AS billed FROM x_cost_daily WHERE usage_date = @day AND completeness = 'complete'"
+OF_MODELS: Mapping[str, tuple[date, Callable[[Served], Awaitable[tuple[list[Answer], object]]]]] = {
+    "OpenAI": (openai_traps.LATE, openai_answers),
+    "Anthropic": (anthropic_traps.LATE, anthropic_answers),
+    "DeepSeek": (deepseek_traps.LATE, deepseek_answers),
+}
 HALF = 3.69
 DELIVERED = 4
 
@@ -129,19 +137,19 @@ def main() -> int:
         asyncio.run(here.begin())
         found += [restated(here), taken_back(here), undelivered(here), lost(here)]
     print(f"Google Cloud, load days {FIRST} to {LAST}\n\n{shown(found)}\n")  # noqa: T201 - its purpose
-    with tempfile.TemporaryDirectory(prefix="traps-") as folder:
-        used = asyncio.run(_of_openai(Path(folder)))
-    print(f"OpenAI\n\n{shown(used)}\n")  # noqa: T201 - its purpose
-    found += used
+    for title, (late, answering) in OF_MODELS.items():
+        with tempfile.TemporaryDirectory(prefix="traps-") as folder:
+            used = asyncio.run(_used(Path(folder), late, answering))
+        print(f"{title}\n\n{shown(used)}\n")  # noqa: T201 - its purpose
+        found += used
     wrong = sum(not one.right for one in found)
     print(f"{len(found)} traps: {len(found) - wrong} right, {wrong} wrong")  # noqa: T201 - its purpose
     return 1 if wrong else 0
 
 
-async def _of_openai(folder: Path) -> list[Answer]:
-    async with served(folder, LATE) as service:
-        answers, _ = await openai_answers(service)
-    return answers
+async def _used(folder: Path, late: date, answering: Callable[[Served], Awaitable[tuple[list[Answer], object]]]) -> list[Answer]:
+    async with served(folder, late) as service:
+        return (await answering(service))[0]
 
 
 if __name__ == "__main__":

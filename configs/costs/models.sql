@@ -16,6 +16,9 @@ seats AS (
 apart AS (
 {apart}
 ),
+apart_looked AS (
+{apart_looked}
+),
 computed AS (
   SELECT DISTINCT provider, usage_date, account FROM bills WHERE allocation = 'computed'
 ),
@@ -28,6 +31,17 @@ coins AS (
     SELECT provider, account, currency FROM bills WHERE allocation <> 'computed'
   ) AS each
   GROUP BY provider, account
+),
+use_coins AS (
+  -- requests are told without a currency: it is that of the same use
+  SELECT
+    provider,
+    usage_date,
+    account,
+    spelled_model,
+    CASE WHEN MIN(currency) = MAX(currency) THEN MIN(currency) END AS currency
+  FROM uses
+  GROUP BY provider, usage_date, account, spelled_model
 ),
 lines AS (
   SELECT
@@ -100,8 +114,8 @@ lines AS (
     cost AS least,
     cost AS most,
     FALSE AS ranged,
-    FALSE AS boundless,
-    FALSE AS unpriced,
+    unpriced_rows > 0 AS boundless,
+    unpriced_rows > 0 AS unpriced,
     CAST(NULL AS BIGNUMERIC) AS cost_if_uncached,
     CAST(NULL AS BIGNUMERIC) AS cost_if_standard,
     CAST(NULL AS INT64) AS requests
@@ -122,7 +136,7 @@ lines AS (
     ) AS model,
     CAST(NULL AS STRING) AS token_kind,
     asked_of.service_tier,
-    coins.currency,
+    COALESCE(use_coins.currency, coins.currency) AS currency,
     CAST(NULL AS STRING) AS unit,
     CAST(NULL AS NUMERIC) AS quantity,
     CAST(NULL AS NUMERIC) AS tokens,
@@ -141,6 +155,11 @@ lines AS (
     asked_of.requests
   FROM asked_of
   LEFT JOIN coins ON coins.provider = asked_of.provider AND coins.account = asked_of.account
+  LEFT JOIN use_coins
+    ON use_coins.provider = asked_of.provider
+    AND use_coins.usage_date = asked_of.usage_date
+    AND use_coins.account = asked_of.account
+    AND use_coins.spelled_model = asked_of.spelled_model
   -- nobody tells requests by kind or by person
   WHERE 'token_kind' NOT IN (@group_1, @group_2, @group_3, @group_4)
     AND 'user' NOT IN (@group_1, @group_2, @group_3, @group_4)
@@ -218,6 +237,7 @@ cells AS (
     currency,
     MIN(unit) AS first_unit,
     MAX(unit) AS last_unit,
+    COUNT(unit) AS used_rows,
     SUM(quantity) AS quantity,
     SUM(tokens) AS tokens,
     SUM(unpriced_tokens) AS unpriced_tokens,
@@ -275,6 +295,7 @@ sided AS (
     cells.first_figure,
     cells.last_figure,
     cells.requests,
+    cells.used_rows > 0 AND cells.cost IS NULL AS untold,
     cells.tokens IS NOT NULL AND cells.cost IS NOT NULL AS charged,
     cells.tokens IS NOT NULL AND (cells.cost IS NULL OR cells.first_unit <> cells.last_unit) AS loose
   FROM cells
@@ -305,6 +326,7 @@ sums AS (
     SUM(CASE WHEN charged THEN tokens END) AS charged_tokens,
     SUM(CASE WHEN charged THEN cost END) AS charged_cost,
     COUNTIF(loose) AS loose_cells,
+    COUNTIF(untold) AS untold_cells,
     SUM(input_tokens) AS input_tokens,
     SUM(cached_tokens) AS cached_tokens,
     SUM(batch_tokens) AS batch_tokens,
@@ -381,8 +403,8 @@ SELECT
       quantity AS quantity, tokens AS tokens, requests AS requests, figure AS figure, cost AS cost, credits AS credits,
       cost_least AS cost_least, cost_most AS cost_most, ranged_rows AS ranged_rows, unpriced_rows AS unpriced_rows,
       computed_cost AS computed_cost, unpriced_tokens AS unpriced_tokens, charged_tokens AS charged_tokens,
-      charged_cost AS charged_cost, loose_cells AS loose_cells, input_tokens AS input_tokens, cached_tokens AS cached_tokens,
-      batch_tokens AS batch_tokens, cache_saved AS cache_saved, cache_unknown AS cache_unknown, batch_saved AS batch_saved,
+      charged_cost AS charged_cost, loose_cells AS loose_cells, untold_cells AS untold_cells, input_tokens AS input_tokens,
+      cached_tokens AS cached_tokens, batch_tokens AS batch_tokens, cache_saved AS cache_saved, cache_unknown AS cache_unknown, batch_saved AS batch_saved,
       batch_unknown AS batch_unknown, place_1 AS place_1, place_2 AS place_2, place_3 AS place_3, place_4 AS place_4, place_5 AS place_5
     ))
     FROM page
@@ -393,8 +415,8 @@ SELECT
       quantity AS quantity, tokens AS tokens, requests AS requests, figure AS figure, cost AS cost, credits AS credits,
       cost_least AS cost_least, cost_most AS cost_most, ranged_rows AS ranged_rows, unpriced_rows AS unpriced_rows,
       computed_cost AS computed_cost, unpriced_tokens AS unpriced_tokens, charged_tokens AS charged_tokens,
-      charged_cost AS charged_cost, loose_cells AS loose_cells, input_tokens AS input_tokens, cached_tokens AS cached_tokens,
-      batch_tokens AS batch_tokens, cache_saved AS cache_saved, cache_unknown AS cache_unknown, batch_saved AS batch_saved,
+      charged_cost AS charged_cost, loose_cells AS loose_cells, untold_cells AS untold_cells, input_tokens AS input_tokens,
+      cached_tokens AS cached_tokens, batch_tokens AS batch_tokens, cache_saved AS cache_saved, cache_unknown AS cache_unknown, batch_saved AS batch_saved,
       batch_unknown AS batch_unknown, place_5 AS place_5
     ))
     FROM placed
@@ -407,6 +429,7 @@ SELECT
     ))
     FROM apart
   ) AS apart,
+  (SELECT ARRAY_AGG(STRUCT(provider AS provider, first_day AS first_day, last_day AS last_day)) FROM apart_looked) AS apart_looked,
   (
     SELECT ARRAY_AGG(STRUCT(
       provider AS provider, invoice_month AS invoice_month, first_day AS first_day, last_day AS last_day, plan_name AS plan_name,

@@ -12,6 +12,7 @@ SELECT
   currency,
   cost,
   credits,
-  net_cost
+  net_cost,
+  unpriced_rows
 FROM asked_bill
 WHERE usage_date BETWEEN @first_day AND @last_day

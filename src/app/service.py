@@ -25,6 +25,7 @@ from src.app.routers import (
     backfills,
     costs,
     health,
+    imports,
     integrations,
     llm_data,
     model_costs,
@@ -57,6 +58,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
         [
             *organizations.router.routes,
             *pipelines.router.routes,
+            *imports.router.routes,
             *subscriptions.router.routes,
             *costs.router.routes,
             *model_costs.router.routes,

@@ -19,6 +19,7 @@ import httpx2
 
 from src.cli.demo_bill import Bill
 from src.cli.demo_calls import DemoCalls
+from src.cli.demo_models import ModelBill
 from src.cli.demo_usage import UsageBill
 from src.core.base.clock import SystemClock
 from src.core.base.faults import Fault, Misconfigured, Unavailable
@@ -168,11 +169,13 @@ class Demo:
             f"\n  org key    {org_key}"
             f"\n  kept in    {self.keys_file}  (owner-only)\n"
         )
-        credentials = self.var / "demo" / "sandbox" / "credentials"
+        sandbox = self.var / "demo" / "sandbox"
+        credentials = sandbox / "credentials"
         process_queue = partial(_ask, client, "POST", "/api/v1/scheduler/process-queue", admin)
         calls = DemoCalls(client, who["org_slug"], org_key, self.say, process_queue)
         Bill(calls, credentials / "gcp-demo.json", today()).show()
         UsageBill(calls, credentials / "openai-demo.txt", today()).show()
+        ModelBill(calls, credentials, sandbox / "exports", today()).show()
         return str(who["org_slug"]), org_key
 
     def _command(self) -> str:
@@ -193,6 +196,7 @@ class Demo:
             f"\n  curl '{self.address}/api/v1/costs/{org}/daily?from={month}&group_by=service' -H 'X-API-Key: {org_key}'"
             f"\n  curl '{self.address}/api/v1/costs/{org}/daily?from={month}' -H 'Accept: text/csv' -H 'X-API-Key: {org_key}'"
             f"\n  curl '{self.address}/api/v1/costs/{org}/reconciliation?provider=openai&from={month}' -H 'X-API-Key: {org_key}'"
+            f"\n  curl '{self.address}/api/v1/costs/{org}/models?from={month}&group_by=model,key' -H 'X-API-Key: {org_key}'"
             f"\n  curl {self.address}/api/v1/pipelines/runs/{org} -H 'X-API-Key: {org_key}'"
             f"\n  curl -N -X POST '{self.address}/api/v1/pipelines/run/{org}/gcp/cost/billing?wait=true' -H 'X-API-Key: {org_key}'"
             f"\n  curl {self.address}/api/v1/organizations/{org}/quota -H 'X-API-Key: {org_key}'"

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -26,19 +27,19 @@ class DemoCalls:
     process_queue: Callable[[], object]
     """Has the run taken up where no worker looks for it by itself."""
 
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"X-API-Key": self.key, "X-User-ID": "demo"}
+
     def ask(self, method: str, path: str, body: object = None, params: dict[str, str] | None = None) -> dict[str, Any]:
         """`{org}` in the path is the organisation."""
         path = path.format(org=self.org)
-        answer = self.client.request(method, path, headers={"X-API-Key": self.key, "X-User-ID": "demo"}, json=body, params=params)
-        if answer.status_code not in (OK, CREATED, ACCEPTED):
-            raise Fault(f"{method} {path} answered {answer.status_code}: {answer.text}")
-        read: dict[str, Any] = answer.json()
-        return read
+        return _read(self.client.request(method, path, headers=self._headers, json=body, params=params), f"{method} {path}")
 
     def lines(self, path: str, params: dict[str, str]) -> Iterator[str]:
         """Of a file."""
         path = path.format(org=self.org)
-        with self.client.stream("GET", path, headers={"X-API-Key": self.key, "X-User-ID": "demo"}, params=params) as answer:
+        with self.client.stream("GET", path, headers=self._headers, params=params) as answer:
             if answer.status_code != OK:
                 raise Unavailable(f"{path} answered {answer.status_code}")
             yield from answer.iter_lines()
@@ -46,7 +47,23 @@ class DemoCalls:
     def load(self, pipeline: str, name: str, first: date, last: date) -> dict[str, Any]:
         """Runs it to its end, which is told, under a line with this name."""
         body = {"start_date": str(first), "end_date": str(last)}
-        run = self.ask("POST", f"/api/v1/pipelines/run/{{org}}/{pipeline}", body)
+        return self._followed(self.ask("POST", f"/api/v1/pipelines/run/{{org}}/{pipeline}", body), name)
+
+    def bring(self, provider: str, file: Path, name: str, exported_on: date) -> dict[str, Any]:
+        """Imports a file that somebody downloaded on that day, to its end."""
+        path = f"/api/v1/imports/{self.org}/{provider}"
+        headers = {**self._headers, "Content-Type": "application/octet-stream"}
+        answer = self.client.post(
+            path, headers=headers, content=file.read_bytes(), params={"name": file.name, "exported_on": str(exported_on)}
+        )
+        return self._followed(_read(answer, f"POST {path}"), name)
+
+    def connect(self, provider: str, key: Path) -> dict[str, Any]:
+        stored = self.ask("POST", f"/api/v1/integrations/{{org}}/{provider}/setup", {"credential": key.read_text()})
+        self.say(f"\nStored the sandbox's {provider} key ({stored['validation_status']}, {stored['subject']}), and made its price book:")
+        return stored
+
+    def _followed(self, run: dict[str, Any], name: str) -> dict[str, Any]:
         self.process_queue()
         bar = Bar(name)
         for event, told in self._events(run["links"]["events"]):
@@ -72,6 +89,13 @@ class DemoCalls:
                     event = value
                 elif name == "data":
                     yield event, json.loads(value)
+
+
+def _read(answer: httpx2.Response, asked: str) -> dict[str, Any]:
+    if answer.status_code not in (OK, CREATED, ACCEPTED):
+        raise Fault(f"{asked} answered {answer.status_code}: {answer.text}")
+    read: dict[str, Any] = answer.json()
+    return read
 
 
 class Bar:

@@ -28,7 +28,7 @@ class UsageBill:
     today: date
 
     def show(self) -> None:
-        self._connect()
+        self.calls.connect("openai", self.key)
         months = list(months_before(self.today))
         for first, last in months:
             self.calls.load("openai/usage_cost", f"{first:%B %Y}", first, last)
@@ -37,10 +37,6 @@ class UsageBill:
         if self._lay_price():
             self._models(*span, only=TUNED)
         self._explained(*span)
-
-    def _connect(self) -> None:
-        stored = self.calls.ask("POST", "/api/v1/integrations/{org}/openai/setup", {"credential": self.key.read_text()})
-        self.calls.say(f"\nStored the sandbox's openai key ({stored['validation_status']}, {stored['subject']}), and made its price book:")
 
     def _reconciled(self, first: date, last: date, **more: str) -> dict[str, Any]:
         asked = {"provider": "openai", "from": str(first), "to": str(last), **more}

@@ -13,7 +13,7 @@ from src.sandbox.credential_file import laid_once
 SLOW_SECONDS = 900.0
 WAIT_SECONDS = 20
 WEBPAGE = "<!doctype html><title>Sign in</title><p>This network asks you to sign in first."
-Mood = Literal["well", "revoked", "throttled", "busy", "spent", "failing", "slow", "webpage", "broken"]
+Mood = Literal["well", "revoked", "throttled", "busy", "spent", "failing", "overloaded", "slow", "webpage", "broken"]
 """How asking with a key ends: `busy` is throttled and does not say for how long, `spent` has reached what it may spend."""
 
 
@@ -28,7 +28,7 @@ class KeyOnFile(Protocol):
 K = TypeVar("K", bound=KeyOnFile)
 
 
-class KeyFiles(Generic[K]):
+class KeysByName(Generic[K]):
     """Each in a file of its own, `{provider}-{name}.txt`."""
 
     def __init__(self, folder: Path, provider: str, title: str, keys: Mapping[str, K]) -> None:

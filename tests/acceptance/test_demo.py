@@ -61,6 +61,11 @@ def test_the_demo_makes_its_organisation_once_and_finds_it_again(made, tmp_path)
     assert (unpriced[2], unpriced[4:]) == ("-", [unpriced[3], "model", "unknown"])
     assert (priced[2:], rows_of("ft:gpt-4.1", second.stdout)) == ([unpriced[3], unpriced[3], "0.00"], [priced])
     assert "laid by an earlier demo" in second.stdout
+    for said in (first.stdout, second.stdout):
+        costs, verified = said.partition("What models cost")[2].split("Verified, by each provider's own report:")
+        for provider in ("openai", "anthropic", "deepseek"):
+            assert f"\n  {provider} " in verified
+            assert f"\n  {provider} " in costs
     assert json.loads((tmp_path / "demo.json").read_text()) == kept
 
 

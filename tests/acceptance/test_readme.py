@@ -32,6 +32,10 @@ def test_every_curl_line_of_the_readme_answers_as_it_says(fresh, tmp_path):
         "OPENAI_KEY": str(service.data / "sandbox" / "credentials" / "openai-demo.txt"),
         "PRICES": f"{service.address}/api/v1/integrations/acmecorp/openai/pricing",
     }
+    exports = service.data / "sandbox" / "exports"
+    for provider in ("anthropic", "deepseek"):
+        environment[f"{provider.upper()}_KEY"] = str(service.data / "sandbox" / "credentials" / f"{provider}-demo.txt")
+    environment["DEEPSEEK_EXPORT"] = str(sorted(exports.glob("deepseek-demo-*.zip"))[0])
     statuses = []
     for command in commands():
         shown = subprocess.run(
@@ -58,7 +62,9 @@ def test_every_curl_line_of_the_readme_answers_as_it_says(fresh, tmp_path):
 
     gcp = [200, 200, 200, 201, 200, 200, 202, 200, 200, 200, 200, 200, 200]
     openai = [200, 422, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200]
-    assert statuses == [*gcp, *openai, 200, 201, 200, 403]
+    others = [200, 200, 200, 200, 200, 200, 200, 200]
+    assert statuses == [*gcp, *openai, *others, 200, 201, 200, 403]
+    assert b"anthropic" in (tmp_path / "models.csv").read_bytes()
     assert "our-own-model" in (tmp_path / "prices.csv").read_text()
     assert (tmp_path / "gcp_cost_daily.parquet").read_bytes()[:4] == b"PAR1"
 

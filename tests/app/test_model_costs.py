@@ -8,6 +8,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
+from src.app.models.model_costs import ModelsAnswer
 from src.core.base.identity import Tenant
 from src.core.base.names import OrgSlug
 from src.core.base.schema import TableSchema
@@ -48,6 +49,7 @@ async def test_costs_are_told_by_model_with_what_is_not_known_of_them(told: Hous
     async with told.client() as caller:
         found: dict[str, Any] = (await caller.get(AT, params=RANGE)).json()
 
+    ModelsAnswer.model_validate(found)
     new, known = found["rows"]
     assert known == {
         "kind": "api",

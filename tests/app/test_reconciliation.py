@@ -117,9 +117,18 @@ async def test_causes_are_rows_of_their_own_and_files_have_all_of_it(reconciled:
     }
 
 
+async def test_a_provider_is_known_by_its_aliases_in_any_case(reconciled: House) -> None:
+    assert await told(reconciled, **{**RANGE, "provider": "OpenAI"}) == await told(reconciled, **RANGE)
+    [named] = (await reconciled.found(f"{AT}/rules?provider=Claude"))["rules"]
+    assert named["provider"] == "anthropic"
+    asked = await reconciled.read(f"{AT}/reconciliation?provider=claude")
+    assert (asked.status_code, "anthropic has not been reconciled" in asked.text) == (404, True)
+    assert (await reconciled.found(f"{AT}/daily?provider=Claude"))["rows"][0]["net_cost"] is None
+
+
 WRONG: tuple[tuple[dict[str, str], str], ...] = (
     ({"provider": "openay"}, "did you mean"),
-    ({"provider": "gcp"}, "reconciled are openai"),
+    ({"provider": "gcp"}, "reconciled are anthropic, deepseek, openai"),
     ({"provider": "openai", "group_by": "sku"}, "is not grouped by 'sku'"),
     ({"provider": "openai", "group_by": "day,model,cause"}, "at most 2 groups"),
     ({"provider": "openai", "cursor": "x"}, "cursor"),
@@ -147,7 +156,7 @@ async def put(house: House, body: object, **headers: str) -> Any:
 
 
 async def test_rules_are_the_platforms_until_the_organisation_has_its_own(house: House) -> None:
-    [platform] = (await house.found(f"{AT}/rules"))["rules"]
+    [platform] = (await house.found(f"{AT}/rules?provider=openai"))["rules"]
     assert platform == {
         "provider": "openai",
         "bill": "reported_where_complete",
@@ -163,7 +172,10 @@ async def test_rules_are_the_platforms_until_the_organisation_has_its_own(house:
     assert (own["bill"], own["hold_share"], own["warn_share"]) == ("computed", "0.1", "0.005")
     assert (own["whose"]["bill"], own["whose"]["warn_share"]) == ("organisation", "platform")
     assert "openai/reprice" in changed.json()["note"]
-    assert (await house.found(f"{AT}/rules"))["rules"] == [own]
+    every = await house.found(f"{AT}/rules")
+    assert [one for one in every["rules"] if one["provider"] == "openai"] == [own]
+    assert {one["whose"]["bill"] for one in every["rules"] if one["provider"] != "openai"} == {"platform"}
+    assert "{provider}/reprice" in every["note"]
 
     back = (await put(house, {"provider": "openai", "bill": None})).json()["rules"]
     assert (back[0]["bill"], back[0]["whose"]["bill"], back[0]["hold_share"]) == ("reported_where_complete", "platform", "0.1")
@@ -180,7 +192,7 @@ UNFIT: tuple[tuple[dict[str, Any], str], ...] = (
     ({"provider": "openai", "warn_share": 0.01}, "as a text"),
     ({"provider": "openai", "warn_share": "nan"}, "warn_share"),
     ({"provider": "openai", "warn_share": "0.5"}, "hold_share"),
-    ({"provider": "gcp", "bill": "computed"}, "reconciled are openai"),
+    ({"provider": "gcp", "bill": "computed"}, "reconciled are anthropic, deepseek, openai"),
     ({"provider": "openai", "bil": "computed"}, "bil"),
 )
 

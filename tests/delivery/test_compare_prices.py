@@ -14,14 +14,17 @@ SEED = Path("openai/seed/data/default_pricing.csv")
 
 @pytest.fixture
 def compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
-    shutil.copytree(ROOT / "configs" / SEED.parent, tmp_path / SEED.parent)
+    for folder in (ROOT / "configs").glob("*/seed/data"):
+        shutil.copytree(folder, tmp_path / folder.relative_to(ROOT / "configs"))
     shutil.copy(ROOT / "scripts/judged_prices.csv", tmp_path / "judged.csv")
 
     def run(*arguments: str, seed: tuple[str, str] = ("", ""), judged: tuple[str, str] = ("", "")) -> tuple[int, str]:
-        for path, (was, planted) in ((tmp_path / SEED, seed), (tmp_path / "judged.csv", judged)):
-            text = path.read_text()
-            assert not was or text.count(was) == 1
-            path.write_text(text.replace(was, planted) if was else text)
+        seeded = tmp_path / seed[0].partition(",")[0] / SEED.relative_to("openai")
+        for path, (was, planted) in ((seeded, seed), (tmp_path / "judged.csv", judged)):
+            if was:
+                text = path.read_text()
+                assert text.count(was) == 1
+                path.write_text(text.replace(was, planted))
         ended = main(["--configs", str(tmp_path), "--judged", str(tmp_path / "judged.csv"), *arguments])
         return ended, capsys.readouterr().out
 
@@ -79,6 +82,21 @@ def test_what_was_judged_is_told_with_its_reason_when_asked(compared):
             "openai,whisper-1,duration,standard,0,any,any,0.006,",
             "openai,whisper-1,duration,standard,0,any,any,0.06,",
             "0.06 here, 0.006 there",
+        ),
+        (
+            "anthropic,claude-opus-5-5,cache_write_1h,fast,0,any,any,16,",
+            "anthropic,claude-opus-5-5,cache_write_1h,fast,0,any,any,8,",
+            "price    anthropic claude-opus-5-5 cache_write_1h fast: 8 here, 16 there",
+        ),
+        (
+            "anthropic,claude-haiku-5-5,input,standard,100000,any,any,0.5,",
+            "anthropic,claude-haiku-5-5,input,standard,200000,any,any,0.5,",
+            "missing  anthropic claude-haiku-5-5 input standard over 100000: nothing here, 0.5 there",
+        ),
+        (
+            "deepseek,deepseek-flash,output,standard,0,peak,any,1.2,",
+            "deepseek,deepseek-flash,output,standard,0,peak,any,0.6,",
+            "price    deepseek deepseek-flash output standard peak: 0.6 here, 1.2 there",
         ),
     ],
 )

@@ -1,4 +1,5 @@
-"""The files that a page tells of: each block of code stands under its path in bold; `one line more` is added to a file that is there."""
+"""The files that a page tells of: each block of code stands under its path in bold; `one line more` is added to a file that is there, and
+`as` another one is a copy of it, with one provider's name for the other's."""
 
 import re
 from collections.abc import Iterator
@@ -9,6 +10,9 @@ NAMED = re.compile(
     r"^\*\*`(?P<path>[^`\n]+)`\*\*(?P<said>(?:(?!\n\n\*\*|\n```).)*)\n\n```\w+\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
 EMPTY = re.compile(r"^(?:- )?\*\*`([^`\n]+)`\*\*, empty\.$", re.MULTILINE)
+COPY = re.compile(r"^- \*\*`([^`\n]+)`\*\*, as \[[^\]\n]+\]\(\.\./\.\./([^)\n]+)\)\.$", re.MULTILINE)
+RENAMED = (("openai", "birch"), ("OpenAI", "Birch"))
+ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```\w+$", re.MULTILINE)
 ADDED = "one line more"
 
@@ -18,6 +22,7 @@ class Named:
     path: str
     text: str
     added: bool = False
+    copied: bool = False
 
     @property
     def lines(self) -> int:
@@ -34,7 +39,15 @@ class Named:
 def files_of(page: Path) -> Iterator[Named]:
     text = page.read_text(encoding="utf-8")
     yield from (Named(path, "") for path in EMPTY.findall(text))
+    yield from (Named(path, _renamed(ROOT / source), copied=True) for path, source in COPY.findall(text))
     found = [Named(block["path"], block["text"], ADDED in block["said"]) for block in NAMED.finditer(text)]
     if len(found) != len(BLOCK.findall(text)):
         raise AssertionError(f"{page.name} has a block of code without the path it stands for")
     yield from found
+
+
+def _renamed(source: Path) -> str:
+    text = source.read_text(encoding="utf-8")
+    for name, other in RENAMED:
+        text = text.replace(name, other)
+    return text

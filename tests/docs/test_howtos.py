@@ -14,7 +14,7 @@ import pytest
 from tests.docs.page import Named, files_of
 
 ROOT = Path(__file__).resolve().parents[2]
-PROVIDER, PROCESSOR = (ROOT / f"docs/howto/add-a-{name}.md" for name in ("provider", "processor"))
+PROVIDER, MODEL_PROVIDER, PROCESSOR = (ROOT / f"docs/howto/add-a-{name}.md" for name in ("provider", "model-provider", "processor"))
 COPIED = ("configs", "docs", "src", "tests")
 RUFF = Path(sys.executable).with_name("ruff")
 DOCUMENTED = tuple(
@@ -23,6 +23,7 @@ DOCUMENTED = tuple(
 KINDS = {
     "test": ("tests/*",),
     "sandbox": ("src/sandbox/*",),
+    "price seed (CSV)": ("*.csv",),
     "expectations": ("configs/data_quality/*",),
     "schemas and SQL": ("*.json", "*.sql"),
     "books and documents (YAML)": ("*.yml",),
@@ -48,7 +49,7 @@ def run(tree: Path, *command: str | Path) -> None:
 
 @pytest.mark.process
 def test_what_the_pages_make_is_loaded_closed_and_told(tree: Path):
-    made = [*files_of(PROVIDER), *files_of(PROCESSOR)]
+    made = [*files_of(PROVIDER), *files_of(MODEL_PROVIDER), *files_of(PROCESSOR)]
     for one in made:
         one.write(tree)
     code = [one.path for one in made if one.path.endswith(".py") and one.text]
@@ -65,17 +66,18 @@ def kind(one: Named) -> str:
     return next(name for name, forms in KINDS.items() if any(fnmatch(one.path, form) for form in forms))
 
 
-def test_the_page_tells_what_it_takes():
-    made = [one for one in files_of(PROVIDER) if not one.added]
+@pytest.mark.parametrize(("page", "processors"), [(PROVIDER, 1), (MODEL_PROVIDER, 2)])
+def test_the_page_tells_what_it_takes(page: Path, processors: int):
+    made = [one for one in files_of(page) if not one.added and not one.copied]
     lines: Counter[str] = Counter()
     for one in made:
         lines[kind(one)] += one.lines
 
     files = Counter(kind(one) for one in made)
-    assert {name: (int(number), int(count)) for name, number, count in ROW.findall(PROVIDER.read_text())} == {
+    assert {name: (int(number), int(count)) for name, number, count in ROW.findall(page.read_text())} == {
         name: (files[name], lines[name]) for name in files
     }
-    assert [(one.path, one.lines) for one in files_of(PROVIDER) if one.added] == [
+    assert [(one.path, one.lines) for one in files_of(page) if one.added] == [
         ("configs/system/providers.yml", 1),
-        ("docs/reference/processors.md", 1),
+        ("docs/reference/processors.md", processors),
     ]

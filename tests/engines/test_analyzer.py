@@ -10,11 +10,14 @@ from src.core.base.schema import Field, TableSchema
 from src.core.engine.bigquery.values import with_parameters
 from src.core.ledger.model import load_model
 from src.core.processors.gcp.bq_etl import GoogleTables
+from src.core.step.books.reconciled import FOLDER
 from src.core.step.books.retelling import with_told_since
-from src.core.step.books.rules import Books
+from src.core.step.books.rules import Books, Housekeeping
 from src.core.step.prices.rate_card import RATES
+from src.core.step.reconciliation.rules import reconciled
 from src.core.step.source.engine import SourceEngine
 from tests.core.engine.test_bq_nulls import texts
+from tests.core.step.reconciliation.both_sides import question
 from tests.engines.analyzer import goldens
 from tests.engines.analyzer.__main__ import answered
 
@@ -25,14 +28,14 @@ MADE_BY_THE_LOAD = ("source_table", "ingest_date", "usage_date")
 PARAMETERS = {
     **dict.fromkeys(("first", "last", "first_day", "last_day", "previous_day", "after_day", "until_day", "own_from", "load_floor"), "DATE"),
     **dict.fromkeys(("days", "slices", "first_read", "restated", "settled"), "ARRAY<DATE>"),
-    **dict.fromkeys(("accounts", "months", "run_ids", "providers"), "ARRAY<STRING>"),
+    **dict.fromkeys(("accounts", "months", "run_ids", "providers", "children", "currencies"), "ARRAY<STRING>"),
     **dict.fromkeys(("warn_share", "hold_share", "least"), "NUMERIC"),
     **dict.fromkeys(("page_rows", "groups_shown", "changes_shown"), "INT64"),
     **dict.fromkeys(("first_moment", "moment_after", "told_at"), "TIMESTAMP"),
     **dict.fromkeys(
         (
             "source", "account", "provider", "service", "project", "currency", "group_1", "group_2", "run_id",
-            "after_0", "after_1", "after_2", "after_3", "after_4", "after_5", "bill", "model", "first_text", "last_text",
+            "after_0", "after_1", "after_2", "after_3", "after_4", "after_5", "bill", "costs", "model", "first_text", "last_text",
             "first_month", "last_month", "group_3", "group_4", "token_kind", "key",
         ),
         "STRING",
@@ -54,6 +57,7 @@ APART = """
   SELECT CAST(NULL AS DATE) AS usage_date, 'x' AS product, 'x' AS model_told, 'x' AS currency, 1 AS sessions, 1 AS tokens,
     CAST(0 AS BIGNUMERIC) AS amount
 """
+LOOKED = "SELECT first_slice AS first_day, last_slice AS last_day FROM x_source_looks WHERE first_slice <= @last AND last_slice >= @first"
 
 
 def type_of(field: Field) -> str:
@@ -79,7 +83,11 @@ def dataset() -> dict[str, str]:
         **{schema.name: relation(schema.fields) for schema in google().schemas},
         "incoming": relation(tuple(field for field in raw.fields if field.name not in MADE_BY_THE_LOAD)),
         "fetched": relation(raw.fields),
-        **{path.stem: relation(with_told_since(TableSchema.load(path)).fields) for path in sorted((OPENAI / "schemas").glob("*.json"))},
+        **{
+            path.stem: relation(with_told_since(TableSchema.load(path)).fields)
+            for provider in reconciled(CONFIGS)
+            for path in sorted((CONFIGS / provider / "schemas").glob("*.json"))
+        },
         "rates": relation(RATES.fields),
         # what plans come to is reckoned and staged in the columns of its table
         "plan_months": relation(TableSchema.load(OPENAI / "schemas/openai_subscriptions_monthly.json").fields),
@@ -115,11 +123,12 @@ def statement(path: Path) -> str:
 
 def of_models(sql: str) -> str:
     """Asked of two providers, as far as OpenAI's tables can stand for them."""
-    for place, name in (("uses", "uses"), ("bills", "bill"), ("requests", "requests"), ("apart", "apart"), ("seats", "seats")):
+    for place, name in {**{name: name for name in ("uses", "requests", "apart", "apart_looked", "seats")}, "bills": "bill"}.items():
         part, none = ((CONFIGS / f"costs/models_{name}{end}.sql").read_text() for end in ("", "_none"))
-        sql = sql.replace(f"{{{place}}}", f"{part}\nUNION ALL\n{part}" if place != "apart" else none)
+        sql = sql.replace(f"{{{place}}}", f"{part}\nUNION ALL\n{part}" if not place.startswith("apart") else none)
     sql = re.sub(r"\{(cost_[a-z_]+)\}", r"\1", sql).replace("asked_requests", (OPENAI / "books/requests.sql").read_text())
     for asked, put in (
+        ("apart_looked", LOOKED),
         ("apart", APART),
         ("seats", "openai_subscriptions_monthly"),
         ("cost", "openai_cost_daily"),
@@ -170,12 +179,26 @@ def test_every_question_of_the_books_is_googlesql(analyzer, dataset):
 def test_every_question_of_openais_books_is_googlesql(analyzer, dataset):
     meters = (OPENAI / "books/meters.sql").read_text()
     files = [*(OPENAI / "books").glob("*.sql"), CONFIGS / "system/books/uses.sql", CONFIGS / "system/prices/cost.sql"]
+    shared = [path.stem for path in (CONFIGS / FOLDER).glob("*.sql")]
     asked = {path.name: path.read_text().replace("{meters}", f"({meters})").replace("{rows}", "openai_usage_daily_raw") for path in files}
     for name in dataset:
         asked = {file: text.replace(f"{{{name}}}", name) for file, text in asked.items()}
     del asked["costs_measures.sql"]  # of the other table
+    asked |= {f"{FOLDER}/{name}.sql": question(name) for name in shared}
     assert {name: said for name, text in asked.items() if (said := analyzer.analyse(text, dataset, PARAMETERS))} == {}
     assert len(asked) > 10
+
+
+@pytest.mark.parametrize("provider", reconciled(CONFIGS))
+def test_what_is_asked_to_keep_the_books_of_a_model_provider_is_googlesql(analyzer, dataset, provider):
+    books = Books.read(CONFIGS, CONFIGS / provider, {}, Housekeeping.read(CONFIGS))
+    tables = {**dataset, **{schema.name: relation(schema.fields) for schema in books.schemas}}
+    assert books.prices
+    asked = {**books.proofs, "tells": books.tells, "uses": books.prices.uses}
+    asked |= {f"doubts {number}": text for number, text in enumerate(books.doubts)}
+    asked |= {f"due {number}": text for number, text in enumerate(books.due)}
+    asked |= {f"fill {one.table}": inserted(one.schema, one.retelling.first) for one in books.derived}
+    assert {name: said for name, text in asked.items() if (said := analyzer.analyse(text, tables, PARAMETERS))} == {}
 
 
 def test_every_view_of_the_ledger_is_googlesql_as_it_is_bootstrapped(analyzer, ledger):

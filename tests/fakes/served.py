@@ -44,9 +44,9 @@ class Served:
         answer = await self.ask("POST", f"integrations/{{org}}/{provider}/setup", {"credential": credential})
         assert answer.status_code == 200, answer.text
 
-    async def load(self, pipeline: str, first: date, last: date) -> dict[str, Any]:
+    async def load(self, pipeline: str, first: date, last: date, **inputs: Any) -> dict[str, Any]:
         """Runs it to its end, which is told."""
-        window = {"start_date": str(first), "end_date": str(last)}
+        window = {"start_date": str(first), "end_date": str(last), **inputs}
         run: dict[str, Any] = (await self.ask("POST", f"pipelines/run/{{org}}/{pipeline}", window, wait="true")).json()
         assert run.get("status") == "SUCCESS", run
         return run

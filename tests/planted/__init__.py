@@ -1,6 +1,22 @@
 """The defects that `tests/mutants.py` plants, over all parts: slips of one line, each with what it would do to a user."""
 
-from tests.planted import books, edge, ledger, prices, pricing, providers, queries, runs, schedules, upkeep, usage, warehouse
+from tests.planted import (
+    anthropic_reports,
+    books,
+    edge,
+    imports,
+    ledger,
+    model_costs,
+    prices,
+    pricing,
+    providers,
+    queries,
+    runs,
+    schedules,
+    upkeep,
+    usage,
+    warehouse,
+)
 
 PLANTED = (
     *ledger.DEFECTS,
@@ -11,6 +27,9 @@ PLANTED = (
     *providers.DEFECTS,
     *queries.DEFECTS,
     *usage.DEFECTS,
+    *imports.DEFECTS,
+    *anthropic_reports.DEFECTS,
+    *model_costs.DEFECTS,
     *runs.DEFECTS,
     *schedules.DEFECTS,
     *upkeep.DEFECTS,

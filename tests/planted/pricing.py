@@ -4,6 +4,7 @@ from tests.planted.defect import Defect
 
 PRICED = ("tests/core/step/prices/test_pricing.py",)
 CARD = ("tests/core/step/prices/test_rate_card.py",)
+TOLD, OTHERS = ("tests/core/step/prices/test_told_prices.py",), ("tests/core/step/reconciliation/test_other_reports.py",)
 METERS, COST, RATE_CARD = "configs/openai/books/meters.sql", "configs/system/prices/cost.sql", "src/core/step/prices/rate_card.py"
 
 DEFECTS = (
@@ -69,5 +70,59 @@ DEFECTS = (
         "    whole(node)",
         ("tests/core/engine/test_goldens.py",),
         only="DIV",
+    ),
+    Defect(
+        "pricing",
+        "a use whose price its provider tells is charged by the list",
+        COST,
+        "    WHEN price_told IS NOT NULL THEN price_told * quantity",
+        "    WHEN price_told IS NOT NULL AND unit_price IS NULL THEN price_told * quantity",
+        TOLD,
+        only="one_table and duckdb",
+    ),
+    Defect(
+        "pricing",
+        "a use of several hours is charged by the least of their rates, and told as a figure",
+        RATE_CARD,
+        "        if unknown is not None or len({(one.exact, one.rate and one.rate.currency) for one in every}) == 1:",
+        "        if True:",
+        CARD,
+        only="range",
+    ),
+    Defect(
+        "pricing",
+        "what caching saved is told of a day on which the price of input changed, by one of both",
+        COST,
+        "r.valid_to >= m.bucket_end, FALSE) AS beside_known",
+        "r.valid_to >= m.bucket_start, FALSE) AS beside_known",
+        TOLD,
+        only="would_come_to and duckdb",
+    ),
+    Defect(
+        "reconciliation",
+        "use of a tier that stands in no report is in no bill",
+        "configs/system/reconciliation/bill.sql",
+        "OR (figures.figure = 'reported' AND ours.untold))",
+        "OR (figures.figure = 'none' AND ours.untold))",
+        OTHERS,
+        only="added_to_it",
+    ),
+    Defect(
+        "reconciliation",
+        "an estimate stands in the bill beside the figure of the same day",
+        "configs/system/reconciliation/bill.sql",
+        "WHERE figures.account IS NULL",
+        "WHERE TRUE",
+        OTHERS,
+        only="further",
+    ),
+    Defect(
+        "reconciliation",
+        "a day whose prompts may have been long is told whole",
+        "configs/system/reconciliation/doubts.sql",
+        "  WHERE open.is_range OR (proven.place IS NULL AND proven_as.place IS NULL)",
+        "  WHERE open.is_range",
+        OTHERS,
+        only="two_bounds",
     ),
 )

@@ -55,6 +55,9 @@ WITH looked_up AS (
         WHEN m.quantity > 999999999999999 OR m.price_told >= 100000 THEN 'too large: the cost has more digits than are kept'
       END
       WHEN r.told_model IS NULL THEN 'no rate: it was not looked up'
+      -- a rate is no price of an account that is charged in another currency
+      WHEN m.currency_told = 'XXX' THEN 'currency unknown: nobody tells in which its account is charged'
+      WHEN m.currency_told <> r.currency THEN CONCAT('no rate: the account pays in ', m.currency_told, ', and the rate is in ', r.currency)
       WHEN r.rate_until < m.bucket_end THEN r.change_reason
       WHEN r.unpriced_reason IS NOT NULL THEN r.unpriced_reason
       WHEN m.quantity < 0 THEN 'quantity unknown: it is less than nothing'
@@ -103,7 +106,7 @@ SELECT
   CASE
     WHEN unpriced_reason IS NULL THEN CASE WHEN price_told IS NOT NULL THEN currency_told ELSE currency END
     -- of a range, which has no cost and is in a currency
-    WHEN price_told IS NULL AND beside_known AND least_price IS NOT NULL THEN currency
+    WHEN is_range THEN currency
   END AS currency,
   -- a price for each unit may have more digits than are kept: what they come to is added in whole numbers, a half rounded up
   CASE

@@ -69,6 +69,9 @@ def answer(tenant: Tenant, question: ModelQuestion, found: ModelCosts) -> Respon
             "rows": [{"kind": "api", "provider": line.provider, **line.keys, **_shown(line)} for line in found.lines],
             "totals": [_shown(total) for total in found.totals],
             "claude_code": [_apart(one) for one in found.apart],
+            "claude_code_not_told": [
+                {**asdict(one), "first_day": str(one.first_day), "last_day": str(one.last_day)} for one in found.apart_untold
+            ],
             "seats": [_seats(one) for one in found.seats],
             "left_out": [asdict(one) for one in found.left_out],
             "completeness": found.completeness,

@@ -73,6 +73,13 @@ class ApartRow(Answer):
     last_day: date
 
 
+class UntoldApartAnswer(Answer):
+    provider: str
+    first_day: date
+    last_day: date
+    days: int = Field(description="So many of them are over and were never told")
+
+
 class SeatRow(Answer):
     kind: Literal["seats"]
     provider: str
@@ -110,6 +117,9 @@ class ModelsAnswer(Answer):
     rows: list[ModelRow] = Field(description="Cost of APIs, by provider and groups")
     totals: list[ModelCostFigures] = Field(description="Of the whole range, one a currency, never added up")
     claude_code: list[ApartRow] = Field(description="Use that is no cost of an API; in no total")
+    claude_code_not_told: list[UntoldApartAnswer] = Field(
+        description="Days of which nobody told such use; it is not known that there was none"
+    )
     seats: list[SeatRow] = Field(description="What plans come to in the months that the range touches; in no total")
     left_out: list[LeftOutProvider] = Field(description="Providers that nothing is known of; they are not known to have cost nothing")
     completeness: dict[Status, int] = Field(description="How many days of the range are what, of these providers together")

@@ -17,6 +17,7 @@ from src.core.costs.question import MOST_DAYS, CostQuestion, Filters, GroupName,
 from src.core.costs.reader import CostReader
 from src.core.costs.summary import read_summary
 from src.core.costs.tables import table_file
+from src.core.providers.directory import known_providers
 
 router = APIRouter(prefix="/api/v1/costs", tags=["costs"], route_class=KeyedRoute)
 
@@ -62,9 +63,11 @@ def asked_question(
     ] = None,
 ) -> CostQuestion:
     check_parameters(request, *QUESTION_PARAMETERS)
-    window = window_asked(first, to, parts_of(request).clock.now().date())
+    parts = parts_of(request)
+    window = window_asked(first, to, parts.clock.now().date())
     groups: tuple[GroupName, ...] = groups_asked(group_by or ())
-    return CostQuestion(window, Filters(provider, service, project, currency.upper() if currency else None), groups)
+    named = known_providers(parts.settings.configs_dir).named(provider) if provider else None
+    return CostQuestion(window, Filters(named, service, project, currency.upper() if currency else None), groups)
 
 
 Asked = Annotated[CostQuestion, Depends(asked_question)]

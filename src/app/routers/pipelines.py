@@ -70,7 +70,7 @@ async def run_pipeline(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     entry = parts_of(request).catalog.look_up(provider, domain, pipeline)
-    return await _run(request, org_slug, entry, body, wait=wait, idempotency_key=idempotency_key)
+    return await run_asked(request, org_slug, entry, body, wait=wait, idempotency_key=idempotency_key)
 
 
 @router.post(
@@ -91,7 +91,7 @@ async def run_only_pipeline(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     entry = parts_of(request).catalog.look_up(provider, domain)
-    return await _run(request, org_slug, entry, body, wait=wait, idempotency_key=idempotency_key)
+    return await run_asked(request, org_slug, entry, body, wait=wait, idempotency_key=idempotency_key)
 
 
 @router.get("/runs/{org_slug}", summary="List runs, newest first", **access("root_or_org"))
@@ -202,9 +202,10 @@ async def list_pipelines(request: Request, org_slug: Slug) -> PipelineList:
     )
 
 
-async def _run(
+async def run_asked(
     request: Request, org_slug: str, entry: CatalogEntry, asked: RunRequest, *, wait: bool, idempotency_key: str | None
 ) -> Response:
+    """Accepts what was asked for, and waits for its end where that was asked too."""
     tenant = await living_tenant(request, org_slug)
     parts, watchers = parts_of(request), watchers_of(request)
     if not wait:

@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -15,6 +16,7 @@ from src.core.base.identity import Tenant
 from src.core.base.threads import blocking
 from src.core.costs.question import window_asked
 from src.core.costs.reconciliation import GROUPS, ReconciliationQuestion, read_reconciliation, reconciled_groups
+from src.core.providers.directory import known_providers
 from src.core.step.reconciliation import rules
 from src.core.step.reconciliation.rules import RulesInForce
 
@@ -39,7 +41,7 @@ def asked_question(
     parts = parts_of(request)
     window = window_asked(first, to, parts.clock.now().date())
     filters = {"project": project, "model": model, "currency": currency.upper() if currency else None}
-    named = rules.require_reconciled(parts.settings.configs_dir, provider)
+    named = _required(parts.settings.configs_dir, provider)
     return ReconciliationQuestion(named, window, reconciled_groups(group_by or ()), filters)
 
 
@@ -89,7 +91,7 @@ async def get_rules(
 ) -> CostRulesAnswer:
     check_parameters(request, "provider")
     configs = parts_of(request).settings.configs_dir
-    names = (rules.require_reconciled(configs, provider),) if provider else await blocking(rules.reconciled, configs)
+    names = (_required(configs, provider),) if provider else await blocking(rules.reconciled, configs)
     tenant = await living_tenant(request, org_slug)
     return _answer(tenant, await _in_force(request, tenant, *names))
 
@@ -100,9 +102,14 @@ async def put_rules(request: Request, org_slug: Slug, body: CostRulesRequest) ->
     tenant = await living_tenant(request, org_slug)
     resource = f"costs/{tenant.org_slug}/rules"
     async with audited(parts, actor, "costs.rules", resource, tenant.org_slug, generation=tenant.generation):
-        provider = await blocking(rules.require_reconciled, parts.settings.configs_dir, body.provider)
+        provider = await blocking(_required, parts.settings.configs_dir, body.provider)
         changed = await blocking(rules.change, parts, actor, tenant, rules.RulesChange(provider, body.told))
     return _answer(tenant, [changed])
+
+
+def _required(configs: Path, said: str) -> str:
+    """By a provider's name or an alias of it."""
+    return rules.require_reconciled(configs, known_providers(configs).named(said))
 
 
 async def _in_force(request: Request, tenant: Tenant, *providers: str) -> list[RulesInForce]:
@@ -115,6 +122,8 @@ def _answer(tenant: Tenant, found: list[RulesInForce]) -> CostRulesAnswer:
         {
             "org_slug": tenant.org_slug,
             "rules": [shown.rules_shown(one) for one in found],
-            "note": shown.NOTE.replace("{org}", tenant.org_slug).replace("{provider}", found[0].provider if found else "openai"),
+            "note": shown.NOTE.replace("{org}", tenant.org_slug).replace(
+                "{provider}", found[0].provider if len(found) == 1 else "{provider}"
+            ),
         }
     )

@@ -1,5 +1,6 @@
 """Which providers tell what models cost, and the tables and questions in which they do."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,9 +89,15 @@ class ModelSources:
             "bills": _parts(reader, "models_bill", self.told, lambda name: {"asked_bill": _quoted(f"{name}_bill_daily")}),
             "requests": _own_parts(reader, "requests", self.told),
             "apart": _own_parts(reader, "apart", self.told),
+            "apart_looked": _own_parts(reader, "apart_looked", self.told),
             "seats": _parts(reader, "models_seats", seats, lambda name: {"asked_seats": _quoted(f"{name}_subscriptions_monthly")}),
         }
         return _put(reader.statement("models"), {f"{{{place}}}": text for place, text in parts.items()})
+
+
+def tell_apart(configs: Path, providers: Iterable[str]) -> tuple[str, ...]:
+    """Those that tell use that is no cost of their API."""
+    return tuple(name for name in providers if any(configs.glob(f"{name}/**/books/apart_looked.sql")))
 
 
 def _uses(reader: CostReader, provider: str) -> Puts:
@@ -101,11 +108,14 @@ def _uses(reader: CostReader, provider: str) -> Puts:
 
 
 def _own_parts(reader: CostReader, question: str, providers: Iterable[str]) -> str:
-    """Of the providers whose books have this question."""
+    """Of the providers whose books have this question, and whose tables that it names are there: a later release may name more."""
     found: dict[str, Puts] = {}
     for name in providers:
         for path in sorted(reader.configs.glob(f"{name}/**/books/{question}.sql")):
-            found[name] = {f"asked_{question}": read_text(path, str(path))}
+            text = read_text(path, str(path))
+            # a provider's tables begin with its name
+            if reader.has(*sorted(set(re.findall(rf"\b{name}_[a-z0-9_]+", text)))):
+                found[name] = {f"asked_{question}": text}
     return _parts(reader, f"models_{question}", found, lambda name: found[name])
 
 

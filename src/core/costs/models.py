@@ -1,7 +1,7 @@
 """What models cost: by model, kind of token, project and key, with what caches and batches saved."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -14,7 +14,7 @@ from src.core.base.names import did_you_mean
 from src.core.base.window import Window
 from src.core.costs.amounts import EXACT
 from src.core.costs.completeness import CompletenessCalendar, Status, calendar_of, together
-from src.core.costs.model_sources import LeftOut, ModelSources
+from src.core.costs.model_sources import LeftOut, ModelSources, tell_apart
 from src.core.costs.question import fingerprint_of
 from src.core.costs.reader import CostReader
 from src.core.engine.port import Scalar
@@ -28,6 +28,7 @@ SPELLED: Final[Mapping[str, str]] = {"workspace": "project"}
 # as many keys as `configs/costs/models.sql` has
 MOST_GROUPS: Final = 4
 PLACES: Final = 6
+UNTOLD_GROUPS: Final = frozenset({"token_kind", "key", "user", "service_tier"})
 SIX_DECIMALS: Final = Decimal("0.000001")
 MILLION: Final = Decimal(1_000_000)
 NOT_COMPLETE_SHOWN: Final = 200
@@ -126,6 +127,16 @@ class ApartUse:
 
 
 @dataclass(frozen=True, slots=True)
+class UntoldApart:
+    """Days that are over and of which a provider told nothing of such use, which is not that there was none."""
+
+    provider: str
+    first_day: date
+    last_day: date
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
 class SeatMonth:
     provider: str
     invoice_month: str
@@ -154,6 +165,7 @@ class ModelCosts:
     lines: tuple[ModelCost, ...]
     totals: tuple[ModelCost, ...]
     apart: tuple[ApartUse, ...]
+    apart_untold: tuple[UntoldApart, ...]
     seats: tuple[SeatMonth, ...]
     left_out: tuple[LeftOut, ...]
     completeness: Mapping[Status, int]
@@ -191,8 +203,13 @@ def read_models(reader: CostReader, question: ModelQuestion, limit: int, cursor:
         lines=tuple(_cost(row, question, standing) for row in shown),
         totals=tuple(_cost(row, question, standing) for row in sorted(found["totals"], key=lambda row: str(row["place_5"]))),
         apart=tuple(sorted((_apart(row) for row in found["apart"]), key=_texts)),
+        apart_untold=tuple(
+            one
+            for name in tell_apart(reader.configs, sources.told)
+            for one in _untold(name, question.window, found["apart_looked"], calendar.today)
+        ),
         seats=tuple(sorted((SeatMonth(**row) for row in found["seats"]), key=_texts)),
-        left_out=sources.left_out,
+        left_out=tuple(sorted(sources.left_out, key=lambda one: one.provider)),
         completeness=calendar.counts(question.window),
         not_complete=tuple(unfinished[:NOT_COMPLETE_SHOWN]),
         not_complete_left_off=max(0, len(unfinished) - NOT_COMPLETE_SHOWN),
@@ -215,7 +232,7 @@ def _asked(
 
 
 def _nothing() -> dict[str, list[dict[str, Any]]]:
-    return {name: [] for name in ("page", "totals", "apart", "seats", "marks", "spans")}
+    return {name: [] for name in ("page", "totals", "apart", "apart_looked", "seats", "marks", "spans")}
 
 
 def _order(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -282,10 +299,12 @@ def _cost(row: Mapping[str, Any], question: ModelQuestion, standing: _Standing) 
     total = row["provider"] is None
     keys = {} if total else dict(zip(question.keys, (row[f"key_{place}"] for place in range(1, MOST_GROUPS + 1)), strict=False))
     tokens, given = _count(row["tokens"]), _count(row["input_tokens"])
-    whole = not (row["ranged_rows"] or row["unpriced_rows"])
+    priced = not (row["ranged_rows"] or row["unpriced_rows"])
+    # by these a report may not tell its money, and a row then has use whose cost stands elsewhere
+    apart = not total and not UNTOLD_GROUPS.isdisjoint(question.keys) and row["untold_cells"]
     charged = _count(row["charged_tokens"])
     million = None
-    if whole and charged and not row["loose_cells"]:
+    if priced and charged and not row["loose_cells"]:
         million = _rounded(EXACT.divide(EXACT.multiply(row["charged_cost"], MILLION), Decimal(charged)))
     return ModelCost(
         provider=row["provider"],
@@ -298,9 +317,10 @@ def _cost(row: Mapping[str, Any], question: ModelQuestion, standing: _Standing) 
         figure=row["figure"],
         cost=row["cost"],
         credits=row["credits"],
-        whole=whole,
-        cost_least=row["cost_least"],
-        cost_most=row["cost_most"],
+        whole=priced and not apart and row["cost"] is not None,
+        # what a cost lacks that stands elsewhere lies in no bounds
+        cost_least=None if apart else row["cost_least"],
+        cost_most=None if apart else row["cost_most"],
         computed_cost=row["computed_cost"],
         unpriced_tokens=_count(row["unpriced_tokens"]) or 0,
         unpriced_rows=row["unpriced_rows"],
@@ -316,6 +336,13 @@ def _cost(row: Mapping[str, Any], question: ModelQuestion, standing: _Standing) 
 
 def _apart(row: Mapping[str, Any]) -> ApartUse:
     return ApartUse(**{**row, "sessions": _count(row["sessions"]), "tokens": _count(row["tokens"])})
+
+
+def _untold(provider: str, window: Window, looked: Sequence[Mapping[str, Any]], today: date) -> Iterator[UntoldApart]:
+    spans = [(row["first_day"], row["last_day"]) for row in looked if row["provider"] == provider]
+    days = [day for day in window if day < today and not any(first <= day <= last for first, last in spans)]
+    if days:
+        yield UntoldApart(provider, days[0], days[-1], len(days))
 
 
 def _count(number: Decimal | None) -> int | None:

@@ -22,6 +22,7 @@ class PaceDocument(Document):
     per_second: float = Field(gt=0, le=1_000)
     burst: int = Field(ge=1, le=10_000)
     at_once: int = Field(ge=1, le=16)
+    guesses: bool = True
 
 
 class ProviderFacts(Document):
@@ -88,6 +89,10 @@ class Providers:
             hint = did_you_mean(said.casefold(), self.spelled) or f"; known are {', '.join(self.by_name)}"
             raise Missing(f"there is no provider {said[:40]!r}{hint}")
         return self.by_name[name]
+
+    def named(self, said: str) -> str:
+        """What is no name of a provider stays as it is, for whoever asks by it to refuse."""
+        return self.spelled.get(said.casefold(), said)
 
     def served(self, said: str) -> Provider:
         provider = self.get(said)

@@ -4,14 +4,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 from src.sandbox.anthropic.charges import SESSIONS, TOKEN_TYPES, ClaudeCharge, charged
-from src.sandbox.anthropic.organizations import ORGANIZATIONS, ClaudeOrganization
+from src.sandbox.anthropic.organizations import ORGANIZATIONS, ClaudeOrganization, midnight
 from src.sandbox.anthropic.prices import alias
 from src.sandbox.anthropic.use import ClaudeUse, used
 
 Told = Literal["used", "charged"]
+# of both reports a month
+KEPT_DAYS = 80
 # of what no report of use shows; containers are of no product
 PRODUCTS: Mapping[str, str] = {SESSIONS: "managed_agents_api"}
 
@@ -26,6 +29,16 @@ class ClaudeFact:
 
 
 def facts(organization: ClaudeOrganization, told: Told, day: date, now: datetime) -> Iterator[ClaudeFact]:
+    # a day that is over is told alike all day long
+    yield from _day_over(organization, told, day, now.date()) if day < now.date() else _day(organization, told, day, now)
+
+
+@lru_cache(maxsize=KEPT_DAYS)
+def _day_over(organization: ClaudeOrganization, told: Told, day: date, today: date) -> tuple[ClaudeFact, ...]:
+    return tuple(_day(organization, told, day, midnight(today)))
+
+
+def _day(organization: ClaudeOrganization, told: Told, day: date, now: datetime) -> Iterator[ClaudeFact]:
     if told == "used":
         yield from (_use(organization, one) for one in used(organization, day, now))
     else:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from src.sandbox.anthropic.organizations import DEMO, ORGANIZATIONS, ClaudeOrganization
-from src.sandbox.key_files import KeyFiles, Mood
+from src.sandbox.key_files import KeysByName, Mood
 
 ADMIN, ORDINARY, ANALYTICS = "sk-ant-admin01-", "sk-ant-api03-", "sk-ant-api04-"
 
@@ -35,6 +35,7 @@ KEYS: Mapping[str, ClaudeKey] = {
         ClaudeKey("busy", mood="busy"),
         ClaudeKey("spent", mood="spent"),
         ClaudeKey("failing", mood="failing"),
+        ClaudeKey("overloaded", mood="overloaded"),
         ClaudeKey("slow", mood="slow"),
         ClaudeKey("webpage", mood="webpage"),
         ClaudeKey("broken", mood="broken"),
@@ -42,6 +43,6 @@ KEYS: Mapping[str, ClaudeKey] = {
 }
 
 
-class AnthropicKeys(KeyFiles[ClaudeKey]):
+class AnthropicKeys(KeysByName[ClaudeKey]):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "anthropic", "Anthropic", KEYS)

@@ -12,6 +12,7 @@ KINDS: Mapping[int, str] = {
     405: "invalid_request_error",
     429: "rate_limit_error",
     500: "api_error",
+    529: "overloaded_error",
 }
 
 

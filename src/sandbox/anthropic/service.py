@@ -77,13 +77,7 @@ class AnthropicService:
         key = self._keys.of(text)
         if key is None or key.mood == "revoked" or key.begins == ORDINARY:
             raise AnthropicProblem(401, "invalid x-api-key")
-        if key.mood in ("throttled", "busy"):
-            after = {"retry-after": str(WAIT_SECONDS)} if key.mood == "throttled" else {}
-            raise AnthropicProblem(429, "This request would exceed your organization's rate limit. Please try again later.", headers=after)
-        if key.mood == "spent":
-            raise AnthropicProblem(429, "Your organization has reached its monthly spend limit.", code=SPENT)
-        if key.mood == "failing":
-            raise AnthropicProblem(500, "Internal server error")
+        _suffer(key)
         analytics = path.startswith("/analytics/")
         if key.analytics_only and not analytics:
             raise AnthropicProblem(403, "This API key does not have the required scope. Use an Admin API key.")
@@ -108,6 +102,18 @@ class AnthropicService:
 
     def _analytics(self, told: Told, request: Request, key: ClaudeKey) -> Mapping[str, Any]:
         return analytics.page(told, request.query_params.multi_items(), key.owner, self._now(), _betas(request))
+
+
+def _suffer(key: ClaudeKey) -> None:
+    if key.mood in ("throttled", "busy"):
+        after = {"retry-after": str(WAIT_SECONDS)} if key.mood == "throttled" else {}
+        raise AnthropicProblem(429, "This request would exceed your organization's rate limit. Please try again later.", headers=after)
+    if key.mood == "spent":
+        raise AnthropicProblem(429, "Your organization has reached its monthly spend limit.", code=SPENT)
+    if key.mood == "failing":
+        raise AnthropicProblem(500, "Internal server error")
+    if key.mood == "overloaded":
+        raise AnthropicProblem(529, "Overloaded")
 
 
 def _betas(request: Request) -> str:

@@ -107,7 +107,7 @@ WORK = (
     ClaudeWork("workbench", "claude-sonnet-5-5", 11, _tokens(700, 640), product="claude_console", person="Ben", since=SONNET_55),
     ClaudeWork("pipeline", SNAPSHOT_45, 75, _tokens(520, 210, 300), workspace="data", service_account="deploys", since=date(2026, 6, 1)),
     ClaudeWork("committed", "claude-sonnet-5-5", 160, _tokens(610, 270, 1100), "live", tier="priority", since=SONNET_55, only="priority"),
-    ClaudeWork("refused", "claude-opus-5-5", 31, _tokens(900, 200), "bot", since=date(2026, 9, 1), only="blocked", blocked=True),
+    ClaudeWork("refused", "claude-fable-5-2", 31, _tokens(900, 200), "bot", since=date(2026, 10, 1), only="blocked", blocked=True),
     ClaudeWork("trial", "claude-nova-1-20260901", 26, _tokens(400, 220), "lab", since=date(2026, 9, 1), only="novel"),
     # of these the Console's reports of messages say nothing
     ClaudeWork(

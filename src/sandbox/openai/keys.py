@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.sandbox.key_files import KeyFiles, Mood
+from src.sandbox.key_files import KeysByName, Mood
 from src.sandbox.openai.organizations import DEMO, ORGANIZATIONS, Organization
 
 READS_USAGE, READS_MANAGEMENT = "api.usage.read", "api.management.read"
@@ -51,6 +51,6 @@ KEYS: Mapping[str, SandboxKey] = {
 }
 
 
-class OpenaiKeys(KeyFiles[SandboxKey]):
+class OpenaiKeys(KeysByName[SandboxKey]):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "openai", "OpenAI", KEYS)

@@ -1,5 +1,6 @@
 """What providers tell of their models and what it comes to, row by row as the tables of a dataset have it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -18,12 +19,13 @@ ONE_DAY = timedelta(1)
 KINDS = ("cost_daily", "bill_daily", "usage_daily_raw", "subscriptions_monthly")
 
 
-def prepare_models(warehouse: Warehouse, tenant: Tenant, *providers: str, later: bool = True) -> None:
+def prepare_models(warehouse: Warehouse, tenant: Tenant, *providers: str, later: bool = True, kinds: Sequence[str] = KINDS) -> None:
     """`later` says whether their costs have the columns that an earlier release did not write."""
     for provider in providers:
-        for kind in KINDS:
-            schema = TableSchema.load(OPENAI / "schemas" / f"openai_{kind}.json", name=f"openai_{kind}")
-            warehouse.ensure_table(tenant, replace(schema, name=f"{provider}_{kind}", fields=_fields(kind, schema, later=later)))
+        for kind in kinds:
+            own = CONFIGS / provider / "schemas" / f"{provider}_{kind}.json"
+            schema = TableSchema.load(own if own.exists() else OPENAI / "schemas" / f"openai_{kind}.json", name=f"{provider}_{kind}")
+            warehouse.ensure_table(tenant, replace(schema, fields=_fields(kind, schema, later=later)))
 
 
 def _fields(kind: str, schema: TableSchema, *, later: bool) -> tuple[Field, ...]:

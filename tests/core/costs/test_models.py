@@ -8,11 +8,12 @@ import pytest
 
 from src.core.base.faults import Rejected
 from src.core.base.identity import Tenant
+from src.core.base.schema import TableSchema
 from src.core.base.window import Window
 from src.core.costs.model_sources import ModelSources
 from src.core.costs.models import ModelCost, ModelCosts, ModelFilters, ModelGroup, ModelQuestion, model_groups, read_models
 from src.core.engine.port import Warehouse
-from tests.core.costs.bills import CONFIGS, mark, publish, reader
+from tests.core.costs.bills import CONFIGS, HOUSE, mark, publish, reader
 from tests.core.costs.model_bills import DAY, asked_for, billed, computed, plan, prepare_models, use
 
 M = 1_000_000
@@ -80,12 +81,14 @@ def test_what_the_report_does_not_tell_apart_is_no_cost_of_nothing(house: Wareho
         openai_bill_daily=[billed("usage", "12")],
     )
 
-    assert shown(asked(house, acme, "token_kind"), "tokens", "cost", "computed_cost", "cost_per_million") == [
-        ("input", M, None, Decimal(2), None),
-        ("output", M, None, Decimal(10), None),
-        ("usage", None, Decimal(12), None, None),
+    assert shown(asked(house, acme, "token_kind"), "tokens", "cost", "computed_cost", "cost_per_million", "whole") == [
+        ("input", M, None, Decimal(2), None, False),
+        ("output", M, None, Decimal(10), None, False),
+        ("usage", None, Decimal(12), None, None, True),
     ]
-    assert shown(asked(house, acme, "service_tier"), "cost") == [(None, Decimal(12)), ("batch", None), ("standard", None)]
+    found = asked(house, acme, "service_tier")
+    assert shown(found, "cost", "whole") == [(None, Decimal(12), True), ("batch", None, False), ("standard", None, False)]
+    assert [(one.cost, one.whole) for one in found.totals] == [(Decimal(12), True)]
     assert shown(asked(house, acme), "cost", "cost_per_million") == [("gpt-x", Decimal(12), Decimal(6))]
 
 
@@ -137,6 +140,13 @@ def test_what_has_no_price_or_one_of_several_is_not_told_as_whole(house: Warehou
     )
 
 
+def test_what_stands_in_no_report_and_has_no_price_is_lacking(house: Warehouse, acme: Tenant) -> None:
+    untold = billed("output", "0", allocation="untold", unpriced_rows=1)
+    uses = [use("input", M, "2"), use("output", M, None, service_tier="priority")]
+    publish(house, acme, openai_cost_daily=uses, openai_bill_daily=[billed("input", "2"), untold])
+    assert shown(asked(house, acme), "whole", "cost", "unpriced_rows", "unpriced_tokens") == [("gpt-x", False, Decimal(2), 1, M)]
+
+
 def test_a_report_is_whole_whatever_the_book_has_no_price_for(house: Warehouse, acme: Tenant) -> None:
     publish(house, acme, openai_cost_daily=[use("input", 2 * M, None)], openai_bill_daily=[billed("input", "4")])
     assert shown(asked(house, acme), "whole", "cost", "unpriced_tokens", "cost_per_million", "currency") == [
@@ -186,6 +196,22 @@ def test_requests_are_told_where_the_provider_counts_all_of_them(house: Warehous
     ]
     assert shown(asked(house, acme, "token_kind"), "requests") == [("input", None)]
     assert shown(asked(house, acme, project="p2"), "requests", "cost") == [("gpt-x", 5, Decimal(2))]
+
+
+def test_requests_stand_beside_the_cost_of_the_same_use_whatever_else_the_account_pays_in(house: Warehouse, acme: Tenant) -> None:
+    publish(
+        house,
+        acme,
+        openai_cost_daily=[use("input", M, "2"), use("input", M, "3", currency="CNY", model_told="gpt-y")],
+        openai_usage_daily_raw=[asked_for(7), asked_for(4, model="gpt-y"), asked_for(1, model="gpt-z")],
+        openai_bill_daily=[computed()],
+    )
+    assert shown(asked(house, acme), "currency", "requests", "cost", "whole") == [
+        ("gpt-x", "USD", 7, Decimal(2), True),
+        ("gpt-y", "CNY", 4, Decimal(3), True),
+        # of these nobody tells a cost
+        ("gpt-z", None, 1, None, False),
+    ]
 
 
 def test_currencies_are_never_added_and_providers_stand_apart(house: Warehouse, acme: Tenant) -> None:
@@ -243,6 +269,52 @@ def test_seats_are_a_list_of_their_own(house: Warehouse, acme: Tenant) -> None:
     assert [total.cost for total in found.totals] == [Decimal(1)]
 
 
+def test_an_organisation_with_plans_alone_has_its_seats_and_no_cost(warehouse: Warehouse, acme: Tenant) -> None:
+    prepare_models(warehouse, acme, "anthropic", kinds=("subscriptions_monthly",))
+    publish(warehouse, acme, anthropic_subscriptions_monthly=[plan(date(2026, 11, 1), "75")])
+
+    found = asked(warehouse, acme, sources=ModelSources(("anthropic",)))
+
+    assert ([one.cost for one in found.seats], found.lines, found.totals) == ([Decimal(75)], (), ())
+    assert [one.provider for one in found.left_out] == ["anthropic"]
+
+
+def test_use_that_is_no_cost_of_an_api_stands_apart_and_days_without_a_word_of_it_are_named(warehouse: Warehouse, acme: Tenant) -> None:
+    prepare_models(warehouse, acme, "anthropic")
+    for table in ("anthropic_claude_code_daily_raw", "x_source_looks"):
+        path = CONFIGS / "anthropic/schemas" if table.startswith("anthropic") else HOUSE
+        warehouse.ensure_table(acme, TableSchema.load(path / f"{table}.json", name=table))
+    told = {"source": "org claude code", "source_slice": str(DAY), "usage_date": DAY, "told_by": "reports", "product": "claude_code"}
+    spent = {
+        "model": "claude-opus-5-5",
+        "input_tokens": 5,
+        "cached_input_tokens": 2,
+        "cache_write_tokens": 0,
+        "output_tokens": 1,
+        "estimated_cost": Decimal("0.5"),
+        "currency": "USD",
+    }
+    look = {"provider": "anthropic", "source": "org claude code", "first_slice": DAY, "last_slice": DAY, "looked_on": DAY}
+    publish(
+        warehouse,
+        acme,
+        anthropic_bill_daily=[billed("input", "1")],
+        anthropic_claude_code_daily_raw=[{**told, **spent}],
+        x_source_looks=[
+            {**look, "pipeline_logging_id": "run"},
+            {**look, "source": "org", "last_slice": NEXT, "pipeline_logging_id": "run"},
+        ],
+    )
+
+    found = asked(warehouse, acme, sources=ModelSources(("anthropic",)))
+
+    assert [(one.product, one.model, one.tokens, one.amount) for one in found.apart] == [
+        ("claude_code", "claude-opus-5-5", 8, Decimal("0.5"))
+    ]
+    assert [(one.provider, one.first_day, one.last_day, one.days) for one in found.apart_untold] == [("anthropic", NEXT, NEXT, 1)]
+    assert [total.cost for total in found.totals] == [Decimal(1)]
+
+
 def test_each_row_says_how_complete_its_days_are(house: Warehouse, acme: Tenant) -> None:
     publish(
         house,
@@ -271,15 +343,13 @@ def test_each_row_says_how_complete_its_days_are(house: Warehouse, acme: Tenant)
     assert (found.completeness["complete"], found.completeness["partial"]) == (1, 1)
 
 
-@pytest.mark.parametrize("limit", [1, 2, 3])
+@pytest.mark.parametrize("limit", [1, 5])
 def test_every_row_stands_on_one_page_wherever_a_page_ends(house: Warehouse, acme: Tenant, limit: int) -> None:
     used = [
         use("input", M, "2", project_id=project, api_key_id=key, model_told=model, service_tier=tier, currency=coin)
-        for project in (None, "", "a")
-        for key in (None, "k")
-        for model in (None, "x")
-        for tier in ("batch", "flex")
-        for coin in ("CNY", "USD")
+        for project, key in ((None, None), ("", "k"), ("a", None), ("a", "k"))
+        for model, tier in ((None, "batch"), ("x", "batch"), ("x", "flex"))
+        for coin in ("CNY", "USD")[: 1 + (key is None)]
     ]
     publish(house, acme, openai_cost_daily=used, openai_bill_daily=[computed()])
     question = ModelQuestion(WINDOW, OPENAI, ("project", "key", "model", "service_tier"))

@@ -94,12 +94,17 @@ def total(values: Iterable[Any]) -> Any:
     return sum(known) if known else None
 
 
-def reckoned(rows: list[Row]) -> tuple[Any, ...]:
+def reckoned(rows: list[Row], groups: tuple[ModelGroup, ...]) -> tuple[Any, ...]:
     used, paid = [row for row in rows if row["used"]], [row for row in rows if row["money"]]
     ranged = [row for row in paid if row["used"] and row["cost_least"] is not None]
     unpriced = [row for row in paid if row["cost"] is None and row not in ranged]
+    cells = keyed(rows, ("day", "account", "model"))
+    untold = any(
+        any(one["used"] for one in cell) and all(one["cost"] is None or not one["money"] for one in cell) for cell in cells.values()
+    )
+    apart = untold and bool({"token_kind", "key", "user", "service_tier"} & set(groups))
     bounds = [
-        total(row["cost"] if row["cost"] is not None else row.get(name) for row in paid) if ranged else None
+        total(row["cost"] if row["cost"] is not None else row.get(name) for row in paid) if ranged and not apart else None
         for name in ("cost_least", "cost_most")
     ]
     caches = [row for row in used if row["token_kind"].startswith("cache")]
@@ -112,7 +117,7 @@ def reckoned(rows: list[Row]) -> tuple[Any, ...]:
         total(row["cost"] for row in paid),
         total(row["credits"] if not row["used"] else 0 for row in paid if row["cost"] is not None),
         total(row["cost"] for row in used),
-        not ranged and not unpriced,
+        not ranged and not unpriced and not apart,
         len(unpriced),
         bounds[0],
         None if unpriced or any(row["cost_most"] is None for row in ranged) else bounds[1],
@@ -121,7 +126,7 @@ def reckoned(rows: list[Row]) -> tuple[Any, ...]:
     )
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_rows_are_what_adding_up_by_hand_makes_them(warehouse: Warehouse, acme: Tenant, seed: int) -> None:
     chance = random.Random(seed)
     prepare_models(warehouse, acme, "openai")
@@ -136,5 +141,5 @@ def test_rows_are_what_adding_up_by_hand_makes_them(warehouse: Warehouse, acme: 
         groups = tuple(chance.sample([one for one in GROUPS if one != "provider"], chance.randrange(1, 5)))
         found = read_models(reader(warehouse, acme), ModelQuestion(WINDOW, ModelSources(("openai",)), groups), 10_000)
         assert {tuple(one.keys.values()): tuple(getattr(one, name) for name in FIGURES) for one in found.lines} == {
-            key: reckoned(part) for key, part in keyed(rows, groups).items()
+            key: reckoned(part, groups) for key, part in keyed(rows, groups).items()
         }, groups

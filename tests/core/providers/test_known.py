@@ -19,7 +19,7 @@ def test_an_unknown_one_is_missing_and_one_not_served_is_refused():
     with pytest.raises(Missing, match="did you mean 'azure'"):
         KNOWN.get("azur")
     with pytest.raises(Rejected, match="served: gcp"):
-        KNOWN.served("claude")
+        KNOWN.served("aws")
 
 
 def test_every_served_provider_can_be_asked_and_has_its_pipelines():

@@ -23,16 +23,21 @@ def base(sandbox: Sandbox) -> str:
     return sandbox.endpoints["anthropic.api"]
 
 
+def asker(sandbox: Sandbox, http: httpx2.Client) -> Ask:
+    """A list is sent as `name[]`."""
+
+    def asked(path: str, key: str = "demo", betas: str = BETAS, **params: Any) -> httpx2.Response:
+        headers = {"x-api-key": keys_of(sandbox).key(key), "anthropic-version": "2023-06-01", "anthropic-beta": betas}
+        named = {f"{name}[]" if isinstance(value, list) else name: value for name, value in params.items()}
+        return http.get(f"{base(sandbox)}/v1/organizations/{path}", params=named, headers=headers)
+
+    return asked
+
+
 @pytest.fixture(scope="session")
 def ask(kept: Sandbox) -> Iterator[Ask]:
     with httpx2.Client(trust_env=False, timeout=60) as http:
-
-        def asked(path: str, key: str = "demo", betas: str = BETAS, **params: Any) -> httpx2.Response:
-            headers = {"x-api-key": keys_of(kept).key(key), "anthropic-version": "2023-06-01", "anthropic-beta": betas}
-            named = {f"{name}[]" if isinstance(value, list) else name: value for name, value in params.items()}
-            return http.get(f"{base(kept)}/v1/organizations/{path}", params=named, headers=headers)
-
-        yield asked
+        yield asker(kept, http)
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,20 @@
 """The Console's reports: whatever they are told apart by they add up to the same, and they are refused as Anthropic refuses."""
 
 from collections import defaultdict
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
+from src.core.base.faults import Missing
 from src.sandbox.anthropic.console import COST_GROUPS, USAGE_GROUPS
-from src.sandbox.anthropic.organizations import ORGANIZATIONS
-from tests.sandbox.anthropic.conftest import Ask
+from src.sandbox.anthropic.organizations import ORGANIZATIONS, midnight
+from src.sandbox.anthropic.use import used
+from tests.sandbox.anthropic.conftest import Ask, asker, keys_of
+from tests.sandbox.conftest import HeldClock, sandboxed
 
 FIRST, LAST = "2026-11-10T00:00:00Z", "2026-11-17T00:00:00Z"
 USAGE = "usage_report/messages"
@@ -119,6 +125,7 @@ def test_what_does_not_suit_is_refused_in_words(ask: Ask, path: str, params: dic
         ("busy", 429, "rate_limit_error"),
         ("spent", 429, "rate_limit_error"),
         ("failing", 500, "api_error"),
+        ("overloaded", 529, "overloaded_error"),
     ],
 )
 def test_what_a_key_may_not_is_told_by_its_status(ask: Ask, key: str, status: int, kind: str):
@@ -128,3 +135,34 @@ def test_what_a_key_may_not_is_told_by_its_status(ask: Ask, key: str, status: in
     assert answer.headers.get("retry-after") == ("20" if key == "throttled" else None)
     assert ("details" in answer.json()["error"]) == (key == "spent")
     assert answer.json()["request_id"] == answer.headers["request-id"]
+
+
+def test_it_is_the_same_in_every_sandbox_and_order(ask: Ask, tmp_path: Path):
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("cost_report", {"starting_at": FIRST, "limit": 1, "group_by": ["description"]}),
+        (USAGE, {"starting_at": "2026-08-10T00:00:00Z", "limit": 2, "group_by": ["model", "api_key_id"]}),
+    ]
+    here = [ask(path, **params).text for path, params in asked]
+
+    with sandboxed(tmp_path / "sandbox", HeldClock()) as other, httpx2.Client(trust_env=False, timeout=60) as http:
+        there = [asker(other, http)(path, **params).text for path, params in reversed(asked)]
+
+    assert here == there[::-1]
+
+
+def test_today_is_told_as_far_as_it_has_come():
+    day = date(2026, 11, 11)
+    told = [sum(one.requests for one in used(ORGANIZATIONS["demo"], day, datetime(2026, 11, 11, hour, tzinfo=UTC))) for hour in (0, 9, 23)]
+
+    assert 0 <= told[0] < told[1] < told[2] <= sum(one.requests for one in used(ORGANIZATIONS["demo"], day, midnight(date(2026, 11, 12))))
+
+
+def test_key_files_are_made_for_their_owner_alone(tmp_path: Path):
+    with sandboxed(tmp_path / "first", HeldClock()) as first:
+        credentials = tmp_path / "first" / "credentials"
+        assert (credentials / "anthropic-demo.txt").read_text() == keys_of(first).key("demo")
+        assert {path.stat().st_mode & 0o777 for path in credentials.glob("anthropic-*")} == {0o600}
+        begins = {"demo": "sk-ant-admin01-", "ordinary": "sk-ant-api03-"}
+        assert all(keys_of(first).key(name).startswith(beginning) for name, beginning in begins.items())
+        with pytest.raises(Missing, match="it has demo, second"):
+            keys_of(first).key("nobody")

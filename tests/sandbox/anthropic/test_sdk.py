@@ -80,6 +80,7 @@ def test_pages_of_rows_go_on_by_the_clients_own_iterator(client: Client, report:
         ("throttled", anthropic.RateLimitError),
         ("spent", anthropic.RateLimitError),
         ("failing", anthropic.InternalServerError),
+        ("overloaded", anthropic.InternalServerError),
     ],
 )
 def test_what_a_key_may_not_is_the_clients_own_exception(client: Client, key: str, raised: type[anthropic.APIStatusError]):

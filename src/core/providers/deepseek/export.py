@@ -5,6 +5,7 @@ import io
 import re
 import zipfile
 import zlib
+from calendar import monthrange
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,6 +13,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 from src.core.base.faults import Flaw, Rejected
+from src.core.base.redaction import redacted_text
+from src.core.base.window import Window
+from src.core.providers.deepseek.records import are_records, record_rows
 
 Row = Mapping[str, Any]
 MOST_BYTES = 64 * 1024 * 1024
@@ -29,18 +33,23 @@ WHAT = "is not the export of DeepSeek's console (platform.deepseek.com > Usage >
 
 @dataclass(frozen=True, slots=True)
 class ConsoleExport:
-    user_id: str
+    user_id: str | None
+    """As the console names the account; None of an organisation's own records, which name none."""
     first: date
     """From this day on it tells all; of a month's file its first."""
     last: date
     """The last day of which it has a row: it may not have been over when the file was made."""
+    end: date
+    """The last day that was asked for, as its name says: beyond it the file tells nothing. Without such a name, the last row's."""
     amounts: tuple[Row, ...] | None
     """None where it holds no such file."""
     costs: tuple[Row, ...] | None
+    records: tuple[Row, ...] | None = None
+    """The organisation's own, of its requests."""
 
 
 @dataclass(slots=True)
-class _Place:
+class _FilePlace:
     """Where in a file it is read, for what is wrong there."""
 
     file: str
@@ -77,6 +86,17 @@ def _any_text(cell: str) -> str:
 
 def _or_nothing(cell: str) -> str | None:
     return _any_text(cell) or None
+
+
+def _shown_key(cell: str) -> str | None:
+    """The console leaves the middle of a key out; what nobody did is not kept."""
+    key = _or_nothing(cell)
+    return key if key is None or redacted_text(key) == key else f"{key[:5]}***{key[-2:]}"
+
+
+def _key_name(cell: str) -> str | None:
+    name = _or_nothing(cell)
+    return None if name is None else redacted_text(name)
 
 
 def _day(cell: str) -> date:
@@ -133,8 +153,8 @@ _BOTH: Mapping[str, tuple[str, Callable[[str], Any]]] = {
 AMOUNTS = _Form(
     {
         **_BOTH,
-        "api_key_name": ("api_key_name", _or_nothing),
-        "api_key": ("api_key", _or_nothing),
+        "api_key_name": ("api_key_name", _key_name),
+        "api_key": ("api_key", _shown_key),
         "type": ("usage_type", _text),
         "price": ("price", _price),
         "amount": ("quantity", _count),
@@ -149,14 +169,16 @@ COSTS = _Form(
 
 def console_export(content: bytes, name: str | None = None) -> ConsoleExport:
     """`name` is what the file is called: that of a month's file says that it begins on the first."""
+    if are_records(content):
+        return _own_records(content, name or "records")
     found: dict[int, list[Row]] = {}
-    begins: list[date] = []
+    spans: list[Window | None] = []
     for file, text in _files(content, name or "export"):
         form, rows = _rows(file, text)
         if id(form) in found:
-            _Place(file).refuse("holds the same kind of rows as a file before it; import one export after the other")
+            _FilePlace(file).refuse("holds the same kind of rows as a file before it; import one export after the other")
         found[id(form)] = rows
-        begins.append(_first_day(file, rows))
+        spans.append(_named_span(file))
     if not any(found.values()):
         raise Rejected("the export holds no row, so it cannot be known which days it tells of", flaws=[Flaw("holds no row", file=name)])
     every = [row for rows in found.values() for row in rows]
@@ -166,7 +188,18 @@ def console_export(content: bytes, name: str | None = None) -> ConsoleExport:
         raise Rejected(said, flaws=[Flaw(said, "user_id", name)])
     days = [row["usage_date"] for row in every]
     amounts, costs = (found.get(id(form)) for form in (AMOUNTS, COSTS))
-    return ConsoleExport(users[0], min(*begins, *days), max(days), _sorted(amounts), _sorted(costs))
+    first, last = min(days), max(days)
+    named = [span for span in spans if span is not None]
+    # where one of them does not say how far it was asked for, no day after its last row is known
+    end = max(last, min(span.end for span in named)) if named and len(named) == len(spans) else last
+    first = min([first, *(span.start for span in named)])
+    return ConsoleExport(users[0], first, last, end, _sorted(amounts), _sorted(costs))
+
+
+def _own_records(content: bytes, name: str) -> ConsoleExport:
+    rows = record_rows(content, name)
+    days = [row["usage_date"] for row in rows]
+    return ConsoleExport(None, min(days), max(days), max(days), None, None, rows)
 
 
 def _sorted(rows: list[Row] | None) -> tuple[Row, ...] | None:
@@ -184,18 +217,18 @@ def _files(content: bytes, name: str) -> Iterator[tuple[str, bytes]]:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             inside = [one for one in packed.infolist() if _is_table(one.filename)]
             if not inside:
-                _Place(name).refuse("holds no CSV file")
+                _FilePlace(name).refuse("holds no CSV file")
             left = MOST_BYTES
             for one in inside:
                 with packed.open(one) as opened:
                     text = opened.read(left + 1)
                 left -= len(text)
                 if left < 0:
-                    _Place(one.filename).refuse(f"holds more than {MOST_BYTES // 1024**2} MB unpacked, the most that is taken")
+                    _FilePlace(one.filename).refuse(f"holds more than {MOST_BYTES // 1024**2} MB unpacked, the most that is taken")
                 yield one.filename.rpartition("/")[2], text
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError):
         # of a file with a password the library says RuntimeError
-        _Place(name).refuse("is no ZIP file that can be read: it was cut short, is damaged or has a password")
+        _FilePlace(name).refuse("is no ZIP file that can be read: it was cut short, is damaged or has a password")
 
 
 def _is_table(name: str) -> bool:
@@ -203,7 +236,7 @@ def _is_table(name: str) -> bool:
 
 
 def _rows(file: str, content: bytes) -> tuple[_Form, list[Row]]:
-    place = _Place(file)
+    place = _FilePlace(file)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as wrong:
@@ -237,7 +270,7 @@ def _lacks(header: list[str]) -> str:
     return f"its first line lacks {', '.join(lacking)}"
 
 
-def _row(place: _Place, form: _Form, header: list[str], cells: list[str]) -> Row:
+def _row(place: _FilePlace, form: _Form, header: list[str], cells: list[str]) -> Row:
     if len(cells) != len(header):
         place.refuse(f"has {len(cells)} cells, and the first line names {len(header)} columns")
     told = dict(zip(header, (cell.strip() for cell in cells), strict=True))
@@ -250,12 +283,15 @@ def _row(place: _Place, form: _Form, header: list[str], cells: list[str]) -> Row
     return row
 
 
-def _first_day(file: str, rows: list[Row]) -> date:
-    named = SPAN.search(file) or MONTH.search(file)
+def _named_span(file: str) -> Window | None:
+    """The days of which a file's name says that they were asked for."""
+    found = SPAN.search(file) or MONTH.search(file)
+    if found is None:
+        return None
+    year, month, *rest = map(int, found.groups())
     try:
-        if named:
-            year, month, *day = map(int, named.groups()[:3])
-            return date(year, month, *(day or [1]))
-    except ValueError:
-        pass
-    return min((row["usage_date"] for row in rows), default=date.max)
+        if not rest:
+            return Window(date(year, month, 1), date(year, month, monthrange(year, month)[1]))
+        return Window(date(year, month, rest[0]), date(rest[1], rest[2], rest[3]))
+    except (ValueError, Rejected):
+        return None

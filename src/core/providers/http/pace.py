@@ -30,6 +30,8 @@ class PaceFacts:
     """So many at once after a rest."""
     at_once: int = 1
     """So many are under way side by side."""
+    guesses: bool = True
+    """Whether a page is asked for again where it is not said when; else the step is tried again, and asks less often."""
 
 
 class Pace:
@@ -77,7 +79,7 @@ class Pace:
                 break
             told = answer.retry_after(at())
             wait = FIRST_WAIT * 2**number if told is None else told
-            if wait > LONGEST_HOLD:
+            if wait > LONGEST_HOLD or (told is None and not self.facts.guesses):
                 break
             self.hold(wait)
         return answer

@@ -1,10 +1,10 @@
 """How one provider's reports are asked over HTTP, and its answers read by msgspec: one that is of another shape fails by the place."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -60,3 +60,14 @@ def place_of(wrong: msgspec.ValidationError) -> str:
     missing = MISSING.search(said)
     place = said.partition("`$")[2].strip("`").replace("[", ".").replace("]", "")
     return ".".join(filter(None, (place.strip("."), missing[1] if missing else "")))
+
+
+def each(make: Callable[[Any], T], rows: Iterable[Any], place: str) -> list[T]:
+    """Made of the rows that lie at this place of an answer; one that does not fit is told by its own."""
+    made: list[T] = []
+    for number, row in enumerate(rows):
+        try:
+            made.append(make(row))
+        except msgspec.ValidationError as wrong:
+            raise msgspec.ValidationError(f"at `$.{place}.{number}.{place_of(wrong)}`") from None
+    return made

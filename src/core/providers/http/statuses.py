@@ -43,6 +43,8 @@ class Refusals:
     """What else the customer can do, by the reason of a refusal; no patience helps with these."""
     elsewhere: frozenset[str] = frozenset()
     """Those reasons that say nothing of the credential, which would be refused as any other."""
+    patience: float | None = None
+    """In seconds: how long to wait where the provider asks for patience and does not say for how long."""
 
     def fault(self, answer: HttpAnswer, now: datetime, asked: str, *, said: str = "", reason: str | None = None) -> Fault:
         """`said` and `reason` are what the provider's own shape of an error holds."""
@@ -56,7 +58,8 @@ class Refusals:
             of_the_credential = meaning is CredentialRefused and reason not in self.elsewhere
             return (CredentialRefused if of_the_credential else Rejected)(f"{told}. {mend}")
         if reason in self.slow_down or meaning is Throttled:
-            return Throttled(told, retry_after=answer.retry_after(now))
+            told_wait = answer.retry_after(now)
+            return Throttled(told, retry_after=self.patience if told_wait is None else told_wait)
         if meaning is CredentialRefused:
             return CredentialRefused(f"{told}. {self.needs}")
         return meaning(told, retry_after=answer.retry_after(now) if meaning.retry else None)

@@ -15,7 +15,7 @@ from src.core.providers.http.auth import bearer
 from src.core.providers.http.buckets import BucketPage, BucketReader, since_epoch
 from src.core.providers.http.client import HttpAnswer
 from src.core.providers.http.paging import Page
-from src.core.providers.http.reports import ReportApi, place_of
+from src.core.providers.http.reports import ReportApi, each
 from src.core.providers.link import ProviderLink
 from src.core.providers.openai.columns import novel_row
 from src.core.providers.openai.refusals import TITLE, refusal
@@ -65,10 +65,5 @@ def _usage_page(report: UsageReport, body: bytes) -> BucketPage[Any]:
 
 
 def _novel_bucket(report: UsageReport, number: int, bucket: Bucket[dict[str, Any]]) -> Bucket[Any]:
-    rows: list[Any] = []
-    for place, row in enumerate(bucket.rows or ()):
-        try:
-            rows.append(novel_row(report, row))
-        except msgspec.ValidationError as wrong:
-            raise msgspec.ValidationError(f"at `$.data.{number}.results.{place}.{place_of(wrong)}`") from None
+    rows = each(partial(novel_row, report), bucket.rows or (), f"data.{number}.results")
     return Bucket(bucket.start_time, msgspec.UNSET if bucket.rows is None else rows)

@@ -58,6 +58,7 @@ class RawFacts(Document):
     measures: str = "measures.sql"
     sums: tuple[str, ...] = ()
     counts: bool = True
+    beside: bool = False
 
 
 class DerivedFacts(TableFacts):
@@ -70,6 +71,26 @@ class PriceFacts(Document):
     meters: str = "meters.sql"
 
 
+class ReconciledFacts(Document):
+    """Costs are held against what the provider reports as money; docs/reference/reconciliation.md."""
+
+    costs: str
+    told: str
+    """The raw rows of the report."""
+    report: str = "report.sql"
+    """Its lines in the words of usage and price book."""
+    compared: str
+    bill: str
+    tells_kinds: bool = True
+    """Whether it tells kinds of use apart; else a model's money is one line."""
+    tells_quantities: bool = True
+    """Whether it tells how much was used, of any line."""
+    untold_tiers: tuple[str, ...] = ()
+    """Whose use stands in no report."""
+    further: str = "system/reconciliation/nothing_further.sql"
+    """Asks for rows of the bill of days and accounts that have neither figure."""
+
+
 class BooksDocument(Document):
     provider: str
     raw: dict[str, RawFacts] = Field(min_length=1)
@@ -80,7 +101,8 @@ class BooksDocument(Document):
     axis: AxisFacts
     prices: PriceFacts | None = None
     proofs: tuple[str, ...] = ()
-    doubts: str | None = None
-    due: str | None = None
+    doubts: tuple[str, ...] = ()
+    due: tuple[str, ...] = ()
     tells: str | None = None
     figure: str | None = None
+    reconciled: ReconciledFacts | None = None

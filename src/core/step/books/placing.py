@@ -25,6 +25,10 @@ class QuestionPlaces:
     def with_text(self, name: str, text: str) -> "QuestionPlaces":
         return QuestionPlaces(self.raw, {**self.texts, name: within(text)})
 
+    def with_name(self, name: str, of: str) -> "QuestionPlaces":
+        """Another name for what is put in."""
+        return QuestionPlaces(self.raw, {**self.texts, name: self.texts[of]})
+
     def put_into(self, path: Path) -> str:
         text = question_text(path)
         flaws = []

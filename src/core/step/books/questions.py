@@ -150,22 +150,23 @@ class Asking:
     def months(self, months: Iterable[str]) -> list[dict[str, Any]]:
         return self._figured(self.books.months, self.books.figures_of_months, "invoice_month", {"months": sorted(months)})
 
-    def held(self, days: Iterable[date]) -> set[date]:
-        """Those of these days that have rows in any table of raw rows."""
+    def held(self, days: Iterable[date], *, beside: bool = True) -> set[date]:
+        """Those of these days that have rows in any table of raw rows; in one that stands `beside` the money, too."""
         wanted = set(days)
         span = {"first": min(wanted), "last": max(wanted)} if wanted else {}
-        return {row["usage_date"] for raw in self.books.raw.values() if wanted for row in self._ask(raw.held, span)} & wanted
+        tables = [raw for raw in self.books.raw.values() if beside or not raw.beside]
+        return {row["usage_date"] for raw in tables if wanted for row in self._ask(raw.held, span)} & wanted
 
     def due(self, days: Iterable[date]) -> set[date]:
         """The days, of those told before, that are to be made anew though nothing of them was read."""
-        if not self.books.due or not (known := set(days)):
-            return set()
-        return {row["usage_date"] for row in self._ask(self.books.due, {**self.given, **span_of(known)})} & known
+        known = set(days)
+        asked = (self._ask(question, {**self.given, **span_of(known)}) for question in self.books.due if known)
+        return {row["usage_date"] for rows in asked for row in rows} & known
 
     def doubts(self, days: Iterable[date]) -> Doubts:
-        if not self.books.doubts or not (known := set(days)):
-            return {}
-        found = doubts_by_day(self._ask(self.books.doubts, {**self.given, **span_of(known)}))
+        known = set(days)
+        asked = (self._ask(question, {**self.given, **span_of(known)}) for question in self.books.doubts if known)
+        found = doubts_by_day(row for rows in asked for row in rows)
         return {day: doubt for day, doubt in found.items() if day in known}
 
     def proven(self, days: Iterable[date]) -> dict[str, list[dict[str, Any]]]:

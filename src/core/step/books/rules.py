@@ -13,6 +13,7 @@ from src.core.base.table_facts import TableFacts
 from src.core.step.books.axis import Axis
 from src.core.step.books.document import BooksDocument, RawFacts
 from src.core.step.books.placing import METERS, ROWS, QuestionPlaces, over, put, question_file, question_text, within
+from src.core.step.books.reconciled import ReportQuestions, reconciled_flaws, with_reconciled
 from src.core.step.books.retelling import RETELLING, Retelling, flaws_of, with_told_since
 from src.core.step.onboarding.plan import DatasetConfig
 from src.core.step.prices.kinds import PRICING, Seed, seed_of, seeded
@@ -95,6 +96,8 @@ class Raw:
     sums: tuple[str, ...]
     counts: bool
     """Whether the costs are made of its rows, each of which counts once."""
+    beside: bool
+    """Whether its rows stand beside the money, so that of days which hold nothing else there is nothing to prove."""
     write: Mapping[bool, str]
     """How rows that have the columns of the table are written: of a slice that stands alone, and of several."""
     measured: str
@@ -164,8 +167,8 @@ class Books:
     prices: Prices | None
     proofs: Mapping[str, str]
     """By file."""
-    doubts: str | None
-    due: str | None
+    doubts: tuple[str, ...]
+    due: tuple[str, ...]
     tells: str | None
     figures_of_days: str | None
     figures_of_months: str | None
@@ -174,7 +177,7 @@ class Books:
     def read(cls, configs: Path, folder: Path, templates: Mapping[str, TableSchema], own: Housekeeping) -> "Books":
         """From `books.yml`, the schemas and views it names, and the questions beside it."""
         located = read_located(folder / "books.yml", BooksDocument)
-        document = located.document
+        document = with_reconciled(located.document)
         suite = load_suite(configs / "data_quality" / "expectations" / document.suite)
         plain = {name: facts.with_columns(folder, name) for name, facts in document.derived.items()}
         derived = {name: with_told_since(schema) for name, schema in plain.items()}
@@ -183,23 +186,16 @@ class Books:
         flaws += _name_flaws(document, located)
         flaws += _derived_flaws(document, plain, folder, located)
         flaws += _further_flaws(document, plain, configs, located)
+        flaws += reconciled_flaws(document, shapes, plain, located)
         if flaws:
             raise Misconfigured("books cannot be kept", flaws=flaws)
         check_suite(suite, shapes | derived)
         raw = {name: _raw(facts, shapes[name], folder, own, document.rivals) for name, facts in document.raw.items()}
-        places = _places(document, raw, folder, own)
-        made: dict[str, Derived] = {}
-        for name, schema in derived.items():
-            path = question_file(configs, folder, document.derived[name].fill)
-            fill = places.put_into(path)
-            # what holds costs against a report reads rates too, and comes out otherwise for other causes than those
-            priced = document.prices is not None and RATES.search(fill) is not None and f"{{{METERS}}}" in question_text(path)
-            retelling = Retelling.of(plain[name], fill, own.templates)
-            made[name] = Derived(schema, put(own.templates["clear"], derived=name), fill, retelling, priced, _unpriced(schema, own))
-            # what is made later may be made of it
-            places = places.with_text(name, put(own.templates["rows_of_days"], raw=name))
+        facts = document.reconciled
+        held = ReportQuestions(facts, document.provider, configs, folder) if facts else None
+        made, places = _derived(document, plain, _named(_places(document, raw, folder, own), held), held, (configs, folder, own))
         # how far a day may be trusted depends on the moment, so it is asked of every day, and not of those made anew alone
-        whole = QuestionPlaces(tuple(raw), {name: f"`{name}`" for name in (*raw, *derived)})
+        whole = _named(QuestionPlaces(tuple(raw), {name: f"`{name}`" for name in (*raw, *derived)}), held)
         figure = document.figure
         figured = {name: put(own.templates[name], cost=document.cost, figure=figure) if figure else None for name in FIGURED}
         return cls(
@@ -216,8 +212,8 @@ class Books:
             own=own,
             prices=_prices(configs, document, places, own),
             proofs={name: places.put_into(question_file(configs, folder, name)) for name in document.proofs},
-            doubts=whole.put_into(question_file(configs, folder, document.doubts)) if document.doubts else None,
-            due=whole.put_into(question_file(configs, folder, document.due)) if document.due else None,
+            doubts=tuple(whole.put_into(question_file(configs, folder, name)) for name in document.doubts),
+            due=tuple(whole.put_into(question_file(configs, folder, name)) for name in document.due),
             tells=places.put_into(question_file(configs, folder, document.tells)) if document.tells else None,
             **figured,
         )
@@ -234,8 +230,8 @@ class Books:
     @property
     def asks_settled(self) -> bool:
         """Whether any question goes by the days that can change no more."""
-        asked = (self.doubts, self.due, *self.proofs.values(), *(one.fill for one in self.derived))
-        return any(SETTLED.search(one) for one in asked if one)
+        asked = (*self.doubts, *self.due, *self.proofs.values(), *(one.fill for one in self.derived))
+        return any(SETTLED.search(one) for one in asked)
 
     @property
     def schemas(self) -> tuple[TableSchema, ...]:
@@ -323,6 +319,7 @@ def _raw(facts: RawFacts, schema: TableSchema, folder: Path, own: Housekeeping, 
         made=facts.made,
         sums=facts.sums,
         counts=facts.counts,
+        beside=facts.beside,
         write={
             alone: put(own.templates["write_one" if alone else "write_many"], **columns).replace(
                 "{columns}", ", ".join(f"`{name}`" for name in schema.columns if name not in (facts.source, facts.slice))
@@ -351,6 +348,32 @@ def _places(document: BooksDocument, raw: Mapping[str, Raw], folder: Path, own: 
         texts[ROWS] = next(iter(texts.values()))
     places = QuestionPlaces(tuple(raw), texts)
     return places.with_text(METERS, places.put_into(folder / "books" / document.prices.meters)) if document.prices else places
+
+
+def _derived(
+    document: BooksDocument,
+    plain: Mapping[str, TableSchema],
+    places: QuestionPlaces,
+    held: ReportQuestions | None,
+    where: tuple[Path, Path, Housekeeping],
+) -> tuple[dict[str, Derived], QuestionPlaces]:
+    """The tables in their order, and what may be asked once all are made."""
+    (configs, folder, own), made = where, dict[str, Derived]()
+    for name, schema in plain.items():
+        places = held.billing(places) if held and name == held.facts.bill else places
+        path = question_file(configs, folder, document.derived[name].fill)
+        fill = places.put_into(path)
+        # what holds costs against a report reads rates too, and comes out otherwise for other causes than those
+        priced = document.prices is not None and RATES.search(fill) is not None and f"{{{METERS}}}" in question_text(path)
+        since, retelling = with_told_since(schema), Retelling.of(schema, fill, own.templates)
+        made[name] = Derived(since, put(own.templates["clear"], derived=name), fill, retelling, priced, _unpriced(since, own))
+        # what is made later may be made of it
+        places = _named(places.with_text(name, put(own.templates["rows_of_days"], raw=name)), held)
+    return made, places
+
+
+def _named(places: QuestionPlaces, held: ReportQuestions | None) -> QuestionPlaces:
+    return held.named(places) if held else places
 
 
 def _prices(configs: Path, document: BooksDocument, places: QuestionPlaces, own: Housekeeping) -> Prices | None:

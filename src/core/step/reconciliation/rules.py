@@ -4,10 +4,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args
 
 from src.core.base.cost_settings import BillRule
+from src.core.base.documents import read_document
 from src.core.base.faults import Conflict, Flaw, Missing, Rejected
 from src.core.base.identity import Actor, Tenant
 from src.core.base.names import did_you_mean
@@ -16,10 +18,11 @@ from src.core.engine.port import Params
 from src.core.ledger.store import Unit
 from src.core.ledger.tables import cost_rules, orgs
 from src.core.step import audit_trail
+from src.core.step.books.document import BooksDocument
 from src.core.step.context import Services
 
 BILL_RULES: Final = get_args(BillRule)
-QUESTION: Final = "reconciliation.sql"
+BOOKS: Final = "*/**/books.yml"
 Owner = Literal["organisation", "platform"]
 
 
@@ -64,8 +67,15 @@ class RulesChange:
 
 
 def reconciled(configs: Path) -> tuple[str, ...]:
-    """The providers that are reconciled: whose books have the question."""
-    return tuple(sorted(path.relative_to(configs).parts[0] for path in configs.glob(f"*/**/books/{QUESTION}")))
+    """The providers that are reconciled: whose books say what costs are held against."""
+    told = (_held_against(path, path.stat().st_mtime_ns) for path in configs.glob(BOOKS))
+    return tuple(sorted(provider for provider in told if provider))
+
+
+@lru_cache(maxsize=64)  # calls that are waited for ask it, and to read a document takes longer than to look at its file
+def _held_against(path: Path, _written_at: int) -> str | None:
+    document = read_document(path, BooksDocument)
+    return document.provider if document.reconciled else None
 
 
 def require_reconciled(configs: Path, provider: str) -> str:

@@ -98,7 +98,7 @@ def _require_derived(work: Work, touched: set[date], counting: Sequence[Share], 
         # against raw rows that count, not those just written: days made anew hold rows of older loads too
         require_equal(asking.counted(touched, counting), telling.in_all(days, books.money), expected=expected)
     if books.proofs:
-        require_proven(asking.proven(touched), expected=bool(asking.held(touched)))
+        require_proven(asking.proven(touched), expected=bool(asking.held(touched, beside=False)))
 
 
 def _wording(

@@ -91,7 +91,7 @@ class DaysProcessor:
         services = context.services
         today = services.clock.now().date()
         report = self._report(step.destination_table or "")
-        name = self._account(credential) + report.beside
+        name = self.account(credential) + report.beside
         if credential.subject is None:
             context.log.warning("source.unnamed", provider=self.name, source=name)
         with linked(services, self.name, context.given_up) as link:
@@ -108,7 +108,7 @@ class DaysProcessor:
     def counting(self, context: StepContext, tenant: Tenant) -> frozenset[str]:
         """Two credentials of one account are one source, and count once."""
         stored = context.services.ledger.read(list_for, tenant.org_slug)
-        accounts = {self._account(one) for one in stored if one.provider == self.name}
+        accounts = {self.account(one) for one in stored if one.provider == self.name}
         return frozenset(account + report.beside for account in accounts for report in self._reports if report.counts)
 
     def beside(self, source: str) -> bool:
@@ -133,7 +133,7 @@ class DaysProcessor:
             raise Misconfigured(f"no report of {self.name} fills the table {table or 'that the step does not name'}")
         return self._asked[table]
 
-    def _account(self, credential: OpenCredential | CredentialRecord) -> str:
+    def account(self, credential: OpenCredential | CredentialRecord) -> str:
         """Where the provider does not name it, the credential's own name stands for it.
 
         Not its key: what an old key has read would count beside what a new one of the same account reads.

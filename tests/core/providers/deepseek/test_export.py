@@ -47,6 +47,20 @@ def test_where_it_begins_its_name_says_or_its_first_row(name: str, first: int | 
     assert console_export(amounts(OFF_PEAK), f"amount-{name}.csv").first == expected
 
 
+@pytest.mark.parametrize(
+    ("names", "end"),
+    [
+        (("amount-2026-11.csv", "cost-2026-11.csv"), 30),
+        (("amount-2026-11-01_2026-11-12.csv", "cost-2026-11-01_2026-11-12.csv"), 12),
+        (("amount-2026-11.csv", "cost.csv"), 2),
+        (("amount.csv", "cost.csv"), 2),
+        (("amount-2026-10.csv", "cost-2026-10.csv"), 2),
+    ],
+)
+def test_it_says_nothing_of_days_beyond_those_that_its_name_asks_for(names: tuple[str, str], end: int) -> None:
+    assert console_export(packed(dict(zip(names, (amounts(OFF_PEAK), costs(PAID)), strict=True)))).end == date(2026, 11, end)
+
+
 def test_each_form_of_the_same_is_read_the_same() -> None:
     plain = console_export(month("2026-11", amounts(HITS, OFF_PEAK, PEAK), costs(PAID)))
     odd = "\ufeff".encode() + amounts(
@@ -56,6 +70,13 @@ def test_each_form_of_the_same_is_read_the_same() -> None:
         console_export(packed({"__MACOSX/._amount-2026-11.csv": b"\0", "in/amount-2026-11.csv": odd, "cost-2026-11.csv": costs(PAID)}))
         == plain
     )
+
+
+def test_a_key_that_nobody_masked_is_not_kept() -> None:
+    key = "sk-" + "0123456789abcdef" * 2
+    found = console_export(table(AMOUNT, [f"u,2026-11-02,m,{key},{key},output_tokens,0.1,1"]))
+    assert found.amounts is not None
+    assert [(row["api_key_name"], row["api_key"]) for row in found.amounts] == [("****", "sk-01***ef")]
 
 
 def test_one_file_alone_says_nothing_of_the_other() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from src.core.base.settings import Settings, use_settings
 from src.core.providers.http import pace
+from src.sandbox.anthropic.provider import Anthropic
 from src.sandbox.openai.provider import Openai
 from tests.core.providers.faults.drives import Drive
 from tests.core.providers.faults.table import WireFault
@@ -20,8 +21,8 @@ from tests.fakes.served import Served, served
 from tests.fakes.spoiling_proxy import SpoilingProxy, SpoilRule, spoiling_proxy
 
 TODAY = date(2026, 11, 21)
-BEFORE, PAGES = timedelta(1), 9
-"""A load is of two days, and reads before them those that may be told otherwise; a page is a day."""
+BEFORE = timedelta(1)
+"""A load is of two days."""
 SHOWN = timedelta(9)
 PATIENT, HASTY = 30.0, 0.5
 """For how many seconds an answer is waited for."""
@@ -33,7 +34,7 @@ class Faulty:
     acme: Served
     proxy: SpoilingProxy
     theirs: StillClock
-    """The clock of OpenAI, which is right also where the service's is not."""
+    """The clock of the providers, which is right also where the service's is not."""
     run: Callable[[Coroutine[Any, Any, T]], T]
     slept: list[float] = field(default_factory=list)
 
@@ -105,9 +106,10 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
         closing.callback(lambda: runner.run(opened.__aexit__(None, None, None)))
         parts, theirs = acme.here.parts, StillClock(TODAY)
         assert parts.sandbox is not None
-        openai = parts.sandbox.providers["openai"]
-        assert isinstance(openai, Openai)
-        openai._clock = theirs
+        for provider, kind in (("openai", Openai), ("anthropic", Anthropic)):
+            made_of = parts.sandbox.providers[provider]
+            assert isinstance(made_of, kind)
+            made_of._clock = theirs
         proxy = closing.enter_context(spoiling_proxy(parts.sandbox.address, theirs))
         made = Faulty(acme, proxy, theirs, runner.run)
         made.through_proxy()

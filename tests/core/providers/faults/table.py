@@ -12,8 +12,6 @@ from typing import Any, Literal
 from src.core.base.faults import CredentialRefused, Fault, Misconfigured, StepFailed, Throttled, Unavailable
 from tests.fakes.spoiling_proxy import PassedOn
 
-PAGE = 7
-"""The page at which a load is spoiled."""
 LONG_WAIT = 90.0
 WEBPAGE = b"<!doctype html><title>Sign in</title><p>This network asks you to sign in first."
 TEXT = re.compile(rb'"value":\s*"([^"]+)"')

@@ -4,25 +4,16 @@ from typing import Any
 
 import pytest
 
-from src.core.base.settings import Settings
-from src.core.providers.link import ProviderLink, linked
+from src.core.providers.link import ProviderLink
 from src.sandbox.openai.provider import Openai
 from src.sandbox.server import Sandbox
+from tests.core.providers.linked import asking
 from tests.sandbox.conftest import HeldClock, sandboxed
-
-
-class OnClock:
-    """As much of a service as a link takes."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.clock = HeldClock()
 
 
 def link_at(address: str, **settings: Any) -> AbstractContextManager[ProviderLink]:
     """Asks there as if it were OpenAI."""
-    given = Settings(_env_file=None, sandbox=True, **settings).asking_at({"openai.api": address})
-    return linked(OnClock(given), "openai")
+    return asking("openai", address, **settings)
 
 
 @pytest.fixture(scope="session")

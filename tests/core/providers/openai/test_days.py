@@ -31,7 +31,8 @@ from src.core.step.source.by_day import days_asked
 from src.sandbox.openai.provider import Openai
 from tests.core.providers.http.test_pace import Moved
 from tests.core.providers.http.test_side_by_side import reading
-from tests.core.providers.openai.conftest import OnClock, link_at
+from tests.core.providers.linked import OnClock
+from tests.core.providers.openai.conftest import link_at
 from tests.fakes.google import Fail, FakeGoogle
 from tests.sandbox.conftest import TODAY, HeldClock, sandboxed
 from tests.sandbox.openai.days import FIRST

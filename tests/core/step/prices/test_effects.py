@@ -185,3 +185,17 @@ def test_what_has_no_price_would_have_one_and_what_loses_its_price_says_why(stor
     assert (later.rows, later.concerned, later.unknown) == ([], None, None)
     # a year back, and of what was before it nothing is said
     assert named.looked == (TODAY - LONGEST, TODAY)
+
+
+@pytest.mark.parametrize("engine", ["duckdb"], indirect=True)
+def test_a_change_does_nothing_to_told_prices_and_goes_by_place_and_hour(store: BookStore[Rate]):
+    before = changed(Book[Rate](), Add([rate("2"), rate("3", region="us"), rate("4", price_window="peak"), rate("5", "n")]))
+    place = use(20, 1_000_000, region="us")
+    told = use(20, 1_000_000, price_told=Decimal("0.000007"), currency_told="USD")
+    price_all(store, before, [use(20, 1_000_000), place, use(20, 1_000_000, price_window="peak"), told])
+
+    dearer = price_effects(store, before, changed(before, Update({"model": "m", "region": "us"}, {"price": Decimal(9)}, moment(1))))
+    every = price_effects(store, before, changed(before, Update({"model": "m"}, {"price": Decimal(1)}, moment(1))))
+
+    assert [(row["cost_now"], row["cost_then"], row["row_count"]) for row in dearer.rows] == [(3, 9, 1)]
+    assert [(row["cost_now"], row["cost_then"], row["row_count"], row["rows_unpriced"]) for row in every.rows] == [(9, 3, 3, 0)]

@@ -1,7 +1,9 @@
 import random
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -206,3 +208,58 @@ def test_hours_in_two_currencies_are_no_range():
 
     [row] = rows(rates, {**use(), "price_window": "off_peak|peak"})
     assert (row["unpriced_reason"].partition(":")[0], row.get("least_price")) == ("no one currency", None)
+
+
+def hourly_rates(chance: random.Random) -> list[Rate]:
+    """At no moment two on the same axes; gaps in hours, places, tiers and kinds."""
+    found = []
+    for kind in ("input", "cached_input", "output"):
+        for tier in ("standard", "batch"):
+            for window in ("any", "peak", "off_peak"):
+                for region in ("any", "us"):
+                    turns = [None, *chance.choice(([], [2], [1.5, 4])), None]
+                    found += [
+                        rate(chance.choice((1, 2, 3)), *span, kind=kind, service_tier=tier, price_window=window, region=region)
+                        for span in pairwise(turns)
+                        if chance.random() < 0.7
+                    ]
+    return found
+
+
+def listed(prices: PriceList, at: datetime, region: str, *axes: str) -> Decimal | None:
+    """Of one token, by kind, tier and window."""
+    kind, tier, window = axes
+    found = prices.rate(Use("openai", "m", kind, tier, price_window=window, region=region), at)
+    return None if found is None else found.price / 1_000_000
+
+
+@pytest.mark.parametrize("windows", ["any", "peak", "off_peak|peak"])
+def test_what_a_use_is_charged_and_would_be_charged_as_another_is_what_the_price_list_says(windows: str):
+    ranges = beside = 0
+    for seed in range(40):
+        chance = random.Random(seed)
+        rates = hourly_rates(chance)
+        prices = PriceList(rates)
+        kind, tier, region = chance.choice(("input", "cached_input")), chance.choice(("standard", "batch")), chance.choice(("any", "us"))
+        card = rows(rates, {**use(kind=kind, tier=tier), "region": region, "price_window": windows})
+        for _ in range(20):
+            at = day(chance.uniform(-1, 6))
+            [row] = [one for one in card if one["valid_from"] <= at < one["valid_to"]]
+
+            asked = partial(listed, prices, at, region)
+            every = {window: asked(kind, tier, window) for window in windows.split("|")}
+            told = [price for price in every.values() if price is not None]
+            whole = len(told) == len(every)
+            # of one price, and of both ends of several
+            assert row.get("unit_price") == (told[0] if whole and len(set(told)) == 1 else None), (seed, at)
+            ends = (min(told), max(told)) if whole and len(set(told)) > 1 else (None, None)
+            assert (row.get("least_price"), row.get("most_price")) == ends, (seed, at)
+            plain = {asked("input", tier, window) for window, price in every.items() if price in (told[:1] if None in ends else ends[:1])}
+            if kind == "cached_input" and whole:
+                assert row.get("uncached_price") in plain, (seed, at)
+            if whole and None in ends and tier == "batch":
+                assert row.get("standard_price") in {asked(kind, "standard", window) for window in every}, (seed, at)
+            assert row["rate_until"] >= row["valid_to"]
+            ranges, beside = ranges + (None not in ends), beside + ("uncached_price" in row)
+    assert beside > 50
+    assert (ranges > 50) == ("|" in windows)

@@ -298,7 +298,7 @@ def test_what_is_not_there_yet_is_named_with_what_makes_it(parts: Parts):
 
 
 def test_a_provider_without_a_seed_has_no_book():
-    with pytest.raises(Missing, match="gcp has no price book in this release; these have one: openai"):
+    with pytest.raises(Missing, match="gcp has no price book in this release; these have one: anthropic, deepseek, openai"):
         seed_of(ROOT / "configs", "gcp", PRICING)
 
 

@@ -21,9 +21,14 @@ EITHER = "off_peak|peak"
 
 
 @pytest.fixture(params=ENGINES)
-def store(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[BookStore[Rate]]:
-    prepare(request.param, tmp_path, request)
-    parts = Parts(settings_for(request.param, tmp_path))
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def store(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[BookStore[Rate]]:
+    prepare(engine, tmp_path, request)
+    parts = Parts(settings_for(engine, tmp_path))
     parts.warehouse.ensure_dataset(tenant_named("acme_corp"))
     yield BookStore(parts, tenant_named("acme_corp"), Seed("openai", PRICING, seed_of(ROOT / "configs", "openai", PRICING).schema, ()))
     parts.close()
@@ -31,6 +36,22 @@ def store(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[BookStore[
 
 def hours(low: str, high: str, **more: Any) -> tuple[Rate, Rate]:
     return rate(low, price_window="off_peak", **more), rate(high, price_window="peak", **more)
+
+
+def test_a_rate_in_another_currency_prices_nothing_not_even_within_bounds(store: BookStore[Rate]) -> None:
+    uses = [
+        use(number, M, price_window=window, currency_told=currency)
+        for number, (window, currency) in enumerate((window, currency) for window in ("peak", EITHER) for currency in ("USD", "CNY", "XXX"))
+    ]
+    found = price_all(store, book_of([*hours("2", "4")]), uses)
+    assert [(row["cost"], row["cost_least"], row["currency"], (row["unpriced_reason"] or "").partition(":")[0]) for row in found] == [
+        (Decimal(4), None, "USD", ""),
+        (None, None, None, "no rate"),
+        (None, None, None, "currency unknown"),
+        (None, Decimal(2), "USD", "range"),
+        (None, None, None, "no rate"),
+        (None, None, None, "currency unknown"),
+    ]
 
 
 def test_uses_of_told_places_hours_and_prices_in_one_table(store: BookStore[Rate]) -> None:
@@ -53,6 +74,9 @@ def test_uses_of_told_places_hours_and_prices_in_one_table(store: BookStore[Rate
         "told at a price of no book": use(
             0, M, kind="cached_input", price_window=EITHER, price_told=Decimal("0.0000003"), currency_told="USD"
         ),
+        "told beside a rate": use(0, M, model="flat", kind="cached_input", price_told=Decimal("0.0000005"), currency_told="USD"),
+        "told as the rate": use(0, M, model="flat", kind="cached_input", price_told=Decimal("0.000001"), currency_told="USD"),
+        "told in another currency": use(0, M, model="flat", kind="cached_input", price_told=Decimal("0.000001"), currency_told="CNY"),
         "told of an unknown model": use(0, 7, model="zz", price_told=Decimal("0.000000000000000001"), currency_told="CNY"),
         "told without a currency": use(0, 7, price_told=Decimal("1")),
         "told beyond all digits": use(0, 10**15, price_told=Decimal("1"), currency_told="USD"),
@@ -73,6 +97,9 @@ def test_uses_of_told_places_hours_and_prices_in_one_table(store: BookStore[Rate
         "either, cached": (None, 0.2, 0.4, None, None),
         "either, told": (0.4, None, None, 4, None),
         "told at a price of no book": (0.3, None, None, None, None),
+        "told beside a rate": (0.5, None, None, None, None),
+        "told as the rate": (1, None, None, 10, None),
+        "told in another currency": (1, None, None, None, None),
         "told of an unknown model": (7e-18, None, None, None, None),
         "told without a currency": (None, None, None, None, None),
         "told beyond all digits": (None, None, None, None, None),

@@ -7,9 +7,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from src.core.base.documents import read_document
 from src.core.base.identity import Tenant
 from src.core.base.schema import TableSchema
 from src.core.engine.port import Fence, Warehouse
+from src.core.step.books.document import BooksDocument
+from src.core.step.books.placing import QuestionPlaces
+from src.core.step.books.reconciled import FOLDER, ReportQuestions
 from src.core.step.books.retelling import with_told_since
 from src.core.step.prices import rate_card
 from src.core.step.prices.rates import LARGEST
@@ -29,6 +33,7 @@ PARTS = (
     "cause_rate_differs",
     "cause_model_unknown",
     "cause_not_in_usage",
+    "cause_not_in_report",
     "cause_late_data",
     "cause_rounding",
     "unexplained",
@@ -96,11 +101,20 @@ class BothSides:
         self.rates[model, tier, kind] = Decimal(price)
 
 
-def question(name: str) -> str:
-    text = (OPENAI / "books" / f"{name}.sql").read_text()
-    for table in (USAGE, RAW, COST, LINES, BILL):
-        text = text.replace(f"{{{table}}}", table)
-    return text
+def question(name: str, **said: Any) -> str:
+    """As a publication asks it, of all days at once; `said` is what books say of the report, where it is another than OpenAI's."""
+    facts = read_document(OPENAI / "books.yml", BooksDocument).reconciled
+    assert facts is not None
+    texts = {table: table for table in (USAGE, RAW, COST, LINES, BILL)}
+    further, credit = said.pop("further", None), said.pop("credit", None)
+    held = ReportQuestions(facts.model_copy(update=said), "openai", CONFIGS, OPENAI)
+    places = held.billing(held.named(QuestionPlaces((USAGE, RAW), texts)))
+    if further:
+        places = places.with_text("further", further)
+    if credit:
+        places = places.with_text("report", f"SELECT * EXCEPT (credit), {credit} AS credit FROM {places.texts['report']} AS report")
+    shared = CONFIGS / FOLDER / f"{name}.sql"
+    return places.put_into(shared if shared.exists() else OPENAI / "books" / f"{name}.sql")
 
 
 def schema_of(table: str) -> TableSchema:
@@ -115,7 +129,12 @@ def prepare(warehouse: Warehouse, tenant: Tenant) -> None:
 
 
 def booked(
-    warehouse: Warehouse, tenant: Tenant, sides: BothSides, settled: Iterable[date] = (DAY,), **rules: Any
+    warehouse: Warehouse,
+    tenant: Tenant,
+    sides: BothSides,
+    settled: Iterable[date] = (DAY,),
+    said: Mapping[str, Any] | None = None,
+    **rules: Any,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Lines and bill, made in one publication as a load makes them."""
     rows = {RAW: sides.told, COST: [_whole(row) for row in sides.used], RATES: [_rate(*one) for one in sides.rates.items()]}
@@ -124,14 +143,21 @@ def booked(
     with warehouse.publication(tenant, f"run_{generation}", Fence("tests", generation)) as publication:
         for table in (RAW, COST, RATES, LINES, BILL):
             publication.replace(table, rows.get(table, []))
-        for table, name in ((LINES, "reconciliation"), (BILL, "bill")):
-            text = question(name)
+        for table, name in ((LINES, "compared"), (BILL, "bill")):
+            text = question(name, **(said or {}))
             publication.insert(table, text, {key: value for key, value in asked.items() if f"@{key}" in text})
     return _sorted(warehouse, tenant, LINES), _sorted(warehouse, tenant, BILL)
 
 
-def answers(warehouse: Warehouse, tenant: Tenant, name: str, settled: Iterable[date] = (DAY,), **rules: Any) -> list[dict[str, Any]]:
-    text = question(name)
+def answers(
+    warehouse: Warehouse,
+    tenant: Tenant,
+    name: str,
+    settled: Iterable[date] = (DAY,),
+    said: Mapping[str, Any] | None = None,
+    **rules: Any,
+) -> list[dict[str, Any]]:
+    text = question(name, **(said or {}))
     asked = {key: value for key, value in {**RULES, **rules, "settled": list(settled)}.items() if f"@{key}" in text}
     rows: list[dict[str, Any]] = warehouse.query(tenant, text, asked).to_pylist()
     return rows

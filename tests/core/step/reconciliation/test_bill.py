@@ -75,7 +75,7 @@ def test_a_day_has_one_figure_and_each_key_its_share(request: pytest.FixtureRequ
     }
     assert sum(row[4] for row in found["coarse"] if row[1] == "input") == Decimal("0.10")
     assert {row["currency"] for row in bill if row["account"] == "fine" and row["line_item"] == "output"} == {"EUR"}
-    for name in ("proof_money", "proof_rows"):
+    for name in ("money", "rows"):
         assert [one for one in answers(warehouse, acme, name) if one["ours"] != one["theirs"]] == []
     doubts = sorted(answers(warehouse, acme, "doubts"), key=lambda one: one["completeness"])
     assert [(one["usage_date"], one["completeness"]) for one in doubts] == [(DAY, "provisional"), (OPEN, "unpriced")]

@@ -213,7 +213,7 @@ def lines(request: pytest.FixtureRequest, acme: Tenant) -> Mapping[str, list[dic
             more = {"quantity_unit": unit[0]} if unit else {}
             sides.tell(name, amount, quantity, account=case.name, usage_date=case.day, **more)
     made, _ = booked(warehouse, acme, sides)
-    for question in ("proof_money", "proof_rows"):
+    for question in ("money", "rows"):
         proven = answers(warehouse, acme, question)
         assert proven
         assert [one for one in proven if one["ours"] != one["theirs"] or one["ours"] is None] == []

@@ -46,7 +46,7 @@ def test_what_was_planted_is_found_and_nothing_is_left(duckdb: Warehouse, acme: 
     sides, made = accounts(seed, 1500)
     lines, bill = booked(duckdb, acme, sides)
     assert len(lines) > 2000
-    for name in ("proof_money", "proof_rows"):
+    for name in ("money", "rows"):
         proven = answers(duckdb, acme, name)
         assert proven
         assert all(one["ours"] is not None and one["ours"] == one["theirs"] for one in proven), proven

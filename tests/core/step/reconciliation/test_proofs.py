@@ -48,25 +48,25 @@ def damaged(warehouse: Warehouse, tenant: Tenant, statement: str) -> None:
         ("proof_usage", TWICE.format(table="openai_cost_daily"), {"tokens used"}),
         ("proof_usage", f"DELETE FROM {USAGE} WHERE source = 'silent'", {"tokens used"}),
         (
-            "proof_money",
+            "money",
             "UPDATE openai_bill_daily SET net_cost = net_cost - 0.000000000001 WHERE account = 'fine'",
             {"billed as reported USD"},
         ),
-        ("proof_money", TWICE.format(table="openai_bill_daily"), {"billed as reported USD"}),
+        ("money", TWICE.format(table="openai_bill_daily"), {"billed as reported USD"}),
         (
-            "proof_money",
+            "money",
             "UPDATE openai_bill_daily SET currency = 'EUR' WHERE account = 'silent'",
             {"billed as computed USD", "billed as computed EUR"},
         ),
-        ("proof_money", "UPDATE openai_cost_reconciliation_daily SET unexplained = unexplained + 0.01 WHERE TRUE", {"different USD"}),
-        ("proof_rows", "DELETE FROM openai_cost_reconciliation_daily WHERE account = 'silent'", {"rows of usage"}),
-        ("proof_rows", "DELETE FROM openai_cost_reconciliation_daily WHERE account = 'fine'", {"rows of the cost report", "rows of usage"}),
+        ("money", "UPDATE openai_cost_reconciliation_daily SET unexplained = unexplained + 0.01 WHERE TRUE", {"different USD"}),
+        ("rows", "DELETE FROM openai_cost_reconciliation_daily WHERE account = 'silent'", {"rows of usage"}),
+        ("rows", "DELETE FROM openai_cost_reconciliation_daily WHERE account = 'fine'", {"rows of the cost report", "rows of usage"}),
         (
-            "proof_rows",
+            "rows",
             "UPDATE openai_cost_reconciliation_daily SET cause_cache = cause_cache + 1 WHERE account = 'fine'",
             {"lines whose parts are not their difference"},
         ),
-        ("proof_rows", "UPDATE openai_bill_daily SET account = 'fine' WHERE TRUE", {"days with both figures"}),
+        ("rows", "UPDATE openai_bill_daily SET account = 'fine' WHERE TRUE", {"days with both figures"}),
     ],
 )
 def test_a_proof_tells_what_is_lost_told_twice_or_moved(duckdb: Warehouse, acme: Tenant, proof: str, damage: str, told: set[str]) -> None:

@@ -40,8 +40,8 @@ cost: acme_bill_daily
 figure: figure
 prices: {meters: meters.sql}
 proofs: [proof.sql]
-doubts: doubts.sql
-due: due.sql
+doubts: [doubts.sql]
+due: [due.sql]
 suite: acme_suite.json
 axis: {used: {restates: 2}}
 """

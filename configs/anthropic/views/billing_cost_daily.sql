@@ -1,0 +1,18 @@
+SELECT
+  usage_date,
+  'anthropic' AS provider,
+  account AS account_id,
+  project_id,
+  CAST(NULL AS STRING) AS project_name,
+  COALESCE(model, line_item) AS service,
+  line_item AS sku,
+  CAST(NULL AS STRING) AS region,
+  CAST(NULL AS STRING) AS labels,
+  'regular' AS cost_type,
+  invoice_month,
+  currency,
+  cost AS billed_cost,
+  credits,
+  net_cost,
+  row_count
+FROM anthropic_bill_daily

@@ -1,0 +1,5 @@
+SELECT
+  CAST(NULL AS STRING) AS provider,
+  CAST(NULL AS DATE) AS first_day,
+  CAST(NULL AS DATE) AS last_day
+LIMIT 0
