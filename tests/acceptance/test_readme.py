@@ -55,13 +55,17 @@ def test_every_curl_line_of_the_readme_answers_as_it_says(fresh, tmp_path):
             environment["ORG_API_KEY"] = key[0]
         if "pipelines/run/" in command:
             environment["RUN_ID"] = json.loads(body)["pipeline_logging_id"]
+        if "pipelines/backfill/" in command:
+            environment["BACKFILL_ID"] = json.loads(body)["backfill_id"]
+        if command.endswith('/$BACKFILL_ID -H "X-API-Key: $ORG_API_KEY"'):
+            assert (json.loads(body)["state"], json.loads(body)["progress"]["days"]["done"]) == ("COMPLETED", 92)
         if "/events" in command:
             assert "event: end" in body
         if command.endswith('/$RUN_ID -H "X-API-Key: $ORG_API_KEY"'):
             assert json.loads(body)["status"] == "SUCCESS"
 
     gcp = [200, 200, 200, 201, 200, 200, 202, 200, 200, 200, 200, 200, 200]
-    openai = [200, 422, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200]
+    openai = [200, 422, 200, 202, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200]
     others = [200, 200, 200, 200, 200, 200, 200, 200]
     assert statuses == [*gcp, *openai, *others, 200, 201, 200, 403]
     assert b"anthropic" in (tmp_path / "models.csv").read_bytes()

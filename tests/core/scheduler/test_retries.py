@@ -1,12 +1,14 @@
 """Runs that come back: a schedule's by itself, a dead one because somebody asked."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
+from src.core.backfill import asking
 from src.core.base.faults import Conflict, Missing, QuotaExceeded, Rejected, Throttled, Unavailable
 from src.core.base.identity import Actor
+from src.core.base.window import Window
 from src.core.ledger.plans import Plan
 from src.core.ledger.tables import audit, queue, quotas
 from src.core.scheduler.cancel import cancel
@@ -127,6 +129,24 @@ async def test_what_somebody_asked_for_is_not_tried_again(work):
     async with at_work(work):
         await until(over(work, run_id))
     assert work.run(run_id).status == "FAILED"
+
+
+async def test_a_window_of_a_backfill_is_tried_again_as_well(work):
+    seen = failing(Unavailable("away"), times=2)
+    tenant = work.tenant()
+    days = Window(date(2026, 7, 1), date(2026, 7, 9))
+    asking.ask(work, work.catalog, tenant=tenant, actor=ROOT, entry=work.catalog.get("quick"), days=days, inputs={})
+    assert triggered(work).queued_count == 1
+    [run] = rows(work, RUNS)
+    run_id = run["pipeline_logging_id"]
+    async with at_work(work):
+        for tries in (1, 2):
+            await until(tried(work, run_id, seen, tries))
+            await again(work, run_id)
+        await until(over(work, run_id))
+        await settled()
+    assert (work.run(run_id).status, work.run(run_id).attempt) == ("SUCCESS", 3)
+    assert work.ledger.read(quotas.usage, "acme", NOON.date()).run_today == 1
 
 
 async def test_it_waits_as_long_as_the_other_side_asked(work):
