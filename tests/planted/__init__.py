@@ -1,6 +1,6 @@
 """The defects that `tests/mutants.py` plants, over all parts: slips of one line, each with what it would do to a user."""
 
-from tests.planted import books, edge, ledger, prices, pricing, providers, queries, runs, schedules, upkeep, usage, warehouse
+from tests.planted import backfills, books, edge, ledger, prices, pricing, providers, queries, runs, schedules, upkeep, usage, warehouse
 
 PLANTED = (
     *ledger.DEFECTS,
@@ -13,6 +13,7 @@ PLANTED = (
     *usage.DEFECTS,
     *runs.DEFECTS,
     *schedules.DEFECTS,
+    *backfills.DEFECTS,
     *upkeep.DEFECTS,
     *edge.DEFECTS,
 )
