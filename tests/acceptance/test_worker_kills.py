@@ -21,8 +21,14 @@ RUN = f"/api/v1/pipelines/run/{SLUG}/gcp/cost/billing"
 OVER = ("SUCCESS", "FAILED", "CANCELLED")
 
 
-def connected(folder: Path) -> tuple[RunningService, str]:
-    settings = {"SANDBOX": "true", "WORKER_LEASE_SECONDS": str(LEASE_SECONDS), "WORKER_POLL_SECONDS": "0.1", "WORKER_TAKEOVERS": "20"}
+def connected(folder: Path, **more: str) -> tuple[RunningService, str]:
+    settings = {
+        "SANDBOX": "true",
+        "WORKER_LEASE_SECONDS": str(LEASE_SECONDS),
+        "WORKER_POLL_SECONDS": "0.1",
+        "WORKER_TAKEOVERS": "20",
+        **more,
+    }
     service = RunningService(folder / "data", settings).start().bootstrap()
     key = service.key_of(SLUG, subscription_plan="SCALE")
     answer = service.call("POST", f"/api/v1/integrations/{SLUG}/gcp/setup", key=key, json={"credential": credential(service, "demo")})

@@ -2,6 +2,7 @@
 
 from tests.planted import (
     anthropic_reports,
+    backfills,
     books,
     edge,
     imports,
@@ -32,6 +33,7 @@ PLANTED = (
     *model_costs.DEFECTS,
     *runs.DEFECTS,
     *schedules.DEFECTS,
+    *backfills.DEFECTS,
     *upkeep.DEFECTS,
     *edge.DEFECTS,
 )

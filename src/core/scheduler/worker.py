@@ -367,14 +367,12 @@ class Worker:
         return journal.ended("FAILED", at=at, code=StepFailed.code, why=f"the run broke ({name})")
 
     async def _go_on(self, claim: Claim) -> None:
-        if claim.trigger != "backfill":
-            return
         try:
             if await blocking(self._follow, claim):
                 self.process()
         except Fault as fault:
             # the next pass of the trigger does it
-            log.warning("backfill.unfollowed", run_id=claim.run_id, org=claim.tenant.org_slug, code=fault.code, error=fault.detail)
+            log.warning("run.unfollowed", run_id=claim.run_id, org=claim.tenant.org_slug, code=fault.code, error=fault.detail)
 
     async def _tidy(self, claim: Claim) -> None:
         try:

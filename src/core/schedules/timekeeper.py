@@ -114,7 +114,8 @@ class Timekeeper:
             return 0.0
         await self._reset(now.date())
         following = await blocking(self._services.ledger.read, _next_moment)
-        if following is None:
+        # what is due and was not taken up, an organisation's that is being off-boarded for one, is nothing to look at again and again
+        if following is None or (following <= now and not told.triggered_count):
             return LOOK_SECONDS
         return min(LOOK_SECONDS, max(SHORTEST_SECONDS, (following - self._services.clock.now()).total_seconds()))
 

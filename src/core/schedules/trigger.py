@@ -97,10 +97,12 @@ def _try_waiting(services: Services, catalog: Catalog, slug: str) -> bool:
 
 
 def follow(services: Services, catalog: Catalog, claim: Claim) -> bool:
-    """After a run of a backfill: whether the next window came into the queue."""
-    if claim.trigger != "backfill" or claim.entry.scheduled_run_id is None:
-        return False
-    return go_on(services, catalog, services.ledger.read(backfills.of_window, claim.tenant.org_slug, claim.entry.scheduled_run_id))
+    """After a run: whether what waited for its place, or a backfill's next window, came into the queue."""
+    slug = claim.tenant.org_slug
+    if claim.trigger == "backfill" and claim.entry.scheduled_run_id is not None:
+        return go_on(services, catalog, services.ledger.read(backfills.of_window, slug, claim.entry.scheduled_run_id))
+    # where each look is a job, what waits is tried by the trigger's call
+    return services.ledger.traits.polled and _try_waiting(services, catalog, slug)
 
 
 class _Pass:

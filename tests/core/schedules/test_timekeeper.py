@@ -3,8 +3,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from src.core.base.faults import Unavailable
-from src.core.ledger.tables import configs
+from src.core.ledger.tables import configs, orgs
+from src.core.schedules import timekeeper
 from src.core.schedules.timekeeper import LEASE, LOOK_SECONDS, Timekeeper
+from src.core.schedules.trigger import trigger
 from tests.core.scheduler.parts import NOON, Floor, settled
 from tests.core.schedules.parts import rows, schedule
 
@@ -78,6 +80,19 @@ async def test_two_at_once_have_each_slot_run_once(work):
         await work.clock.let_pass(3 * MINUTE)
 
     assert len({(row["config_id"], row["scheduled_time"]) for row in rows(work)}) == len(rows(work)) == 16
+
+
+async def test_what_nobody_may_take_up_is_not_looked_at_again_and_again(work, monkeypatch):
+    schedule(work)
+    work.ledger.write(orgs.begin_offboarding, "acme", NOON)
+    passes = []
+    monkeypatch.setattr(timekeeper, "trigger", lambda *given, **more: (passes.append(1), trigger(*given, **more))[1])
+
+    async with keeping(work):
+        await work.clock.let_pass(MINUTE)
+
+    assert len(passes) <= 1 + MINUTE / LOOK_SECONDS
+    assert rows(work) == []
 
 
 async def test_it_looks_at_once_when_it_is_told(work):

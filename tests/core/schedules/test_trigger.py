@@ -1,5 +1,6 @@
 from collections import Counter
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,10 +10,11 @@ from src.core.base.identity import Actor
 from src.core.ledger.plans import Plan
 from src.core.ledger.tables import configs, queue, runs, scheduled, slots
 from src.core.scheduler.settling import Ending, settle
+from src.core.schedules.trigger import follow
 from src.core.step import subscriptions
 from src.core.step.subscriptions import SubscriptionChange
 from tests.contract.ledger.rivals import at_once
-from tests.core.scheduler.parts import NOON
+from tests.core.scheduler.parts import NOON, at_work, until
 from tests.core.schedules.parts import RUNS, later, rows, schedule, triggered
 
 DAY = timedelta(days=1)
@@ -197,6 +199,16 @@ def test_one_that_is_paused_is_not_due(work):
     schedule(work, is_active=False)
 
     assert told(triggered(work)) == (0, 0, 0)
+
+
+async def test_what_waits_for_a_place_has_it_as_soon_as_a_run_is_over(work):
+    work.tenant("acme", Plan("P", 9, 99, 1), dataset=True)
+    for number in range(3):
+        schedule(work, config_id=f"c{number}", parameters={"who": str(number)})
+    assert told(triggered(work)) == (3, 1, 2)
+
+    async with at_work(work, follow=partial(follow, work, work.catalog)):
+        await until(lambda: states(work) == ["COMPLETED"] * 3)
 
 
 def test_a_ledger_that_breaks_off_leaves_the_rest_due(work, monkeypatch):

@@ -1,0 +1,64 @@
+"""Orders for a long past range, and who waits for whom."""
+
+from tests.planted.defect import Defect
+
+TESTS = "tests/core/backfill/test_backfill.py"
+
+DEFECTS = (
+    Defect(
+        "backfills",
+        "the next window is noted while one is under way",
+        "src/core/backfill/advancing.py",
+        "    if any(window.state in UNDER_WAY for window in noted):",
+        "    if False:",
+        (f"{TESTS}::test_many_that_drive_it_at_once_queue_each_window_once",),
+    ),
+    Defect(
+        "backfills",
+        "each window takes a run of the plan",
+        "src/core/scheduler/acceptance.py",
+        "    counts = not _goes_on(unit, request, datetime.combine(day, time(), zone))",
+        "    counts = True",
+        (f"{TESTS}::test_it_takes_one_run_of_the_plan_a_day_and_the_count_agrees",),
+    ),
+    Defect(
+        "backfills",
+        "a backfill counts on its first day alone",
+        "src/core/ledger/tables/slots.py",
+        "slot.queued_at >= since)",
+        "slot.queued_at.is_not(None))",
+        (f"{TESTS}::test_the_next_day_takes_another",),
+    ),
+    Defect(
+        "backfills",
+        "one whose windows failed is told as whole",
+        "src/core/backfill/advancing.py",
+        '    failed = [window for window in noted if window.state != "COMPLETED"]',
+        "    failed: list[BackfillWindow] = []",
+        (f"{TESTS}::test_a_failed_window_is_told_and_the_others_go_on",),
+    ),
+    Defect(
+        "backfills",
+        "a window goes before fresh work",
+        "src/core/backfill/asking.py",
+        "PRIORITY: Final = -10",
+        "PRIORITY: Final = 10",
+        (f"{TESTS}::test_fresh_work_goes_before_it",),
+    ),
+    Defect(
+        "backfills",
+        "retention takes the windows of one that goes on",
+        "src/core/ledger/tables/ageing.py",
+        "~due, ~ordered)",
+        "~due)",
+        ("tests/contract/ledger/test_backfills.py::test_retention_leaves_an_open_backfill_with_its_windows[sqlite]",),
+    ),
+    Defect(
+        "fairness",
+        "what runs is counted anew for each that waits",
+        "src/core/ledger/tables/queue.py",
+        "    many = func.coalesce(at_work.c.many, 0)",
+        '    many = select(func.count()).where(other.c.org_slug == queue.c.org_slug, other.c.state == "RUNNING").scalar_subquery()',
+        ("tests/contract/ledger/test_queue.py::test_one_with_thousands_waiting_does_not_hold_up_one_with_a_single_run[sqlite]",),
+    ),
+)
