@@ -9,14 +9,36 @@ children AS (
   CROSS JOIN UNNEST([STRUCT(REGEXP_EXTRACT(pair, r'^(.*) [^ ]+$') AS account, REGEXP_EXTRACT(pair, r' ([^ ]+)$') AS id)]) AS child
   WHERE pair <> ''
 ),
+told AS (
+  SELECT DISTINCT usage_date, REGEXP_REPLACE(source, r' costs$', '') AS account, organization_id AS id FROM {anthropic_costs_daily_raw}
+),
 left_out AS (
-  SELECT children.account, STRING_AGG(children.id, ', ' ORDER BY children.id) AS ids
-  FROM children
-  LEFT JOIN (
-    SELECT DISTINCT REGEXP_REPLACE(source, r' costs$', '') AS account, organization_id AS id FROM {anthropic_costs_daily_raw}
-  ) AS told ON told.account = children.account AND told.id = children.id
-  WHERE told.id IS NULL
-  GROUP BY children.account
+  -- of one that is not told for a week around a day nobody knows whether it used nothing or is left out
+  SELECT days.usage_date, days.account, children.id
+  FROM days
+  JOIN children ON children.account = days.account
+  LEFT JOIN told
+    ON told.account = children.account
+    AND told.id = children.id
+    AND told.usage_date BETWEEN DATE_SUB(days.usage_date, INTERVAL 7 DAY) AND DATE_ADD(days.usage_date, INTERVAL 7 DAY)
+  GROUP BY days.usage_date, days.account, children.id
+  HAVING COUNT(told.id) = 0
+),
+shared AS (
+  -- a workspace and a key are of one organisation
+  SELECT DISTINCT usage_date, account, other
+  FROM (
+    SELECT usage_date, MIN(account) AS account, MAX(account) AS other
+    FROM (
+      SELECT usage_date, REGEXP_REPLACE(source, r' costs$', '') AS account, CONCAT('workspace ', workspace_id) AS place
+      FROM {anthropic_costs_daily_raw}
+      UNION ALL
+      SELECT usage_date, source AS account, CONCAT('key ', api_key_id) AS place FROM {anthropic_usage_daily_raw}
+    ) AS places
+    WHERE place IS NOT NULL
+    GROUP BY usage_date, place
+    HAVING COUNT(DISTINCT account) > 1
+  ) AS pairs
 ),
 unfinished AS (
   SELECT usage_date, MIN(told_until) AS told_until
@@ -41,12 +63,23 @@ JOIN days AS above ON above.account = children.account AND above.usage_date = da
 GROUP BY days.usage_date
 UNION ALL
 SELECT
-  days.usage_date,
+  usage_date,
+  'provisional' AS completeness,
+  STRING_AGG(
+    CONCAT(account, ' and ', other, ' tell of the same workspaces or keys: one is under the other, and its costs stand twice'), '; '
+    ORDER BY account, other
+  ) AS reason
+FROM shared
+GROUP BY usage_date
+UNION ALL
+SELECT
+  usage_date,
   'partial' AS completeness,
-  STRING_AGG(CONCAT('no report of ', days.account, ' tells of ', left_out.ids, ', which is under it'), '; ' ORDER BY days.account) AS reason
-FROM days
-JOIN left_out ON left_out.account = days.account
-GROUP BY days.usage_date
+  STRING_AGG(CONCAT('no report of ', account, ' tells of ', ids, ', which is under it'), '; ' ORDER BY account) AS reason
+FROM (
+  SELECT usage_date, account, STRING_AGG(id, ', ' ORDER BY id) AS ids FROM left_out GROUP BY usage_date, account
+) AS lacking
+GROUP BY usage_date
 UNION ALL
 SELECT
   usage_date,

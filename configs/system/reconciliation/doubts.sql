@@ -118,6 +118,18 @@ untold AS (
   WHERE allocation = 'untold' AND unpriced_rows > 0
   GROUP BY usage_date, account
 ),
+nowhere AS (
+  -- where a report is the figure: a model of which it tells nothing, and that has no price
+  SELECT lines.usage_date, lines.account, COALESCE(lines.model_family, 'a model without a name') AS model
+  FROM {compared} AS lines
+  JOIN (SELECT DISTINCT usage_date, account FROM {bill} WHERE figure = 'reported') AS bill
+    ON bill.usage_date = lines.usage_date AND bill.account = lines.account
+  LEFT JOIN untold ON untold.usage_date = lines.usage_date AND untold.account = lines.account
+  WHERE untold.account IS NULL
+  GROUP BY lines.usage_date, lines.account, lines.project_id, lines.model_family
+  HAVING SUM(lines.reported_rows) = 0
+    AND SUM(CASE WHEN lines.quantity_unit = 'token' THEN lines.unpriced_quantity ELSE CAST(0 AS BIGNUMERIC) END) > 0
+),
 held AS (
   SELECT
     lines.usage_date,
@@ -183,4 +195,11 @@ SELECT
   'partial' AS completeness,
   CONCAT(STRING_AGG(account, ', ' ORDER BY account), ': use of a tier that stands in no report has no price') AS reason
 FROM untold
+GROUP BY usage_date
+UNION ALL
+SELECT
+  usage_date,
+  'partial' AS completeness,
+  CONCAT(STRING_AGG(DISTINCT model, ', ' ORDER BY model), ': used, in no line of the report, and without a price') AS reason
+FROM nowhere
 GROUP BY usage_date

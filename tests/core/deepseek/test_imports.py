@@ -187,3 +187,9 @@ async def test_a_model_that_the_costs_leave_out_leaves_the_day_open(tmp_path: Pa
         file = month("2026-11", amounts(used(2), "2026-11-02,deepseek-v4-pro,output_tokens,0.00000198,1000000"), costs(paid(2)))
         await imported(acme, file, exported_on="2026-11-05")
         assert said(acme)[2] == ("0.15", "provisional")
+        # nor is it whole where the use of that model has no price either
+        new = "2026-11-03,deepseek-new,output_tokens,,1000000"
+        await imported(acme, month("2026-11", amounts(used(2), used(3), new), costs(paid(2), paid(3))), exported_on="2026-11-06")
+        assert said(acme) | {2: ("0.15", "complete"), 3: ("0.15", "partial")} == said(acme)
+        [day] = [row for row in acme.here.ask(DAYS) if row["usage_date"].day == 3]
+        assert day["completeness_reason"] == "deepseek-new: used, in no line of the report, and without a price"

@@ -1,5 +1,6 @@
 """Anthropic end to end, as an organisation asks for it: by either generation of reports, never added, and seats apart."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -113,6 +114,35 @@ async def test_a_child_that_no_report_tells_of_makes_every_day_partial(tmp_path:
         [last] = [one for one in asked(service, TOLD) if one["usage_date"] == LAST]
         assert last["completeness"] == "provisional"
         assert f"{children[0]} is told by a key of its own" in last["completeness_reason"]
+
+
+@pytest.mark.bill
+async def test_a_child_that_was_told_once_is_missed_once_it_is_told_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with served(tmp_path, TODAY) as service:
+        north = ORGANIZATIONS["north"]
+        await connect(service, "parent", api="analytics", children=[north.id])
+        await service.load("anthropic/usage_cost", FIRST, LAST)
+        assert {one["completeness"] for one in asked(service, TOLD)} == {"complete"}
+        monkeypatch.setitem(ORGANIZATIONS, "north", replace(north, hipaa=True))
+        service.today = TODAY + timedelta(14)
+        later = LAST + timedelta(10)
+        await service.load("anthropic/usage_cost", later, later)
+        said = {one["usage_date"]: (one["completeness"], one["completeness_reason"]) for one in asked(service, TOLD)}
+        assert said[LAST] == ("complete", None)
+        assert said[later] == ("partial", f"no report of {ORGANIZATIONS['parent'].id} tells of {north.id}, which is under it")
+
+
+@pytest.mark.bill
+async def test_a_parent_and_its_child_that_nobody_named_are_seen_by_what_both_tell_of(tmp_path: Path) -> None:
+    async with served(tmp_path, TODAY) as service:
+        await connect(service, "parent", api="analytics")
+        await service.load("anthropic/usage_cost", LAST, LAST)
+        assert {one["completeness"] for one in asked(service, TOLD)} == {"complete"}
+        await connect(service, "north", credential_name="north")
+        await service.load("anthropic/usage_cost", LAST, LAST, credential_name="north")
+        [last] = [one for one in asked(service, TOLD) if one["usage_date"] == LAST]
+        assert last["completeness"] == "provisional"
+        assert "tell of the same workspaces or keys" in last["completeness_reason"]
 
 
 @pytest.mark.bill
