@@ -50,13 +50,13 @@ WORKSPACE_PAGES = msgspec.json.Decoder(reports.WorkspacePage)
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class AnthropicAccount:
     id: str | None
     name: str | None
     api: Api
 
 
-def account(link: ProviderLink, key: Secret, api: Api | None) -> Account:
+def account(link: ProviderLink, key: Secret, api: Api | None) -> AnthropicAccount:
     """Whose the key is, and which reports it reads: where nobody says, analytics if the others are refused to such an organisation."""
     own: AnthropicOwner | None = None
     try:
@@ -71,7 +71,7 @@ def account(link: ProviderLink, key: Secret, api: Api | None) -> Account:
         if api in (None, name):
             answer = _ask(link, key, generation, path, {"starting_at": today, "limit": 1})
             if answer.ok:
-                return Account(own.id, own.name, name) if own else Account(answer.headers.get(ORGANIZATION), None, name)
+                return AnthropicAccount(own.id, own.name, name) if own else AnthropicAccount(answer.headers.get(ORGANIZATION), None, name)
             refused.append(refusal(answer, link.clock.now(), path))
             if not isinstance(refused[0], CredentialRefused | StepFailed):
                 break
