@@ -2,6 +2,7 @@
 
 import random
 import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,6 +22,10 @@ def standing(service: RunningService, key: str, backfill_id: str) -> dict[str, A
     return told
 
 
+def has_done(service: RunningService, key: str, backfill_id: str, windows: int) -> bool:
+    return bool(standing(service, key, backfill_id)["progress"]["windows"]["done"] >= windows)
+
+
 @pytest.mark.parametrize("kills", [1, pytest.param(4, marks=pytest.mark.proof)])
 def test_killed_in_the_middle_of_a_backfill(tmp_path, kills):
     seed = random.randrange(2**32)
@@ -32,7 +37,7 @@ def test_killed_in_the_middle_of_a_backfill(tmp_path, kills):
         backfill_id = answer.json()["backfill_id"]
         for number in range(kills):
             # so that each kill finds it at work, in a window or between two
-            until(lambda least=number: standing(service, key, backfill_id)["progress"]["windows"]["done"] >= min(least, 3))
+            until(partial(has_done, service, key, backfill_id, min(number, 3)))
             time.sleep(chance.random() * LEASE_SECONDS / 4)
             service.kill()
             service.start()

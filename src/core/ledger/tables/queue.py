@@ -107,8 +107,7 @@ def claim(unit: Unit, owner: str, at: datetime, until: datetime) -> QueueEntry |
     """The next entry, now in the owner's hands until then; None when nothing waits.
 
     Those that were asked to stop come first: they hold their places until they are ended. Then the organisation with the fewest running, so
-    that a busy one takes turns with the others; then the priority, then who came first. The generation is the clock's, and above the
-    entry's last one.
+    that a busy one takes turns with the others; then the priority, then who came first. The generation is the clock's, above its last one.
     """
     for _ in range(CLAIM_TRIES):
         # of two entries of one pipeline two claims at once would each see none running
@@ -193,8 +192,7 @@ def forget_cancel(unit: Unit, hold: Hold, at: datetime) -> bool:
 
 
 def request_cancel(unit: Unit, run_id: str, at: datetime) -> Cancelled | None:
-    """An entry that no worker has had yet is gone at once; else the worker that has it, or will, is asked to stop it. None when the run is
-    not queued."""
+    """An entry that no worker has had is gone at once; else the worker that has it, or will, is asked to stop it. None: it is not there."""
     if unit.change(_withdraw, {"run_id": run_id}) == 1:
         return "waiting"
     return "running" if unit.change(_request_cancel, {"run_id": run_id, "at": at}) == 1 else None
@@ -262,12 +260,11 @@ def _claimable(tables: Tables) -> ColumnElement[bool]:
 def _next(tables: Tables) -> Select[Any]:
     queue, other = tables[QUEUE], tables[QUEUE].alias("other")
     # counted once for all: beside thousands that wait, a count for each of them took seconds
-    running = select(other.c.org_slug, func.count().label("many")).where(other.c.state == "RUNNING").group_by(other.c.org_slug)
-    at_work = running.subquery("at_work")
+    counted = select(other.c.org_slug, func.count().label("many")).where(other.c.state == "RUNNING")
+    at_work = counted.group_by(other.c.org_slug).subquery("at_work")
     many = func.coalesce(at_work.c.many, 0)
     order = (queue.c.cancel_requested_at.is_(None), many, queue.c.priority.desc(), queue.c.queued_at, queue.c.queue_id)
-    joined = queue.outerjoin(at_work, at_work.c.org_slug == queue.c.org_slug)
-    return _entries(tables).select_from(joined).where(_claimable(tables)).order_by(*order).limit(1)
+    return _entries(tables).outerjoin(at_work, at_work.c.org_slug == queue.c.org_slug).where(_claimable(tables)).order_by(*order).limit(1)
 
 
 def _waiting(tables: Tables) -> Select[Any]:
