@@ -18,7 +18,7 @@ MENDINGS = 3  # a run that begins or ends meanwhile has it looked at anew
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class UsageAccount:
     row: CounterRow
     found: Counters
 
@@ -41,23 +41,23 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Audited:
+class UsageAudit:
     looked_at: int
-    disagreeing: tuple[Account, ...]
+    disagreeing: tuple[UsageAccount, ...]
     in_use: tuple[str, ...]
     """Where nothing is undone, a run that is being admitted is counted before it is there: these are to be looked at later."""
 
 
-def check(services: Services) -> Audited:
+def check(services: Services) -> UsageAudit:
     accounts = services.ledger.read(_accounts)
     differ = [account for account in accounts if not account.agrees]
     busy = [account for account in differ if not _at_rest(services, account)]
-    return Audited(
+    return UsageAudit(
         len(accounts), tuple(account for account in differ if account not in busy), tuple(account.row.org_slug for account in busy)
     )
 
 
-def mend(services: Services, account: Account) -> bool:
+def mend(services: Services, account: UsageAccount) -> bool:
     """False when it is being used: its counters changed each time they were looked at."""
     return any(services.ledger.write(_mend, services, account.row.org_slug) for _ in range(MENDINGS))
 
@@ -76,11 +76,11 @@ def _mend(unit: Unit, services: Services, slug: str) -> bool:
     return True
 
 
-def _at_rest(services: Services, account: Account) -> bool:
+def _at_rest(services: Services, account: UsageAccount) -> bool:
     return services.ledger.traits.undoes or account.row.updated_at < services.clock.now() - STRANDED
 
 
-def _accounts(unit: Unit, slug: str | None = None) -> list[Account]:
+def _accounts(unit: Unit, slug: str | None = None) -> list[UsageAccount]:
     # the counters first: what changes after them is seen when they are corrected
     rows = usage_counts.rows(unit, slug)
     running = usage_counts.open_runs(unit, slug)
@@ -90,7 +90,7 @@ def _accounts(unit: Unit, slug: str | None = None) -> list[Account]:
         admitted = usage_counts.admitted(unit, zone, _span(zone, day), slug)
         for row in group:
             today, month = admitted.get(row.org_slug, (0, 0))
-            accounts.append(Account(row, Counters(today, month, running.get(row.org_slug, 0))))
+            accounts.append(UsageAccount(row, Counters(today, month, running.get(row.org_slug, 0))))
     return sorted(accounts, key=lambda account: account.row.org_slug)
 
 

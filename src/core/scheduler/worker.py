@@ -12,7 +12,7 @@ from anyio import CapacityLimiter
 
 from src.core.base.faults import Fault, LeaseLost, Misconfigured, StepFailed, Throttled
 from src.core.base.threads import blocking, work_in
-from src.core.ledger.tables import queue
+from src.core.ledger.tables import ageing, queue
 from src.core.pipeline.catalog import Catalog
 from src.core.pipeline.executor import AsyncPipelineExecutor
 from src.core.pipeline.run import Terms
@@ -39,6 +39,7 @@ SETTLE_TRIES = 5
 LAST_SECONDS = 5.0
 # what it removes is weeks old, and an hour more of it costs nothing
 AGE_EVERY_SECONDS = 3600.0
+DEAD_AT_ONCE = 10_000
 
 
 @dataclass(slots=True)
@@ -196,7 +197,9 @@ class Worker:
     async def _age_out(self) -> None:
         now = self._services.clock.monotonic()
         if self._aged is None or now - self._aged >= AGE_EVERY_SECONDS:
-            await blocking(self._services.ledger.write, queue.age_out, self._services.clock.now() - timedelta(days=RUN_DAYS))
+            # the daily reset takes them too, where it is called
+            before = self._services.clock.now() - timedelta(days=RUN_DAYS)
+            await blocking(self._services.ledger.write, ageing.remove, "queue", before, DEAD_AT_ONCE)
             await blocking(sweep, self._services)
             self._aged = now
 

@@ -3,7 +3,7 @@ from time import monotonic
 
 import pytest
 
-from src.core.ledger.tables import queue
+from src.core.ledger.tables import ageing, queue
 from src.core.ledger.tables.queue import Beat, Hold
 from tests.contract.ledger.rivals import at_once, race
 from tests.contract.ledger.samples import AT, CROWD
@@ -210,8 +210,8 @@ def test_its_holder_buries_an_entry_and_the_dead_age_out(ledger):
     assert not ledger.write(queue.bury, Hold("r1", "w2", mine.generation), AT, "spent")
     assert ledger.write(queue.bury, mine, AT, "spent")
     assert ledger.write(queue.request_cancel, "r1", AT) is None
-    assert ledger.write(queue.age_out, AT) == 0
-    assert ledger.write(queue.age_out, AT + SECOND) == 1
+    assert ledger.write(ageing.remove, "queue", AT, 9) == 0
+    assert ledger.write(ageing.remove, "queue", AT + SECOND, 9) == 1
     assert ledger.read(queue.get, "r1") is None
     assert ledger.read(queue.look, other, AT).held
 

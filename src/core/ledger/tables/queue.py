@@ -181,11 +181,6 @@ def bury(unit: Unit, found: QueueEntry | Hold, at: datetime, why: str) -> bool:
     return unit.change(_bury_expired, {**_expiry(found), **values}) == 1
 
 
-def age_out(unit: Unit, before: datetime) -> int:
-    """Buried entries that nobody has asked for since are forgotten; their runs keep the reason."""
-    return unit.change(_age_out, {"before": before})
-
-
 def forget_cancel(unit: Unit, hold: Hold, at: datetime) -> bool:
     """It came too late."""
     return unit.change(_forget_cancel, {**_proof(hold), "at": at}) == 1
@@ -359,11 +354,6 @@ def _bury_expired(tables: Tables) -> Update:
 def _buried(queue: Table) -> Update:
     free: dict[str, Any] = {"state": "DEAD", "lease_owner": None, "lease_expires_at": None, "last_error": bindparam("why")}
     return update(queue).values(**free, updated_at=bindparam("at"))
-
-
-def _age_out(tables: Tables) -> Delete:
-    queue = tables[QUEUE]
-    return delete(queue).where(queue.c.state == "DEAD", queue.c.updated_at < bindparam("before", type_=queue.c.updated_at.type))
 
 
 def _forget_cancel(tables: Tables) -> Update:
