@@ -256,11 +256,12 @@ def _reserve(unit: Unit, request: RunToAccept, holder: Holder) -> Reserved:
 
 def _goes_on(unit: Unit, request: RunToAccept, since: datetime) -> bool:
     """Whether it is a window of a backfill that has taken its run of the day."""
-    if request.slot_id is None or request.run.trigger_type != "backfill" or not slots.counted_since(unit, request.slot_id, since):
+    if request.slot_id is None or request.run.trigger_type != "backfill":
         return False
+    goes_on = slots.counted_since(unit, request.slot_id, since)
     # before it takes a place: where nothing is undone, its slot says so whatever comes after
-    slots.uncounted(unit, request.slot_id)
-    return True
+    slots.count(unit, request.slot_id, counted=not goes_on)
+    return goes_on
 
 
 def _refusal(unit: Unit, request: RunToAccept, refused: QuotaRefused, now: datetime) -> Fault:

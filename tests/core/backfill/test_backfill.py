@@ -111,6 +111,25 @@ def test_the_next_day_takes_another(work):
     assert not accounting.check(work).disagreeing
 
 
+def test_a_window_that_finds_no_place_today_takes_a_run_of_the_day_on_which_it_finds_one(work):
+    tomorrow = NOON.date() + timedelta(days=1)
+    ask(work, plan=Plan("P", 2, 9, 1))
+    triggered(work)
+    end(work, waiting_run(work)["pipeline_logging_id"])
+    by_hand = work.accept().run.pipeline_logging_id
+    assert triggered(work).queued_count == 0
+    later(work, days=1)
+    end(work, by_hand)
+
+    for _ in range(2):
+        later(work, hours=1)
+        assert triggered(work).queued_count == 1
+        end(work, waiting_run(work)["pipeline_logging_id"])
+
+    assert work.ledger.read(quotas.usage, "acme", tomorrow).run_today == 1
+    assert not accounting.check(work).disagreeing
+
+
 def test_a_plan_that_is_used_up_has_the_window_wait_and_says_why(work):
     work.tenant("acme", Plan("P", 1, 9, 2))
     work.accept()

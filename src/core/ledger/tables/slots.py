@@ -77,9 +77,9 @@ def counted_since(unit: Unit, slot_id: str, since: datetime) -> bool:
     return unit.first(unit.prepared(_counted), {"id": slot_id, "since": since}) is not None
 
 
-def uncounted(unit: Unit, slot_id: str) -> None:
-    """It takes no run of the plan."""
-    unit.change(_uncounted, {"id": slot_id})
+def count(unit: Unit, slot_id: str, *, counted: bool) -> None:
+    """Whether it takes a run of the plan."""
+    unit.change(_count, {"id": slot_id, "counts": counted})
 
 
 def hurry(unit: Unit, org_slug: str, at: datetime) -> int:
@@ -181,9 +181,9 @@ def _counted(tables: Tables) -> Select[Any]:
     return select(slot.scheduled_run_id).where(*mine, slot.pipeline_logging_id.is_not(None), slot.counted.is_not(False)).limit(1)
 
 
-def _uncounted(tables: Tables) -> Update:
+def _count(tables: Tables) -> Update:
     slots = tables[SLOTS]
-    return update(slots).where(slots.c.scheduled_run_id == bindparam("id")).values(counted=False)
+    return update(slots).where(slots.c.scheduled_run_id == bindparam("id")).values(counted=bindparam("counts", type_=slots.c.counted.type))
 
 
 def _hurry(tables: Tables) -> Update:
