@@ -216,8 +216,7 @@ def test_all_providers_are_listed_with_how_they_stand(service, google, org):
     assert [(one["provider"], one["status"], len(one["credentials"])) for one in listed] == [
         ("gcp", "VALID", 2),
         *((name, "NOT_SERVED", 0) for name in ("aws", "azure")),
-        *((name, "NOT_SET_UP", 0) for name in ("openai", "anthropic")),
-        ("deepseek", "NOT_SERVED", 0),
+        *((name, "NOT_SET_UP", 0) for name in ("openai", "anthropic", "deepseek")),
     ]
     assert get(service, (org[0], org[1]), "/claude")["provider"] == "anthropic"
     other = new_slug()
@@ -242,7 +241,7 @@ def test_a_credential_is_removed_by_its_name_and_is_gone(service, google, org):
 
 def test_providers_that_are_not_known_or_not_served_get_a_plain_answer(service, org):
     assert "did you mean 'gcp'" in problem(setup(service, org, provider="gcpp"), 404, "missing")["detail"]
-    for method, path in (("POST", "deepseek/setup"), ("POST", "azure/validate"), ("DELETE", "aws")):
+    for method, path in (("POST", "azure/setup"), ("POST", "azure/validate"), ("DELETE", "aws")):
         answer = service.call(method, f"/api/v1/integrations/{org[0]}/{path}", key=org[1], json={"credential": "sk-abcdefgh"})
         assert "not served by this release yet" in problem(answer, 422, "rejected")["detail"]
 
