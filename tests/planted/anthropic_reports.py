@@ -82,7 +82,7 @@ DEFECTS = (
         "anthropic",
         "a child that was told once is missed never more",
         "configs/anthropic/books/doubts.sql",
-        "    AND told.usage_date BETWEEN DATE_SUB(days.usage_date, INTERVAL 7 DAY) AND DATE_ADD(days.usage_date, INTERVAL 7 DAY)\n",
+        "    AND told.usage_date BETWEEN DATE_SUB(days.usage_date, INTERVAL 7 DAY) AND DATE_ADD(days.usage_date, INTERVAL 7 DAY)",
         "",
         (f"{LOADED}::test_a_child_that_was_told_once_is_missed_once_it_is_told_no_more",),
     ),
