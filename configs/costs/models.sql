@@ -327,6 +327,7 @@ sums AS (
     SUM(CASE WHEN charged THEN cost END) AS charged_cost,
     COUNTIF(loose) AS loose_cells,
     COUNTIF(untold) AS untold_cells,
+    COUNTIF(first_figure = 'estimated' OR last_figure = 'estimated') AS estimated_cells,
     SUM(input_tokens) AS input_tokens,
     SUM(cached_tokens) AS cached_tokens,
     SUM(batch_tokens) AS batch_tokens,
@@ -403,7 +404,8 @@ SELECT
       quantity AS quantity, tokens AS tokens, requests AS requests, figure AS figure, cost AS cost, credits AS credits,
       cost_least AS cost_least, cost_most AS cost_most, ranged_rows AS ranged_rows, unpriced_rows AS unpriced_rows,
       computed_cost AS computed_cost, unpriced_tokens AS unpriced_tokens, charged_tokens AS charged_tokens,
-      charged_cost AS charged_cost, loose_cells AS loose_cells, untold_cells AS untold_cells, input_tokens AS input_tokens,
+      charged_cost AS charged_cost, loose_cells AS loose_cells, untold_cells AS untold_cells, estimated_cells AS estimated_cells,
+      input_tokens AS input_tokens,
       cached_tokens AS cached_tokens, batch_tokens AS batch_tokens, cache_saved AS cache_saved, cache_unknown AS cache_unknown, batch_saved AS batch_saved,
       batch_unknown AS batch_unknown, place_1 AS place_1, place_2 AS place_2, place_3 AS place_3, place_4 AS place_4, place_5 AS place_5
     ))
@@ -415,7 +417,8 @@ SELECT
       quantity AS quantity, tokens AS tokens, requests AS requests, figure AS figure, cost AS cost, credits AS credits,
       cost_least AS cost_least, cost_most AS cost_most, ranged_rows AS ranged_rows, unpriced_rows AS unpriced_rows,
       computed_cost AS computed_cost, unpriced_tokens AS unpriced_tokens, charged_tokens AS charged_tokens,
-      charged_cost AS charged_cost, loose_cells AS loose_cells, untold_cells AS untold_cells, input_tokens AS input_tokens,
+      charged_cost AS charged_cost, loose_cells AS loose_cells, untold_cells AS untold_cells, estimated_cells AS estimated_cells,
+      input_tokens AS input_tokens,
       cached_tokens AS cached_tokens, batch_tokens AS batch_tokens, cache_saved AS cache_saved, cache_unknown AS cache_unknown, batch_saved AS batch_saved,
       batch_unknown AS batch_unknown, place_5 AS place_5
     ))

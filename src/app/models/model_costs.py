@@ -26,7 +26,7 @@ class ModelCostFigures(Answer):
     )
     credits: ExactMoney | None
     net_cost: ExactMoney | None
-    whole: bool = Field(description="Whether the cost lacks nothing that is known to have been used")
+    whole: bool = Field(description="Whether the cost lacks nothing that is known to have been used, and none of it is an estimate")
     cost_least: ExactMoney | None = Field(description="Where one of several prices holds for a part and nobody tells which; else null")
     cost_most: ExactMoney | None = Field(description="null too where nobody can say how much at most")
     computed_cost: ExactMoney | None = Field(description="What the use comes to by the price book, whichever figure the bill is")

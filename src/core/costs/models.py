@@ -92,7 +92,7 @@ class ModelCost:
     cost: Decimal | None
     credits: Decimal | None
     whole: bool
-    """Whether the cost lacks nothing that is known to have been used."""
+    """Whether the cost lacks nothing that is known to have been used, and none of it is an estimate."""
     cost_least: Decimal | None
     cost_most: Decimal | None
     computed_cost: Decimal | None
@@ -317,7 +317,7 @@ def _cost(row: Mapping[str, Any], question: ModelQuestion, standing: _Standing) 
         figure=row["figure"],
         cost=row["cost"],
         credits=row["credits"],
-        whole=priced and not apart and row["cost"] is not None,
+        whole=priced and not apart and row["cost"] is not None and not row["estimated_cells"],
         # what a cost lacks that stands elsewhere lies in no bounds
         cost_least=None if apart else row["cost_least"],
         cost_most=None if apart else row["cost_most"],

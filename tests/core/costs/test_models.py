@@ -226,13 +226,13 @@ def test_currencies_are_never_added_and_providers_stand_apart(house: Warehouse, 
     found = asked(house, acme, sources=BOTH)
 
     assert [(line.provider, *line.keys.values(), line.currency, line.cost, line.figure, line.whole) for line in found.lines] == [
-        ("deepseek", None, "USD", Decimal(1), "estimated", True),
+        ("deepseek", None, "USD", Decimal(1), "estimated", False),
         ("deepseek", "gpt-x", "CNY", Decimal(3), "computed", False),
         ("openai", "gpt-x", "USD", Decimal(2), "computed", True),
     ]
-    assert [(total.currency, total.cost, total.figure) for total in found.totals] == [
-        ("CNY", Decimal(3), "computed"),
-        ("USD", Decimal(3), "mixed"),
+    assert [(total.currency, total.cost, total.figure, total.whole) for total in found.totals] == [
+        ("CNY", Decimal(3), "computed", False),
+        ("USD", Decimal(3), "mixed", False),
     ]
     assert [one.cost for one in asked(house, acme, sources=BOTH, currency="CNY").lines] == [Decimal(3)]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from src.core.base.faults import StepFailed
 from src.core.base.schema import TableSchema
 from src.core.base.window import Window
 from src.core.engine.port import Fence, Warehouse
@@ -73,6 +74,12 @@ def test_of_a_span_over_midnight_each_day_has_its_share_and_none_is_lost(warehou
     assert bounds(found[3]) == ("0.0000", "7.7500", "17.0100")
     assert found[2]["spend_most"] is None
     assert sum(row["spend"] for row in found.values()) == 17
+
+
+def test_a_clock_that_goes_back_takes_no_sample_away() -> None:
+    earlier = polled(("02 12:00", "0", "100"), ("03 12:00", "0", "90"))
+    with pytest.raises(StepFailed, match="samples of 2026-11-03 are there already and this machine's clock says 2026-11-02"):
+        days_of(earlier, at("02 23:59"))
 
 
 def test_days_on_which_nobody_asked_lie_between_two_samples(warehouse: Warehouse) -> None:

@@ -79,11 +79,11 @@ def account(link: ProviderLink, key: Secret, api: Api | None) -> AnthropicAccoun
 
 
 def usage(link: ProviderLink, key: Secret) -> BucketReader[UsedRow]:
-    return BucketReader(REPORTS, link, key, reports.USAGE, reports.GROUPS, partial(_buckets, used_row))
+    return BucketReader(REPORTS, link, key, reports.USAGE, reports.GROUPS, partial(_buckets, reports.USAGE, used_row))
 
 
 def costs(link: ProviderLink, key: Secret) -> BucketReader[CostRow]:
-    return BucketReader(REPORTS, link, key, reports.COSTS, reports.COST_GROUPS, partial(_buckets, cost_row))
+    return BucketReader(REPORTS, link, key, reports.COSTS, reports.COST_GROUPS, partial(_buckets, reports.COSTS, cost_row))
 
 
 def claude_code(link: ProviderLink, key: Secret, day: date) -> Iterator[CodeRow]:
@@ -145,10 +145,14 @@ def _following(page: Page, told: RowPage) -> Page | None:
     return Page(page.url, {**page.params, name: text})
 
 
-def _buckets(make: Callable[[dict[str, Any]], Any], body: bytes) -> BucketPage[Any]:
+def _buckets(path: str, make: Callable[[dict[str, Any]], Any], body: bytes) -> BucketPage[Any]:
     page = BUCKET_PAGES.decode(body)
     data = [
         ReportBucket(one.starting_at, None if one.rows is None else each(make, one.rows, f"data.{number}.results"))
         for number, one in enumerate(page.data)
     ]
+    for bucket in page.data:
+        # it would count twice, and both reports twice would agree
+        if len({msgspec.json.encode(row) for row in bucket.rows or ()}) < len(bucket.rows or ()):
+            raise StepFailed(f"{TITLE} tells a row of {bucket.starting_at:%Y-%m-%d %H:%M} twice in {path}; ask again")
     return BucketPage(data, page.has_more, page.next_page)

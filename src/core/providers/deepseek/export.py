@@ -253,11 +253,16 @@ def _rows(file: str, content: bytes) -> tuple[_Form, list[Row]]:
             place.refuse(f"{WHAT}; {_lacks(header)}")
         if len(set(header)) < len(header):
             place.refuse("names a column twice")
-        rows = []
+        rows: list[Row] = []
+        seen: dict[tuple[Any, ...], int] = {}
         for cells in reader:
             place.line = reader.line_num
             if any(cell.strip() for cell in cells):
                 rows.append(_row(place, form, header, cells))
+                before = seen.setdefault(tuple(rows[-1].values()), place.line)
+                # where neither is named, two rows may say the same of two keys or wallets
+                if before != place.line and (rows[-1].get("api_key") or rows[-1].get("wallet_type")):
+                    place.refuse(f"says what line {before} says, and would count twice")
     except csv.Error as wrong:
         place.line = reader.line_num
         place.refuse(f"is no CSV: {wrong}")

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
+from src.core.base.faults import StepFailed
 from src.core.base.window import Window
 from src.core.providers.deepseek.client import CurrencyBalance
 
@@ -21,7 +22,13 @@ def sample_rows(now: datetime, balances: Sequence[CurrencyBalance]) -> list[dict
 def days_of(earlier: Sequence[Row], now: datetime) -> Window:
     """`earlier` are the rows of the last day that is known: it may lack the first sample after it."""
     today = now.date()
-    return Window(min([today, *(row["usage_date"] for row in earlier)]), today)
+    known = {row["usage_date"] for row in earlier}
+    if known and max(known) > today:
+        # written anew, a day before the last one would lose what it holds
+        raise StepFailed(
+            f"samples of {max(known)} are there already and this machine's clock says {today}: it went back; see that it is right"
+        )
+    return Window(min([today, *known]), today)
 
 
 def rows_by_day(earlier: Sequence[Row], new: Sequence[Row], window: Window) -> Iterator[tuple[date, Row]]:

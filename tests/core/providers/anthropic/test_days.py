@@ -217,6 +217,7 @@ def test_what_this_release_does_not_know_is_kept_where_it_is_a_number(scripted: 
         (bucket({**USED, "cache_creation": None}), StepFailed, r"not of the shape .*data.0.results.0.cache_creation"),
         (bucket({name: value for name, value in USED.items() if name != "cache_creation"}), StepFailed, "results.0.cache_creation"),
         (bucket({**USED, "model": 5}), StepFailed, r"not of the shape .*results.0.model"),
+        (bucket(USED, USED), StepFailed, "tells a row of 2026-11-10 00:00 twice in v1/organizations/usage_report/messages"),
         (bucket(start="2026-11-10T00:00:00"), StepFailed, r"not of the shape .*data.0.starting_at"),
         (bucket(start="2026-11-11T00:00:00Z"), StepFailed, "2026-11-11 00:00 out of turn"),
         ((200, {"data": [{"starting_at": STARTS}]}, {}), StepFailed, r"data.0.results"),
@@ -230,6 +231,13 @@ def test_what_is_wrong_with_a_report_is_told(scripted: ProviderLink, google: Fak
 
     with pytest.raises(fault, match=told):
         list(days_of(scripted, KEY, "reports", children=False).usage(ALONE, {}))
+
+
+def test_a_line_of_costs_that_is_told_twice_is_no_dearer_day(scripted: ProviderLink, google: FakeGoogle):
+    answering(google, bucket(PAID, {**PAID, "workspace_id": "wrkspc_1"}, PAID))
+
+    with pytest.raises(StepFailed, match="tells a row of 2026-11-10 00:00 twice in v1/organizations/cost_report"):
+        list(days_of(scripted, KEY, "reports", children=False).costs(ALONE))
 
 
 def test_an_amount_that_is_none_is_told_by_its_place(scripted: ProviderLink, google: FakeGoogle):

@@ -37,6 +37,17 @@ def test_a_months_file_tells_from_the_first_to_its_last_row() -> None:
     }
 
 
+def test_a_row_that_stands_twice_would_count_twice() -> None:
+    for content in (amounts(HITS, OFF_PEAK, HITS), costs(PAID, GRANTED, PAID)):
+        with pytest.raises(Rejected, match="says what line 2 says, and would count twice"):
+            console_export(content, "export.csv")
+    # of two keys that are gone it may be so
+    gone = b"u-demo,2026-11-02,deepseek-flash,,,request_count,,1"
+    found = console_export(b"\n".join([AMOUNT.encode(), gone, gone]))
+    assert found.amounts is not None
+    assert len(found.amounts) == 2
+
+
 @pytest.mark.parametrize(
     ("name", "first"),
     [("2026-11", 1), ("2026-9", None), ("2026-11-02_2026-11-30", 2), ("2026-13", 2), ("mine", 2)],
