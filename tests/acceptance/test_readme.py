@@ -59,6 +59,8 @@ def test_every_curl_line_of_the_readme_answers_as_it_says(fresh, tmp_path):
             environment["BACKFILL_ID"] = json.loads(body)["backfill_id"]
         if command.endswith('/$BACKFILL_ID -H "X-API-Key: $ORG_API_KEY"'):
             assert (json.loads(body)["state"], json.loads(body)["progress"]["days"]["done"]) == ("COMPLETED", 92)
+        if "POST $BASE_URL/api/v1/scheduler/customer/" in command:
+            environment["CONFIG_ID"] = json.loads(body)["config_id"]
         if "/events" in command:
             assert "event: end" in body
         if command.endswith('/$RUN_ID -H "X-API-Key: $ORG_API_KEY"'):
@@ -67,7 +69,8 @@ def test_every_curl_line_of_the_readme_answers_as_it_says(fresh, tmp_path):
     gcp = [200, 200, 200, 201, 200, 200, 202, 200, 200, 200, 200, 200, 200]
     openai = [200, 422, 200, 202, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200]
     others = [200, 200, 200, 200, 200, 200, 200, 200]
-    assert statuses == [*gcp, *openai, *others, 200, 201, 200, 403]
+    schedules = [201, 200, 200]
+    assert statuses == [*gcp, *openai, *others, *schedules, 200, 201, 200, 403]
     assert b"anthropic" in (tmp_path / "models.csv").read_bytes()
     assert "our-own-model" in (tmp_path / "prices.csv").read_text()
     assert (tmp_path / "gcp_cost_daily.parquet").read_bytes()[:4] == b"PAR1"
