@@ -40,11 +40,13 @@ mends AS (
   SELECT
     usage_date,
     ARRAY_TO_STRING([
-      CASE WHEN LOGICAL_OR(NOT REGEXP_CONTAINS(unpriced_reason, r'^(range|rate changed|kind unknown|quantity unknown|currency unknown):'))
+      CASE WHEN LOGICAL_OR(NOT REGEXP_CONTAINS(unpriced_reason, r'^(range|rate changed|kind unknown|quantity unknown|currency unknown|no currency):'))
         THEN CONCAT('lay the price and run ', {provider}, '/reprice') END,
       CASE WHEN LOGICAL_OR(STARTS_WITH(unpriced_reason, 'rate changed:')) THEN 'a price turned within the day, load it again' END,
       CASE WHEN LOGICAL_OR(REGEXP_CONTAINS(unpriced_reason, r'^(kind|quantity) unknown:'))
-        THEN 'for what this release does not know none can be laid, and the report alone tells its cost' END
+        THEN 'for what this release does not know none can be laid, and the report alone tells its cost' END,
+      CASE WHEN LOGICAL_OR(REGEXP_CONTAINS(unpriced_reason, r'^(currency unknown|no currency):'))
+        THEN 'nobody tells in which currency it is charged' END
     ], '; ') AS mend
   FROM without_price
   WHERE unpriced_reason IS NOT NULL

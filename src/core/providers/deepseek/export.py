@@ -190,6 +190,10 @@ def console_export(content: bytes, name: str | None = None) -> ConsoleExport:
     amounts, costs = (found.get(id(form)) for form in (AMOUNTS, COSTS))
     first, last = min(days), max(days)
     named = [span for span in spans if span is not None]
+    if len(set(named)) > 1:
+        # a day of which one of them was not asked would be taken for one without use, or without costs
+        said = f"its files tell of different days: {' and '.join(f'{span.start} to {span.end}' for span in named)}; send each by itself"
+        raise Rejected(said, flaws=[Flaw(said, file=name)])
     # where one of them does not say how far it was asked for, no day after its last row is known
     end = max(last, min(span.end for span in named)) if named and len(named) == len(spans) else last
     first = min([first, *(span.start for span in named)])

@@ -37,6 +37,11 @@ def test_a_months_file_tells_from_the_first_to_its_last_row() -> None:
     }
 
 
+def test_files_of_different_months_take_back_nothing_of_each_other() -> None:
+    with pytest.raises(Rejected, match="different days: 2026-10-01 to 2026-10-31 and 2026-11-01 to 2026-11-30; send each by itself"):
+        console_export(packed({"amount-2026-10.csv": amounts(OFF_PEAK), "cost-2026-11.csv": costs(PAID)}))
+
+
 def test_a_row_that_stands_twice_would_count_twice() -> None:
     for content in (amounts(HITS, OFF_PEAK, HITS), costs(PAID, GRANTED, PAID)):
         with pytest.raises(Rejected, match="says what line 2 says, and would count twice"):
