@@ -184,6 +184,30 @@ billed AS (
     CASE WHEN number_in_cell = 1 THEN row_count ELSE 0 END AS row_count
   FROM cut
   WINDOW cell AS (PARTITION BY usage_date, account, project_id, model_family, line_item, currency, allocated ORDER BY number_in_cell)
+),
+computed AS (
+  -- what stands in no report is added to it beside one, and is a part of the use like any other where there is none
+  SELECT
+    ours.usage_date,
+    ours.account,
+    ours.project_id,
+    ours.api_key_id,
+    ours.model_family,
+    ours.placed,
+    figures.figure,
+    CASE WHEN figures.figure = 'reported' THEN 'untold' ELSE 'computed' END AS allocation,
+    ours.currency,
+    SUM(ours.cost) AS cost,
+    SUM(ours.unpriced_rows) AS unpriced_rows,
+    SUM(ours.row_count) AS row_count
+  FROM ours
+  JOIN figures
+    ON figures.usage_date = ours.usage_date
+    AND figures.account = ours.account
+    AND (figures.figure = 'computed' OR (figures.figure = 'reported' AND ours.untold))
+  GROUP BY
+    ours.usage_date, ours.account, ours.project_id, ours.api_key_id, ours.model_family, ours.placed, figures.figure, allocation,
+    ours.currency
 )
 SELECT
   usage_date,
@@ -205,28 +229,23 @@ SELECT
 FROM billed
 UNION ALL
 SELECT
-  ours.usage_date,
-  FORMAT_DATE('%Y%m', ours.usage_date) AS invoice_month,
-  ours.account,
-  ours.project_id,
-  ours.api_key_id,
-  ours.model_family AS model,
-  ours.placed AS line_item,
-  figures.figure,
-  -- beside a report what stands in none is added to it
-  CASE WHEN figures.figure = 'reported' THEN 'untold' ELSE 'computed' END AS allocation,
-  ours.currency,
-  ours.cost,
+  usage_date,
+  FORMAT_DATE('%Y%m', usage_date) AS invoice_month,
+  account,
+  project_id,
+  api_key_id,
+  model_family AS model,
+  placed AS line_item,
+  figure,
+  allocation,
+  currency,
+  cost,
   CAST(0 AS BIGNUMERIC) AS credits,
-  ours.cost AS net_cost,
-  ours.unpriced_rows,
-  ours.row_count,
+  cost AS net_cost,
+  unpriced_rows,
+  row_count,
   CAST(NULL AS TIMESTAMP) AS source_as_of
-FROM ours
-JOIN figures
-  ON figures.usage_date = ours.usage_date
-  AND figures.account = ours.account
-  AND (figures.figure = 'computed' OR (figures.figure = 'reported' AND ours.untold))
+FROM computed
 UNION ALL
 SELECT
   further.usage_date,

@@ -52,6 +52,16 @@ def test_a_tier_that_stands_in_no_report_is_added_to_it_and_explains_itself(duck
     assert doubts(duckdb, acme, **told) == []
 
 
+def test_where_use_is_the_figure_such_a_tier_is_a_part_of_its_line(duckdb: Warehouse, acme: Tenant) -> None:
+    made = BothSides()
+    made.use("input", M, "2")
+    made.use("input", M, "4", service_tier="priority")
+    told = {"untold_tiers": ("priority",)}
+    _, bill = booked(duckdb, acme, made, said=told, **COMPUTED)
+    assert [(row["allocation"], row["cost"], row["row_count"]) for row in bill] == [("computed", Decimal(6), 2)]
+    proven(duckdb, acme, **told)
+
+
 def test_such_a_tier_without_a_price_leaves_the_day_partial(duckdb: Warehouse, acme: Tenant) -> None:
     made = BothSides()
     made.use("input", M, "2")
