@@ -129,9 +129,9 @@ class _Pass:
             self._try_again([slot for slot in waiting if slot.trigger_type != "schedule"])
         except (Throttled, Unavailable) as fault:
             # what is left is due still
-            log.warning("scheduler.broke_off", code=fault.code, error=fault.detail)
             if not self._told.triggered_count:
                 raise
+            log.warning("scheduler.broke_off", code=fault.code, error=fault.detail)
             self._told.more = True
         return self._told
 
