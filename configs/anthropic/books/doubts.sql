@@ -26,9 +26,9 @@ left_out AS (
 ),
 shared AS (
   -- a workspace and a key are of one organisation
-  SELECT DISTINCT usage_date, account, other
+  SELECT DISTINCT usage_date, one AS account, other
   FROM (
-    SELECT usage_date, MIN(account) AS account, MAX(account) AS other
+    SELECT usage_date, MIN(account) AS one, MAX(account) AS other
     FROM (
       SELECT usage_date, REGEXP_REPLACE(source, r' costs$', '') AS account, CONCAT('workspace ', workspace_id) AS place
       FROM {anthropic_costs_daily_raw}
