@@ -5,7 +5,7 @@ TESTS ?= tests
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast families check format proof traps mutants lock prices prove-setup clean engines test-engines goldens chaos bench-start bench-api bench-warehouse bench-vault bench-ledger bench-ingest bench-llm
+.PHONY: help demo test test-fast families check format proof traps mutants lock prices prove-setup clean engines test-engines goldens chaos bench-start bench-api bench-warehouse bench-vault bench-ledger bench-scheduler bench-ingest bench-llm
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +98,9 @@ bench-vault: .venv/dev.stamp ## Sealing a credential beside bare AES-GCM
 
 bench-ledger: .venv/dev.stamp .venv-bench/stamp engines ## A run's way through the queue beside bare SQLite, bare PostgreSQL and procrastinate
 	$(BIN)/python -m bench.bench_ledger --procrastinate .venv-bench/bin/python
+
+bench-scheduler: .venv/dev.stamp engines ## Triggers over 1,000 to 10,000 due configurations, and how soon single runs begin beside 10,000 of one organisation
+	$(BIN)/python -m bench.bench_scheduler $(if $(QUICK),--quick)
 
 bench-ingest: .venv/dev.stamp .venv-bench/stamp ## A month of nested billing rows beside bare DuckDB and dlt
 	$(BIN)/python -m bench.bench_ingest --dlt .venv-bench/bin/python

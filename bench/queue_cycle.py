@@ -9,6 +9,7 @@ rows of steps and the heartbeats. `python -m bench.queue_cycle LEDGER_URL CYCLES
 import asyncio
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -21,14 +22,16 @@ from src.core.base.window import Window
 from src.core.crypto.vault import Vault
 from src.core.engine.port import Warehouse
 from src.core.ledger.plans import Plan
-from src.core.ledger.store import Ledger, open_ledger
-from src.core.ledger.tables import orgs
+from src.core.ledger.store import Ledger, Unit, open_ledger
+from src.core.ledger.tables import credentials, orgs
+from src.core.ledger.tables.credentials import CredentialRecord
 from src.core.pipeline.catalog import Catalog, CatalogEntry
 from src.core.scheduler.acceptance import accept
-from src.core.scheduler.claims import next_claim
+from src.core.scheduler.claims import Claim, next_claim
 from src.core.scheduler.lease import Lease
 from src.core.scheduler.leased_journal import LeasedJournal
 from src.core.scheduler.progress import Board
+from src.core.step.credentials import DEFAULT_NAME
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DAY = Window.day(date(2026, 11, 19))
@@ -36,6 +39,7 @@ PLAN = Plan("WIDE", 10**6, 10**6, 10)
 ACME = Tenant(org_slug("acme"), Environment.DEVELOPMENT)
 ACTOR = Actor("org", ACME.org_slug, "user-7", request_id="req-9")
 DOCUMENT = "gcp/cost/billing"
+PROVIDERS = ("gcp", "openai", "anthropic", "deepseek")
 WARM_UP = 20
 
 
@@ -62,14 +66,42 @@ class Desk:
 def prepared(url: str) -> None:
     ledger = open_ledger(_settings(url))
     ledger.bootstrap()
-    acme = orgs.NewOrg(org_slug="acme", company_name="Acme", admin_email="a@acme.example", plan=PLAN, created_at=AT, generation=1)
-    assert ledger.write(orgs.create, acme)
+    ledger.write(settle_in, [ACME.org_slug], PLAN)
     ledger.close()
 
 
-def opened(url: str) -> Desk:
+def settle_in(unit: Unit, slugs: Iterable[str], plan: Plan) -> None:
+    """Organisations with a credential of each provider, which nobody opens."""
+    for slug in slugs:
+        org = orgs.NewOrg(org_slug=slug, company_name=slug, admin_email=f"a@{slug}.example", plan=plan, created_at=AT, generation=1)
+        assert orgs.create(unit, org)
+        for provider in PROVIDERS:
+            credentials.put(unit, _sealed(slug, provider))
+
+
+def _sealed(slug: str, provider: str) -> CredentialRecord:
+    return CredentialRecord(
+        credential_id=f"{slug}-{provider}",
+        org_slug=slug,
+        provider=provider,
+        credential_name=DEFAULT_NAME,
+        encrypted_credential="sealed",
+        fingerprint="0" * 12,
+        subject=None,
+        metadata=None,
+        validation_status="VALID",
+        validation_error=None,
+        validated_at=AT,
+        expires_at=None,
+        created_by=None,
+        created_at=AT,
+        updated_at=AT,
+    )
+
+
+def opened(url: str, catalog: Catalog | None = None) -> Desk:
     settings = _settings(url)
-    catalog = Catalog.load(settings.configs_dir)
+    catalog = catalog or Catalog.load(settings.configs_dir)
     return Desk(settings, open_ledger(settings), catalog.get(DOCUMENT), catalog, SystemClock(), SystemIds())
 
 
@@ -87,6 +119,10 @@ def _cycle(desk: Desk) -> None:
     claim = next_claim(desk, "bench")
     assert claim is not None
     assert claim.run_id == accepted.run.pipeline_logging_id
+    settled(desk, claim)
+
+
+def settled(desk: Desk, claim: Claim) -> None:
     board = Board([step.id for step in desk.entry.document.steps], desk.clock)
     lease = Lease(desk, claim, board, asyncio.sleep)
     lease.settle(LeasedJournal(desk, lease, desk.entry).ended("SUCCESS", at=desk.clock.now(), code=None, why=None))
