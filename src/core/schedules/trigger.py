@@ -203,10 +203,13 @@ def _due(
     cron = Cron(schedule.schedule_cron, schedule.timezone)
     due = seen.next_run_time if schedule.catch_up else cron.latest(seen.next_run_time, now)
     slot, following = slot_of(schedule, due, now), cron.after(due)
+    if due > seen.next_run_time:
+        # nobody looked when it was due: one row tells of it and of all up to the slot that is run
+        slots.note(unit, slot_of(schedule, seen.next_run_time, now))
     # noted before the schedule moves on: where nothing is undone, a break in between leaves it due, and the slot known
     noted = slots.note(unit, slot)
     if noted and not schedule.catch_up:
-        why = f"the slot of {due.isoformat()} took its place"
+        why = f"the slot of {due.isoformat()} took its place, and that of all between"
         slots.give_up(unit, schedule.config_id, before=due, state="MISSED", at=now, why=why)
     configs.move(unit, schedule, due, following)
     moved = configs.get(unit, seen.org_slug, seen.config_id) if schedule.catch_up and following <= now else None

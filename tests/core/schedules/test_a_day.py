@@ -42,14 +42,14 @@ def trigger_settles(work):
 async def test_each_slot_of_a_day_ran_once_or_is_accounted_for(tmp_path, capsys, day):
     simulated, ends, _ = lived(tmp_path, day, capsys, seed=7, orgs=40, hands=2)
 
-    told = sum(simulated.told.values(), Counter())
+    told: Counter[str] = sum(simulated.told.values(), Counter())
     assert {"COMPLETED", "FAILED", "WAITING"} <= set(ends)
     assert min(told[what] for what in ("killed", "taken over", "retried", "ledger")) > 0
 
 
 @pytest.mark.proof
 async def test_a_seed_repeats_a_day_to_the_row(tmp_path, capsys):
-    told = []
+    told: list[list[tuple[object, ...]]] = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         told.append(lived(tmp_path / name, EUROPE[0], capsys, seed=11, orgs=60, hands=2)[2])
