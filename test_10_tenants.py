@@ -46,6 +46,8 @@ ATTEMPTS = 8
 DEMOS = (ROOT / "var" / "demo.json", *sorted((ROOT / "var").glob("*-*/demo.json")))
 SANDBOX_ACCOUNTS = ("demo", "second")
 PIPELINE = "gcp/cost/billing"
+SCHEDULED = "openai/subscriptions"  # a run of it needs no key, and adds nothing to the bill
+ONCE_A_YEAR = "0 0 1 1 *"
 NO_RUN = "0" * 32  # the place of a run that nobody has
 
 ENDINGS = (signal.SIGTERM, signal.SIGHUP)
@@ -93,6 +95,8 @@ class Tenant:
     """Why it is there after the end."""
     run_id: str = ""
     run: dict[str, Any] = field(default_factory=dict)
+    schedule_id: str = ""
+    scheduled: list[dict[str, Any]] = field(default_factory=list)
     costs: Money = field(default_factory=dict)
     flaws: list[str] = field(default_factory=list)
 
@@ -125,6 +129,10 @@ class Proof:
         if tenant.credential is not None:
             body = {"credential": tenant.credential.read_text()}
             self.service.ask("POST", f"/integrations/{tenant.slug}/gcp/setup", tenant.key, body)
+            # those that came with it would add runs of their own to what is counted here
+            for each in self.service.ask("GET", f"/scheduler/customer/{tenant.slug}/pipelines", tenant.key)["pipelines"]:
+                path = f"/scheduler/customer/{tenant.slug}/pipelines/{each['config_id']}"
+                self.service.ask("PATCH", path, tenant.key, {"is_active": False})
 
     def start(self, tenant: Tenant) -> None:
         path, body = f"/pipelines/run/{tenant.slug}/{PIPELINE}", {"date": str(tenant.day), "late_days": 0}
@@ -134,20 +142,39 @@ class Proof:
             return
         tenant.run_id = self.service.ask("POST", path, tenant.key, body, expect=ACCEPTED)["pipeline_logging_id"]
 
-    def settle(self) -> None:
+    def schedule(self, tenant: Tenant) -> None:
+        """One that is due now and not for a long time again; the plans' table, which its run reads, is made first."""
+        self.service.ask("POST", f"/integrations/{tenant.slug}/openai/subscriptions/reset", tenant.key)
+        due = datetime.now(UTC) - timedelta(minutes=1)
+        body = {"document": SCHEDULED, "schedule_cron": ONCE_A_YEAR, "next_run_time": due.isoformat()}
+        made = self.service.ask("POST", f"/scheduler/customer/{tenant.slug}/pipelines", tenant.key, body, expect=CREATED)
+        tenant.schedule_id = made["config_id"]
+
+    def trigger(self, _: Tenant) -> None:
+        """As many times at once as there are organisations, beside the service's own clock."""
+        self.service.ask("POST", "/scheduler/trigger")
+
+    def settle(self, waiting: list[Tenant], look: Callable[[Tenant], str]) -> None:
         deadline, process_at = time.monotonic() + self.seconds, time.monotonic() + PROCESS_SECONDS
-        waiting = [tenant for tenant in self.tenants if tenant.run_id]
         while waiting:
-            for tenant in waiting:
-                tenant.run = self.service.ask("GET", f"/pipelines/runs/{tenant.slug}/{tenant.run_id}", tenant.key)
-            waiting = [tenant for tenant in waiting if tenant.run["status"] not in OVER]
+            states = {tenant.slug: look(tenant) for tenant in waiting}
+            waiting = [tenant for tenant in waiting if states[tenant.slug] not in OVER]
             if waiting and time.monotonic() > deadline:
-                states = ", ".join(f"{tenant.slug} {tenant.run['state']}" for tenant in waiting)
-                raise Unavailable(f"not over within {self.seconds:g} s: {states}; does a worker run? --seconds waits longer")
+                left = ", ".join(f"{tenant.slug} {states[tenant.slug]}" for tenant in waiting)
+                raise Unavailable(f"not over within {self.seconds:g} s: {left}; does a worker run? --seconds waits longer")
             if waiting and time.monotonic() > process_at:
                 self.service.call("POST", "/scheduler/process-queue")
                 process_at = time.monotonic() + PROCESS_SECONDS
             time.sleep(LOOK_SECONDS if waiting else 0)
+
+    def look(self, tenant: Tenant) -> str:
+        tenant.run = self.service.ask("GET", f"/pipelines/runs/{tenant.slug}/{tenant.run_id}", tenant.key)
+        return str(tenant.run["status"])
+
+    def look_at_scheduled(self, tenant: Tenant) -> str:
+        runs = self.service.ask("GET", f"/pipelines/runs/{tenant.slug}?limit=200", tenant.key)["runs"]
+        tenant.scheduled = [run for run in runs if run["trigger"] == "schedule"]
+        return str(tenant.scheduled[0]["status"]) if tenant.scheduled else "not queued"
 
     def own(self, tenant: Tenant) -> None:
         """What it sees of itself is its own, all of it, and nothing else."""
@@ -158,6 +185,12 @@ class Proof:
         own = [tenant.run_id] if tenant.run_id else []
         tenant.expect([run["pipeline_logging_id"] for run in runs] == own, f"it sees {len(runs)} runs of the bill, not its {len(own)}")
         tenant.expect({run["org_slug"] for run in runs} <= {slug}, "it sees runs of another organisation")
+        schedules = ask(f"/scheduler/customer/{slug}/pipelines")["pipelines"]
+        tenant.expect({one["org_slug"] for one in schedules} == {slug}, "it sees schedules of another organisation")
+        tenant.expect(tenant.schedule_id in {one["config_id"] for one in schedules}, "its schedule is gone")
+        self.look_at_scheduled(tenant)
+        found = [(run["document"], run["status"], run["user_id"]) for run in tenant.scheduled]
+        tenant.expect(found == [(SCHEDULED, "SUCCESS", None)], f"what was due once became {found}")
         keys = [key["api_key_fingerprint"] for key in ask(f"/organizations/{slug}/keys")["keys"]]
         tenant.expect(keys == [tenant.fingerprint], f"it sees the keys {keys}")
         subjects = {one["subject"] for each in ask(f"/integrations/{slug}")["integrations"] for one in each["credentials"]}
@@ -200,7 +233,12 @@ class Proof:
         for name, act in (("onboarded", self.onboard), ("connected", self.connect), ("running", self.start)):
             self._all(name, act)
         started = time.monotonic()
-        self.settle()
+        self.settle([tenant for tenant in self.tenants if tenant.run_id], self.look)
+        typer.echo(f"  {'settled':<14}{time.monotonic() - started:6.1f} s")
+        self._all("scheduled", self.schedule)
+        self._all("triggered", self.trigger)
+        started = time.monotonic()
+        self.settle(self.tenants, self.look_at_scheduled)
         typer.echo(f"  {'settled':<14}{time.monotonic() - started:6.1f} s")
         self._all("looked at", self.own)
         self._all("tried apart", self.pairs)
@@ -222,11 +260,12 @@ def _doors(other: Tenant) -> Iterator[tuple[str, str, object]]:
         f"/organizations/{slug}/keys", f"/organizations/{slug}/quota", f"/organizations/{slug}/subscription",
         f"/integrations/{slug}", f"/integrations/{slug}/gcp", f"/pipelines/{slug}", f"/pipelines/runs/{slug}", run, f"{run}/logs",
         f"{run}/events", f"/costs/{slug}/daily", f"/costs/{slug}/summary", f"/costs/{slug}/tables/gcp_cost_daily",
-        f"/costs/{slug}/tables/x_load_manifests",
+        f"/costs/{slug}/tables/x_load_manifests", f"/scheduler/customer/{slug}/pipelines",
     ):  # fmt: skip
         yield "GET", path, None
     yield "POST", f"/pipelines/run/{slug}/{PIPELINE}", {"date": str(other.day)}
     yield "POST", f"{run}/cancel", {}
+    yield "DELETE", f"/scheduler/customer/{slug}/pipelines/{other.schedule_id}", None
     yield "POST", f"/organizations/{slug}/keys/rotate", {"grace_hours": 0}
     yield "DELETE", f"/organizations/{slug}/keys/{other.fingerprint}", None
     yield "POST", f"/integrations/{slug}/gcp/validate", {}
@@ -358,7 +397,7 @@ def run(
     seconds: Annotated[float, typer.Option(help="How long their runs may take", min=1)] = 900.0,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the organisations there")] = False,
 ) -> None:
-    """Onboard ten organisations at once, run a pipeline for each, and try every pair apart."""
+    """Onboard ten organisations at once, run a pipeline and a schedule for each, and try every pair apart."""
     for ending in ENDINGS:
         signal.signal(ending, _leave)
     try:
