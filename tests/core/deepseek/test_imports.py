@@ -180,8 +180,8 @@ async def test_own_records_never_make_a_day_whole_nor_dollars_of_yuan(tmp_path: 
         assert {row["usage_date"].day: row["cost"] for row in acme.here.ask(USED)} == {2: Decimal("1.00"), 3: None, 10: None}
         await imported(acme, amounts(used(12)), name="amount-2026-11-12_2026-11-12.csv", exported_on="2026-11-14")
         await imported(acme, costs(paid(13)), name="cost-2026-11-12_2026-11-13.csv", exported_on="2026-11-15")
-        [day] = [row for row in acme.here.ask(DAYS) if row["usage_date"].day == 12]
-        assert (day["completeness"], day["completeness_reason"]) == (
+        [told] = [row for row in acme.here.ask(DAYS) if row["usage_date"].day == 12]
+        assert (told["completeness"], told["completeness_reason"]) == (
             "unpriced",
             "no price for deepseek-flash; nobody tells in which currency it is charged",
         )
