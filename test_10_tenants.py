@@ -36,7 +36,7 @@ from src.core.base.settings import ROOT, load_settings
 from src.sandbox.gcp.accounts import PROJECTS, detailed_table, standard_table
 from src.sandbox.gcp.provider import Gcp
 
-OK, CREATED, ACCEPTED, UNAUTHENTICATED, FORBIDDEN, MISSING, TOO_MANY = 200, 201, 202, 401, 403, 404, 429
+OK, CREATED, ACCEPTED, UNAUTHENTICATED, FORBIDDEN, MISSING, TOO_MANY, UNAVAILABLE = 200, 201, 202, 401, 403, 404, 429, 503
 OVER = ("SUCCESS", "FAILED", "CANCELLED")
 SETTLED_DAYS = 20  # before today: what a provider adds to a load day later is there by then
 REACH_DAYS = 120  # corrections of a load day touch days of use as old as this
@@ -71,7 +71,8 @@ class Service:
                 raise Unavailable(
                     f"{method} {path}: {str(wrong) or type(wrong).__name__}; does the service run at {self.client.base_url}?"
                 ) from wrong
-            if answer.status_code != TOO_MANY or attempt == ATTEMPTS - 1:
+            told_to_wait = answer.status_code == TOO_MANY or (answer.status_code == UNAVAILABLE and "Retry-After" in answer.headers)
+            if not told_to_wait or attempt == ATTEMPTS - 1:
                 return answer
             time.sleep(float(answer.headers.get("Retry-After", "1")))
         raise AssertionError

@@ -8,10 +8,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from src.core.base.faults import Misconfigured
-from test_10_tenants import _running_demo
+from test_10_tenants import Service, _running_demo
 from tests.delivery.stand_ins import ROOT
 from tests.fakes.made_once import ROWS_PER_HOUR
 from tests.fakes.running import ROOT_KEY, RunningService, free_port
@@ -88,6 +89,18 @@ def test_where_everybody_is_let_through_none_stands_apart(wide_open):
     assert "/quota answered 200 to its key" in done.stdout
     assert "not apart or not right: 3" in done.stdout
     assert slugs(wide_open) == before
+
+
+def test_a_service_that_is_full_is_asked_again_and_one_that_is_down_is_not():
+    answers = [httpx2.Response(status, headers={"Retry-After": "0"}) for status in (429, 503)] + [
+        httpx2.Response(200),
+        httpx2.Response(503),
+    ]
+    transport = httpx2.MockTransport(lambda _: answers.pop(0))
+    service = Service(httpx2.Client(base_url="http://service", transport=transport), ROOT_KEY)
+
+    assert [service.call("GET", "/whoami").status_code for _ in range(2)] == [200, 503]
+    assert not answers
 
 
 def test_a_wrong_root_key_is_told(closed):
