@@ -40,6 +40,25 @@ DEFECTS = (
     ),
     Defect(
         "schedules",
+        "of due times that passed while nobody looked no row tells",
+        TRIGGER,
+        "    if due > seen.next_run_time:",
+        "    if False:",
+        (
+            f"{TESTS}::test_slots_that_were_missed_run_once_or_each",
+            "tests/core/schedules/test_a_day.py::test_each_slot_of_a_day_ran_once_or_is_accounted_for",
+        ),
+    ),
+    Defect(
+        "schedules",
+        "a run is settled by a worker that has lost it",
+        "src/core/scheduler/lease.py",
+        "    if not queue.keep(unit, hold, ending.at, until):",
+        "    if False:",
+        ("tests/core/schedules/test_a_day.py::test_each_slot_of_a_day_ran_once_or_is_accounted_for",),
+    ),
+    Defect(
+        "schedules",
         "a run of a schedule is the user's who happened to call",
         TRIGGER,
         "            trigger=slot.trigger_type,",

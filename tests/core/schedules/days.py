@@ -214,7 +214,8 @@ class SimulatedDay:
         self._after(3600, self._inspect)
         self._after(600, self._kill)
         self._after(1800, self._tidy)
-        self._after((self.end - self.begin).total_seconds() + 1, self._leave_off)
+        # after what falls due at the end was looked at, and before the next minute
+        self._after((self.end - self.begin).total_seconds() + LEAST_PAUSE + 10, self._leave_off)
         while self._events:
             at, _, event = heapq.heappop(self._events)
             self.work.clock.at = max(self.work.clock.at, at)
