@@ -51,7 +51,7 @@ def test_every_commit_is_on_disk_and_readers_do_not_wait(ledger):
 
 def test_opening_touches_nothing_before_the_first_unit(ledger, file):
     assert not file.parent.exists()
-    assert len(ledger.missing()) == 17
+    assert len(ledger.missing()) == 18
     assert file.exists()
 
 

@@ -168,7 +168,7 @@ async def test_a_provider_is_asked_by_its_own_processor_or_by_the_general_one(pa
 
     assert {**by_name, "validated_at": None} == {**await validate_gcp.get_engine().execute({}, given), "validated_at": None}
     with pytest.raises(Rejected, match="not served"):
-        await validate.get_engine().execute({"provider": "deepseek"}, given)
+        await validate.get_engine().execute({"provider": "aws"}, given)
 
 
 def opened_by(parts: Parts) -> dict[str, object]:
