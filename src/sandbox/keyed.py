@@ -1,14 +1,17 @@
-"""What providers have in common that are one HTTP API and let in whoever has their key."""
+"""What providers have in common that are one HTTP API and let in whoever has their key, or one of their keys."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from secrets import token_hex
 from threading import Event
-from typing import ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from src.core.base.clock import Clock
 from src.sandbox.credential_file import laid_once
+from src.sandbox.key_files import KeysByName
+
+N = TypeVar("N", bound=KeysByName[Any])
 
 
 class KeyedApi:
@@ -40,3 +43,31 @@ class KeyedApi:
 
     def prepare_more(self, stopping: Event) -> None:
         """All is there already."""
+
+
+class NamedKeysApi(Generic[N]):
+    """Each of its organisations has a key of its own."""
+
+    name: ClassVar[str]
+
+    def __init__(self, keys: N, clock: Clock, today: date | None) -> None:
+        self._keys = keys
+        self._clock = clock
+        self._today = today
+
+    def endpoints(self, base: str) -> Mapping[str, str]:
+        return {f"{self.name}.api": base}
+
+    def prepare(self) -> None:
+        self._keys.lay()
+
+    def prepare_more(self, stopping: Event) -> None:
+        """All is there already."""
+
+    def key(self, name: str) -> str:
+        """As an organisation would store it."""
+        return self._keys.text(name)
+
+    def now(self) -> datetime:
+        now = self._clock.now()
+        return now if self._today is None else datetime.combine(self._today, now.timetz())

@@ -15,6 +15,7 @@ from src.app.dependencies.lasting import key_ends
 from src.app.edge.concurrency import Places
 from src.app.edge.connections import Connections
 from src.app.models.costs import FileForm, Form
+from src.core.base.faults import TooLarge
 from src.core.base.threads import blocking
 from src.core.engine import load_files
 from src.core.engine.port import ColumnKind, Row
@@ -167,3 +168,21 @@ async def file_answer(
         first = await blocking(next, pieces)
         disposition = {"Content-Disposition": f'attachment; filename="{org_slug}_{name}.{form}"', "Vary": "Accept"}
         return FileAnswer(request, first, pieces, form=form, headers={**disposition, **(headers or {})}, held=held.pop_all())
+
+
+async def page_file(
+    request: Request,
+    org_slug: str,
+    form: Form,
+    name: str,
+    begin: Callable[[], Generator[bytes, None, None]],
+    *,
+    following: str | None,
+    most: int | None,
+) -> FileAnswer:
+    """A page of rows as a file, with a link to the one after it. `most` is as many as a file holds that was asked for whole."""
+    # a file that was cut off at a limit looks whole to whoever opens it
+    if most is not None and following:
+        raise TooLarge(f"these are more than {most} rows; ask for fewer days or groups, or page with limit and cursor")
+    headers = {"Link": next_link(request, following)} if following else None
+    return await file_answer(request, org_slug, form, name, begin, headers=headers)

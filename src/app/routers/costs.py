@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from src.app.answers.cost_tables import daily_answer, daily_columns, daily_rows, summary_answer, summary_columns, summary_rows
-from src.app.answers.tables import FILES, JSON_OR_TABLE, TABLE_CONTENT, file_answer, form_of, next_link, rows_as
+from src.app.answers.tables import FILES, JSON_OR_TABLE, TABLE_CONTENT, file_answer, form_of, page_file, rows_as
 from src.app.dependencies.auth import KeyedRoute, access, parts_of
 from src.app.dependencies.parameters import check_parameters
 from src.app.dependencies.tenants import living_tenant
@@ -89,17 +89,14 @@ async def daily(
     found = await blocking(read_daily, reader, question, limit or (MOST_FILE_ROWS if whole else ROWS), cursor)
     if form == "json":
         return await blocking(daily_answer, reader.tenant, question, found)
-    # a file that was cut off at a limit looks whole to whoever opens it
-    if whole and found.next_cursor:
-        raise TooLarge(f"these are more than {MOST_FILE_ROWS} rows; ask for fewer days or groups, or page with limit and cursor")
-    following = {"Link": next_link(request, found.next_cursor)} if found.next_cursor else None
-    return await file_answer(
+    return await page_file(
         request,
         reader.tenant.org_slug,
         form,
         f"costs_daily_{_days(question)}",
         lambda: rows_as(form, daily_columns(question), daily_rows(found)),
-        headers=following,
+        following=found.next_cursor,
+        most=MOST_FILE_ROWS if whole else None,
     )
 
 

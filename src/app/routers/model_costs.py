@@ -3,12 +3,11 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from src.app.answers import model_costs as shown
-from src.app.answers.tables import JSON_OR_TABLE, TABLE_CONTENT, file_answer, form_of, next_link, rows_as
+from src.app.answers.tables import JSON_OR_TABLE, TABLE_CONTENT, form_of, page_file, rows_as
 from src.app.dependencies.auth import KeyedRoute, access, parts_of
 from src.app.dependencies.parameters import check_parameters
 from src.app.models.model_costs import ModelsAnswer
 from src.app.routers.costs import MOST_FILE_ROWS, ROWS, AskedForm, From, Limit, Slug, To, reader_of
-from src.core.base.faults import TooLarge
 from src.core.base.threads import blocking
 from src.core.costs.model_sources import ModelSources
 from src.core.costs.models import GROUPS, MOST_GROUPS, ModelFilters, ModelQuestion, model_groups, read_models
@@ -73,14 +72,12 @@ async def models(
     found = await blocking(read_models, reader, question, limit or (MOST_FILE_ROWS if whole else ROWS), cursor)
     if form == "json":
         return await blocking(shown.answer, reader.tenant, question, found)
-    if whole and found.next_cursor:
-        raise TooLarge(f"these are more than {MOST_FILE_ROWS} rows; ask for fewer days or groups, or page with limit and cursor")
-    following = {"Link": next_link(request, found.next_cursor)} if found.next_cursor else None
-    return await file_answer(
+    return await page_file(
         request,
         reader.tenant.org_slug,
         form,
         f"costs_models_{question.window.start}_{question.window.end}",
         lambda: rows_as(form, shown.columns(question), shown.rows(found)),
-        headers=following,
+        following=found.next_cursor,
+        most=MOST_FILE_ROWS if whole else None,
     )

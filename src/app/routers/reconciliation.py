@@ -4,14 +4,13 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from src.app.answers import reconciliation as shown
-from src.app.answers.tables import JSON_OR_TABLE, TABLE_CONTENT, file_answer, form_of, next_link, rows_as
+from src.app.answers.tables import JSON_OR_TABLE, TABLE_CONTENT, form_of, page_file, rows_as
 from src.app.dependencies.audited import audited
 from src.app.dependencies.auth import KeyedRoute, access, caller_of, parts_of
 from src.app.dependencies.parameters import check_parameters
 from src.app.dependencies.tenants import living_tenant
 from src.app.models.reconciliation import CostRulesAnswer, CostRulesRequest, ReconciliationAnswer
 from src.app.routers.costs import MOST_FILE_ROWS, ROWS, AskedForm, From, Limit, Slug, To, reader_of
-from src.core.base.faults import TooLarge
 from src.core.base.identity import Tenant
 from src.core.base.threads import blocking
 from src.core.costs.question import window_asked
@@ -70,16 +69,14 @@ async def reconciliation(
     if form == "json":
         [rule] = await _in_force(request, reader.tenant, question.provider)
         return await blocking(shown.answer, reader.tenant, question, found, rule)
-    if whole and found.next_cursor:
-        raise TooLarge(f"these are more than {MOST_FILE_ROWS} rows; ask for fewer days or groups, or page with limit and cursor")
-    following = {"Link": next_link(request, found.next_cursor)} if found.next_cursor else None
-    return await file_answer(
+    return await page_file(
         request,
         reader.tenant.org_slug,
         form,
         f"{question.provider}_reconciliation_{question.window.start}_{question.window.end}",
         lambda: rows_as(form, shown.columns(question), shown.rows(question, found)),
-        headers=following,
+        following=found.next_cursor,
+        most=MOST_FILE_ROWS if whole else None,
     )
 
 
