@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 from msgspec import Meta, Struct, field
 
@@ -126,16 +126,18 @@ class TimedRow(Struct, frozen=True):
         return self.begins, *sorted((name, value) for name, value in self.grouped.items() if value is not None)
 
 
-class RowPage(Struct, frozen=True):
-    has_more: bool
+class RowPage(Protocol):
+    @property
+    def has_more(self) -> bool: ...
 
     @property
     def following(self) -> tuple[str, str] | None:
         """The parameter that names the next page, and its value."""
-        raise NotImplementedError
+        ...
 
 
-class _NextPage(RowPage, frozen=True, kw_only=True):
+class _NextPage(Struct, frozen=True, kw_only=True):
+    has_more: bool
     next_page: str | None = None
 
     @property
@@ -191,7 +193,8 @@ class Workspace(Struct, frozen=True):
     id: str
 
 
-class WorkspacePage(RowPage, frozen=True, kw_only=True):
+class WorkspacePage(Struct, frozen=True, kw_only=True):
+    has_more: bool
     data: list[Workspace]
     last_id: str | None = None
 
