@@ -221,7 +221,7 @@ keyed AS (
     AND (@token_kind IS NULL OR token_kind = @token_kind)
     AND (@project IS NULL OR project_id = @project)
     AND (@key IS NULL OR api_key_id = @key)
-    AND (@currency IS NULL OR currency = @currency)
+    AND (@currency IS NULL OR currency IS NULL OR currency = @currency)
 ),
 cells AS (
   -- of each day, account and model by itself: whether its tokens have money and its money has tokens

@@ -162,7 +162,7 @@ async def test_every_step_that_opens_a_credential_says_so(starter: House):
     """What is not said is not asked for, and the run is accepted in vain."""
     starter.parts.warehouse.ensure_dataset(ACME)
     for entry in starter.parts.catalog.entries.values():
-        # of a file the call that takes it asks whose it is, and its provider is not asked with the key (tests/core/deepseek/test_imports.py)
+        # the call that takes a file asks whose it is, and nobody is asked with the key (tests/core/deepseek/test_imports.py)
         if entry.document.scope != "organisation" or entry.document.domain == "import":
             continue
         prepared = prepare(starter.parts, entry, run_id="run", tenant=ACME, window=Window.day(TODAY), inputs={})

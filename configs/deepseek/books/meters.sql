@@ -110,7 +110,7 @@ SELECT
   told_by AS endpoint,
   CAST(NULL AS STRING) AS project_id,
   CAST(NULL AS STRING) AS user_id,
-  CASE WHEN told_by = 'console' THEN ARRAY_TO_STRING([api_key_name, api_key], ' ') END AS api_key_id,
+  CASE WHEN told_by = 'console' THEN NULLIF(ARRAY_TO_STRING([api_key_name, api_key], ' '), '') END AS api_key_id,
   CAST(NULL AS STRING) AS api_source,
   model,
   'standard' AS service_tier,

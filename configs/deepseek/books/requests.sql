@@ -3,7 +3,7 @@ SELECT
   usage_date,
   source AS account,
   CAST(NULL AS STRING) AS project_id,
-  ARRAY_TO_STRING([api_key_name, api_key], ' ') AS api_key_id,
+  NULLIF(ARRAY_TO_STRING([api_key_name, api_key], ' '), '') AS api_key_id,
   model AS model_told,
   'standard' AS service_tier,
   SUM(quantity) AS requests

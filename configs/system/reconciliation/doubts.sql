@@ -39,7 +39,7 @@ mends AS (
   -- by how a reason begins, which rate_card.py and cost.sql say
   SELECT
     usage_date,
-    ARRAY_TO_STRING([
+    NULLIF(ARRAY_TO_STRING([
       CASE WHEN LOGICAL_OR(NOT REGEXP_CONTAINS(unpriced_reason, r'^(range|rate changed|kind unknown|quantity unknown|currency unknown|no currency):'))
         THEN CONCAT('lay the price and run ', {provider}, '/reprice') END,
       CASE WHEN LOGICAL_OR(STARTS_WITH(unpriced_reason, 'rate changed:')) THEN 'a price turned within the day, load it again' END,
@@ -47,7 +47,7 @@ mends AS (
         THEN 'for what this release does not know none can be laid, and the report alone tells its cost' END,
       CASE WHEN LOGICAL_OR(REGEXP_CONTAINS(unpriced_reason, r'^(currency unknown|no currency):'))
         THEN 'nobody tells in which currency it is charged' END
-    ], '; ') AS mend
+    ], '; '), '') AS mend
   FROM without_price
   WHERE unpriced_reason IS NOT NULL
   GROUP BY usage_date

@@ -9,7 +9,6 @@ from src.app.dependencies.tenants import living_tenant
 from src.app.models.integrations import NAME
 from src.app.models.pipelines import Day, RunRequest
 from src.app.routers.pipelines import ANSWERS, IdempotencyKey, Slug, Wait, run_asked
-from src.core.base.faults import Fault
 from src.core.base.threads import blocking
 from src.core.imports import files
 from src.core.providers.directory import known_providers
@@ -49,12 +48,7 @@ async def import_file(
         content = await request.body()
         file = files.named(tenant, served, credential_name, content=content, name=name, exported_on=exported_on)
         read = await blocking(files.read, kind, file, parts.clock.now().date())
-        fresh = await blocking(files.keep, parts, file)
+        # one whose run is refused goes after a week, as one whose run has failed: whoever sends it again meets it
+        await blocking(files.keep, parts, file)
     asked = RunRequest(start_date=read.window.start, end_date=read.window.end, import_id=file.import_id, credential_name=credential_name)
-    try:
-        return await run_asked(request, org_slug, parts.catalog.get(kind.pipeline), asked, wait=wait, idempotency_key=idempotency_key)
-    except Fault:
-        # what was not accepted is not kept; where it waited already, the run before it may want it yet
-        if fresh:
-            await blocking(files.forget, parts, tenant, file.import_id)
-        raise
+    return await run_asked(request, org_slug, parts.catalog.get(kind.pipeline), asked, wait=wait, idempotency_key=idempotency_key)

@@ -301,7 +301,8 @@ def _cost(row: Mapping[str, Any], question: ModelQuestion, standing: _Standing) 
     tokens, given = _count(row["tokens"]), _count(row["input_tokens"])
     priced = not (row["ranged_rows"] or row["unpriced_rows"])
     # by these a report may not tell its money, and a row then has use whose cost stands elsewhere
-    apart = not total and not UNTOLD_GROUPS.isdisjoint(question.keys) and row["untold_cells"]
+    by = {name for name, value in question.filters.values.items() if value is not None}
+    apart = row["untold_cells"] and not UNTOLD_GROUPS.isdisjoint(by if total else by.union(question.keys))
     charged = _count(row["charged_tokens"])
     million = None
     if priced and charged and not row["loose_cells"]:

@@ -62,7 +62,7 @@ def _tokens(new: int, out: int, read: int = 0, *written: int, searches: int = 0)
     return {"input": new, "read": read, "write_5m": write_5m, "write_1h": write_1h, "out": out, "searches": searches}
 
 
-MARCH, LAST_OF_APRIL, SONNET_55, HAIKU_55 = date(2026, 3, 12), date(2026, 4, 29), date(2026, 9, 28), date(2026, 10, 7)
+LAST_OF_APRIL, SONNET_55, HAIKU_55 = date(2026, 4, 29), date(2026, 9, 28), date(2026, 10, 7)
 WORK = (
     ClaudeWork(
         "chat then", "claude-sonnet-4-5-20250929", 800, _tokens(450, 280, 900, 110), "live", since=date(2025, 9, 29), until=LAST_OF_APRIL

@@ -1,7 +1,7 @@
 """What lies in an account's wallets, and who paid for each use: the gift first, then what was topped up."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -88,7 +88,7 @@ def _day(account: DeepseekAccount, currency: Currency, day: date) -> tuple[Happe
 @lru_cache(maxsize=4096)
 def _before(account: DeepseekAccount, currency: Currency, day: date) -> Wallet:
     if day <= STORIES_BEGIN:
-        return replace(_opening(account, currency))
+        return _opening(account, currency)
     # the day before is known already whoever asks day by day
     told = _day(account, currency, day - timedelta(1))
     return told[-1].wallet if told else _before(account, currency, day - timedelta(1))

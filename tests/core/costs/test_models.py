@@ -92,6 +92,19 @@ def test_what_the_report_does_not_tell_apart_is_no_cost_of_nothing(house: Wareho
     assert shown(asked(house, acme), "cost", "cost_per_million") == [("gpt-x", Decimal(12), Decimal(6))]
 
 
+def test_what_a_report_does_not_tell_apart_is_not_whole_by_a_filter_either(house: Warehouse, acme: Tenant) -> None:
+    publish(
+        house,
+        acme,
+        openai_cost_daily=[use("input", M, "2"), use("input", M, "2", usage_date=NEXT)],
+        openai_bill_daily=[billed("usage", "12", api_key_id=None), computed(NEXT)],
+    )
+
+    for found in (asked(house, acme, token_kind="input"), asked(house, acme, key="key-1")):
+        assert found.lines
+        assert not [one for one in (*found.lines, *found.totals) if one.whole]
+
+
 def test_of_a_computed_day_the_tiers_are_known(house: Warehouse, acme: Tenant) -> None:
     publish(
         house,

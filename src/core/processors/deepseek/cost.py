@@ -16,7 +16,8 @@ class DeepSeekCost(DaysProcessor):
         """The rules of reconciliation and bill, and in which currencies each account had a balance when its key was set up."""
         own = [one for one in context.services.ledger.read(list_for, tenant.org_slug) if one.provider == PROVIDER]
         currencies = {f"{self.account(one)} {currency}" for one in own for currency in (one.metadata or {}).get("currencies", ())}
-        return {**rules.asked(context.services, tenant, PROVIDER), "currencies": sorted(currencies)}
+        # a list of nothing has no type on BigQuery
+        return {**rules.asked(context.services, tenant, PROVIDER), "currencies": ["", *sorted(currencies)]}
 
     async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:
         result = await super().execute(step_config, context)

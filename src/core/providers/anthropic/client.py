@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any, TypeVar
@@ -46,6 +46,8 @@ FIRST_ASKED: Mapping[Api, tuple[ReportApi, str]] = {
     "reports": (REPORTS, reports.COSTS),
     "analytics": (ANALYTICS, reports.USAGE_ROWS),
 }
+RESTATES = 3
+"""As `restates` in configs/anthropic/books.yml."""
 WORKSPACE_PAGES = msgspec.json.Decoder(reports.WorkspacePage)
 
 
@@ -111,7 +113,12 @@ def analytics(link: ProviderLink, key: Secret, path: str, window: Window, params
         end = since_epoch(part.end) + DAY
         before = since_epoch(part.start)
         order: Params = {"time_bucket_width": WIDTHS[DAY], "order_by": "time", "order": "asc", "limit": PAGE_ROWS}
+        # of days that are not read again what is not there yet would be taken for nothing
+        settled = since_epoch(min(part.end, link.clock.now().date() - timedelta(RESTATES)))
         for page in _pages(link, key, ANALYTICS, Page(path, {**_span(before, end), **order, **params}), ROW_PAGES.decode):
+            fresh = page.data_refreshed_at
+            if fresh is not None and fresh.timestamp() < settled:
+                raise StepFailed(f"{TITLE} tells in {path} of nothing since {fresh:%Y-%m-%d %H:%M} UTC yet; ask again")
             for row in page.data:
                 if not before <= row.begins < end or row.key in seen:
                     told = "a page came twice, or another order was told than was asked for; ask again"

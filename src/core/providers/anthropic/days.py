@@ -1,9 +1,9 @@
 """What Anthropic tells of each day of a window, the oldest first: by one generation of its reports or by the other, and never by both."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from functools import cached_property
 from itertools import combinations, groupby
 from typing import Any, Protocol, TypeVar
@@ -162,19 +162,20 @@ def _exactly_split(told: Mapping[frozenset[str], list[Made[UsedRow]]]) -> Iterat
     """Rows of which each says how it is charged: those that fit some filters, less those that fit a further one."""
     for within in told:
         rows = {row.key: (row, used) for row, used in told[within]}
-        exact = {key: Counter[str]() for key in rows}
+        exact: dict[tuple[Any, ...], dict[str, int | Decimal]] = {key: {} for key in rows}
         for beyond in (one for one in told if one >= within):
             sign = -1 if len(beyond - within) % 2 else 1
             for row, used in told[beyond]:
+                found = exact.setdefault(row.key, {})
                 for path, value in used.measures.items():
-                    exact.setdefault(row.key, Counter())[path] += sign * int(value)
+                    found[path] = found.get(path, 0) + sign * value
         for key, measures in exact.items():
             if key not in rows or any(value < 0 for value in measures.values()):
                 raise StepFailed(f"parts of what {TITLE} tells in {reports.USAGE_ROWS} come to more than the whole; ask again")
             row, used = rows[key]
-            if measures := Counter({path: value for path, value in measures.items() if value}):
+            if left := {path: value for path, value in measures.items() if value}:
                 charged = structs.replace(used.groups, **{name: SPLITS[name][1] for name in within})
-                yield row, UsedRow(charged, measures)
+                yield row, UsedRow(charged, left)
 
 
 def _by_start(rows: Iterable[Made[M]]) -> Iterator[tuple[int, list[Made[M]]]]:
@@ -183,4 +184,4 @@ def _by_start(rows: Iterable[Made[M]]) -> Iterator[tuple[int, list[Made[M]]]]:
 
 def _told_by(rows: Iterable[Made[Any]]) -> ToldBy:
     told = [row.refreshed_at for row, _ in rows]
-    return ToldBy("analytics", min((one for one in told if one is not None), default=None) if all(told) else None)
+    return ToldBy("analytics", min((one for one in told if one is not None), default=None))

@@ -17,7 +17,7 @@ from src.core.base.schema import TableSchema
 from src.core.base.secret import Secret
 from src.core.base.window import Window
 from src.core.providers.anthropic.days import DaysOfReports, Piece, days_of
-from src.core.providers.anthropic.reports import Api
+from src.core.providers.anthropic.reports import SEATS, Api
 from src.core.providers.http.buckets import DAY, HOUR
 from src.core.providers.http.pace import Pace, PaceFacts
 from src.core.providers.link import ProviderLink
@@ -109,6 +109,10 @@ def test_what_is_no_use_of_the_api_stands_apart(told: Callable[..., DaysOfReport
     assert {*code[0]} | {*seats[0]} < columns("claude_code")
     for row in rows_of(told("analytics").usage(WEEK, {})):
         assert row["product"] != "claude_code"
+    of_the_api = told("analytics", "enterprise")
+    products = {row["product"] for row in rows_of(of_the_api.usage(WEEK, {})) + rows_of(of_the_api.costs(WEEK))}
+    assert products
+    assert not products & SEATS
 
 
 def test_claude_code_is_not_told_where_it_is_not_offered_and_anything_else_is_a_failure(
@@ -276,6 +280,13 @@ def test_rows_come_once_in_the_order_of_time_or_not_at_all(scripted: ProviderLin
 
     with pytest.raises(StepFailed, match=told):
         list(days_of(scripted, KEY, "analytics", children=True).usage(ALONE, {}))
+
+
+def test_days_that_its_figures_have_not_reached_yet_are_not_taken_for_days_without_use(scripted: ProviderLink, google: FakeGoogle):
+    answering(google, page())
+
+    with pytest.raises(StepFailed, match="of nothing since 2026-11-10 07:00 UTC yet; ask again"):
+        list(days_of(scripted, KEY, "analytics", children=True).usage(WEEK, {}))
 
 
 def test_parts_that_come_to_more_than_the_whole_are_asked_for_again(scripted: ProviderLink, google: FakeGoogle):

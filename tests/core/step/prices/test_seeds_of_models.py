@@ -84,9 +84,11 @@ def test_serving_in_one_country_is_a_tenth_dearer_and_batch_half_as_dear():
     assert all(other(rate, region="any") for rate in at_home)
     batch = [rate for rate in priced if rate.service_tier == "batch"]
     assert all(rate.price * 2 == usual.price for rate in batch if (usual := other(rate, service_tier="standard")))
+    assert batch
     assert all(other(rate, service_tier="standard") for rate in batch)
     fast = [rate for rate in priced if rate.service_tier == "fast" and rate.model in ("claude-opus-5-5", "claude-fable-5-2")]
     assert len(fast) == 20
+    assert all(other(rate, service_tier="standard") for rate in fast)
     assert all(rate.price == usual.price * 2 for rate in fast if (usual := other(rate, service_tier="standard")))
 
 

@@ -21,7 +21,9 @@ def shown(bill: list[dict[str, Any]]) -> set[tuple[Any, ...]]:
 
 def proven(warehouse: Warehouse, tenant: Tenant, **said: Any) -> None:
     for name in ("money", "rows"):
-        assert [one for one in answers(warehouse, tenant, name, said=said) if one["ours"] != one["theirs"]] == []
+        found = answers(warehouse, tenant, name, said=said)
+        assert found
+        assert [one for one in found if one["ours"] != one["theirs"]] == []
 
 
 def doubts(warehouse: Warehouse, tenant: Tenant, **said: Any) -> list[tuple[str, str]]:
