@@ -34,7 +34,7 @@ DEFECTS = (
         "schedules",
         "days of waiting come as as many runs",
         TRIGGER,
-        "    if noted and not schedule.catch_up:",
+        "    if not schedule.catch_up:",
         "    if False:",
         (f"{TESTS}::test_a_blocked_organisation_has_one_slot_waiting_and_runs_when_it_is_unblocked",),
     ),

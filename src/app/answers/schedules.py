@@ -27,7 +27,7 @@ def schedule_answer(schedule: Schedule, now: datetime, waiting: Sequence[Slot] =
     return ScheduleAnswer.model_validate({**asdict(schedule), **more})
 
 
-def scheduler_status(found: SchedulerStanding, *, enabled: bool, owner: str | None) -> SchedulerStatus:
+def scheduler_status(found: SchedulerStanding, *, enabled: bool, owner: str) -> SchedulerStatus:
     today = found.today
     return SchedulerStatus(
         at=found.at,
@@ -49,7 +49,7 @@ def scheduler_status(found: SchedulerStanding, *, enabled: bool, owner: str | No
         clock=ClockStanding(
             enabled=enabled,
             owner=found.clock.owner,
-            here=owner is not None and found.clock.owner == owner,
+            here=found.clock.owner == owner,
             lease_expires_at=found.clock.until,
         ),
     )

@@ -140,8 +140,9 @@ class _Pass:
             if not self._may_go_on():
                 self._told.more = True
                 return
-            if slot.org_slug not in self._refused:
-                self._tell(self._services.ledger.write(_again, self._services, self._catalog, slot))
+            # a window of a backfill may want a place alone, and none of the day's runs
+            refused = self._refused.get(slot.org_slug) if slot.trigger_type == "schedule" else None
+            self._tell(self._services.ledger.write(_again, self._services, self._catalog, slot, refused))
 
     def _try_due(self, now: datetime) -> None:
         ledger = self._services.ledger
@@ -208,7 +209,7 @@ def _due(
         slots.note(unit, slot_of(schedule, seen.next_run_time, now))
     # noted before the schedule moves on: where nothing is undone, a break in between leaves it due, and the slot known
     noted = slots.note(unit, slot)
-    if noted and not schedule.catch_up:
+    if not schedule.catch_up:
         why = f"the slot of {due.isoformat()} took its place, and that of all between"
         slots.give_up(unit, schedule.config_id, before=due, state="MISSED", at=now, why=why)
     configs.move(unit, schedule, due, following)
@@ -218,11 +219,11 @@ def _due(
     return _try(unit, services, catalog, slot, refused), moved
 
 
-def _again(unit: Unit, services: Services, catalog: Catalog, slot: Slot) -> _Tried | None:
+def _again(unit: Unit, services: Services, catalog: Catalog, slot: Slot, refused: _Refused | None = None) -> _Tried | None:
     orgs.alone(unit, slot.org_slug)
     if not slots.take(unit, slot, services.clock.now() + TRYING):
         return None
-    return _try(unit, services, catalog, slot)
+    return _try(unit, services, catalog, slot, refused)
 
 
 def _try(unit: Unit, services: Services, catalog: Catalog, slot: Slot, refused: _Refused | None = None) -> _Tried:

@@ -10,7 +10,7 @@ from src.core.base.identity import Actor
 from src.core.ledger.plans import Plan
 from src.core.ledger.tables import configs, queue, runs, scheduled, slots
 from src.core.scheduler.settling import Ending, settle
-from src.core.schedules.trigger import follow
+from src.core.schedules.trigger import follow, slot_of
 from src.core.step import subscriptions
 from src.core.step.subscriptions import SubscriptionChange
 from tests.contract.ledger.rivals import at_once
@@ -47,6 +47,20 @@ def test_a_due_schedule_becomes_a_run_of_nobody_and_moves_on(work):
     assert (entry.priority, entry.user_id, entry.parameters) == (4, None, {"stage": "plain"})
     moved = work.ledger.read(configs.get, "acme", "c1")
     assert (moved.last_run_time, moved.next_run_time) == (NOON, NOON + DAY)
+
+
+def test_a_pass_that_broke_off_between_two_notes_leaves_one_slot_to_run(work):
+    made = schedule(work)
+    later(work, days=1)
+    for due in (NOON, NOON + DAY):
+        work.ledger.write(slots.note, slot_of(made, due, work.clock.now()))
+
+    triggered(work)
+    later(work, minutes=2)
+    triggered(work)
+
+    assert states(work) == ["MISSED", "QUEUED"]
+    assert len(rows(work, RUNS)) == 1
 
 
 def test_the_same_slot_is_never_run_twice(work):

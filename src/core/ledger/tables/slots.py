@@ -221,7 +221,7 @@ def _waiting_of(tables: Tables) -> Select[Any]:
     return (
         select(*(slot[name] for name in COLUMNS))
         .where(slot.org_slug == bindparam("slug"), slot.state == "WAITING")
-        .order_by(slot.scheduled_time, slot.scheduled_run_id)
+        .order_by(slot.priority.desc(), slot.scheduled_time, slot.scheduled_run_id)
     )
 
 
