@@ -77,6 +77,7 @@ def metered(
     costs: list[dict[str, Any]] | None = None,
     records: list[dict[str, Any]] | None = None,
     currencies: tuple[str, ...] = (),
+    balances: list[dict[str, Any]] | None = None,
 ) -> list[dict[str, Any]]:
     text = (DEEPSEEK / "books" / "meters.sql").read_text()
     for table in (USAGE, COSTS, RECORDS, BALANCE):
@@ -86,6 +87,7 @@ def metered(
         publication.replace(USAGE, uses)
         publication.replace(COSTS, costs or [])
         publication.replace(RECORDS, records or [])
+        publication.replace(BALANCE, balances or [])
         rows: list[dict[str, Any]] = publication.query(text, {"currencies": list(currencies)}).to_pylist()
     return rows
 
@@ -170,8 +172,5 @@ def test_after_the_holidays_that_are_known_a_peak_hour_may_be_a_holiday(warehous
 def test_where_no_costs_are_told_the_currency_is_that_of_the_balance(warehouse: Warehouse) -> None:
     left = {"total_balance": 1, "granted_balance": 0, "topped_up_balance": 1, "is_available": True, "currency": "CNY"}
     sampled = {"source": "acme balance", "source_slice": "2026-11-06", "usage_date": date(2026, 11, 6), "sampled_at": datetime.now(UTC)}
-    generation = warehouse.last_generation(ACME, "tests") + 1
-    with warehouse.publication(ACME, f"run_{generation}", Fence("tests", generation)) as publication:
-        publication.replace(BALANCE, [{**sampled, **left}])
-    [row] = metered(warehouse, [], records=[recorded("2026-11-06T01", FLASH)])
+    [row] = metered(warehouse, [], records=[recorded("2026-11-06T01", FLASH)], balances=[{**sampled, **left}])
     assert (row["currency_told"], row["region"]) == ("CNY", "cn")
