@@ -76,6 +76,7 @@ def metered(
     uses: list[dict[str, Any]],
     costs: list[dict[str, Any]] | None = None,
     records: list[dict[str, Any]] | None = None,
+    *,
     currencies: tuple[str, ...] = (),
     balances: list[dict[str, Any]] | None = None,
 ) -> list[dict[str, Any]]:
