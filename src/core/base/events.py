@@ -1,5 +1,7 @@
 """What is told to people and to other systems: events, and what one receiver is sent of them in one go."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,3 +45,9 @@ class Parcel:
     events: tuple[Event, ...]
     gathered: bool = False
     """Several that waited for the day's message; else it is one."""
+
+
+def stable_id(*parts: str, prefix: str = "evt") -> str:
+    """The same of the same parts, on every machine."""
+    # as JSON, so that no two lists of parts run together into one text
+    return f"{prefix}_{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:26]}"
