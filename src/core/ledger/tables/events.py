@@ -74,6 +74,11 @@ def get(unit: Unit, event_id: str) -> EventRow | None:
     return _row(row) if row else None
 
 
+def of_org(unit: Unit, org_slug: str, event_id: str) -> EventRow | None:
+    row = get(unit, event_id)
+    return row if row is not None and row.org_slug == org_slug else None
+
+
 def several(unit: Unit, event_ids: Sequence[str]) -> dict[str, EventRow]:
     row = unit.tables[EVENTS].c
     found = unit.rows(_rows(unit.tables).where(row.event_id.in_(event_ids))) if event_ids else []

@@ -91,6 +91,11 @@ def replay(unit: Unit, org_slug: str, notification_id: str, at: datetime) -> boo
     return unit.change(_replay, {"slug": org_slug, "id": notification_id, "at": at}) == 1
 
 
+def replay_since(unit: Unit, org_slug: str, channel_id: str, since: datetime, at: datetime) -> int:
+    """Those made since then that are over."""
+    return unit.change(_replay_since, {"slug": org_slug, "channel": channel_id, "since": since, "at": at})
+
+
 def ready(unit: Unit, at: datetime) -> list[Ready]:
     """Who has waited longest comes first."""
     found: dict[tuple[str, str], list[tuple[str, datetime]]] = {}
@@ -184,14 +189,22 @@ def _by_id(tables: Tables) -> Select[Any]:
 
 def _replay(tables: Tables) -> Update:
     rows = tables[NOTIFICATIONS]
+    return _anew(tables).where(rows.c.org_slug == bindparam("slug"), rows.c.notification_id == bindparam("id"))
+
+
+def _replay_since(tables: Tables) -> Update:
+    rows = tables[NOTIFICATIONS]
+    since = bindparam("since", type_=rows.c.created_at.type)
+    own = (rows.c.org_slug == bindparam("slug"), rows.c.channel_id == bindparam("channel"))
+    return _anew(tables).where(*own, rows.c.created_at >= since)
+
+
+def _anew(tables: Tables) -> Update:
+    rows = tables[NOTIFICATIONS]
     over = or_(*(rows.c.state == state for state in ("SENT", "FAILED", "WITHDRAWN")))
     at = bindparam("at", type_=rows.c.updated_at.type)
     anew: dict[str, Any] = {**FREE, "state": "WAITING", "attempts": 0, "available_at": at, "updated_at": at, "last_error": None}
-    return (
-        update(rows)
-        .where(rows.c.org_slug == bindparam("slug"), rows.c.notification_id == bindparam("id"), over)
-        .values(**anew, parcel_id=rows.c.notification_id, sent_at=None)
-    )
+    return update(rows).where(over).values(**anew, parcel_id=rows.c.notification_id, sent_at=None)
 
 
 def _due(tables: Tables, *states: NotificationState) -> tuple[ColumnElement[bool], ...]:
