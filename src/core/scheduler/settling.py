@@ -62,7 +62,7 @@ def settle(unit: Unit, ending: Ending) -> bool:
     # whoever ends the run frees its slot: a second time would free another run's
     if ended:
         # by who ended it alone: two that settle one run must not free two slots
-        quotas.release(unit, ending.org_slug, ending.at)
+        quotas.release_of(unit, ending.org_slug, ending.run_id, ending.at)
     elif not _told_before(unit, ending):
         return False
     scheduled.settle(unit, ending.run_id, STATES[ending.status], ending.at, ending.error_message)

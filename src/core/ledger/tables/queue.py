@@ -8,12 +8,14 @@ from typing import Any, Literal
 from sqlalchemy import Delete, Select, Table, Update, and_, bindparam, case, delete, exists, func, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
+from src.core.ledger.tables import places
 from src.core.ledger.unit import Tables, Unit
 
 QUEUE = "org_pipeline_execution_queue"
 
 State = Literal["QUEUED", "RUNNING", "DEAD"]
 Cancelled = Literal["waiting", "running"]
+WaitsFor = Literal["place", "turn"]
 # each try that fails means that another worker got one; so many in a row leave the rest to its next look
 CLAIM_TRIES = 8
 
@@ -30,6 +32,7 @@ class NewEntry:
     max_retries: int
     scheduled_run_id: str | None = None
     priority: int = 0
+    waits_for: WaitsFor | None = None
     window_start: date | None = None
     window_end: date | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -58,6 +61,7 @@ class QueueEntry:
     lease_generation: int
     lease_expires_at: datetime | None
     cancel_requested_at: datetime | None
+    waits_for: WaitsFor | None
     last_error: str | None
     available_at: datetime
     queued_at: datetime
@@ -249,7 +253,9 @@ def _claimable(tables: Tables) -> ColumnElement[bool]:
     at = bindparam("at", type_=queue.c.available_at.type)
     # two runs of one pipeline would publish to the same tables, and the later one would be superseded
     busy = exists().where(rival.c.org_slug == queue.c.org_slug, rival.c.pipeline_id == queue.c.pipeline_id, rival.c.state == "RUNNING")
-    return and_(queue.c.state == "QUEUED", queue.c.available_at <= at, ~busy)
+    # who only ends it needs no place
+    free = or_(queue.c.waits_for.is_(None), queue.c.cancel_requested_at.is_not(None), *places.room(tables, queue))
+    return and_(queue.c.state == "QUEUED", queue.c.available_at <= at, ~busy, free)
 
 
 def _next(tables: Tables) -> Select[Any]:
