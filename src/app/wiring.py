@@ -45,7 +45,7 @@ class Parts:
         if self.settings.sandbox and self.sandbox is None:
             self.sandbox = Sandbox(self.settings.data_dir / "sandbox", self.clock, rows_per_hour=self.settings.sandbox_rows_per_hour)
             self.sandbox.start()
-            self.settings = self.settings.asking_at(self.sandbox.endpoints)
+            self.settings = self.sandbox.stand_in(self.settings)
             # what a processor asks for is what the service runs with: no real key may go to a real provider from here
             use_settings(self.settings)
 

@@ -55,7 +55,7 @@ class MailText:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class RenderedMessage:
     """What both layouts are made of."""
 
     subject: str
@@ -77,7 +77,7 @@ class Renderer:
         self._plain.filters.update(wrapped=wording.wrapped, aligned=wording.aligned)
         self._plain.globals["underline"] = lambda text: "=" * min(len(text), wording.WIDTH)
 
-    def message(self, parcel: Parcel, destination: Destination) -> Message:
+    def message(self, parcel: Parcel, destination: Destination) -> RenderedMessage:
         told = [self._tell(event, destination) for event in parcel.events[: self.config.event_limit]]
         company = one_line(destination.company_name)
         said = f"{len(parcel.events):,} things since the last message" if len(parcel.events) != 1 else told[0].headline
@@ -92,7 +92,7 @@ class Renderer:
             "org_slug": destination.org_slug,
             "public_url": self._public_url,
         }
-        return Message(subject, told, values)
+        return RenderedMessage(subject, told, values)
 
     def mail(self, parcel: Parcel, destination: Destination) -> MailText:
         message = self.message(parcel, destination)
