@@ -61,6 +61,7 @@ class Sandbox:
             provider.prepare()
         self.receivers.start()
         self._running = _Running(self.providers, self.receivers)
+        self.receivers.tell(self.address)
 
     def stop(self) -> None:
         if self._running is not None:

@@ -99,7 +99,8 @@ class Mailer:
             if isinstance(wrong, kind):
                 lasting = fault if wrong.code >= FROM_HERE_IT_STAYS else Unavailable
                 return lasting(f"{self._server} {said} ({wrong.code} {one_line(wrong.message)})")
-        if isinstance(wrong, aiosmtplib.SMTPNotSupported):
+        # the library has no class of its own for a server that lets nobody sign in before TLS
+        if isinstance(wrong, aiosmtplib.SMTPNotSupported) or type(wrong) is aiosmtplib.SMTPException:
             return Misconfigured(f"{self._server} has no STARTTLS or no way to sign in; mend SMTP_SECURITY or SMTP_USERNAME")
         if isinstance(wrong, ssl.SSLCertVerificationError) or isinstance(wrong.__cause__, ssl.SSLCertVerificationError):
             return Misconfigured(f"the certificate of {self._server} is not trusted; mend SMTP_HOST, or name its issuer in SMTP_CA_FILE")

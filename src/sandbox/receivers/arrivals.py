@@ -37,6 +37,8 @@ class Arrival:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
     """Of Slack and webhooks, as JSON."""
+    raw: str = ""
+    """As it came."""
     verified: bool | None = None
     """None where nobody gave a secret."""
 

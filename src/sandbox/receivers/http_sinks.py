@@ -55,10 +55,12 @@ class HttpSinks:
         refusal = await self._refusal("slack", name, SLACK_REFUSALS)
         if refusal is not None:
             return refusal
-        flaw, said = slack_flaw(await request.body())
+        body = await request.body()
+        flaw, said = slack_flaw(body)
         if flaw:
             return PlainTextResponse(flaw, status_code=400)
-        self._arrivals.keep("slack", [name], f"slack-{self._arrivals.count + 1}", subject=said["text"], plain=slack_words(said), body=said)
+        number = f"slack-{self._arrivals.count + 1}"
+        self._arrivals.keep("slack", [name], number, subject=said["text"], plain=slack_words(said), body=said, raw=body.decode())
         return PlainTextResponse("ok")
 
     async def _hook(self, request: Request) -> Response:
@@ -80,6 +82,7 @@ class HttpSinks:
             plain=json.dumps(said, indent=2, ensure_ascii=False),
             headers=signs,
             body=said,
+            raw=body.decode(),
             verified=verified,
         )
         return Response(status_code=204)
@@ -177,6 +180,7 @@ def as_json(one: Arrival) -> dict[str, Any]:
         "html": one.html,
         "headers": dict(one.headers),
         "body": one.body,
+        "raw": one.raw,
         "verified": one.verified,
     }
 

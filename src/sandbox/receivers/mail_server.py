@@ -49,7 +49,8 @@ class MailHandler:
                 await asyncio.sleep(SLOW_SECONDS)
             if does in TO_MAIL:
                 return TO_MAIL[does]
-        mail = email.message_from_bytes(cast("bytes", envelope.content), policy=policy.default)
+        raw = cast("bytes", envelope.content)
+        mail = email.message_from_bytes(raw, policy=policy.default)
         self._arrivals.keep(
             "mail",
             envelope.rcpt_tos,
@@ -58,6 +59,7 @@ class MailHandler:
             plain=_part(mail, "plain"),
             html=_part(mail, "html"),
             headers={name: str(value) for name, value in mail.items()},
+            raw=raw.decode("utf-8", "replace"),
         )
         return OK
 

@@ -15,6 +15,7 @@ from src.sandbox.receivers.http_sinks import HttpSinks
 from src.sandbox.receivers.mail_server import LOOPBACK, MailServer
 
 USERNAME = "sandbox"
+ADDRESSES = {"inbox": "/inbox", "slack-demo": "/slack/demo", "webhook-demo": "/hooks/demo"}
 
 
 class Receivers:
@@ -36,6 +37,14 @@ class Receivers:
         laid_once(self.certificate, made_for_loopback)
         self._mail = MailServer(self.arrivals, self.certificate, USERNAME, self.password)
         self._mail.start()
+
+    def tell(self, address: str) -> None:
+        """Lays the addresses where the sandbox's credentials lie: they are others each time it starts."""
+        for name, path in ADDRESSES.items():
+            file = self._folder / "credentials" / f"{name}.txt"
+            draft = file.with_suffix(f".{token_urlsafe(6)}.draft")
+            draft.write_text(f"{address}{path}")
+            draft.replace(file)
 
     def stop(self) -> None:
         if self._mail is not None:

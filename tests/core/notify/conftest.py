@@ -50,7 +50,9 @@ class Receiving:
         self.sandbox.receivers.arrivals.behave(kind, name, Manner(does, secrets))
 
     def arrived(self, message_id: str) -> list[Arrival]:
-        return [one for one in self.sandbox.receivers.arrivals.all() if message_id in one.message_id]
+        return [
+            one for one in self.sandbox.receivers.arrivals.all() if one.message_id in (message_id, f"<{message_id}@convergence.example>")
+        ]
 
     def last(self, name: str) -> Arrival:
         return next(one for one in reversed(self.sandbox.receivers.arrivals.all()) if name in one.to)
