@@ -19,16 +19,19 @@ from src.app.dependencies.limits import Limiter
 from src.app.edge import middleware, problems
 from src.app.edge.connections import Connections
 from src.app.edge.provider_calls import ProviderCalls
+from src.app.edge.trial_places import trial_places
 from src.app.routers import (
     admin,
     audit,
     backfills,
+    channels,
     costs,
     health,
     imports,
     integrations,
     llm_data,
     model_costs,
+    notifications,
     organizations,
     pipelines,
     reconciliation,
@@ -36,6 +39,7 @@ from src.app.routers import (
     retention,
     scheduler,
     subscriptions,
+    webhooks,
 )
 from src.app.version import VERSION
 from src.app.wiring import Parts
@@ -71,6 +75,9 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
             *retention.router.routes,
             *requeue.router.routes,
             *backfills.router.routes,
+            *channels.router.routes,
+            *webhooks.router.routes,
+            *notifications.router.routes,
             *health.router.routes,
         ],
     )
@@ -99,6 +106,7 @@ def _app(settings: Settings, parts: Parts, routes: list[BaseRoute]) -> FastAPI:
     app.state.downloads = downloads()
     app.state.provider_calls = ProviderCalls(settings.provider_call_threads)
     app.state.book_turns = Turns()
+    app.state.trial_places = trial_places()
     app.state.connections = Connections()
     # in the order they came, as many at once as leave half of the open datasets to others
     app.state.onboarding_turns = asyncio.Semaphore(max(1, min(ONBOARDINGS, settings.duckdb_max_open // 2)))

@@ -16,6 +16,7 @@ from src.core.engine import EMBEDDED, check_embedded, claim_warehouse, open_ware
 from src.core.engine.port import Warehouse
 from src.core.engine.process_lock import ProcessLock
 from src.core.ledger.store import Ledger, Unit, open_ledger
+from src.core.notify.transports import Transports
 from src.core.pipeline.catalog import Catalog
 from src.core.pipeline.executor import AsyncPipelineExecutor
 from src.core.pipeline.journal import LedgerJournal
@@ -71,6 +72,10 @@ class Parts:
     @cached_property
     def vault(self) -> Vault:
         return open_vault(self.settings)
+
+    @cached_property
+    def transports(self) -> Transports:
+        return Transports(self.settings, self.clock)
 
     @property
     def warehouse(self) -> Warehouse:
@@ -130,7 +135,9 @@ class Parts:
             self._warehouse.close()
         elif self._claim is not None:
             self._claim.release()
-        # not `self.ledger`: asking would open one only to close it
+        # looked for first: asking would open one only to close it
+        if "transports" in self.__dict__:
+            self.transports.close()
         if "ledger" in self.__dict__:
             self.ledger.close()
         if self.sandbox is not None:
