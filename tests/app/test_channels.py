@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -60,7 +60,7 @@ async def told(house: House, path: str) -> Any:
     return answer.json()
 
 
-def actions(house: House) -> list[tuple[str, str]]:
+def actions(house: House) -> Sequence[tuple[str, str]]:
     return [(entry.action, entry.outcome) for entry in house.parts.ledger.read(audit.page, "acme_corp", None, 50)][::-1]
 
 
@@ -233,6 +233,7 @@ def tell(house: House, channel_id: str, name: str, state: Any = "SENT", minutes:
     at = house.parts.clock.now() + timedelta(minutes=minutes)
     event = Event(event_id=stable_id(name), type="run.failed", org_slug="acme_corp", occurred_at=at, data={"pipeline_id": name})
     channel = house.parts.ledger.read(channels.get, "acme_corp", channel_id)
+    assert channel is not None
     notification_id = stable_id(event.event_id, channel_id)
     row = NotificationRow(
         notification_id=notification_id,
@@ -300,7 +301,8 @@ async def test_what_was_sent_is_sent_again_under_its_own_id(house, receiver):
 
     unknown = problem(await ask(house, "POST", replay, {"event_ids": ["evt_of_another"]}), 422, "rejected")
     assert unknown["errors"][0]["field"] == "event_ids"
-    for body in ({}, {"since": "2026-11-01T00:00:00Z", "event_ids": ["a"]}, {"since": "2026-11-01"}, {"event_ids": []}):
+    neither: list[dict[str, Any]] = [{}, {"since": "2026-11-01T00:00:00Z", "event_ids": ["a"]}, {"since": "2026-11-01"}, {"event_ids": []}]
+    for body in neither:
         assert (await ask(house, "POST", replay, body)).status_code == 422
 
 
