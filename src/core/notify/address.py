@@ -108,5 +108,5 @@ def _parsed(text: str) -> httpx2.URL:
     except (httpx2.InvalidURL, ValueError):
         url = httpx2.URL("")
     if not url.host or url.scheme not in ("http", "https") or len(text) > LONGEST_URL or not text.isprintable() or " " in text:
-        raise Rejected("is no address; write it like https://example.com/hooks/costs")
+        raise Rejected("this is no address; write it like https://example.com/hooks/costs")
     return url

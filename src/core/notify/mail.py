@@ -17,6 +17,7 @@ from src.core.base.notify_settings import NotifySettings
 from src.core.notify.rendering import MailText
 from src.core.notify.text import one_line
 
+ENCODED_WORD: Final = "=?"
 FROM_HERE_IT_STAYS: Final = 500
 """SMTP's answers from here on will be the same tomorrow; those below may pass."""
 # the first that fits: what it means where it stays
@@ -74,7 +75,8 @@ class Mailer:
         name, address = parseaddr(self._settings.smtp_from or "")
         message["From"] = Address(display_name=name, addr_spec=address)
         message["To"] = [_address(recipient) for recipient in recipients]
-        message["Subject"] = text.subject
+        # the library reads encoded words in what it is given, and a line break hidden in one would begin another header
+        message["Subject"] = text.subject.replace(ENCODED_WORD, "= ?")
         message["Date"] = format_datetime(self._clock.now())
         message["Message-ID"] = f"<{parcel_id}@{self._settings.sender_host}>"
         # out-of-office answers would go to a sender that nobody reads
@@ -109,9 +111,11 @@ class Mailer:
 
 def _address(recipient: str) -> Address:
     try:
-        return Address(addr_spec=recipient)
+        if recipient.isprintable() and ENCODED_WORD not in recipient:
+            return Address(addr_spec=recipient)
     except (ValueError, IndexError):
-        raise Rejected(f"{one_line(recipient)!r} is no address of mail; mend the channel's recipients") from None
+        pass
+    raise Rejected(f"{one_line(recipient)!r} is no address of mail; mend the channel's recipients")
 
 
 def _told(recipient: str, code: int, message: str) -> str:

@@ -1,6 +1,8 @@
 """The sandbox's receivers: a mail server with TLS, a Slack and receivers of webhooks, all over real connections."""
 
-from collections.abc import Iterator
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -75,3 +77,34 @@ def transports(receiving: Receiving) -> Iterator[Transports]:
     made = receiving.ways_out()
     yield made
     made.close()
+
+
+@dataclass
+class TlsSink:
+    port: int = 0
+    server_name: str | None = None
+    request: bytes = b""
+
+
+@pytest.fixture
+async def tls_sink(receiving: Receiving) -> AsyncIterator[TlsSink]:
+    """Answers 204 to one request, and remembers which name it was asked to prove."""
+    sink = TlsSink()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(receiving.sandbox.receivers.certificate)
+
+    def remember(_: object, name: str | None, __: ssl.SSLContext) -> None:
+        sink.server_name = name
+
+    context.sni_callback = remember
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        sink.request = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    sink.port = server.sockets[0].getsockname()[1]
+    yield sink
+    server.close()

@@ -91,3 +91,11 @@ async def test_a_server_that_asks_for_tls_gets_no_password_in_clear(receiving):
 async def test_nobody_there(receiving, unused_tcp_port):
     with pytest.raises(Unavailable, match="could not be reached"):
         await receiving.ways_out(smtp_port=unused_tcp_port).send(receiving.to("email", "anna"), parcel())
+
+
+@pytest.mark.parametrize(
+    "recipient", ["anna", "anna@acme.example\r\nBcc: all@evil.example", "=?utf-8?b?DQpCY2M6?=@acme.example", "a b@acme.example"]
+)
+async def test_a_recipient_that_is_no_address_is_refused_by_name(receiving, transports, recipient):
+    with pytest.raises(Rejected, match="is no address of mail; mend the channel's recipients"):
+        await transports.send(receiving.to("email", "", recipients=(recipient,)), parcel())
