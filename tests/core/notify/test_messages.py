@@ -194,7 +194,8 @@ def test_what_was_gathered_is_one_message_that_tells_each():
 
 
 def test_of_very_many_the_rest_is_counted():
-    many = parcel(*[("run.failed", {**RUN, "changes": [f"change {number}" for number in range(50)]})] * 300)
+    failed: tuple[EventType, dict[str, Any]] = ("run.failed", {**RUN, "changes": [f"change {number}" for number in range(50)]})
+    many = parcel(*[failed] * 300)
     mail, slack = MAILS.mail(many, destination()), SLACK.payload(many, destination())
 
     assert "And 30 more." in mail.plain
