@@ -100,7 +100,7 @@ async def delete_schedule(request: Request, org_slug: Slug, config_id: ConfigId)
     return ScheduleRemoved(org_slug=org_slug, config_id=config_id, state="deleted")
 
 
-@router.post("/process-queue", status_code=202, summary="Have runs that wait taken up, the highest priority first", **access("root"))
+@router.post("/process-queue", status_code=202, summary="Have runs that wait taken up, by turns of organisations", **access("root"))
 async def process_queue(request: Request) -> QueueAnswer:
     parts = admin_of(request).parts
     enabled, polled = parts.settings.worker_enabled, parts.ledger.traits.polled

@@ -127,4 +127,5 @@ class LeasedJournal:
             # one that was taken over began on another machine, whose clock says nothing here
             duration_ms=end.duration_ms if end and claim.attempt == 1 else None,
             facts={"document": claim.entry.document, "attempt": claim.attempt},
+            had_turn=True,
         )

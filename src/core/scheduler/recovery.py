@@ -87,6 +87,7 @@ def _recover(unit: Unit, services: Services, entry: QueueEntry) -> bool:
     if run is not None:
         runs.put_back(unit, run.pipeline_logging_id, run.attempt)
     scheduled.wait(unit, entry.pipeline_logging_id, retries=tries, why=why)
+    quotas.end_turn(unit, entry.org_slug, at)
     return True
 
 
@@ -100,4 +101,5 @@ def _ending(services: Services, entry: QueueEntry, why: str) -> Ending:
         at=services.clock.now(),
         error_code=LeaseLost.code,
         error_message=why,
+        had_turn=True,
     )

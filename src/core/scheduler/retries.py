@@ -36,7 +36,7 @@ def try_again(unit: Unit, hold: Hold, ending: Ending) -> bool:
     retrying.wait(unit, hold, at=ending.at, until=until, why=why)
     # who waits keeps no other run of its organisation waiting; said before it is freed, so that it is freed once
     if retrying.put_back(unit, ending.run_id, passing.attempt, code=ending.error_code, why=why):
-        quotas.release(unit, ending.org_slug, ending.at)
+        quotas.release(unit, ending.org_slug, ending.at, had_turn=True)
     log.warning("run.tried_again", run_id=ending.run_id, org=ending.org_slug, code=ending.error_code, tries=number)
     audit.record(
         unit,

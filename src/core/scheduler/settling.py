@@ -42,6 +42,8 @@ class Ending:
     buried: bool = False
     """Its entry stays in the queue, dead, until it ages out."""
     passing: Passing | None = None
+    had_turn: bool = False
+    """A worker had it: the other organisations are next."""
 
 
 def settle(unit: Unit, ending: Ending) -> bool:
@@ -62,7 +64,7 @@ def settle(unit: Unit, ending: Ending) -> bool:
     # whoever ends the run frees its slot: a second time would free another run's
     if ended:
         # by who ended it alone: two that settle one run must not free two slots
-        quotas.release_of(unit, ending.org_slug, ending.run_id, ending.at)
+        quotas.release_of(unit, ending.org_slug, ending.run_id, ending.at, had_turn=ending.had_turn)
     elif not _told_before(unit, ending):
         return False
     scheduled.settle(unit, ending.run_id, STATES[ending.status], ending.at, ending.error_message)

@@ -110,8 +110,9 @@ def waiting(unit: Unit, at: datetime) -> bool:
 def claim(unit: Unit, owner: str, at: datetime, until: datetime) -> QueueEntry | None:
     """The next entry, now in the owner's hands until then; None when nothing waits.
 
-    Those that were asked to stop come first: they hold their places until they are ended. Then the organisation with the fewest running, so
-    that a busy one takes turns with the others; then the priority, then who came first. The generation is the clock's, above its last one.
+    Those that were asked to stop come first: they hold their places until they are ended. Then the organisation with the fewest running,
+    and of those the one whose last turn is longest ago: a busy one takes turns with the others, whatever the priority of its runs and
+    however few the places. Within it the highest priority, then who came first. The generation is the clock's, above its last one.
     """
     for _ in range(CLAIM_TRIES):
         # of two entries of one pipeline two claims at once would each see none running
@@ -259,13 +260,17 @@ def _claimable(tables: Tables) -> ColumnElement[bool]:
 
 
 def _next(tables: Tables) -> Select[Any]:
-    queue, other = tables[QUEUE], tables[QUEUE].alias("other")
+    queue, other, quota = tables[QUEUE], tables[QUEUE].alias("other"), tables["org_usage_quotas"]
     # counted once for all: beside thousands that wait, a count for each of them took seconds
     counted = select(other.c.org_slug, func.count().label("many")).where(other.c.state == "RUNNING")
     at_work = counted.group_by(other.c.org_slug).subquery("at_work")
     many = func.coalesce(at_work.c.many, 0)
-    order = (queue.c.cancel_requested_at.is_(None), many, queue.c.priority.desc(), queue.c.queued_at, queue.c.queue_id)
-    return _entries(tables).outerjoin(at_work, at_work.c.org_slug == queue.c.org_slug).where(_claimable(tables)).order_by(*order).limit(1)
+    turn = quota.c.last_turn_at.nulls_first()
+    order = (queue.c.cancel_requested_at.is_(None), many, turn, queue.c.priority.desc(), queue.c.queued_at, queue.c.queue_id)
+    turns = (
+        _entries(tables).outerjoin(at_work, at_work.c.org_slug == queue.c.org_slug).outerjoin(quota, quota.c.org_slug == queue.c.org_slug)
+    )
+    return turns.where(_claimable(tables)).order_by(*order).limit(1)
 
 
 def _waiting(tables: Tables) -> Select[Any]:

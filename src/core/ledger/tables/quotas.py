@@ -80,14 +80,19 @@ def take_place(unit: Unit, org_slug: str, *, day: date, at: datetime) -> QuotaRe
     return QuotaRefused("concurrent" if used.may_run else "blocked", used)
 
 
-def release(unit: Unit, org_slug: str, at: datetime) -> None:
-    """Frees one place."""
-    unit.change_later(_release, {"slug": org_slug, "at": at})
+def release(unit: Unit, org_slug: str, at: datetime, *, had_turn: bool = False) -> None:
+    """Frees one place. `had_turn` says that a worker had its run, so that the other organisations are next."""
+    unit.change_later(_release, {"slug": org_slug, "at": at, "turn": at if had_turn else None})
 
 
-def release_of(unit: Unit, org_slug: str, run_id: str, at: datetime) -> None:
+def end_turn(unit: Unit, org_slug: str, at: datetime) -> None:
+    """A worker has let go of a run of it, which goes on waiting."""
+    unit.change_later(_end_turn, {"slug": org_slug, "at": at})
+
+
+def release_of(unit: Unit, org_slug: str, run_id: str, at: datetime, *, had_turn: bool = False) -> None:
     """Frees the run's place, if it has one. Whoever ended the run calls it, once: when `runs.finish` answered True."""
-    unit.change_later(_release_of, {"slug": org_slug, "run_id": run_id, "at": at})
+    unit.change_later(_release_of, {"slug": org_slug, "run_id": run_id, "at": at, "turn": at if had_turn else None})
 
 
 def give_back(unit: Unit, org_slug: str, *, day: date, at: datetime) -> None:
@@ -241,13 +246,23 @@ def _release(tables: Tables) -> Update:
     return (
         update(quota)
         .where(quota.c.org_slug == bindparam("slug"), quota.c.concurrent_pipelines_running > 0)
-        .values(concurrent_pipelines_running=quota.c.concurrent_pipelines_running - 1, updated_at=bindparam("at"))
+        .values(
+            concurrent_pipelines_running=quota.c.concurrent_pipelines_running - 1,
+            last_turn_at=func.coalesce(bindparam("turn", type_=quota.c.last_turn_at.type), quota.c.last_turn_at),
+            updated_at=bindparam("at"),
+        )
     )
 
 
 def _release_of(tables: Tables) -> Update:
     run = tables["org_meta_pipeline_runs"].c
     return _release(tables).where(exists().where(run.pipeline_logging_id == bindparam("run_id"), run.holds_place.is_not(False)))
+
+
+def _end_turn(tables: Tables) -> Update:
+    quota = tables["org_usage_quotas"]
+    # not `updated_at`, by which a sweep knows that nothing was counted since
+    return update(quota).where(quota.c.org_slug == bindparam("slug")).values(last_turn_at=bindparam("at"))
 
 
 def _give_back(tables: Tables) -> Update:
