@@ -14,10 +14,11 @@ OVER = ("SUCCESS", "FAILED", "CANCELLED")
 
 def cancel(services: Services, *, tenant: Tenant, actor: Actor, run_id: str) -> RunRecord:
     """A waiting run is over at once; a running one is asked to stop, and its worker, told by `Worker.wake`, settles it."""
-    return services.ledger.write(_cancel, services, tenant, actor, run_id)
+    return services.ledger.write(cancel_within, services, tenant, actor, run_id)
 
 
-def _cancel(unit: Unit, services: Services, tenant: Tenant, actor: Actor, run_id: str) -> RunRecord:
+def cancel_within(unit: Unit, services: Services, tenant: Tenant, actor: Actor, run_id: str) -> RunRecord:
+    """`cancel`, in a unit of the caller's."""
     now = services.clock.now()
     run = _own(unit, tenant, run_id)
     if run.status in OVER:
