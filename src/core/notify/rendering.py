@@ -19,7 +19,7 @@ from src.core.notify.told import ToldEvent
 
 FOLDER: Final = "notify_systems"
 ALARMS: Final = frozenset(
-    {"run.failed", "quota.exceeded", "credential.invalid", "reconciliation.failed", "plan.blocked", "channel.disabled"}
+    {"run.failed", "quota.exceeded", "credential.invalid", "reconciliation.failed", "data.stale", "plan.blocked", "channel.disabled"}
 )
 ALARM, NEWS = "#b42318", "#1f2933"
 # every key that an event of any type may have: one that is left out is nothing, one that no event has is a mistake in a template
@@ -104,7 +104,8 @@ class Renderer:
 
     def _tell(self, event: Event, destination: Destination) -> ToldEvent:
         told = ToldEvent(self.config.list_limit, colour=ALARM if event.type in ALARMS else NEWS)
-        words = {"e": _filled(event), "link": self._link, "zone": wording.zone_or_utc(destination.timezone), **told.words()}
+        there = {"zone": wording.zone_or_utc(destination.timezone), "company": one_line(destination.company_name)}
+        words = {"e": _filled(event), "link": self._link, **there, **told.words()}
         self._events.get_template(f"{event.type}.txt").render(words)
         return told
 

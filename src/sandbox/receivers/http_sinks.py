@@ -142,9 +142,11 @@ def slack_flaw(body: bytes) -> tuple[str | None, dict[str, Any]]:
 
 
 def _fits(block: Mapping[str, Any]) -> bool:
+    if block.get("type") == "divider":
+        return True
     texts = block["elements"] if block.get("type") == "context" else [block.get("text", {})]
     longest = LONGEST_HEADER if block.get("type") == "header" else LONGEST_SECTION
-    return block.get("type") in ("header", "section", "context", "divider") and all(
+    return block.get("type") in ("header", "section", "context") and all(
         text.get("type") in ("plain_text", "mrkdwn") and 0 < len(text.get("text", "")) <= longest for text in texts
     )
 

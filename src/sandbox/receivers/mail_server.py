@@ -2,6 +2,7 @@
 
 import asyncio
 import email
+import logging
 import ssl
 import threading
 from email import policy
@@ -86,6 +87,8 @@ class MailServer:
         self.port = 0
 
     def start(self) -> None:
+        # it warns at every password of what its next release will lack
+        logging.getLogger("mail.log").setLevel(logging.ERROR)
         self._thread.start()
         if not self._listening.wait(PATIENCE_SECONDS):
             raise Unavailable("the sandbox's mail server did not start to listen on loopback")
@@ -112,7 +115,8 @@ class MailServer:
             loop=self._loop,
             tls_context=None if self._tls_at_once else self._tls,
             require_starttls=not self._tls_at_once,
-            auth_required=True,
+            # the library does not see TLS that was there at once, and would warn of a password in clear
+            auth_required=not self._tls_at_once,
             auth_require_tls=not self._tls_at_once,
             authenticator=self._admit,
         )

@@ -1,10 +1,13 @@
 """Slack messages and webhooks over real connections: what arrives, and what each answer means."""
 
 import json
+import re
+from typing import Any
 
 import pytest
 
 from src.core.base.faults import Misconfigured, Missing, Rejected, Throttled, Unavailable
+from src.core.base.settings import ROOT
 from tests.core.notify.conftest import event, parcel
 
 OLD, NEW = "whsec_b2xkLXNlY3JldC1vZi0yNC1ieXRlcw==", "whsec_bmV3LXNlY3JldC1vZi0yNC1ieXRlcw=="
@@ -119,3 +122,16 @@ async def test_a_webhook_without_a_secret_or_with_several_events_is_a_mistake_of
         await transports.send(receiving.to("webhook", "well"), parcel())
     with pytest.raises(Misconfigured, match="each event by itself"):
         await transports.send(receiving.to("webhook", "well", NEW), parcel(event(), event()))
+
+
+async def test_a_receiver_verifies_as_the_page_says(receiving, transports):
+    (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/reference/notifications.md").read_text(), re.DOTALL)
+    page: dict[str, Any] = {}
+    exec(snippet.replace("whsec_...", NEW), page)
+    sent = parcel(event("quota.exceeded", limit="daily"))
+    await transports.send(receiving.to("webhook", "as-the-page-says", NEW), sent)
+    (arrived,) = receiving.arrived(sent.parcel_id)
+
+    assert page["receive"](arrived.raw.encode(), dict(arrived.headers))["data"] == {"limit": "daily"}
+    with pytest.raises(page["WebhookVerificationError"]):
+        page["receive"](arrived.raw.encode() + b" ", dict(arrived.headers))

@@ -6,6 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from src.core.base.faults import Misconfigured, Rejected, Unavailable
+from src.sandbox.receivers.mail_server import MailServer
 from tests.core.notify.conftest import event, parcel
 
 
@@ -78,9 +79,15 @@ async def test_what_the_operator_has_to_mend_is_said(receiving, changed, told):
     assert told in raised.value.detail
 
 
-async def test_a_server_without_tls_at_once_is_not_spoken_to_in_clear(receiving):
-    with pytest.raises(Unavailable, match="could not be reached"):
-        await receiving.ways_out(smtp_security="tls").send(receiving.to("email", "anna"), parcel())
+async def test_a_server_that_speaks_tls_at_once_is_spoken_to_so(receiving):
+    receivers, sent = receiving.sandbox.receivers, parcel()
+    server = MailServer(receivers.arrivals, receivers.certificate, "sandbox", receivers.password, tls_at_once=True)
+    server.start()
+
+    await receiving.ways_out(smtp_security="tls", smtp_port=server.port).send(receiving.to("email", "anna"), sent)
+    server.stop()
+
+    assert receiving.arrived(sent.parcel_id)
 
 
 async def test_a_server_that_asks_for_tls_gets_no_password_in_clear(receiving):
