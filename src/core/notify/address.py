@@ -68,7 +68,7 @@ class AddressGuard:
 
     async def target(self, text: str) -> Target:
         """Raises Rejected where it may not be sent to, Unavailable where its name is not found just now."""
-        url = _parsed(text)
+        url = parsed(text)
         if url.userinfo:
             raise Rejected("the address has an account in it; take it out: a webhook is known by its signature")
         if url.fragment:
@@ -101,7 +101,7 @@ class AddressGuard:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _parsed(text: str) -> httpx2.URL:
+def parsed(text: str) -> httpx2.URL:
     """By the parser of the client that asks: two that read an address differently would check one host and ask another."""
     try:
         url = httpx2.URL(text)

@@ -2,12 +2,13 @@
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime, parseaddr
-from typing import Final
+from typing import Final, cast
 
 import aiosmtplib
 
@@ -44,27 +45,45 @@ class Mailer:
         if not recipients:
             raise Rejected("the channel has no recipients; give it one")
         message = self._message(parcel_id, recipients, text)
+        refused: Mapping[str, aiosmtplib.SMTPResponse] | None = None
         try:
-            async with asyncio.timeout(settings.smtp_timeout_seconds):
-                refused, _ = await aiosmtplib.send(
-                    message,
-                    recipients=list(recipients),
-                    hostname=settings.smtp_host,
-                    port=settings.smtp_port,
-                    username=settings.smtp_username,
-                    password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
-                    use_tls=settings.smtp_security == "tls",
-                    start_tls=settings.smtp_security == "starttls",
-                    tls_context=None if settings.smtp_security == "none" else await self._trusted(),
-                    timeout=settings.smtp_timeout_seconds,
-                    # not this machine's own name, which is nobody's business
-                    local_hostname=settings.sender_host,
-                )
-        except TimeoutError:
-            raise Unavailable(f"{self._server} took longer than {settings.smtp_timeout_seconds:g} s (SMTP_TIMEOUT_SECONDS)") from None
-        except (aiosmtplib.SMTPException, OSError) as wrong:
-            raise self._fault(wrong) from None
-        return tuple(_told(name, answer.code, answer.message) for name, answer in refused.items())
+            async with asyncio.timeout(settings.smtp_timeout_seconds), self._connected() as server:
+                refused, _ = await server.send_message(message, recipients=list(recipients))
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as wrong:
+            # once it is handed over, a goodbye that goes wrong does not make it be sent again
+            if refused is None:
+                raise self._fault(wrong) from None
+        return tuple(_told(name, answer.code, answer.message) for name, answer in (refused or {}).items())
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[aiosmtplib.SMTP]:
+        settings = self._settings
+        server = aiosmtplib.SMTP(
+            hostname=settings.smtp_host,
+            port=settings.smtp_port,
+            username=settings.smtp_username,
+            password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
+            use_tls=settings.smtp_security == "tls",
+            start_tls=settings.smtp_security == "starttls",
+            tls_context=None if settings.smtp_security == "none" else await self._trusted(),
+            timeout=settings.smtp_timeout_seconds,
+            # not this machine's own name, which is nobody's business
+            local_hostname=settings.sender_host,
+        )
+        transport = None
+        try:
+            await server.connect()
+            transport = server.transport
+            yield server
+            with suppress(aiosmtplib.SMTPException):
+                await server.quit()
+        finally:
+            server.close()
+            if transport is not None:
+                # one that says goodbye in TLS too is open as long as the other side likes
+                cast("asyncio.Transport", transport).abort()
+            # closed in the loop's next turn, also where this was its last call
+            await asyncio.sleep(0)
 
     @property
     def _server(self) -> str:
@@ -93,6 +112,8 @@ class Mailer:
         return self._tls
 
     def _fault(self, wrong: Exception) -> Fault:
+        if isinstance(wrong, TimeoutError):
+            return Unavailable(f"{self._server} took longer than {self._settings.smtp_timeout_seconds:g} s (SMTP_TIMEOUT_SECONDS)")
         if isinstance(wrong, aiosmtplib.SMTPRecipientsRefused):
             told = "; ".join(_told(one.recipient, one.code, one.message) for one in wrong.recipients)
             stays = all(one.code >= FROM_HERE_IT_STAYS for one in wrong.recipients)

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, get_args
 from src.core.base.clock import Clock
 
 ReceiverKind = Literal["mail", "slack", "hooks"]
-Behaviour = Literal["well", "refused", "later", "failing", "throttled", "gone", "redirect", "slow", "webpage"]
+Behaviour = Literal["well", "refused", "later", "failing", "throttled", "gone", "redirect", "slow", "webpage", "echo"]
 BEHAVIOURS: Final[tuple[Behaviour, ...]] = get_args(Behaviour)
 # what a demo shows; counted is all of it
 MOST_KEPT: Final = 2000

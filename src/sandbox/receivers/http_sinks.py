@@ -93,6 +93,8 @@ class HttpSinks:
             await asyncio.sleep(SLOW_SECONDS)
         if does == "webpage":
             return HTMLResponse(WEBPAGE)
+        if does == "echo":
+            return PlainTextResponse(f"no route for /{kind}/{name}", status_code=400)
         if does == "redirect":
             return Response(status_code=307, headers={"Location": f"/{kind}/elsewhere"})
         if does in refusals:

@@ -135,3 +135,13 @@ async def test_a_receiver_verifies_as_the_page_says(receiving, transports):
     assert page["receive"](arrived.raw.encode(), dict(arrived.headers))["data"] == {"limit": "daily"}
     with pytest.raises(page["WebhookVerificationError"]):
         page["receive"](arrived.raw.encode() + b" ", dict(arrived.headers))
+
+
+async def test_an_answer_that_names_the_address_gives_its_secret_away_to_nobody(receiving, transports):
+    receiving.behave("slack", "T0/B0/hush-hush", "echo")
+
+    with pytest.raises(Rejected) as raised:
+        await transports.send(receiving.to("slack", "T0/B0/hush-hush"), parcel())
+
+    assert "hush" not in raised.value.detail
+    assert "no route for ****" in raised.value.detail
