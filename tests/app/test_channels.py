@@ -169,6 +169,7 @@ WRONG = [
     ({**MAIL, "recipients": []}, "recipients", "are 0, and a channel has 1 to 50"),
     ({**MAIL, "recipients": [f"p{n}@acme.com" for n in range(51)]}, "recipients", "are 51"),
     ({**MAIL, "recipients": ["a@acme.com\nBcc: everybody@acme.com"]}, "recipients", "is no e-mail address"),
+    ({"kind": "webhook", "name": "Hook"}, "kind", "is made by POST /api/v1/organizations/{org_slug}/webhooks"),
     ({"kind": "email", "name": "Nobody"}, "recipients", "is missing"),
     ({"kind": "slack", "name": "Slack"}, "url", "is missing"),
     ({**MAIL, "url": "https://hooks.slack.com/services/T/B/x"}, "url", "is nothing that a channel of kind email has"),
@@ -304,6 +305,8 @@ async def test_what_was_sent_is_sent_again_under_its_own_id(house, receiver):
     neither: list[dict[str, Any]] = [{}, {"since": "2026-11-01T00:00:00Z", "event_ids": ["a"]}, {"since": "2026-11-01"}, {"event_ids": []}]
     for body in neither:
         assert (await ask(house, "POST", replay, body)).status_code == 422
+    unclear = problem(await ask(house, "POST", replay, {"since": "2026-11-01"}), 422, "rejected")
+    assert unclear["errors"] == [{"field": "since", "message": "is a moment with its offset; write it like 2026-11-25T00:00:00Z"}]
 
 
 async def test_what_waits_for_a_channel_that_is_paused_or_gone_is_withdrawn(house, receiver):

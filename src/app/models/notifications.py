@@ -1,7 +1,8 @@
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from src.app.models.organizations import Answer, Request
 from src.core.base.events import ChannelKind, EventType
@@ -33,6 +34,23 @@ DigestTime = Annotated[
 Active = Annotated[bool, Field(description="false pauses it: it is told nothing, and what waited for it is withdrawn")]
 
 
+def _moment(told: object) -> datetime:
+    with suppress(ValueError, TypeError):
+        moment = datetime.fromisoformat(str(told))
+        if moment.tzinfo is not None:
+            return moment
+    raise ValueError("is a moment with its offset; write it like 2026-11-25T00:00:00Z")
+
+
+def _no_webhook(told: object) -> object:
+    if told == "webhook":
+        raise ValueError("is email or slack; a webhook is made by POST /api/v1/organizations/{org_slug}/webhooks")
+    return told
+
+
+Since = Annotated[datetime, BeforeValidator(_moment)]
+
+
 class QuietTimes(Request):
     """In the organisation's zone; they may go over midnight. What falls into them is sent at their end."""
 
@@ -53,7 +71,9 @@ class ChannelChange(Request):
 
 
 class ChannelRequest(ChannelChange):
-    kind: Literal["email", "slack"] = Field(description="email takes `recipients`, slack the `url` of an incoming webhook")
+    kind: Annotated[Literal["email", "slack"], BeforeValidator(_no_webhook)] = Field(
+        description="email takes `recipients`, slack the `url` of an incoming webhook"
+    )
     name: Name
 
 
@@ -78,7 +98,7 @@ class RotateSecretRequest(Request):
 class ReplayRequest(Request):
     """Either `since` or `event_ids`."""
 
-    since: AwareDatetime | None = Field(default=None, description="What it was sent, or should have been, since then")
+    since: Since | None = Field(default=None, description="What it was sent, or should have been, since then")
     event_ids: Annotated[list[Annotated[str, Field(max_length=100)]], Field(min_length=1, max_length=MOST_REPLAYED)] | None = Field(
         default=None, description="These events"
     )
@@ -149,7 +169,7 @@ class ChannelTested(Answer):
     org_slug: str
     event_id: str
     delivered: bool
-    reason: str | None = Field(description="What its receiver said, where it did not take it")
+    reason: str | None = Field(description="What was said where it, or one of several recipients, did not take it")
     duration_ms: int
 
 

@@ -18,8 +18,9 @@ RECIPIENTS: Final = 50
 DIGEST_TIME: Final = "08:00"
 # what is told of a wrong word, which may be of any length
 SHOWN: Final = 80
-# a test is asked for at one channel, and sent to that one alone
-FOR_CHANNELS: Final = tuple(name for name in EVENT_TYPES if name != "channel.test")
+# these are meant for one channel, which whoever makes them names
+FOR_ONE: Final = frozenset({"channel.test", "run.reached"})
+FOR_CHANNELS: Final = tuple(name for name in EVENT_TYPES if name not in FOR_ONE)
 USUAL: Final[Mapping[ChannelKind, tuple[EventType, ...]]] = {
     # people do not want to hear each day that all is well
     "email": tuple(name for name in FOR_CHANNELS if name != "run.succeeded"),
