@@ -83,7 +83,8 @@ class AddressGuard:
         # one that is inside beside others that are not would be the one that a second look finds
         for address in addresses:
             if lies_inside(ip_address(address)):
-                raise Rejected(f"{url.host} leads to {address}, which lies inside a network; give one on the open internet")
+                where = address if address == host else f"{url.host} leads to {address}, which"
+                raise Rejected(f"{where} lies inside a network; give an address on the open internet")
         return Target(url, tuple(addresses))
 
     async def _resolved(self, host: str, port: int) -> Sequence[str]:

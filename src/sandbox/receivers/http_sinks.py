@@ -60,7 +60,9 @@ class HttpSinks:
         if flaw:
             return PlainTextResponse(flaw, status_code=400)
         number = f"slack-{self._arrivals.count + 1}"
-        self._arrivals.keep("slack", [name], number, subject=said["text"], plain=slack_words(said), body=said, raw=body.decode())
+        self._arrivals.keep(
+            "slack", [name], number, subject=html.unescape(said["text"]), plain=slack_words(said), body=said, raw=body.decode()
+        )
         return PlainTextResponse("ok")
 
     async def _hook(self, request: Request) -> Response:
