@@ -7,6 +7,7 @@ from tests.planted import (
     edge,
     imports,
     ledger,
+    messages,
     model_costs,
     prices,
     pricing,
@@ -36,4 +37,5 @@ PLANTED = (
     *backfills.DEFECTS,
     *upkeep.DEFECTS,
     *edge.DEFECTS,
+    *messages.DEFECTS,
 )

@@ -143,10 +143,10 @@ def _leads(monkeypatch, name: str, *addresses: str) -> list[str]:
     asked: list[str] = []
     real = socket.getaddrinfo
 
-    def lead(host: str, port: int, *rest: int, **more: int):
-        if host != name:
+    def lead(host: str | bytes, port: int, *rest: int, **more: int):
+        if host not in (name, name.encode()):
             return real(host, port, *rest, **more)
-        asked.append(host)
+        asked.append(name)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
 
     monkeypatch.setattr(socket, "getaddrinfo", lead)
