@@ -139,6 +139,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await parts.worker.start()
     if parts.keeps_time:
         await parts.timekeeper.start()
+    if parts.ledger.traits.polled:
+        await parts.courier.start()
     async with _told_to_stop(app):
         yield
     await app.state.door.keys.settle()
@@ -172,6 +174,8 @@ async def _work_until(stopping: asyncio.Event, parts: Parts) -> None:
     if parts.settings.worker_enabled:
         await parts.worker.stop()
         log.info("worker.stopped")
+    # last: what the worker's last runs came to is told of, if it takes no time
+    await parts.courier.stop()
 
 
 def readiness_checks(parts: Parts) -> dict[str, Callable[[], None]]:

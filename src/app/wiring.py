@@ -17,6 +17,8 @@ from src.core.engine.port import Warehouse
 from src.core.engine.process_lock import ProcessLock
 from src.core.ledger.store import Ledger, Unit, open_ledger
 from src.core.notify.transports import Transports
+from src.core.outbox.courier import Courier
+from src.core.outbox.hooks import Hook
 from src.core.pipeline.catalog import Catalog
 from src.core.pipeline.executor import AsyncPipelineExecutor
 from src.core.pipeline.journal import LedgerJournal
@@ -129,6 +131,14 @@ class Parts:
     @cached_property
     def timekeeper(self) -> Timekeeper:
         return Timekeeper(self, self.catalog, self.worker.wake, alone=lambda: self._claim is not None)
+
+    @cached_property
+    def courier(self) -> Courier:
+        return Courier(self, self.transports, self._hooks_of)
+
+    def _hooks_of(self, document_id: str) -> tuple[Hook, ...]:
+        entry = self.catalog.entries.get(document_id)
+        return tuple(hook.hook for hook in entry.document.hooks) if entry else ()
 
     def close(self) -> None:
         if self._warehouse is not None:

@@ -9,19 +9,19 @@ from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from src.core.base.faults import Conflict, Fault, Flaw, Missing, Rejected, Throttled
+from src.core.base.faults import Conflict, Fault, Flaw, Missing, QuotaExceeded, Rejected, Throttled
 from src.core.base.identity import Actor, Tenant
 from src.core.base.redaction import redacted_text
 from src.core.base.window import Window
 from src.core.ledger.store import Unit
-from src.core.ledger.tables import orgs, queue, quotas, runs, scheduled, slots
+from src.core.ledger.tables import events, orgs, queue, quotas, runs, scheduled, slots
 from src.core.ledger.tables.orgs import Holder
 from src.core.ledger.tables.queue import WaitsFor
 from src.core.ledger.tables.quotas import QuotaRefused
 from src.core.ledger.tables.runs import NewRun, RunRecord, TriggerType
 from src.core.pipeline.catalog import Catalog, CatalogEntry
 from src.core.pipeline.preparation import PreparedRun, prepare
-from src.core.scheduler.refusals import refusal
+from src.core.scheduler.refusals import exceeded, refusal
 from src.core.step import credentials
 from src.core.step.context import Services
 from src.core.step.credentials import Needed
@@ -99,6 +99,12 @@ def accept(
             return services.ledger.write(_accept, request)
         except _Raced:
             continue
+        except QuotaExceeded as refused:
+            # in a unit of its own: the refusal has undone the one that it came from
+            event = exceeded(tenant.org_slug, refused, services.clock.now())
+            if event is not None:
+                services.ledger.write(events.record, event)
+            raise
     raise _asked_again_and_again(entry)
 
 

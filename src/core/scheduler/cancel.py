@@ -29,16 +29,17 @@ def cancel_within(unit: Unit, services: Services, tenant: Tenant, actor: Actor, 
         raise Conflict(f"the run {run_id} is not in the queue: it is carried out by the request that asked for it", status=run.status)
     # also where there is no entry: an acceptance or a cancel that was broken off leaves a waiting run in no queue
     if asked != "running":
-        settle(unit, _ending(services, tenant, actor, run_id, now))
+        settle(unit, _ending(services, tenant, actor, run, now))
     audit_trail.note(unit, services, actor, "runs.cancel", f"runs/{run_id}", org_slug=tenant.org_slug)
     return _own(unit, tenant, run_id)
 
 
-def _ending(services: Services, tenant: Tenant, actor: Actor, run_id: str, at: datetime) -> Ending:
+def _ending(services: Services, tenant: Tenant, actor: Actor, run: RunRecord, at: datetime) -> Ending:
     return Ending(
-        run_id=run_id,
+        run_id=run.pipeline_logging_id,
         audit_id=services.ids.new(),
         org_slug=tenant.org_slug,
+        pipeline_id=run.pipeline_id,
         actor=actor,
         status="CANCELLED",
         at=at,

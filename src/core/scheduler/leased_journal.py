@@ -116,6 +116,7 @@ class LeasedJournal:
             run_id=claim.run_id,
             audit_id=self.services.ids.new(),
             org_slug=claim.tenant.org_slug,
+            pipeline_id=claim.entry.pipeline_id,
             actor=claim.actor,
             status=status,
             at=at,

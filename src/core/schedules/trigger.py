@@ -15,7 +15,7 @@ from src.core.base.identity import Actor
 from src.core.base.names import OrgSlug
 from src.core.base.window import Window
 from src.core.ledger.store import Unit
-from src.core.ledger.tables import backfills, configs, orgs, slots
+from src.core.ledger.tables import backfills, configs, events, orgs, slots
 from src.core.ledger.tables.backfills import OPEN, BackfillRow
 from src.core.ledger.tables.configs import Schedule
 from src.core.ledger.tables.slots import Slot
@@ -23,6 +23,7 @@ from src.core.pipeline.catalog import Catalog
 from src.core.scheduler.acceptance import accept_within, to_accept
 from src.core.scheduler.cancel import cancel_within
 from src.core.scheduler.claims import Claim, tenant_of_schedule
+from src.core.scheduler.refusals import exceeded
 from src.core.schedules.parameters import inputs_of, window_of
 from src.core.step.context import Services
 
@@ -258,6 +259,9 @@ def _try(unit: Unit, services: Services, catalog: Catalog, slot: Slot, refused: 
         accepted = accept_within(unit, request)
     except (Rejected, QuotaExceeded, PaymentNeeded) as fault:
         tried = _put_off(unit, slot, _Refused(fault.detail, _when_again(fault, now)))
+        event = exceeded(slot.org_slug, fault, now) if isinstance(fault, QuotaExceeded) else None
+        if event is not None:
+            events.record(unit, event)
         return tried if isinstance(fault, QuotaExceeded | PaymentNeeded) else replace(tried, refused=None)
     if accepted.fresh and slot.trigger_type == "backfill" and not _stands(unit, services, slot):
         # who cancelled it had looked for a run to stop before this one was there

@@ -38,7 +38,15 @@ def cancel(work, asked):
 
 
 def end(work, run_id, status="SUCCESS"):
-    ending = Ending(run_id=run_id, audit_id=work.ids.new(), org_slug="acme", actor=Actor("system"), status=status, at=work.clock.now())
+    ending = Ending(
+        run_id=run_id,
+        audit_id=work.ids.new(),
+        org_slug="acme",
+        pipeline_id="acme-gcp-cost",
+        actor=Actor("system"),
+        status=status,
+        at=work.clock.now(),
+    )
     with work.ledger.writing() as unit:
         unit.change(lambda tables: tables[queue.QUEUE].delete(), {})
         assert settle(unit, ending)

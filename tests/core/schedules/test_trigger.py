@@ -20,7 +20,15 @@ DAY = timedelta(days=1)
 
 
 def end(work, run_id, status="SUCCESS"):
-    ending = Ending(run_id=run_id, audit_id=work.ids.new(), org_slug="acme", actor=Actor("system"), status=status, at=work.clock.now())
+    ending = Ending(
+        run_id=run_id,
+        audit_id=work.ids.new(),
+        org_slug="acme",
+        pipeline_id="acme-gcp-cost",
+        actor=Actor("system"),
+        status=status,
+        at=work.clock.now(),
+    )
     assert work.ledger.write(settle, ending)
 
 
