@@ -127,6 +127,13 @@ async def test_a_secret_is_shown_once_and_signs_what_the_test_call_sends(house, 
         assert secret not in told_of
 
 
+async def test_of_slacks_address_the_host_alone_is_shown(house, receiver):
+    slack = await made(house, CHANNELS, {"kind": "slack", "name": "Costs in Slack", "url": receiver.url("/services/T0/B0/hush")})
+
+    assert slack["address"] == receiver.host
+    assert "hush" not in str(slack)
+
+
 async def test_a_receiver_that_refuses_is_told_of_in_its_own_words(house, receiver):
     hook = await hooked(house, receiver)
     receiver.status, receiver.words = 500, "the cellar is full"
@@ -336,3 +343,4 @@ async def test_one_that_was_disabled_is_enabled_with_a_clean_slate(house, receiv
     back = (await ask(house, "PATCH", f"{WEBHOOKS}/{hook['webhook_id']}", {"is_active": True})).json()
 
     assert (back["is_active"], back["disabled_at"], back["disabled_reason"], back["refused_since"]) == (True, None, None, None)
+    assert await told(house, f"{WEBHOOKS}/{hook['webhook_id']}") == back

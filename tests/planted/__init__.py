@@ -4,6 +4,7 @@ from tests.planted import (
     anthropic_reports,
     backfills,
     books,
+    channels,
     edge,
     imports,
     ledger,
@@ -36,6 +37,7 @@ PLANTED = (
     *schedules.DEFECTS,
     *backfills.DEFECTS,
     *upkeep.DEFECTS,
+    *channels.DEFECTS,
     *edge.DEFECTS,
     *messages.DEFECTS,
 )
