@@ -11,6 +11,7 @@ EventType = Literal[
     "run.succeeded",
     "run.failed",
     "run.recovered",
+    "run.reached",
     "quota.exceeded",
     "credential.invalid",
     "books.restated",

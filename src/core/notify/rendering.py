@@ -28,7 +28,7 @@ SINGLE: Final = (
     *("pipeline_logging_id", "pipeline_id", "document", "domain", "trigger_type", "window_start", "window_end", "ended_at", "duration_ms"),
     *("rows_processed", "error_code", "error_message", "failed_since", "failures"),
     *("limit", "used", "allowed", "resets_at", "credential_name", "billing_status", "since"),
-    *("channel_id", "name", "kind", "refused_since"),
+    *("channel_id", "name", "kind", "refused_since", "step_id"),
 )
 LISTS: Final = ("totals", "completeness", "changes", "restatements", "days")
 # the same of the members of its lists

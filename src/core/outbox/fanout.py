@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import structlog
 
-from src.core.base.events import stable_id
+from src.core.base.events import Event, stable_id
 from src.core.base.faults import Fault
 from src.core.ledger.store import Unit
 from src.core.ledger.tables import channels, events, notifications, orgs, runs
@@ -93,7 +93,7 @@ class FanOut:
                 yield _untold(row, name, kind, at)
 
 
-def notification(row: EventRow, channel: Channel, state: NotificationState, when: datetime, at: datetime) -> NotificationRow:
+def notification(row: EventRow | Event, channel: Channel, state: NotificationState, when: datetime, at: datetime) -> NotificationRow:
     key = stable_id(row.event_id, channel.channel_id, prefix="msg")
     return NotificationRow(
         notification_id=key,

@@ -53,6 +53,7 @@ FULL: dict[EventType, dict[str, Any]] = {
     "run.succeeded": {**RUN, "error_code": None, "error_message": None},
     "run.failed": RUN,
     "run.recovered": {**RUN, "failed_since": "2026-11-10T03:00:00+00:00", "failures": 7},
+    "run.reached": {**RUN, "step_id": "notify_finance", "error_code": None, "error_message": None},
     "quota.exceeded": {"limit": "daily", "used": 50, "allowed": 50, "resets_at": "2026-11-13T00:00:00+00:00"},
     "credential.invalid": {"provider": "openai", "credential_name": "default", "reason": "it was revoked"},
     "books.restated": {
@@ -102,6 +103,7 @@ SAID: dict[EventType, tuple[str, ...]] = {
     "run.succeeded": ("acme_corp-gcp-cost-billing succeeded for 1 November 2026 to 11 November 2026", "12,345.678901 USD", "15,234"),
     "run.failed": ("Google refused the key (credential-refused)", "9 days: complete", "1 day: provisional (rows may come)", "1 min 13 s"),
     "run.recovered": ("acme_corp-gcp-cost-billing works again", "failed 7 times since 10 November 2026, 04:00 (Europe/Berlin)"),
+    "run.reached": ("acme_corp-gcp-cost-billing has come to notify_finance for 1 November 2026", "The run goes on."),
     "quota.exceeded": ("The daily limit of runs is reached", "13 November 2026, 01:00 (Europe/Berlin)"),
     "credential.invalid": ("The credential of openai is refused", "it was revoked"),
     "books.restated": ("Costs of gcp were restated", "3 November 2026", "-3.69 USD", "2026-10", "late rows"),

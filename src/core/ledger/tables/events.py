@@ -46,20 +46,27 @@ COLUMNS = tuple(column.name for column in fields(EventRow))
 def record(unit: Unit, event: Event) -> None:
     """Repeating it is harmless. Its subject is the pipeline, else the provider, that its data name."""
     subject = event.data.get("pipeline_id") or event.data.get("provider")
+    _insert(unit, event, subject=subject, state="NEW", fanned_out_at=None)
+
+
+def record_for_one(unit: Unit, event: Event) -> None:
+    """Of which no other channel is told, and which says nothing of how a pipeline fares."""
+    _insert(unit, event, subject=None, state="FANNED_OUT", fanned_out_at=event.occurred_at)
+
+
+def _insert(unit: Unit, event: Event, **standing: Any) -> None:
     unit.insert_later(
         unit.tables[EVENTS],
         {
             "event_id": event.event_id,
             "org_slug": event.org_slug,
             "type": event.type,
-            "subject": subject,
             "occurred_at": event.occurred_at,
             "data": dict(event.data),
-            "state": "NEW",
             "available_at": event.occurred_at,
             "last_error": None,
             "created_at": event.occurred_at,
-            "fanned_out_at": None,
+            **standing,
         },
     )
 
