@@ -20,6 +20,7 @@ import httpx2
 from src.cli.demo_bill import Bill
 from src.cli.demo_calls import DemoCalls
 from src.cli.demo_models import ModelBill
+from src.cli.demo_notices import Notices
 from src.cli.demo_usage import UsageBill
 from src.core.base.clock import SystemClock
 from src.core.base.faults import Fault, Misconfigured, Unavailable
@@ -173,9 +174,12 @@ class Demo:
         credentials = sandbox / "credentials"
         process_queue = partial(_ask, client, "POST", "/api/v1/scheduler/process-queue", admin)
         calls = DemoCalls(client, who["org_slug"], org_key, self.say, process_queue)
+        notices = Notices(calls, credentials, partial(_ask, client, "POST", "/api/v1/scheduler/process-notifications", admin))
+        notices.begin()
         Bill(calls, credentials / "gcp-demo.json", today()).show()
         UsageBill(calls, credentials / "openai-demo.txt", today()).show()
         ModelBill(calls, credentials, sandbox / "exports", today()).show()
+        notices.show()
         return str(who["org_slug"]), org_key
 
     def _command(self) -> str:
@@ -199,6 +203,7 @@ class Demo:
             f"\n  curl '{self.address}/api/v1/costs/{org}/models?from={month}&group_by=model,key' -H 'X-API-Key: {org_key}'"
             f"\n  curl {self.address}/api/v1/pipelines/runs/{org} -H 'X-API-Key: {org_key}'"
             f"\n  curl -N -X POST '{self.address}/api/v1/pipelines/run/{org}/gcp/cost/billing?wait=true' -H 'X-API-Key: {org_key}'"
+            f"\n  curl {self.address}/api/v1/organizations/{org}/notifications -H 'X-API-Key: {org_key}'"
             f"\n  curl {self.address}/api/v1/organizations/{org}/quota -H 'X-API-Key: {org_key}'"
             f"\n  curl {self.address}/api/v1/organizations -H 'X-CA-Root-Key: {root_key}'"
         )

@@ -1,6 +1,7 @@
 """The demo as its user runs it: twice, and with its keys lost in between."""
 
 import json
+import re
 import shutil
 import signal
 import socket
@@ -66,6 +67,13 @@ def test_the_demo_makes_its_organisation_once_and_finds_it_again(made, tmp_path)
         for provider in ("openai", "anthropic", "deepseek"):
             assert f"\n  {provider} " in verified
             assert f"\n  {provider} " in costs
+        told = said.partition("What was told of these runs")[2].splitlines()
+        mail, slack, hook = (next(line for line in told if line.startswith(f"  {kind} ")) for kind in ("e-mail", "Slack", "webhook"))
+        assert re.match(r"  e-mail +[1-9]\d* to finops@example.com, the last: ", mail), mail
+        assert re.match(r"  Slack +[1-9]\d*, the last: ", slack), slack
+        hooks = re.match(r"  webhook +([1-9]\d*); the signatures of (\d+) fit", hook)
+        assert hooks is not None, hook
+        assert hooks[1] == hooks[2]
     assert json.loads((tmp_path / "demo.json").read_text()) == kept
 
 
