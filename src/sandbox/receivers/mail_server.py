@@ -9,6 +9,7 @@ from email import policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, Final, cast
+from weakref import WeakSet
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
@@ -81,6 +82,7 @@ class MailServer:
         self._tls.load_cert_chain(certificate)
         self._tls_at_once = tls_at_once
         self._listening = threading.Event()
+        self._sessions: WeakSet[SMTP] = WeakSet()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="sandbox-mail", daemon=True)
@@ -105,9 +107,14 @@ class MailServer:
         self._listening.set()
         await self._stopping.wait()
         server.close()
+        for session in self._sessions:
+            if session.transport is not None:
+                cast("asyncio.Transport", session.transport).abort()
+        # they are closed in the loop's next turn
+        await asyncio.sleep(0)
 
     def _session(self) -> SMTP:
-        return SMTP(
+        session = SMTP(
             self._handler,
             hostname="localhost",
             ident="Convergence sandbox",
@@ -120,6 +127,8 @@ class MailServer:
             auth_require_tls=not self._tls_at_once,
             authenticator=self._admit,
         )
+        self._sessions.add(session)
+        return session
 
     def _admit(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: Any) -> AuthResult:
         known = isinstance(given, LoginPassword) and (given.login, given.password) == (self._username.encode(), self._password.encode())
