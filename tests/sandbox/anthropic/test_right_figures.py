@@ -63,7 +63,7 @@ def test_what_the_list_asks_is_what_the_seed_asks(first: date):
         seed[row["model"], row["token_kind"], row["service_tier"], row["region"]].append(row)
     known = right_figures(ORGANIZATIONS["novel"], first, first + timedelta(3), NOW)
 
-    compared = 0
+    compared = longer_compared = 0
     for one in known.figures:
         rates = [row for row in seed[_name(one), one.kind, one.tier, one.region] if _applies(row, one.day)]
         if one.listed is None:
@@ -78,7 +78,9 @@ def test_what_the_list_asks_is_what_the_seed_asks(first: date):
         if one.longer:
             longer = next(row for row in rates if row["prompt_tokens_over"] == "100000")
             assert one.longer == one.quantity * Decimal(longer["price"]) / Decimal(longer["per"]) - (one.listed or 0)
+            longer_compared += 1
     assert compared > 60
+    assert (longer_compared > 0) == (first >= OVERNIGHT[0])
 
 
 def _name(one: ClaudeFigure) -> str:

@@ -4,9 +4,10 @@ import csv
 import io
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,7 @@ from src.sandbox.deepseek.prices import AS_FLASH_UNTIL, billed_as, window
 from src.sandbox.deepseek.use import between
 from src.sandbox.deepseek.wallets import wallet
 from src.sandbox.server import Sandbox
-from tests.sandbox.conftest import TODAY
+from tests.sandbox.conftest import TODAY, HeldClock, sandboxed
 from tests.sandbox.deepseek.conftest import deepseek_of
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -146,10 +147,9 @@ def test_one_model_was_billed_as_another_for_a_while():
     assert [*told, billed_as("deepseek-v4-pro", AS_FLASH_UNTIL)] == ["pro now", "flash now", "pro now"]
 
 
-def test_last_months_exports_lie_where_the_credentials_do(kept: Sandbox, tmp_path_factory: pytest.TempPathFactory):
-    def laid() -> Iterator[str]:
-        for folder in tmp_path_factory.getbasetemp().rglob("exports"):
-            yield from (file.name for file in folder.glob("deepseek-demo-*.zip"))
-
-    assert {f"deepseek-demo-{TODAY:%Y-%m}.zip", "deepseek-demo-2026-10.zip"} <= set(laid())
-    assert deepseek_of(kept).key("demo").startswith("sk-")
+def test_last_months_exports_lie_beside_the_credentials(tmp_path: Path):
+    with sandboxed(tmp_path / "sandbox", HeldClock()) as sandbox:
+        for month in (date(2026, 9, 1), date(2026, 10, 1), TODAY):
+            file = tmp_path / "sandbox" / "exports" / f"deepseek-demo-{month:%Y-%m}.zip"
+            assert file.read_bytes() == deepseek_of(sandbox).export("demo", *month_of(month))
+        assert (tmp_path / "sandbox" / "credentials" / "deepseek-demo.txt").read_text().strip() == deepseek_of(sandbox).key("demo")
