@@ -22,6 +22,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, Protocol, Self
 
+from src.core.base.settings import Settings, use_settings
+from src.core.pipeline.catalog import Catalog
+
 ROOT = Path(__file__).resolve().parents[2]
 # What the service and its worker import when they start, and what they load by name when a run comes; of no module that reads settings.
 IMPORTED = (
@@ -208,10 +211,18 @@ def become(program: Program, files: Sequence[int]) -> None:
     runpy.run_module(program.module, run_name="__main__", alter_sys=True)
 
 
+def _read_configs() -> None:
+    """What a service finds in them it finds again, without the processors' import and the parsing of all that is SQL."""
+    use_settings(Settings(_env_file=None))
+    Catalog.load(ROOT / "configs")
+    use_settings(None)
+
+
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asked ends the processes, in its own order
     for name in IMPORTED:
         import_module(name)
+    _read_configs()
     with socket.socket(fileno=int(sys.argv[1])) as line:
         asked = serve(line)
     if asked:

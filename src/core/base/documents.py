@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Generic, TypeVar, Union, cast, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
@@ -18,6 +19,7 @@ M = TypeVar("M", bound="Document")
 
 # Far deeper than any document is; the loader recurses, and a hostile file must not reach its limit.
 MAX_DEPTH = 40
+READ = 256
 TEXT_KEY = "tag:yaml.org,2002:str"
 NOT_AS_WRITTEN, UNKNOWN_KEY = "not_as_written", "extra_forbidden"
 LINE_BY_LINE = "|"  # every other way of writing a text folds its lines
@@ -114,6 +116,12 @@ def read_text(path: Path, shown: str) -> str:
 
 
 def locate_document(text: str, model: type[M], shown: str) -> Located[M]:
+    """What several read at a start is judged once."""
+    return cast("Located[M]", _located(text, model, shown))
+
+
+@lru_cache(maxsize=READ)
+def _located(text: str, model: type[Document], shown: str) -> Located[Any]:
     root, data = _load(text, shown)
     # of a text without any content the first line stands for all of it
     lines: dict[Place, int] = {} if root is not None else {(): 1}
