@@ -15,12 +15,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes import made_once
 from tests.fakes.running import ROOT, STOP_SECONDS, RunningService, environment, free_port
 
 
 def run_demo(var: Path, port: int) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "src.cli.main", "demo", "--exit", "--port", str(port), "--var", str(var)]
+    argv = [*command(var, port), "--exit"]
     return subprocess.run(argv, cwd=ROOT, env=environment(var / "unused"), capture_output=True, text=True, timeout=300, check=False)
+
+
+def command(var: Path, port: int) -> list[str]:
+    return [sys.executable, "-m", "src.cli.main", "demo", "--port", str(port), "--var", str(var)]
 
 
 @dataclass
@@ -32,37 +37,40 @@ class Made:
     answer: subprocess.CompletedProcess[str]
 
     def copied(self, var: Path) -> Path:
-        shutil.copytree(self.var, var, dirs_exist_ok=True)
+        shutil.copytree(self.var, var, symlinks=True, dirs_exist_ok=True)
         return var
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     var, port = tmp_path_factory.mktemp("demo"), free_port()
+    made_once.lend_sandbox(var / "demo")
     return Made(var, port, run_demo(var, port))
 
 
 def test_the_demo_makes_its_organisation_once_and_finds_it_again(made, tmp_path):
-    first, port = made.answer, made.port
+    first = made.answer
     made.copied(tmp_path)
     kept = json.loads((tmp_path / "demo.json").read_text())
-    second = run_demo(tmp_path, port)
+    with served(tmp_path, made.port) as demo:
+        second = demo.said_until("Serving until")
+        demo.end(signal.SIGHUP)
 
     assert first.returncode == 0, first.stdout + first.stderr
     assert "Onboarded demo_org" in first.stdout
-    assert f"`make demo PORT={port}` serves it again" in first.stdout
+    assert f"`make demo PORT={made.port}` serves it again" in first.stdout
     assert "or try:" not in first.stdout  # nothing serves any more
     assert set(kept) == {"address", "root_key", "org_slug", "org_key"}
-    assert kept["address"] == f"http://127.0.0.1:{port}"
+    assert kept["address"] == f"http://127.0.0.1:{made.port}"
     assert kept["org_slug"] == "demo_org"
     assert stat.S_IMODE((tmp_path / "demo.json").stat().st_mode) == 0o600
-    assert second.returncode == 0, second.stdout + second.stderr
-    assert "its key still holds" in second.stdout
+    assert "its key still holds" in second
+    assert "or try:" in second
     unpriced, priced = rows_of("ft:gpt-4.1", first.stdout)
     assert (unpriced[2], unpriced[4:]) == ("-", [unpriced[3], "model", "unknown"])
-    assert (priced[2:], rows_of("ft:gpt-4.1", second.stdout)) == ([unpriced[3], unpriced[3], "0.00"], [priced])
-    assert "laid by an earlier demo" in second.stdout
-    for said in (first.stdout, second.stdout):
+    assert (priced[2:], rows_of("ft:gpt-4.1", second)) == ([unpriced[3], unpriced[3], "0.00"], [priced])
+    assert "laid by an earlier demo" in second
+    for said in (first.stdout, second):
         costs, verified = said.partition("What models cost")[2].split("Verified, by each provider's own report:")
         for provider in ("openai", "anthropic", "deepseek"):
             assert f"\n  {provider} " in verified
@@ -75,20 +83,33 @@ def test_the_demo_makes_its_organisation_once_and_finds_it_again(made, tmp_path)
         assert hooks is not None, hook
         assert hooks[1] == hooks[2]
     assert json.loads((tmp_path / "demo.json").read_text()) == kept
+    assert stat.S_IMODE((tmp_path / "demo.log").stat().st_mode) == 0o600
 
 
-def test_a_demo_whose_keys_are_lost_makes_a_new_key(made, tmp_path):
-    port = free_port()
+def test_a_demo_whose_keys_are_lost_makes_a_new_key_and_serves_until_ctrl_c(made, tmp_path):
     made.copied(tmp_path)
     lost = json.loads((tmp_path / "demo.json").read_text())
     (tmp_path / "demo.json").unlink()
 
-    again = run_demo(tmp_path, port)
+    with served(tmp_path, free_port()) as demo:
+        said = demo.said_until("Serving until")
+        refused = run_demo(tmp_path, free_port())
+        demo.end(signal.SIGINT)
 
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert "a new one was made" in again.stdout
+    assert "a new one was made" in said
     found = json.loads((tmp_path / "demo.json").read_text())
     assert found["org_key"] != lost["org_key"]
+    assert found["address"] == demo.address
+    assert refused.returncode == 1
+    assert f"a demo is running here already, at {demo.address}" in refused.stderr
+
+
+def test_a_demo_that_is_ended_while_it_works_ends_its_service(made, tmp_path):
+    made.copied(tmp_path)
+    with served(tmp_path, free_port()) as demo:
+        demo.said_until("kept in")
+
+        demo.end(signal.SIGTERM)
 
 
 @pytest.mark.parametrize("wrong", ["not json", "[]"])
@@ -114,35 +135,38 @@ def rows_of(model: str, said: str) -> list[list[str]]:
     return [line.split() for line in said.splitlines() if line.startswith(f"  {model} ")]
 
 
+@dataclass
+class Served:
+    process: "subprocess.Popen[str]"
+    port: int
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def said_until(self, words: str) -> str:
+        assert self.process.stdout is not None
+        said: list[str] = []
+        for line in self.process.stdout:
+            said.append(line)
+            if words in line:
+                return "".join(said)
+        raise AssertionError(f"it ended before it said {words!r}: {''.join(said)}")
+
+    def end(self, how: signal.Signals) -> None:
+        """Its service ends with it."""
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", self.port)) == 0
+        self.process.send_signal(how)
+        self.process.communicate(timeout=STOP_SECONDS)
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", self.port)) != 0
+
+
 @contextmanager
-def served(var: Path, port: int) -> Iterator["subprocess.Popen[str]"]:
-    argv = [sys.executable, "-m", "src.cli.main", "demo", "--port", str(port), "--var", str(var)]
-    demo = subprocess.Popen(argv, cwd=ROOT, env=environment(var / "unused"), stdout=subprocess.PIPE, text=True)
-    assert demo.stdout is not None
-    try:
-        for line in demo.stdout:
-            if "Serving until" in line:
-                break
-        yield demo
-    finally:
-        demo.terminate()
-        demo.wait(STOP_SECONDS)
-        demo.stdout.close()
-
-
-@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_whatever_ends_the_demo_ends_its_service_too(made, tmp_path, ending):
-    port = free_port()
-    made.copied(tmp_path)
-    with served(tmp_path, port) as demo:
-        assert json.loads((tmp_path / "demo.json").read_text())["address"].endswith(str(port))
-        second = run_demo(tmp_path, free_port())
-        assert second.returncode == 1
-        assert f"a demo is running here already, at http://127.0.0.1:{port}" in second.stderr
-
-        demo.send_signal(ending)
-
-        demo.wait(STOP_SECONDS)
-    with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", port)) != 0
-    assert stat.S_IMODE((tmp_path / "demo.log").stat().st_mode) == 0o600
+def served(var: Path, port: int) -> Iterator[Served]:
+    with subprocess.Popen(command(var, port), cwd=ROOT, env=environment(var / "unused"), stdout=subprocess.PIPE, text=True) as demo:
+        try:
+            yield Served(demo, port)
+        finally:
+            demo.terminate()
