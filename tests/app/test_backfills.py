@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from src.core.ledger.tables import audit, queue, runs
+from src.core.ledger.tables import audit, queue, runs, subscriptions
 from src.core.schedules.trigger import trigger
 from tests.acceptance.observed import problem
 from tests.app.test_schedules import ask
@@ -91,17 +91,25 @@ async def test_it_is_cancelled_once(house):
 
     assert (stopped.status_code, stopped.json()["state"]) == (202, "CANCELLED")
     assert house.woken.nudged == [told["windows"][0]["pipeline_logging_id"]]
+    # asked again while its window has not stopped yet, it asks that to stop again
+    assert (await ask(house, "POST", told["links"]["cancel"])).status_code == 202
+    house.end(told["windows"][0]["pipeline_logging_id"], "acme_corp", "CANCELLED")
     problem(await ask(house, "POST", told["links"]["cancel"]), 409, "conflict")
 
 
 async def test_what_its_plan_refuses_is_told(house):
     house.organisation("small_org", "STARTER")
     path = "/api/v1/pipelines/backfill/small_org/fake/cost"
+    waits = []
     for region in ("eu", "us"):
         told = (await ask(house, "POST", path, {**QUARTER, "region": region})).json()
+        waits.append((told["windows"][0]["state"], told["progress"]["waits_for"]))
+    house.parts.ledger.write(subscriptions.set_status, "small_org", "SUSPENDED", house.parts.clock.now())
+    told = (await ask(house, "POST", path, {**QUARTER, "region": "asia"})).json()
 
+    assert waits == [("QUEUED", "a worker, behind the other runs of its organisation")] * 2
     assert told["windows"][0]["state"] == "WAITING"
-    assert "STARTER allows 1" in told["progress"]["waits_for"]
+    assert "small_org is suspended" in told["progress"]["waits_for"]
 
 
 @pytest.mark.parametrize(

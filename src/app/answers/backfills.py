@@ -21,6 +21,7 @@ from src.app.models.pipelines import Days
 from src.core.backfill.standing import BackfillStanding, days_of
 from src.core.base.clock import Clock
 from src.core.base.window import Window
+from src.core.ledger.tables.backfills import BackfillWindow
 
 BACKFILLS = "/api/v1/pipelines/backfills"
 
@@ -82,7 +83,7 @@ def _told(standing: BackfillStanding, now: datetime) -> dict[str, Any]:
 
 def _progress(standing: BackfillStanding, now: datetime) -> BackfillProgress:
     done, failed = days_of(standing.done), days_of(standing.failed)
-    rate, total, waiting = standing.days_per_hour(now), standing.days, standing.under_way
+    rate, total = standing.days_per_hour(now), standing.days
     return BackfillProgress(
         days=BackfillAmount(total=total, done=done, failed=failed, left=total - done - failed),
         windows=BackfillAmount(
@@ -94,8 +95,15 @@ def _progress(standing: BackfillStanding, now: datetime) -> BackfillProgress:
         percent=round(100 * (done + failed) / total, 1),
         days_per_hour=None if rate is None else round(rate, 1),
         estimated_end=None if standing.over else standing.ends_at(now),
-        waits_for=waiting.error_message if waiting is not None and waiting.state == "WAITING" else None,
+        waits_for=None if standing.under_way is None or standing.over else _waits_for(standing.under_way),
     )
+
+
+def _waits_for(window: BackfillWindow) -> str | None:
+    if window.state == "QUEUED":
+        # of one that is to be tried again, why and when
+        return window.error_message or "a worker, behind the other runs of its organisation"
+    return window.error_message if window.state == "WAITING" else None
 
 
 def _windows(standing: BackfillStanding) -> list[WindowStanding]:

@@ -57,7 +57,7 @@ class BackfillProgress(Answer):
     percent: float = Field(description="Of the days, those whose window has ended")
     days_per_hour: float | None = Field(description="Since its first window was queued; null before one has ended")
     estimated_end: datetime | None = Field(description="At that rate; null while it waits for anything but a worker, and once it is over")
-    waits_for: str | None = Field(description="What keeps its next window from the queue: the plan, a credential")
+    waits_for: str | None = Field(description="What its next window waits for: the plan, a credential, its next try, a worker")
 
 
 class BackfillLinks(Answer):

@@ -107,4 +107,6 @@ class QuotaAnswer(Answer):
     why: str | None = Field(description="The same as a sentence that says what to do")
     day: Allowance
     month: Allowance
-    running: Slots
+    running: Slots = Field(
+        description="Runs that wait or run at once; a backfill's window keeps no other from being accepted, and is left out"
+    )

@@ -47,7 +47,7 @@ async def get_quota(request: Request, org_slug: Slug) -> QuotaAnswer:
             "why": found.why,
             "day": Allowance(**_counted(used.run_today, used.daily_limit), resets_at=found.day_resets),
             "month": Allowance(**_counted(used.run_month, used.monthly_limit), resets_at=found.month_resets),
-            "running": Slots(**_counted(used.running, used.concurrent_limit)),
+            "running": Slots(**_counted(used.fresh, used.concurrent_limit)),
         }
     )
 

@@ -145,7 +145,10 @@ def _ask(unit: Unit, services: Services, actor: Actor, tenant: Tenant, asked: Ba
     if not backfills.add(unit, row):
         # where nobody waits for another's unit, the same was asked for at the same moment
         return AskedBackfill(_existing(unit, tenant, row.scheduled_run_id), fresh=False)
-    audit_trail.note(unit, services, actor, "backfills.create", f"backfills/{row.scheduled_run_id}", org_slug=tenant.org_slug)
+    details = {"document": row.document, "start": row.window_start, "end": row.window_end}
+    audit_trail.note(
+        unit, services, actor, "backfills.create", f"backfills/{row.scheduled_run_id}", org_slug=tenant.org_slug, details=details
+    )
     return AskedBackfill(standing_of(row, []), fresh=True)
 
 

@@ -19,12 +19,14 @@ def refusal(org: Org, used: Usage, reason: Reason, plans: Plans, now: datetime) 
     if reason == "blocked":
         return _blocked(org, used.day)
     if reason == "concurrent":
+        # a dead run that is put back waits for windows of backfills too
+        taken = used.fresh if used.fresh >= used.concurrent_limit else used.running
         return QuotaExceeded(
-            f"{_counted(used.running)} at once, and the plan {org.plan} allows {used.concurrent_limit}: "
+            f"{_counted(taken)} at once, and the plan {org.plan} allows {used.concurrent_limit}: "
             f"wait for one to end, or cancel it{_more(plans, org.plan, reason, used.concurrent_limit)}",
             retry_after=CONCURRENT_RETRY_SECONDS,
             reason=reason,
-            used=used.running,
+            used=taken,
             limit=used.concurrent_limit,
         )
     resets = reset_of(reason, used.day, org.timezone)

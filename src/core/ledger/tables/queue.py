@@ -254,9 +254,7 @@ def _claimable(tables: Tables) -> ColumnElement[bool]:
     at = bindparam("at", type_=queue.c.available_at.type)
     # two runs of one pipeline would publish to the same tables, and the later one would be superseded
     busy = exists().where(rival.c.org_slug == queue.c.org_slug, rival.c.pipeline_id == queue.c.pipeline_id, rival.c.state == "RUNNING")
-    # who only ends it needs no place
-    free = or_(queue.c.waits_for.is_(None), queue.c.cancel_requested_at.is_not(None), *places.room(tables, queue))
-    return and_(queue.c.state == "QUEUED", queue.c.available_at <= at, ~busy, free)
+    return and_(queue.c.state == "QUEUED", queue.c.available_at <= at, ~busy, places.room(tables, queue))
 
 
 def _next(tables: Tables) -> Select[Any]:

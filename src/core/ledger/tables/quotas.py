@@ -26,6 +26,11 @@ class Usage:
     windows: int = 0
     """Of those that run at once, windows of backfills. They keep no fresh run from being admitted: it begins as soon as one is over."""
 
+    @property
+    def fresh(self) -> int:
+        """Those that do."""
+        return self.running - self.windows
+
 
 @dataclass(frozen=True, slots=True)
 class QuotaRefused:
@@ -145,7 +150,7 @@ def reached(used: Usage) -> Reason | None:
         return "monthly"
     if used.run_today >= used.daily_limit:
         return "daily"
-    return "concurrent" if used.running - used.windows >= used.concurrent_limit else None
+    return "concurrent" if used.fresh >= used.concurrent_limit else None
 
 
 def _reserve(tables: Tables) -> Update:

@@ -295,7 +295,9 @@ def _row(place: _FilePlace, form: _Form, header: list[str], cells: list[str]) ->
 def _span_of(file: str, rows: list[Row]) -> Window | None:
     """As its name says, if that is so."""
     span = _named_span(file)
-    stray = None if span is None else next((row["usage_date"] for row in rows if row["usage_date"] not in span), None)
+    if span is None:
+        return None
+    stray = next((row["usage_date"] for row in rows if row["usage_date"] not in span), None)
     if stray is not None:
         # the days between would be taken for days without use
         said = f"has a row of {stray}, and its name says that it tells of {span.start} to {span.end}"
