@@ -30,7 +30,7 @@ def claimed(work):
 
 def ended(work, claim, **more: Any):
     lease = Lease(work, claim, Board([], work.clock), work.clock.sleep)
-    ending = {"status": "SUCCESS", "at": work.clock.now(), "actor": Actor("system")} | more
+    ending = {"status": "SUCCESS", "at": work.clock.now(), "actor": Actor("system"), "pipeline_id": claim.entry.pipeline_id} | more
     lease.settle(Ending(run_id=claim.run_id, audit_id=work.ids.new(), org_slug="acme", **ending))
 
 
