@@ -3,7 +3,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+
+from src.core.outbox.courier import Courier
 
 METRICS_TYPE = CONTENT_TYPE_LATEST
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -54,6 +56,27 @@ class Meter:
             duration.add_metric(labels, buckets, tally.seconds)
         yield total
         yield duration
+
+    def exposition(self) -> bytes:
+        return generate_latest(self.registry)
+
+
+class OutboxMeter:
+    """What the courier of this process has sent, and what it last found to wait."""
+
+    def __init__(self, courier: Courier) -> None:
+        self._courier = courier
+        self.registry = CollectorRegistry()
+        self.registry.register(self)
+
+    def collect(self) -> Iterator[Metric]:
+        tally, backlog = self._courier.tally, self._courier.backlog
+        yield CounterMetricFamily("notifications_sent", "Messages that their receivers took", value=tally.sent)
+        yield CounterMetricFamily("notifications_failed", "Tries that failed", value=tally.failed)
+        yield CounterMetricFamily("notifications_given_up", "Messages that are not tried again", value=tally.given_up)
+        if backlog is not None:
+            yield GaugeMetricFamily("notifications_waiting", "Events and notifications that wait, of all processes", value=backlog.waiting)
+            yield GaugeMetricFamily("notifications_lag_seconds", "How long the oldest that is due has been", value=backlog.lag_seconds)
 
     def exposition(self) -> bytes:
         return generate_latest(self.registry)

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from src.app.dependencies.auth import access, parts_of
 from src.app.edge.problems import Problem, problem_response
-from src.app.process.metrics import METRICS_TYPE, Meter
+from src.app.process.metrics import METRICS_TYPE, Meter, OutboxMeter
 from src.core.base.clock import Clock
 from src.core.base.faults import Fault, Unavailable
 
@@ -117,7 +117,8 @@ async def ready(request: Request) -> Response:
 )
 async def metrics(request: Request) -> Response:
     meter: Meter = request.state.meter
-    return Response(meter.exposition(), headers={"Content-Type": METRICS_TYPE})
+    told = meter.exposition() + OutboxMeter(parts_of(request).courier).exposition()
+    return Response(told, headers={"Content-Type": METRICS_TYPE})
 
 
 def _readiness(request: Request) -> Readiness:

@@ -23,8 +23,17 @@ log = structlog.get_logger("outbox")
 SIDE_BY_SIDE: Final = 16  # channels
 EVENTS_AT_ONCE: Final = 200
 POLL_SECONDS: Final = 1.0
+MEASURE_SECONDS: Final = 15.0
 BROKE_SECONDS: Final = 15.0
 STOP_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    waiting: int
+    """Events that are not fanned out yet, and notifications that are neither sent nor given up."""
+    lag_seconds: float
+    """Of the one that has been due longest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,9 @@ class DrainReport:
 class Courier:
     def __init__(self, services: Services, sender: Sender, hooks_of: HooksOf, *, poll_seconds: float = POLL_SECONDS) -> None:
         self.tally = OutboxTally()
+        self.backlog: Backlog | None = None
+        """As it was found last; None where nobody has looked."""
+        self._measured: float | None = None
         self._services = services
         self._fan_out = FanOut(services, hooks_of)
         self._delivery = Delivery(services, sender, self.tally)
@@ -126,11 +138,18 @@ class Courier:
         """Whether there is more to do at once."""
         await blocking(self._sweep.run)
         some = await blocking(self._fan_out.some, EVENTS_AT_ONCE)
+        await self._measure()
         free = SIDE_BY_SIDE - len(self._sending)
         if free > 0:
             for one in [one for one in await self._ready() if one.channel_id not in self._sending][:free]:
                 self._send_to(one)
         return some == EVENTS_AT_ONCE
+
+    async def _measure(self) -> None:
+        now = self._services.clock.monotonic()
+        if self._measured is None or now - self._measured >= MEASURE_SECONDS:
+            self.backlog = await blocking(self._services.ledger.read, backlog, self._services.clock.now())
+            self._measured = now
 
     async def _ready(self) -> list[Ready]:
         return await blocking(self._services.ledger.read, notifications.ready, self._services.clock.now())
@@ -173,15 +192,24 @@ class OutboxStanding:
     """Of the one that has been due longest, event or notification."""
 
 
+def backlog(unit: Unit, now: datetime) -> Backlog:
+    new, since = events.waiting(unit)
+    return Backlog(new + notifications.backlog(unit), _lag(since, notifications.oldest_due(unit, now), now))
+
+
+def _lag(since: datetime | None, due: datetime | None, now: datetime) -> float:
+    oldest = min((moment for moment in (since, due) if moment is not None), default=now)
+    return max(0.0, (now - oldest).total_seconds())
+
+
 def standing(unit: Unit, now: datetime) -> OutboxStanding:
     new, since = events.waiting(unit)
-    counts, due = notifications.counts(unit), notifications.oldest_due(unit, now)
-    oldest = min((moment for moment in (since, due) if moment is not None), default=now)
+    counts = notifications.counts(unit)
     return OutboxStanding(
         events=new,
         waiting=counts.get("WAITING", 0),
         gathered=counts.get("GATHERED", 0),
         failed=counts.get("FAILED", 0),
         sent=counts.get("SENT", 0),
-        lag_seconds=max(0.0, (now - oldest).total_seconds()),
+        lag_seconds=_lag(since, notifications.oldest_due(unit, now), now),
     )

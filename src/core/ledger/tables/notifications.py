@@ -169,6 +169,12 @@ def counts(unit: Unit) -> dict[NotificationState, int]:
     return {state: int(many) for state, many in unit.rows(unit.prepared(_counts))}
 
 
+def backlog(unit: Unit) -> int:
+    """How many are neither sent nor given up."""
+    row = unit.point(_backlog, {})
+    return int(row[0]) if row else 0
+
+
 def oldest_due(unit: Unit, at: datetime) -> datetime | None:
     """Since when the one has been due that has waited longest."""
     row = unit.point(_oldest_due, {"at": at})
@@ -268,6 +274,11 @@ def _counts(tables: Tables) -> Select[Any]:
     row = tables[NOTIFICATIONS].c
     counted: tuple[Any, ...] = (row.state, func.count())
     return select(*counted).group_by(row.state)
+
+
+def _backlog(tables: Tables) -> Select[Any]:
+    row = tables[NOTIFICATIONS].c
+    return select(func.count()).where(or_(row.state == "WAITING", row.state == "GATHERED"))
 
 
 def _oldest_due(tables: Tables) -> Select[Any]:
