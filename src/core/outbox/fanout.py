@@ -15,11 +15,12 @@ from src.core.ledger.tables.channels import Channel
 from src.core.ledger.tables.events import EventRow, Streak
 from src.core.ledger.tables.notifications import NotificationRow, NotificationState
 from src.core.ledger.tables.orgs import Org
+from src.core.ledger.tables.runs import RunRecord
 from src.core.outbox.channels import wanted
 from src.core.outbox.following import following
 from src.core.outbox.hooks import HooksOf, hooked
 from src.core.outbox.moments import next_digest, not_before, of_people
-from src.core.outbox.told import of_run, run_advice
+from src.core.outbox.told import of_run, reasons_of, run_advice
 from src.core.step.context import Services
 
 log = structlog.get_logger("outbox")
@@ -58,10 +59,12 @@ class FanOut:
         if org is None or not there:
             events.fanned_out(unit, row.event_id, row.data, at)
             return
-        data, streak = self._filled(unit, row, org), NO_STREAK
+        run = runs.of_org(unit, row.org_slug, str(row.data["pipeline_logging_id"])) if row.type in ENDS else None
+        data, streak = self._filled(unit, row, org, run), NO_STREAK
         if row.type in ENDS and row.subject is not None:
             streak = events.streak(unit, row.org_slug, row.subject, row.occurred_at)
-            for event in following(unit, row, data, streak):
+            reasons = reasons_of(unit, run) if run is not None and data["completeness"] else {}
+            for event in following(unit, row, data, streak, reasons):
                 events.record(unit, event)
         made = list(self._notifications(replace(row, data=data), streak, org, there, at))
         if made:
@@ -73,11 +76,10 @@ class FanOut:
         """Not of whoever had the slug before."""
         return org is not None and org.status == "ACTIVE" and row.occurred_at >= org.created_at
 
-    def _filled(self, unit: Unit, row: EventRow, org: Org) -> dict[str, Any]:
+    def _filled(self, unit: Unit, row: EventRow, org: Org, run: RunRecord | None) -> dict[str, Any]:
         data = {**row.data, "company_name": org.company_name, "timezone": org.timezone}
-        run = runs.of_org(unit, row.org_slug, str(data["pipeline_logging_id"])) if row.type in ENDS else None
         if run is None:
-            return data
+            return {**data, "provider": None, "completeness": []} if row.type in ENDS else data
         told = of_run(unit, run, data)
         return {**data, **told, "what_to_do": run_advice(run, failed=row.type == "run.failed")}
 

@@ -1,7 +1,9 @@
 """Events that follow from the end of a run. Their ids are made of the run's, so that a repeat makes none anew."""
 
+import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from src.core.base.events import Event, EventType, stable_id
 from src.core.ledger.store import Unit
@@ -9,23 +11,36 @@ from src.core.ledger.tables import events, runs
 from src.core.ledger.tables.events import EventRow, Streak
 from src.core.outbox.told import MOST_TOLD, last_attempts
 
+UNEXPLAINED: Final = re.compile(r"(?P<difference>-?[0-9.]+) of -?[0-9.]+ (?P<currency>[A-Z]{3}) is explained by no cause")
 
-def following(unit: Unit, row: EventRow, data: Mapping[str, Any], streak: Streak) -> Iterator[Event]:
-    """`data` is what is told of the run, `streak` how often its pipeline had failed before it."""
+
+def following(unit: Unit, row: EventRow, data: Mapping[str, Any], streak: Streak, reasons: Mapping[str, str]) -> Iterator[Event]:
+    """`data` is what is told of the run, `streak` how often its pipeline had failed before it, `reasons` why its days are not complete."""
     if row.type != "run.succeeded":
         return
     if streak.failures:
         yield _recovered(unit, row, data, streak)
     for step in last_attempts(runs.steps(unit, str(data["pipeline_logging_id"]))):
         result = step.result or {}
-        for type_, key, name in (
-            ("books.restated", "restatements", "restatements"),
-            ("reconciliation.failed", "held", "days"),
-        ):
-            found = result.get(key)
-            if step.status == "SUCCESS" and found:
-                told = {"provider": data["provider"], "pipeline_logging_id": data["pipeline_logging_id"], name: found[:MOST_TOLD]}
-                yield _of(row, type_, told, step.step_id)  # type: ignore[arg-type]
+        if step.status == "SUCCESS" and result.get("restatements"):
+            yield _of(row, "books.restated", {**_whose(data), "restatements": result["restatements"][:MOST_TOLD]}, step.step_id)
+    held = list(_held(reasons))
+    if held:
+        # not of this run alone: the next one that finds the same days and amounts tells nothing new
+        key = stable_id("reconciliation", row.org_slug, str(data["provider"]), *(f"{day['usage_date']} {day['cause']}" for day in held))
+        yield replace(_of(row, "reconciliation.failed", {**_whose(data), "days": held[:MOST_TOLD]}), event_id=key)
+
+
+def _whose(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {"provider": data["provider"], "pipeline_logging_id": data["pipeline_logging_id"]}
+
+
+def _held(reasons: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Days whose reason says that money is left which no cause explains, as `system/reconciliation/doubts.sql` writes it."""
+    for day, reason in sorted(reasons.items()):
+        for found in UNEXPLAINED.finditer(reason):
+            facts = {"reported": None, "computed": None, "difference": found["difference"], "cause": found[0]}
+            yield {"usage_date": day, "currency": found["currency"], **facts}
 
 
 def _recovered(unit: Unit, row: EventRow, data: Mapping[str, Any], streak: Streak) -> Event:

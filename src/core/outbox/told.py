@@ -30,6 +30,11 @@ def of_run(unit: Unit, run: RunRecord, ended: Mapping[str, Any]) -> dict[str, An
     return told
 
 
+def reasons_of(unit: Unit, run: RunRecord) -> dict[str, str]:
+    """Why days of its window are not complete."""
+    return {str(day["usage_date"]): day["completeness_reason"] for day in _days(unit, run) if day["completeness_reason"]}
+
+
 def last_attempts(steps: Iterable[StepLog]) -> list[StepLog]:
     return list({step.step_id: step for step in steps}.values())
 

@@ -98,6 +98,30 @@ class Restatement:
         }
 
 
+MOST_TOLD = 100
+
+
+def restated_facts(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Rows of `x_cost_history` as a step's result tells them, for who is told of them by mail; nothing where there are none."""
+    told = [
+        {
+            "period": str(row["period"]),
+            "currency": row["currency"],
+            "was": _amount(row["net_before"]),
+            "is": _amount(row["net_after"]),
+            "change": _amount((row["net_after"] or ZERO) - (row["net_before"] or ZERO)),
+            "reason": row["reason"],
+            "changed_at": row["changed_at"].isoformat(),
+        }
+        for row in [*rows][:MOST_TOLD]
+    ]
+    return {"restatements": told} if told else {}
+
+
+def _amount(value: Decimal | None) -> str | None:
+    return None if value is None else f"{value:f}"
+
+
 def restatements(
     grain: Grain,
     before: Mapping[Key, Figures],

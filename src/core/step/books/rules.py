@@ -21,7 +21,7 @@ from src.core.step.prices.rates import Rate
 from src.core.step.quality.judge import check_suite
 from src.core.step.quality.suite import Suite, load_suite
 
-OWN_QUESTIONS = ("slices", "looks", "shares", "said_days", "said_months")
+OWN_QUESTIONS = ("slices", "looks", "shares", "said_days", "said_months", "restated_by")
 OWN_TABLES = ("x_source_slices", "x_source_looks", "x_cost_daily", "x_cost_monthly", "x_cost_history", "x_load_manifests")
 OF_EVERY_PROVIDER = (
     "write_one",

@@ -24,6 +24,7 @@ from src.core.providers.slices import SourceChanged
 from src.core.step import credentials
 from src.core.step.books.completeness import EMPTY, Calendar, SourceState
 from src.core.step.books.coverage import KnownSlices
+from src.core.step.books.history import restated_facts
 from src.core.step.books.questions import Reload
 from src.core.step.books.rules import Books, Housekeeping, Raw
 from src.core.step.books.shared_views import Views, read_views
@@ -152,7 +153,9 @@ class SourceEngine:
             rows = context.services.warehouse.query(tenant, self.own.questions["said_days"], {"provider": self.leaf.name}).to_pylist()
             # the worker may have died between its commit and this: the ledger would go on telling of the days as they were before
             track(context, tenant, self.leaf.name, rows, context.services.clock.now())
-            return _result(step, before)
+            given = {"provider": self.leaf.name, "run_id": context.run_id}
+            restated = context.services.warehouse.query(tenant, self.own.questions["restated_by"], given).to_pylist()
+            return _result(step, before) | restated_facts(restated)
         if step.reprice:
             published = self._published(step, context, [])
             return _result(step, published.manifest, published.closed)
@@ -383,6 +386,8 @@ def _result(step: SourceStep, manifest: Mapping[str, Any], closed: Closed | None
         counts = Counter(told.standing.completeness for told in {one.day: one for one in closed.days}.values())
         result |= {"completeness": dict(counts), "restated": len(closed.restated), "days_touched": len(closed.touched)}
         result |= {"days_changed": len(closed.days_changed)} | _priced(closed)
+        rows = [one.row(manifest["provider"], manifest["pipeline_logging_id"], manifest["published_at"]) for one in closed.restated]
+        result |= restated_facts(rows)
     return result
 
 
