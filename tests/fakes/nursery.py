@@ -24,6 +24,8 @@ from typing import IO, Any, Protocol, Self
 
 from src.core.base.settings import Settings, use_settings
 from src.core.pipeline.catalog import Catalog
+from tests.fakes import rendered
+from tests.fakes.made_once import FOLDER
 
 ROOT = Path(__file__).resolve().parents[2]
 # What the service and its worker import when they start, and what they load by name when a run comes; of no module that reads settings.
@@ -140,8 +142,9 @@ class Nursery:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "VIRTUAL_ENV", "PYENV_VERSION") if name in os.environ}
+            folder = [os.environ[FOLDER]] if FOLDER in os.environ else []
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.fakes.nursery", str(theirs.fileno())],
+                [sys.executable, "-m", "tests.fakes.nursery", str(theirs.fileno()), *folder],
                 cwd=ROOT, env=kept, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()],
             )  # fmt: skip
         atexit.register(process.wait)
@@ -223,7 +226,10 @@ def main() -> None:
     for name in IMPORTED:
         import_module(name)
     _read_configs()
-    with socket.socket(fileno=int(sys.argv[1])) as line:
+    given, *folder = sys.argv[1:]
+    if folder:
+        rendered.share(Path(folder[0]) / "rendered")
+    with socket.socket(fileno=int(given)) as line:
         asked = serve(line)
     if asked:
         become(*asked)
