@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from tests.acceptance.observed import change, new_slug, rows, until
+from tests.acceptance.observed import afternoon, change, new_slug, rows, until
 from tests.acceptance.test_bill_journey import credential
 from tests.fakes.running import RunningService
 
@@ -75,7 +75,8 @@ class Told:
 
 
 def test_a_failure_is_told_at_once_the_next_are_gathered_and_the_recovery_is_told_once(sandboxed):
-    told = Told(sandboxed, company_name=HOSTILE)
+    # where it is noon: the day's message is hours away
+    told = Told(sandboxed, company_name=HOSTILE, timezone=afternoon()[0])
     stored = sandboxed.call(
         "POST", f"/api/v1/integrations/{told.slug}/gcp/setup", key=told.key, json={"credential": credential(sandboxed, "demo")}
     )
