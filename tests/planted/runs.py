@@ -86,7 +86,7 @@ DEFECTS = (
     Defect(
         "acceptance",
         "a run for another window is answered with the one that is under way",
-        "src/core/scheduler/acceptance.py",
+        "src/core/scheduler/inputs.py",
         "return f\"{slug}|{document_id}|{window or 'none'}|{digest}\"",
         'return f"{slug}|{document_id}|{digest}"',
         ("tests/core/scheduler/test_acceptance.py::test_of_two_hundred_at_once_exactly_as_many_as_the_plan_allows_are_admitted",),

@@ -51,6 +51,14 @@ DEFECTS = (
     ),
     Defect(
         "schedules",
+        "a run is settled in one trip by a worker that has lost it",
+        "src/core/scheduler/lease.py",
+        "    queue.complete_surely(unit, hold, unusual)",
+        "    queue.complete_later(unit, hold)",
+        ("tests/core/schedules/test_a_day.py::test_each_slot_of_a_day_ran_once_or_is_accounted_for",),
+    ),
+    Defect(
+        "schedules",
         "a run is settled by a worker that has lost it",
         "src/core/scheduler/lease.py",
         "    if not queue.keep(unit, hold, ending.at, until):",

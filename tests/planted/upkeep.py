@@ -41,7 +41,7 @@ DEFECTS = (
     Defect(
         "coming back",
         "a cancelled run holds its place until its next try is due",
-        "src/core/ledger/tables/queue.py",
+        "src/core/ledger/tables/cancelling.py",
         "            available_at=case((later, at), else_=queue.c.available_at),",
         "            available_at=queue.c.available_at,",
         (f"{RETRIES}::test_it_is_cancelled_while_it_waits_without_waiting_for_its_turn",),

@@ -77,6 +77,26 @@ class Unit(ABC):
         """A change of one row, and the row as the select has it then; None when nothing was changed. Both find it by the same values."""
         return self.point(seen, params) if self.change(build, params) == 1 else None
 
+    def change_surely(self, build: Build[Any], params: Params, otherwise: Exception) -> None:
+        """A change of one row, for a unit of an engine that undoes: where there is no such row, `otherwise` is raised, at the latest by the
+        commit, and nothing of the unit is kept."""
+        if self.change(build, params) != 1:
+            raise otherwise
+
+    def insert_surely(self, table: Table, values: Params, otherwise: Exception) -> None:
+        """`insert_once`, in the manner of `change_surely`."""
+        if not self.insert_once(table, values):
+            raise otherwise
+
+    def changed_soon(self, build: Build[Update], seen: Build[Select[Any]], params: Params) -> Callable[[], Sequence[Any] | None]:
+        """`changed`, answered when the unit is over."""
+        row = self.changed(build, seen, params)
+        return lambda: row
+
+    def forgettable(self) -> None:  # noqa: B027 most engines have nothing to do
+        """Should the machine of the ledger stop at this moment, this unit may be as if it had not been: its commit need not wait for the
+        disk. What is committed after it never outlasts it."""
+
     def insert_later(self, table: Table, values: Params) -> None:
         """`insert_once`, where it is all the same whether the row was there already."""
         self.insert_once(table, values)

@@ -1,7 +1,5 @@
 """From a request to a run that waits in the queue, in one transaction of the ledger."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -9,19 +7,22 @@ from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from src.core.base.faults import Conflict, Fault, Flaw, Missing, QuotaExceeded, Rejected, Throttled
+from src.core.base.faults import Conflict, Fault, Missing, QuotaExceeded, Throttled
 from src.core.base.identity import Actor, Tenant
 from src.core.base.redaction import redacted_text
 from src.core.base.window import Window
 from src.core.ledger.store import Unit
-from src.core.ledger.tables import events, orgs, queue, quotas, runs, scheduled, slots
+from src.core.ledger.tables import events, orgs, queue, quotas, runs, scheduled, slots, standing
 from src.core.ledger.tables.orgs import Holder
 from src.core.ledger.tables.queue import WaitsFor
 from src.core.ledger.tables.quotas import QuotaRefused
 from src.core.ledger.tables.runs import NewRun, RunRecord, TriggerType
+from src.core.ledger.tables.standing import Standing
 from src.core.pipeline.catalog import Catalog, CatalogEntry
-from src.core.pipeline.preparation import PreparedRun, prepare
+from src.core.pipeline.preparation import prepare
+from src.core.scheduler.inputs import active_key, check_queueable, given
 from src.core.scheduler.refusals import exceeded, refusal
+from src.core.scheduler.unusual import Unusual
 from src.core.step import credentials
 from src.core.step.context import Services
 from src.core.step.credentials import Needed
@@ -94,6 +95,9 @@ def accept(
         usual_window=usual_window,
         priority=priority,
     )
+    if services.ledger.traits.undoes:
+        with suppress(Unusual, _Raced):
+            return services.ledger.write(_accept_as_usual, request)
     for _ in range(RACES):
         try:
             return services.ledger.write(_accept, request)
@@ -137,7 +141,7 @@ def to_accept(
     entry = catalog.get(entry.document_id)
     run_id = services.ids.new()
     prepared = prepare(services, entry, run_id=run_id, tenant=tenant, window=window, inputs=inputs)
-    _check_queueable(entry, prepared)
+    check_queueable(entry, prepared)
     run = NewRun(
         pipeline_logging_id=run_id,
         org_slug=tenant.org_slug,
@@ -155,13 +159,38 @@ def to_accept(
         status="QUEUED",
         accepted_at=services.clock.now(),
         idempotency_key=idempotency_key,
-        active_key=active_key(tenant.org_slug, entry.document_id, window, _given(prepared.inputs)),
+        active_key=active_key(tenant.org_slug, entry.document_id, window, given(prepared.inputs)),
     )
-    return RunToAccept(services, tenant, entry, run, _given(prepared.inputs), priority, usual_window, prepared.credentials, slot_id)
+    return RunToAccept(services, tenant, entry, run, given(prepared.inputs), priority, usual_window, prepared.credentials, slot_id)
 
 
 def _asked_again_and_again(entry: CatalogEntry) -> Conflict:
     return Conflict(f"the same run of {entry.document_id} is being asked for again and again; wait for one to be accepted")
+
+
+def _accept_as_usual(unit: Unit, request: RunToAccept) -> Accepted:
+    """In two round trips: a look at all that decides, and all that is written. What a look finds otherwise is gone into here, what the
+    writing meets is undone and asked by `_accept`."""
+    slug, asked, now = request.tenant.org_slug, request.run, request.services.clock.now()
+    orgs.alone(unit, slug)
+    provider, name = request.credentials[0] if request.credentials else (None, None)
+    keys = {"active_key": asked.active_key, "idempotency_key": asked.idempotency_key}
+    found = standing.look(unit, slug, **keys, provider=provider, name=name, at=now)
+    if found is None or not _usual(request, found):
+        return _accept(unit, request)
+    run = replace(asked, org_generation=found.generation)
+    unusual = Unusual()
+    quotas.reserve_surely(unit, slug, day=now.astimezone(ZoneInfo(found.timezone)).date(), at=now, otherwise=unusual)
+    runs.accept_surely(unit, run, unusual)
+    _enqueue(unit, request, run, None)
+    return Accepted(runs.accepted(run), fresh=True)
+
+
+def _usual(request: RunToAccept, found: Standing) -> bool:
+    if request.run.trigger_type == "backfill" or len(request.credentials) > 1:
+        return False
+    theirs = request.tenant.generation in (None, found.generation)
+    return theirs and not found.known and (found.credentialed or not request.credentials)
 
 
 def _accept(unit: Unit, request: RunToAccept) -> Accepted:
@@ -348,35 +377,3 @@ def _trigger(request: RunToAccept, run: NewRun | RunRecord, retries: int) -> sch
         window_end=run.window_end,
         parameters=run.parameters or {},
     )
-
-
-def _check_queueable(entry: CatalogEntry, prepared: PreparedRun) -> None:
-    """The queue keeps inputs as they were given until the run is over, so none of them may be a secret."""
-    asked = entry.document.inputs
-    flaws = [
-        Flaw("is an object, and a run that waits in the queue takes plain values only", field=name)
-        for name, spec in asked.items()
-        if spec.type == "object" and prepared.inputs.get(name) is not None
-    ]
-    flaws += [
-        # parameters are masked by now: one that is not as it was given was taken for a secret; personal ones are masked always
-        Flaw("looks like a secret; store it as a credential of the integration instead", field=name)
-        for name, value in prepared.inputs.items()
-        if value is not None and asked[name].type != "object" and not asked[name].personal and prepared.parameters[name] != _plain(value)
-    ]
-    if flaws:
-        raise Rejected(f"this run cannot wait in the queue: {flaws[0].field} {flaws[0].message}", flaws=flaws)
-
-
-def _given(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _plain(value) for name, value in inputs.items() if value is not None}
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, str | int | float) else str(value)
-
-
-def active_key(slug: str, document_id: str, window: Window | None, given: Mapping[str, Any]) -> str:
-    """Of inputs as the queue keeps them. Two runs with one key are the same work, and one of them at most is not over."""
-    digest = hashlib.sha256(json.dumps(dict(given), sort_keys=True).encode()).hexdigest()[:32]
-    return f"{slug}|{document_id}|{window or 'none'}|{digest}"

@@ -3,7 +3,7 @@ from datetime import datetime
 from src.core.base.faults import Conflict, Missing
 from src.core.base.identity import Actor, Tenant
 from src.core.ledger.store import Unit
-from src.core.ledger.tables import queue, runs
+from src.core.ledger.tables import cancelling, runs
 from src.core.ledger.tables.runs import RunRecord
 from src.core.scheduler.settling import Ending, settle
 from src.core.step import audit_trail
@@ -24,7 +24,7 @@ def cancel_within(unit: Unit, services: Services, tenant: Tenant, actor: Actor, 
     if run.status in OVER:
         raise Conflict(f"the run {run_id} is over already: {run.status}", status=run.status)
     # the queue decides: a worker may have claimed the entry since its run was read
-    asked = queue.request_cancel(unit, run_id, now)
+    asked = cancelling.request(unit, run_id, now)
     if asked is None and run.status == "RUNNING":
         raise Conflict(f"the run {run_id} is not in the queue: it is carried out by the request that asked for it", status=run.status)
     # also where there is no entry: an acceptance or a cancel that was broken off leaves a waiting run in no queue

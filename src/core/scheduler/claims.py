@@ -1,6 +1,6 @@
 """How a worker comes by a run. Beside authentication, the one place where a tenant is minted."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -14,6 +14,7 @@ from src.core.ledger.store import Unit
 from src.core.ledger.tables import orgs, queue, quotas, retrying, runs, scheduled
 from src.core.ledger.tables.queue import Hold, QueueEntry
 from src.core.ledger.tables.runs import RunRecord, Taken, TriggerType
+from src.core.scheduler.unusual import Unusual
 from src.core.step.context import Services
 
 log = structlog.get_logger("worker")
@@ -72,7 +73,21 @@ def lease_end(services: Services, at: datetime) -> datetime:
 
 def next_claim(services: Services, owner: str, but: Collection[str] = ()) -> Claim | None:
     """Of a run that is not among `but`."""
-    return services.ledger.write(_claim, services, owner, frozenset(but))
+    kept = frozenset(but)
+    if not services.ledger.traits.undoes:
+        return services.ledger.write(_claim, services, owner, kept)
+    try:
+        chosen = services.ledger.write(_claim_as_usual, services, owner, kept)
+    except Unusual:
+        return services.ledger.write(_claim, services, owner, kept)
+    if chosen is None:
+        return None
+    entry, hold, taken = chosen
+    run = taken()
+    if run is None:
+        # the entry is in this worker's hands, and what is wrong with its run nobody else's to see
+        return services.ledger.write(_begun, services, entry, hold, services.clock.now()) or next_claim(services, owner, kept)
+    return _claimed(services, entry, hold, run, run.org_generation or services.ledger.glance(_generation, entry.org_slug))
 
 
 def _generation(unit: Unit, slug: str) -> int | None:
@@ -107,6 +122,25 @@ def _place(unit: Unit, entry: QueueEntry, hold: Hold, at: datetime) -> datetime 
     return None
 
 
+def _claim_as_usual(
+    unit: Unit, services: Services, owner: str, but: Collection[str]
+) -> tuple[QueueEntry, Hold, Callable[[], Taken | None]] | None:
+    """In two round trips: the choice, and all that is written.
+
+    A ledger whose machine stops at this moment may forget it. The run waits then as before, its worker is told so at the next beat, and
+    what that one wrote for it since is not there either.
+    """
+    at = services.clock.now()
+    unit.forgettable()
+    entry = queue.claim_surely(unit, owner, at, lease_end(services, at), Unusual())
+    if entry is None:
+        return None
+    if entry.pipeline_logging_id in but or entry.waits_for is not None:
+        raise Unusual
+    scheduled.start(unit, entry.pipeline_logging_id, at)
+    return entry, Hold(entry.queue_id, owner, entry.lease_generation), runs.take_soon(unit, entry.pipeline_logging_id, at)
+
+
 def _claim(unit: Unit, services: Services, owner: str, but: Collection[str]) -> Claim | None:
     at = services.clock.now()
     while entry := queue.claim(unit, owner, at, lease_end(services, at)):
@@ -119,18 +153,29 @@ def _claim(unit: Unit, services: Services, owner: str, but: Collection[str]) -> 
         if again is not None:
             queue.hand_back(unit, hold, again)
             continue
-        run = runs.take(unit, entry.pipeline_logging_id, at) or _taken_again(unit, entry.pipeline_logging_id, at)
-        if run is None:
-            # the run is over or gone, and so is the reason for its entry
-            queue.complete(unit, hold)
-            continue
-        # an acceptance that is a transaction falls before or after an off-boarding, never between its statements
-        if not services.ledger.traits.undoes and outlived(unit, run):
-            log.warning("run.outlived", run_id=entry.pipeline_logging_id, org=run.org_slug)
-            runs.forget(unit, entry.pipeline_logging_id)
-            queue.complete(unit, hold)
-            continue
-        scheduled.start(unit, entry.pipeline_logging_id, at)
-        tenant = Tenant(OrgSlug(entry.org_slug), services.settings.environment, run.org_generation or _generation(unit, entry.org_slug))
-        return Claim(entry, hold, tenant, run.attempt, run.trigger_type, run.started_at)
+        claim = _begun(unit, services, entry, hold, at)
+        if claim is not None:
+            return claim
     return None
+
+
+def _begun(unit: Unit, services: Services, entry: QueueEntry, hold: Hold, at: datetime) -> Claim | None:
+    """None, and no entry any more, where there is no run to begin."""
+    run = runs.take(unit, entry.pipeline_logging_id, at) or _taken_again(unit, entry.pipeline_logging_id, at)
+    if run is None:
+        # the run is over or gone, and so is the reason for its entry
+        queue.complete(unit, hold)
+        return None
+    # an acceptance that is a transaction falls before or after an off-boarding, never between its statements
+    if not services.ledger.traits.undoes and outlived(unit, run):
+        log.warning("run.outlived", run_id=entry.pipeline_logging_id, org=run.org_slug)
+        runs.forget(unit, entry.pipeline_logging_id)
+        queue.complete(unit, hold)
+        return None
+    scheduled.start(unit, entry.pipeline_logging_id, at)
+    return _claimed(services, entry, hold, run, run.org_generation or _generation(unit, entry.org_slug))
+
+
+def _claimed(services: Services, entry: QueueEntry, hold: Hold, run: Taken, generation: int | None) -> Claim:
+    tenant = Tenant(OrgSlug(entry.org_slug), services.settings.environment, generation)
+    return Claim(entry, hold, tenant, run.attempt, run.trigger_type, run.started_at)

@@ -10,7 +10,7 @@ from src.core.base.documents import read_text
 from src.core.base.identity import Tenant
 from src.core.engine.port import Fence, Publication, TablePart
 from src.core.ledger.store import Unit
-from src.core.ledger.tables import dq_results, orgs, runs
+from src.core.ledger.tables import dq_results, orgs, run_pages, runs
 from src.core.ledger.tables.dq_results import DqResult
 from src.core.ledger.tables.runs import RunRecord, StepLog
 from src.core.step.context import Services
@@ -101,7 +101,7 @@ class RunCopies:
 
     def _missing(self, tenant: Tenant) -> list[RunRecord]:
         since = self.services.clock.now() - LOOK_BACK
-        ended = self.services.ledger.read(runs.ended_since, tenant.org_slug, since)
+        ended = self.services.ledger.read(run_pages.ended_since, tenant.org_slug, since)
         if not ended:
             return []
         sql = read_text(self.services.settings.configs_dir / COPIED, f"configs/{COPIED}")

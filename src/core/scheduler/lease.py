@@ -20,6 +20,7 @@ from src.core.scheduler.claims import Claim, lease_end
 from src.core.scheduler.progress import Board
 from src.core.scheduler.retries import try_again
 from src.core.scheduler.settling import Ending, settle
+from src.core.scheduler.unusual import Unusual
 from src.core.scheduler.wakeup import Bell
 from src.core.step.context import Services
 
@@ -139,9 +140,19 @@ class Lease:
         """Raises LeaseLost, and changes nothing, when somebody else has the run."""
         with self._lock:
             ending = replace(ending, progress=self.board.last(complete=ending.status == "SUCCESS"))
-            until = lease_end(self._services, self._services.clock.now())
-            self._services.ledger.write(_settle, self._hold, ending, until)
+            if not self._settled_as_usual(ending):
+                self._services.ledger.write(_settle, self._hold, ending, lease_end(self._services, self._services.clock.now()))
             self.state = "settled"
+
+    def _settled_as_usual(self, ending: Ending) -> bool:
+        ledger = self._services.ledger
+        if not ledger.traits.undoes or ending.passing is not None or ending.buried:
+            return False
+        try:
+            ledger.write(_settle_as_usual, self._hold, ending)
+        except Unusual:
+            return False
+        return True
 
     def hand_back(self) -> None:
         with self._lock:
@@ -180,6 +191,13 @@ def _heartbeat(unit: Unit, hold: Hold, run_id: str, *, at: datetime, until: date
     if beat.held and news is not None:
         runs.tell_progress(unit, run_id, news)
     return beat
+
+
+def _settle_as_usual(unit: Unit, hold: Hold, ending: Ending) -> None:
+    """The whole of it in one round trip, for nothing is asked before it is changed."""
+    unusual = Unusual()
+    queue.complete_surely(unit, hold, unusual)
+    settle(unit, ending, unusual)
 
 
 def _settle(unit: Unit, hold: Hold, ending: Ending, until: datetime) -> None:

@@ -9,7 +9,7 @@ from src.core.base.faults import LeaseLost
 from src.core.base.identity import Actor
 from src.core.base.names import OrgSlug
 from src.core.ledger.store import Unit
-from src.core.ledger.tables import queue, quotas, runs, scheduled
+from src.core.ledger.tables import queue, quotas, run_pages, runs, scheduled
 from src.core.ledger.tables.queue import QueueEntry
 from src.core.ledger.tables.runs import RunRecord
 from src.core.scheduler.claims import outlived
@@ -36,7 +36,7 @@ def sweep(services: Services) -> int:
     """Ends runs that are in no queue any more, and frees slots that no run holds: what is left of processes that died between two
     statements, where the ledger cannot undo the first. How many runs."""
     now = services.clock.now()
-    left = services.ledger.read(runs.stranded, now - STRANDED)
+    left = services.ledger.read(run_pages.stranded, now - STRANDED)
     ended = sum(services.ledger.write(_end_stranded, services, run) for run in left)
     # after the runs: to end one frees its slot, and only slots that no run has are left here
     services.ledger.write(quotas.free_lost, before=now - STRANDED, at=now)

@@ -9,8 +9,8 @@ from src.core.ledger.store import Unit
 from src.core.ledger.tables import orgs, quotas, retrying, runs
 from src.core.ledger.tables.queue import QueueEntry
 from src.core.ledger.tables.runs import RunRecord
-from src.core.scheduler.acceptance import active_key
 from src.core.scheduler.claims import outlived
+from src.core.scheduler.inputs import active_key
 from src.core.scheduler.refusals import refusal
 from src.core.step import audit_trail
 from src.core.step.context import Services

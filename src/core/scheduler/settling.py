@@ -48,8 +48,12 @@ class Ending:
     """A worker had it: the other organisations are next."""
 
 
-def settle(unit: Unit, ending: Ending) -> bool:
-    """False when somebody else has ended the run; then nothing is changed and the slot is theirs to free."""
+def settle(unit: Unit, ending: Ending, otherwise: Exception | None = None) -> bool:
+    """False when somebody else has ended the run; then nothing is changed and the slot is theirs to free.
+
+    With `otherwise` the unit is undone then, and all of it may go to the ledger in one round trip: what is added here is written by
+    `insert_later` and `change_later`, and reads nothing.
+    """
     ended = runs.finish(
         unit,
         ending.run_id,
@@ -62,6 +66,7 @@ def settle(unit: Unit, ending: Ending) -> bool:
         began_at=ending.began_at,
         duration_ms=ending.duration_ms,
         progress=ending.progress,
+        otherwise=otherwise,
     )
     # whoever ends the run frees its slot: a second time would free another run's
     if ended:

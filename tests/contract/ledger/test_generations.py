@@ -16,7 +16,7 @@ def seen(ledger):
     """The ids of the runs that whoever has the slug is shown, each way there is."""
     page = ledger.read(run_pages.page, "acme", RunFilter(), after=None, limit=9)
     last = ledger.read(run_pages.last_of_each, "acme")
-    ended = ledger.read(runs.ended_since, "acme", AT)
+    ended = ledger.read(run_pages.ended_since, "acme", AT)
     ids = [found.pipeline_logging_id for found in page]
     assert [found.pipeline_logging_id for found in last.values()] == ids[:1]
     assert [found.pipeline_logging_id for found in ended] == ids[::-1]

@@ -3,7 +3,7 @@ from time import monotonic
 
 import pytest
 
-from src.core.ledger.tables import ageing, queue
+from src.core.ledger.tables import ageing, cancelling, queue
 from src.core.ledger.tables.queue import Beat, Hold
 from tests.contract.ledger.rivals import at_once, race
 from tests.contract.ledger.samples import AT, CROWD
@@ -177,9 +177,9 @@ def test_a_renewed_lease_is_not_taken_over(ledger):
 def test_a_waiting_entry_is_cancelled_at_once_and_a_held_one_is_asked(ledger):
     add(ledger, entry("r1"), entry("r2"))
     mine = hold(claim(ledger))
-    assert ledger.write(queue.request_cancel, "r1", AT) == "running"
-    assert ledger.write(queue.request_cancel, "r2", AT) == "waiting"
-    assert ledger.write(queue.request_cancel, "r3", AT) is None
+    assert ledger.write(cancelling.request, "r1", AT) == "running"
+    assert ledger.write(cancelling.request, "r2", AT) == "waiting"
+    assert ledger.write(cancelling.request, "r3", AT) is None
     assert ledger.read(queue.get, "r2") is None
     assert ledger.write(queue.heartbeat, mine, AT, AT + LEASE) == Beat(held=True, cancel_requested=True)
 
@@ -187,9 +187,9 @@ def test_a_waiting_entry_is_cancelled_at_once_and_a_held_one_is_asked(ledger):
 def test_what_a_worker_has_had_is_asked_to_stop_even_while_it_waits_and_remembers_it(ledger):
     add(ledger, entry("r0"), entry("r1", priority=-9))
     mine = [hold(claim(ledger)) for _ in range(2)][1]
-    ledger.write(queue.request_cancel, "r1", AT)
+    ledger.write(cancelling.request, "r1", AT)
     assert ledger.write(queue.hand_back, mine, AT)
-    assert ledger.write(queue.request_cancel, "r1", AT + SECOND) == "running"
+    assert ledger.write(cancelling.request, "r1", AT + SECOND) == "running"
     again = claim(ledger)
     assert (again.queue_id, again.cancel_requested_at) == ("r1", AT)
     assert ledger.write(queue.forget_cancel, hold(again), AT)
@@ -199,7 +199,7 @@ def test_what_a_worker_has_had_is_asked_to_stop_even_while_it_waits_and_remember
 def test_what_is_asked_to_stop_is_claimed_before_all_others(ledger):
     add(ledger, entry("r1", "busy"))
     ledger.write(queue.hand_back, hold(claim(ledger)), AT)
-    ledger.write(queue.request_cancel, "r1", AT)
+    ledger.write(cancelling.request, "r1", AT)
     add(ledger, entry("r2", "busy"), entry("r3", "calm", priority=9))
     assert [claimed(ledger) for _ in range(3)] == ["r1", "r3", "r2"]
 
@@ -209,7 +209,7 @@ def test_its_holder_buries_an_entry_and_the_dead_age_out(ledger):
     mine, other = hold(claim(ledger)), hold(claim(ledger))
     assert not ledger.write(queue.bury, Hold("r1", "w2", mine.generation), AT, "spent")
     assert ledger.write(queue.bury, mine, AT, "spent")
-    assert ledger.write(queue.request_cancel, "r1", AT) is None
+    assert ledger.write(cancelling.request, "r1", AT) is None
     assert ledger.write(ageing.remove, "queue", AT, 9) == 0
     assert ledger.write(ageing.remove, "queue", AT + SECOND, 9) == 1
     assert ledger.read(queue.get, "r1") is None

@@ -3,7 +3,7 @@ from datetime import timedelta
 from sqlalchemy import update
 
 from src.core.ledger.plans import Plan
-from src.core.ledger.tables import queue, queue_counts, quotas, retrying, runs, scheduled, slots
+from src.core.ledger.tables import cancelling, queue, queue_counts, quotas, retrying, runs, scheduled, slots
 from src.core.ledger.tables.queue import Hold
 from src.core.ledger.tables.queue_counts import DeadEntry, QueueCounts
 from src.core.ledger.tables.retrying import Tries
@@ -84,7 +84,7 @@ def test_cancelling_one_that_waits_has_it_claimed_at_once(ledger):
     ledger.write(retrying.wait, mine, at=AT, until=LATER, why="away")
     ledger.write(retrying.put_back, "r1", 1, code="unavailable", why="away")
 
-    assert ledger.write(queue.request_cancel, "r1", AT) == "running"
+    assert ledger.write(cancelling.request, "r1", AT) == "running"
     assert ledger.write(queue.claim, "w2", AT, LATER).cancel_requested_at == AT
 
 

@@ -99,7 +99,9 @@ def played_and_undone(unit, places, acts):
 
 
 def play(unit, places, acts):
-    line, numbers, held, passed = Line(), count(), {}, Counter()
+    line, numbers = Line(), count()
+    held: dict[str, queue.Hold] = {}
+    passed: Counter[tuple[str, str]] = Counter()
     for number, (act, *more) in enumerate(acts):
         at = AT + number * SECOND
         if act == "add":

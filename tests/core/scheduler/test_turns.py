@@ -10,6 +10,7 @@ from tests.core.scheduler.parts import day
 
 def claimed(work):
     claim = next_claim(work, "w1")
+    assert claim is not None
     return claim, Lease(work, claim, Board([], work.clock), work.clock.sleep)
 
 

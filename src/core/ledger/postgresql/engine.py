@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg.pq.abc import PGresult
 from psycopg.types.string import StrDumper
 from sqlalchemy import Select, String, Table, Update, bindparam, create_engine, event, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
@@ -25,7 +26,7 @@ from src.core.ledger.model import LedgerModel
 from src.core.ledger.postgresql.faults import BAD_OPTIONS, CUT_SHORT, OUTCOME_UNKNOWN, READ_ONLY, Dropped, broke_off, fault_of, refusal_of
 from src.core.ledger.postgresql.links import PostgresqlLink, PostgresqlLinks
 from src.core.ledger.postgresql.statements import NUL, STANDS_FOR_NUL, PreparedStatement
-from src.core.ledger.postgresql.wire import PostgresqlWire
+from src.core.ledger.postgresql.wire import PostgresqlWire, Said
 from src.core.ledger.turnstile import OnePerThread
 from src.core.ledger.unit import Build, LedgerTraits, Params, Row, Tables, Unit
 
@@ -43,6 +44,7 @@ CONNECTION = {
 # at READ COMMITTED each statement would see a moment of its own, and a reading unit sees one
 SNAPSHOT = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 WRITING = b"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+UNWAITING = Said(b"SET LOCAL synchronous_commit = off")
 # whatever the server, the database and the role have set: READERS know ISO dates only, and who is told of a COMMIT relies on it
 # a unit that does nothing for a minute holds up others
 SESSION = (
@@ -92,9 +94,32 @@ class PostgresqlUnit(Unit):
         return self._engine.prepared(statement, statement).rows(self._link.wire, params)
 
     def changed(self, build: Build[Update], seen: Build[Select[Any]], params: Params) -> Sequence[Any] | None:
+        return self._changed(build, seen).first(self._link.wire, params)
+
+    def changed_soon(self, build: Build[Update], seen: Build[Select[Any]], params: Params) -> Callable[[], Sequence[Any] | None]:
+        kept, answers = self._changed(build, seen), list[PGresult]()
+        kept.later(self._link.wire, params, told=answers.append)
+        return lambda: kept.row(answers[0])
+
+    def _changed(self, build: Build[Update], seen: Build[Select[Any]]) -> PreparedStatement:
         self._check_writes()
-        kept = self._engine.prepared((build, seen), lambda tables: build(tables).returning(*seen(tables).selected_columns))
-        return kept.first(self._link.wire, params)
+        return self._engine.prepared((build, seen), lambda tables: build(tables).returning(*seen(tables).selected_columns))
+
+    def change_surely(self, build: Build[Any], params: Params, otherwise: Exception) -> None:
+        self._check_writes()
+        kept = self._engine.prepared((build, found_one), lambda tables: found_one(build(tables)))
+        kept.later(self._link.wire, params, otherwise)
+
+    def insert_surely(self, table: Table, values: Params, otherwise: Exception) -> None:
+        self._check_writes()
+        # a statement within another is not told its columns by the compiler, and parameters may not be named as columns are
+        given = {column: bindparam(f"new_{column}", type_=table.c[column].type) for column in values}
+        once = insert(table).values(given).on_conflict_do_nothing()
+        kept = self._engine.prepared((table.name, found_one, *values), lambda _: found_one(once))
+        kept.later(self._link.wire, {f"new_{column}": value for column, value in values.items()}, otherwise)
+
+    def forgettable(self) -> None:
+        self._link.wire.later(UNWAITING)
 
     def change_later(self, build: Build[Any], params: Params) -> None:
         self._check_writes()
@@ -134,6 +159,12 @@ class PostgresqlUnit(Unit):
         self._check_writes()
         kept = self._engine.prepared((build, *apart), lambda tables: _picked(build(tables), apart))
         return kept.first(self._link.wire, params)
+
+
+def found_one(change: Any) -> Select[Any]:
+    """Fails where nothing was changed, and with it the transaction, so that a COMMIT may go along."""
+    done = change.returning(literal(1).label("one")).cte("done")
+    return select(literal(1) // func.count()).select_from(done)
 
 
 def _hold(_: Tables) -> Select[Any]:
@@ -253,7 +284,7 @@ class PostgresqlEngine:
         try:
             # saves a round trip; one that was idle for long is tried first, while nothing of the unit has been done
             if begin is WRITING and link.fresh:
-                link.wire.later(begin)
+                link.wire.later(Said(begin))
             else:
                 link.wire.say(begin)
         except psycopg.Error as wrong:

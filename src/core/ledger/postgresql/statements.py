@@ -7,13 +7,14 @@ from functools import lru_cache, partial
 from json import loads
 from typing import Any
 
+from psycopg.pq.abc import PGresult
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import TypeEngine
 
 from src.core.ledger.columns import Json, Money, json_text, money_text
-from src.core.ledger.postgresql.wire import PostgresqlWire
+from src.core.ledger.postgresql.wire import PostgresqlWire, Said
 from src.core.ledger.unit import Params
 
 Writer = Callable[[Any], bytes]
@@ -95,7 +96,9 @@ class PreparedStatement:
         return wire.say(self.sql, self._name, self.bound(params)).command_tuples or 0
 
     def first(self, wire: PostgresqlWire, params: Params | None) -> Sequence[Any] | None:
-        result = wire.say(self.sql, self._name, self.bound(params))
+        return self.row(wire.say(self.sql, self._name, self.bound(params)))
+
+    def row(self, result: PGresult) -> Sequence[Any] | None:
         if result.ntuples == 0:
             return None
         readers = self._readers
@@ -104,8 +107,14 @@ class PreparedStatement:
         values = map(partial(result.get_value, 0), range(len(readers)))
         return [None if value is None else read(value) for read, value in zip(readers, values, strict=True)]
 
-    def later(self, wire: PostgresqlWire, params: Params | None) -> None:
-        wire.later(self.sql, self._name, self.bound(params))
+    def later(
+        self,
+        wire: PostgresqlWire,
+        params: Params | None,
+        otherwise: Exception | None = None,
+        told: Callable[[PGresult], None] | None = None,
+    ) -> None:
+        wire.later(Said(self.sql, self._name, self.bound(params), otherwise, told))
 
     def bound(self, params: Params | None) -> list[Any]:
         told = params or {}

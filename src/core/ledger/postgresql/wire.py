@@ -1,19 +1,30 @@
 """What is said to PostgreSQL on one connection, and what need not be answered at once said together with what comes next."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from select import POLLIN, poll
 from typing import Any
 
 import psycopg
 from psycopg import errors
-from psycopg.pq import ConnStatus, ExecStatus
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 DONE = frozenset({ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK})
 Values = Sequence[Any] | None
-Said = tuple[bytes, bytes, Values]
 PLAIN = b""
+NO_ROW = b"22012"  # division by zero: how a statement that must find its row says that it has not
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    sql: bytes
+    name: bytes = PLAIN
+    values: Values = None
+    otherwise: Exception | None = None
+    """Raised where it must find a row and does not."""
+    told: Callable[[PGresult], None] | None = None
 
 
 class PostgresqlWire:
@@ -30,14 +41,14 @@ class PostgresqlWire:
     def lost(self) -> bool:
         return self.raw.status != ConnStatus.OK
 
-    def later(self, sql: bytes, name: bytes = PLAIN, values: Values = None) -> None:
+    def later(self, said: Said) -> None:
         """Goes with what is said next; what is wrong with it is told then."""
-        self._later.append((name, sql, values))
+        self._later.append(said)
 
     def say(self, sql: bytes, name: bytes = PLAIN, values: Values = None) -> PGresult:
         if self._later:
             # emptied before it is sent: what has failed must not go along with the next again
-            batch, self._later = [*self._later, (name, sql, values)], []
+            batch, self._later = [*self._later, Said(sql, name, values)], []
             return self._together(batch)
         if not name:
             return self._checked(self.raw.exec_(sql))
@@ -58,41 +69,49 @@ class PostgresqlWire:
         raw = self.raw
         raw.enter_pipeline_mode()
         try:
-            results = self._answers(self._sent(batch))
+            sent = self._sent(batch)
+            results = self._answers(sent)
             raw.exit_pipeline_mode()
         except BaseException:
             # amid answers nobody knows what the next one would belong to
             with suppress(psycopg.Error):
                 raw.finish()
             raise
-        for result in results:
+        for result, (said, _) in zip(results, sent, strict=True):
+            if said.otherwise is not None and result.error_field(DiagnosticField.SQLSTATE) == NO_ROW:
+                raise said.otherwise
             self._checked(result)
+        for result, (said, prepares) in zip(results, sent, strict=True):
+            if said.told is not None and not prepares:
+                said.told(result)
         return results[-1]
 
-    def _sent(self, batch: list[Said]) -> list[bytes]:
-        """For each answer to come, the name it makes known."""
-        raw, news = self.raw, []
-        for name, sql, values in batch:
+    def _sent(self, batch: list[Said]) -> list[tuple[Said, bool]]:
+        """What each answer to come is to, and whether it makes a name known."""
+        raw, sent, news = self.raw, [], set[bytes]()
+        for said in batch:
+            name = said.name
             if name and name not in self._known and name not in news:
-                raw.send_prepare(name, sql)
-                news.append(name)
+                raw.send_prepare(name, said.sql)
+                news.add(name)
+                sent.append((said, True))
             if name:
-                raw.send_query_prepared(name, values)
+                raw.send_query_prepared(name, said.values)
             else:
                 # a plain query is not allowed in pipeline mode
-                raw.send_query_params(sql, None)
-            news.append(PLAIN)
+                raw.send_query_params(said.sql, None)
+            sent.append((said, False))
         # until then the server may hold its answers back
         raw.pipeline_sync()
-        return news
+        return sent
 
-    def _answers(self, news: list[bytes]) -> list[PGresult]:
+    def _answers(self, sent: list[tuple[Said, bool]]) -> list[PGresult]:
         results = []
-        for name in news:
+        for said, prepares in sent:
             result = self._next()
             results.append(result)
-            if name and result.status == ExecStatus.COMMAND_OK:
-                self._known.add(name)
+            if prepares and result.status == ExecStatus.COMMAND_OK:
+                self._known.add(said.name)
             self.raw.get_result()  # the end of this answer
         self._next()  # the end of the batch
         return results

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Delete, Select, Table, Update, and_, bindparam, case, delete, exists, func, or_, select, update
+from sqlalchemy import Delete, Select, Table, Update, and_, bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from src.core.ledger.tables import places
@@ -14,7 +14,6 @@ from src.core.ledger.unit import Tables, Unit
 QUEUE = "org_pipeline_execution_queue"
 
 State = Literal["QUEUED", "RUNNING", "DEAD"]
-Cancelled = Literal["waiting", "running"]
 WaitsFor = Literal["place", "turn"]
 # each try that fails means that another worker got one; so many in a row leave the rest to its next look
 CLAIM_TRIES = 8
@@ -115,18 +114,32 @@ def claim(unit: Unit, owner: str, at: datetime, until: datetime) -> QueueEntry |
     however few the places. Within it the highest priority, then who came first. The generation is the clock's, above its last one.
     """
     for _ in range(CLAIM_TRIES):
-        # of two entries of one pipeline two claims at once would each see none running
-        row = unit.pick(_next, {"at": at}, apart=("org_slug", "pipeline_id"))
-        if row is None:
-            return None
-        found = QueueEntry(*row)
-        # by the clock, so that it is above those of a ledger that was restored; and never below, for a clock may step back
-        generation = max(int(at.timestamp() * 1_000_000), found.lease_generation + 1)
-        values = {"queue_id": found.queue_id, "old": found.lease_generation, "new": generation, "by": owner, "at": at, "until": until}
+        found, values = _chosen(unit, owner, at, until)
         # where rows are not locked, another may have come between the look and this
-        if unit.change(_claim, values) == 1:
-            return replace(found, state="RUNNING", lease_owner=owner, lease_generation=generation, lease_expires_at=until)
+        if found is None or unit.change(_claim, values) == 1:
+            return found
     return None
+
+
+def claim_surely(unit: Unit, owner: str, at: datetime, until: datetime, otherwise: Exception) -> QueueEntry | None:
+    """`claim` in a unit that is undone as a whole where another came in between."""
+    found, values = _chosen(unit, owner, at, until)
+    if found is not None:
+        unit.change_surely(_claim, values, otherwise)
+    return found
+
+
+def _chosen(unit: Unit, owner: str, at: datetime, until: datetime) -> tuple[QueueEntry | None, dict[str, Any]]:
+    """The next entry as it is once it is claimed, and what claims it."""
+    # of two entries of one pipeline two claims at once would each see none running
+    row = unit.pick(_next, {"at": at}, apart=("org_slug", "pipeline_id"))
+    if row is None:
+        return None, {}
+    found = QueueEntry(*row)
+    # by the clock, so that it is above those of a ledger that was restored; and never below, for a clock may step back
+    generation = max(int(at.timestamp() * 1_000_000), found.lease_generation + 1)
+    claimed = replace(found, state="RUNNING", lease_owner=owner, lease_generation=generation, lease_expires_at=until)
+    return claimed, {"queue_id": found.queue_id, "old": found.lease_generation, "new": generation, "by": owner, "at": at, "until": until}
 
 
 def heartbeat(unit: Unit, hold: Hold, at: datetime, until: datetime) -> Beat:
@@ -156,6 +169,10 @@ def keep(unit: Unit, hold: Hold, at: datetime, until: datetime) -> bool:
 def complete(unit: Unit, hold: Hold) -> bool:
     """False when the entry is in other hands."""
     return unit.change(_complete, _proof(hold)) == 1
+
+
+def complete_surely(unit: Unit, hold: Hold, otherwise: Exception) -> None:
+    unit.change_surely(_complete, _proof(hold), otherwise)
 
 
 def complete_later(unit: Unit, hold: Hold) -> None:
@@ -189,13 +206,6 @@ def bury(unit: Unit, found: QueueEntry | Hold, at: datetime, why: str) -> bool:
 def forget_cancel(unit: Unit, hold: Hold, at: datetime) -> bool:
     """It came too late."""
     return unit.change(_forget_cancel, {**_proof(hold), "at": at}) == 1
-
-
-def request_cancel(unit: Unit, run_id: str, at: datetime) -> Cancelled | None:
-    """An entry that no worker has had is gone at once; else the worker that has it, or will, is asked to stop it. None: it is not there."""
-    if unit.change(_withdraw, {"run_id": run_id}) == 1:
-        return "waiting"
-    return "running" if unit.change(_request_cancel, {"run_id": run_id, "at": at}) == 1 else None
 
 
 def void_leases(unit: Unit, owner_prefix: str, at: datetime) -> int:
@@ -368,28 +378,6 @@ def _buried(queue: Table) -> Update:
 def _forget_cancel(tables: Tables) -> Update:
     queue = tables[QUEUE]
     return update(queue).where(_held(queue)).values(cancel_requested_at=None, updated_at=bindparam("at"))
-
-
-def _withdraw(tables: Tables) -> Delete:
-    queue = tables[QUEUE]
-    # one that a worker had may have published: only a worker can ask the dataset, so it stays for one to end it
-    return delete(queue).where(queue.c.pipeline_logging_id == bindparam("run_id"), queue.c.state == "QUEUED", queue.c.lease_generation == 0)
-
-
-def _request_cancel(tables: Tables) -> Update:
-    queue = tables[QUEUE]
-    at = bindparam("at", type_=queue.c.updated_at.type)
-    # one that waits for its next try is ended now
-    later = and_(queue.c.state == "QUEUED", queue.c.available_at > at)
-    return (
-        update(queue)
-        .where(queue.c.pipeline_logging_id == bindparam("run_id"), queue.c.state != "DEAD")
-        .values(
-            cancel_requested_at=func.coalesce(queue.c.cancel_requested_at, at),
-            available_at=case((later, at), else_=queue.c.available_at),
-            updated_at=at,
-        )
-    )
 
 
 def _void_leases(tables: Tables) -> Update:

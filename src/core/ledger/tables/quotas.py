@@ -49,6 +49,12 @@ def reserve(unit: Unit, org_slug: str, *, day: date, at: datetime) -> QuotaRefus
     return QuotaRefused(reached(used) or "concurrent", used)
 
 
+def reserve_surely(unit: Unit, org_slug: str, *, day: date, at: datetime, otherwise: Exception) -> None:
+    """`reserve`, in a unit that is undone where a limit refuses."""
+    orgs.alone(unit, org_slug)
+    unit.change_surely(_reserve, {"slug": org_slug, "day": day, "month": day.replace(day=1), "at": at}, otherwise)
+
+
 def reserve_turn(unit: Unit, org_slug: str, *, day: date, at: datetime) -> QuotaRefused | None:
     """`reserve`, where what takes the places are windows of backfills: it is counted, and is to begin when one of them is over."""
     orgs.alone(unit, org_slug)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, literal, select
+from sqlalchemy import Select, bindparam, exists, func, literal, select
 
 from src.core.ledger.tables.runs import RUN_COLUMNS, RunRecord, RunStatus, TriggerType, of_holder
 from src.core.ledger.unit import Tables, Unit
@@ -61,6 +61,15 @@ def by_status(unit: Unit, since: datetime) -> dict[RunStatus, int]:
     return {status: int(many) for status, many in unit.rows(unit.prepared(_by_status), {"since": since})}
 
 
+def ended_since(unit: Unit, org_slug: str, since: datetime) -> list[RunRecord]:
+    return [RunRecord(*row) for row in unit.rows(unit.prepared(_ended_since), {"org_slug": org_slug, "since": since})]
+
+
+def stranded(unit: Unit, before: datetime, limit: int = 100) -> list[RunRecord]:
+    """Accepted before then, not over, and in nobody's queue."""
+    return [RunRecord(*row) for row in unit.rows(unit.prepared(_stranded), {"before": before, "limit": limit})]
+
+
 def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
@@ -82,3 +91,23 @@ def _by_status(tables: Tables) -> Select[Any]:
     since = bindparam("since", type_=run.accepted_at.type)
     counted: tuple[Any, ...] = (run.status, func.count())
     return select(*counted).where(run.org_slug.is_not(None), run.accepted_at >= since).group_by(run.status)
+
+
+def _ended_since(tables: Tables) -> Select[Any]:
+    run = tables["org_meta_pipeline_runs"].c
+    return (
+        _runs(tables)
+        .where(*of_holder(tables, bindparam("org_slug")), run.ended_at >= bindparam("since"))
+        .order_by(run.ended_at, run.pipeline_logging_id)
+    )
+
+
+def _stranded(tables: Tables) -> Select[Any]:
+    run, entry = tables["org_meta_pipeline_runs"].c, tables["org_pipeline_execution_queue"].c
+    queued = exists().where(entry.pipeline_logging_id == run.pipeline_logging_id, entry.state != "DEAD")
+    return (
+        _runs(tables)
+        .where(run.active_key.is_not(None), run.accepted_at < bindparam("before", type_=run.accepted_at.type), ~queued)
+        .order_by(run.accepted_at, run.pipeline_logging_id)
+        .limit(bindparam("limit"))
+    )

@@ -1,12 +1,12 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, Update, and_, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, Update, and_, bindparam, delete, func, or_, select, update
 
 from src.core.ledger.tables import orgs
-from src.core.ledger.unit import Tables, Unit
+from src.core.ledger.unit import Build, Tables, Unit
 
 TriggerType = Literal["api", "schedule", "backfill", "system"]
 RunStatus = Literal["QUEUED", "RUNNING", "SUCCESS", "FAILED", "CANCELLED"]
@@ -112,8 +112,15 @@ def accepted(run: NewRun) -> RunRecord:
 
 def accept(unit: Unit, run: NewRun) -> bool:
     """False when this run, or the same work under its idempotency or active key, is there already."""
-    values = {**_values(run, NEW_RUN_COLUMNS), "parameters": dict(run.parameters), "attempt": 0}
-    return unit.insert_once(unit.tables["org_meta_pipeline_runs"], values)
+    return unit.insert_once(unit.tables["org_meta_pipeline_runs"], _accepted_values(run))
+
+
+def accept_surely(unit: Unit, run: NewRun, otherwise: Exception) -> None:
+    unit.insert_surely(unit.tables["org_meta_pipeline_runs"], _accepted_values(run), otherwise)
+
+
+def _accepted_values(run: NewRun) -> dict[str, Any]:
+    return {**_values(run, NEW_RUN_COLUMNS), "parameters": dict(run.parameters), "attempt": 0}
 
 
 def begin(unit: Unit, run_id: str, at: datetime) -> bool:
@@ -125,6 +132,17 @@ def take(unit: Unit, run_id: str, at: datetime) -> Taken | None:
     """A worker takes a waiting run for another attempt; None when it does not wait."""
     row = unit.changed(_take, _taken, {"run_id": run_id, "at": at})
     return Taken(*row) if row else None
+
+
+def take_soon(unit: Unit, run_id: str, at: datetime) -> Callable[[], Taken | None]:
+    """`take`, answered when the unit is over."""
+    row = unit.changed_soon(_take, _taken, {"run_id": run_id, "at": at})
+
+    def taken() -> Taken | None:
+        found = row()
+        return Taken(*found) if found else None
+
+    return taken
 
 
 def put_back(unit: Unit, run_id: str, attempt: int) -> bool:
@@ -162,15 +180,17 @@ def finish(
     began_at: datetime | None = None,
     duration_ms: int | None = None,
     progress: Mapping[str, Any] | None = None,
+    otherwise: Exception | None = None,
 ) -> bool:
-    """Only the first to end a run is answered True; it is the one to free the slot and to tell others.
+    """Only the first to end a run is answered True; it is the one to free the slot and to tell others. With `otherwise` a unit that is not
+    the first is undone.
 
     Who carried it out says how long that took, else it is the time between its moments; when it began is looked up where the
     caller does not say. The progress it showed stays where none is told.
     """
     if duration_ms is None and began_at is None and (row := unit.point(_began, {"run_id": run_id})):
         began_at = row[0]
-    values = {
+    values: dict[str, Any] = {
         "id": run_id,
         "word": status,
         "at": at,
@@ -180,9 +200,13 @@ def finish(
         "answer": dict(result) if result is not None else None,
         "rows": rows_processed,
     }
-    if progress is None:
-        return unit.change(_finish, values) == 1
-    return unit.change(_finish_at, {**values, "where": dict(progress)}) == 1
+    ended: Build[Update] = _finish if progress is None else _finish_at
+    if progress is not None:
+        values["where"] = dict(progress)
+    if otherwise is None:
+        return unit.change(ended, values) == 1
+    unit.change_surely(ended, values, otherwise)
+    return True
 
 
 def log_step(unit: Unit, step: StepLog) -> None:
@@ -221,15 +245,6 @@ def of_request(unit: Unit, org_slug: str, idempotency_key: str) -> RunRecord | N
     """The run that this organisation asked for under this key, also when it is over."""
     row = unit.point(_by_idempotency_key, {"org_slug": org_slug, "idempotency_key": idempotency_key})
     return RunRecord(*row) if row else None
-
-
-def ended_since(unit: Unit, org_slug: str, since: datetime) -> list[RunRecord]:
-    return [RunRecord(*row) for row in unit.rows(unit.prepared(_ended_since), {"org_slug": org_slug, "since": since})]
-
-
-def stranded(unit: Unit, before: datetime, limit: int = 100) -> list[RunRecord]:
-    """Accepted before then, not over, and in nobody's queue."""
-    return [RunRecord(*row) for row in unit.rows(unit.prepared(_stranded), {"before": before, "limit": limit})]
 
 
 def steps(unit: Unit, run_id: str) -> list[StepLog]:
@@ -286,29 +301,9 @@ def _by_idempotency_key(tables: Tables) -> Select[Any]:
     return _runs(tables).where(*of_holder(tables, bindparam("org_slug")), run.idempotency_key == bindparam("idempotency_key"))
 
 
-def _ended_since(tables: Tables) -> Select[Any]:
-    run = tables["org_meta_pipeline_runs"].c
-    return (
-        _runs(tables)
-        .where(*of_holder(tables, bindparam("org_slug")), run.ended_at >= bindparam("since"))
-        .order_by(run.ended_at, run.pipeline_logging_id)
-    )
-
-
 def _began(tables: Tables) -> Select[Any]:
     run = tables["org_meta_pipeline_runs"].c
     return select(run.started_at).where(run.pipeline_logging_id == bindparam("run_id"))
-
-
-def _stranded(tables: Tables) -> Select[Any]:
-    run, entry = tables["org_meta_pipeline_runs"].c, tables["org_pipeline_execution_queue"].c
-    queued = exists().where(entry.pipeline_logging_id == run.pipeline_logging_id, entry.state != "DEAD")
-    return (
-        _runs(tables)
-        .where(run.active_key.is_not(None), run.accepted_at < bindparam("before", type_=run.accepted_at.type), ~queued)
-        .order_by(run.accepted_at, run.pipeline_logging_id)
-        .limit(bindparam("limit"))
-    )
 
 
 def _steps(tables: Tables) -> Select[Any]:
