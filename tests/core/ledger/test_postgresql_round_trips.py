@@ -33,7 +33,7 @@ def work(postgres_server, database, server, tmp_path):
 @pytest.fixture
 def trips(monkeypatch):
     """Counts within a block, each with how many statements it took along."""
-    taken = []
+    taken: list[int] = []
     together, say = PostgresqlWire._together, PostgresqlWire.say
 
     def noted(self, batch):

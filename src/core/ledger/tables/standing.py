@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, exists, or_, select
+from sqlalchemy import ColumnElement, Select, bindparam, exists, or_, select
 
 from src.core.ledger.unit import Tables, Unit
 
@@ -41,5 +41,10 @@ def _standing(tables: Tables) -> Select[Any]:
         credential.validation_status != "INVALID",
         or_(credential.expires_at.is_(None), credential.expires_at > bindparam("at", type_=credential.expires_at.type)),
     )
-    told = (profile.generation, profile.timezone, or_(working, asked).label("known"), usable.label("credentialed"))
+    told: tuple[ColumnElement[Any], ...] = (
+        profile.generation,
+        profile.timezone,
+        or_(working, asked).label("known"),
+        usable.label("credentialed"),
+    )
     return select(*told).where(profile.org_slug == slug, profile.status != "ERASED")
