@@ -96,7 +96,7 @@ def accept(
         priority=priority,
     )
     if services.ledger.traits.undoes:
-        with suppress(Unusual, _Raced):
+        with suppress(Unusual):
             return services.ledger.write(_accept_as_usual, request)
     for _ in range(RACES):
         try:
@@ -169,15 +169,14 @@ def _asked_again_and_again(entry: CatalogEntry) -> Conflict:
 
 
 def _accept_as_usual(unit: Unit, request: RunToAccept) -> Accepted:
-    """In two round trips: a look at all that decides, and all that is written. What a look finds otherwise is gone into here, what the
-    writing meets is undone and asked by `_accept`."""
+    """In two round trips: a look at all that decides, and all that is written. What is not as usual is for `_accept` to ask and to tell."""
     slug, asked, now = request.tenant.org_slug, request.run, request.services.clock.now()
     orgs.alone(unit, slug)
     provider, name = request.credentials[0] if request.credentials else (None, None)
     keys = {"active_key": asked.active_key, "idempotency_key": asked.idempotency_key}
     found = standing.look(unit, slug, **keys, provider=provider, name=name, at=now)
     if found is None or not _usual(request, found):
-        return _accept(unit, request)
+        raise Unusual
     run = replace(asked, org_generation=found.generation)
     unusual = Unusual()
     quotas.reserve_surely(unit, slug, day=now.astimezone(ZoneInfo(found.timezone)).date(), at=now, otherwise=unusual)
