@@ -1,10 +1,10 @@
 """A system that is told by webhooks, or Slack: an HTTP server on loopback that keeps what arrives and answers as it is told to."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Condition, Thread
+from threading import Condition, Event, Thread
 
 WAIT_SECONDS = 60.0
 
@@ -23,6 +23,11 @@ class Receiver:
     words: str = ""
     arrived: list[Arrived] = field(default_factory=list)
     came: Condition = field(default_factory=Condition)
+    answering: Event = field(default_factory=Event)
+    """Set; cleared, it keeps what arrives and answers nobody."""
+
+    def __post_init__(self) -> None:
+        self.answering.set()
 
     @property
     def host(self) -> str:
@@ -51,11 +56,14 @@ def receiving() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             receiver.take(Arrived(self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+            receiver.answering.wait()
             said = receiver.words.encode()
-            self.send_response(receiver.status)
-            self.send_header("Content-Length", str(len(said)))
-            self.end_headers()
-            self.wfile.write(said)
+            # who asked may be dead by now
+            with suppress(OSError):
+                self.send_response(receiver.status)
+                self.send_header("Content-Length", str(len(said)))
+                self.end_headers()
+                self.wfile.write(said)
 
         def log_message(self, *_: object) -> None:
             """Nothing."""
@@ -67,5 +75,6 @@ def receiving() -> Iterator[Receiver]:
         try:
             yield receiver
         finally:
+            receiver.answering.set()
             server.shutdown()
             serving.join()

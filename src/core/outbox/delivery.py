@@ -27,7 +27,7 @@ WAITS: Final = tuple(timedelta(seconds=seconds) for seconds in (5, 300, 1800, 72
 REFUSED_FOR: Final = timedelta(days=5)
 SOON: Final = timedelta(seconds=5)
 AT_ONCE: Final = 50  # parcels of a channel under one lease
-MARGIN_SECONDS: Final = 30.0
+MARGIN_SECONDS: Final = 5.0  # for the notes beside a sending
 
 
 class Sender(Protocol):
