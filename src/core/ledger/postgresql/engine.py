@@ -112,10 +112,13 @@ class PostgresqlUnit(Unit):
 
     def insert_surely(self, table: Table, values: Params, otherwise: Exception) -> None:
         self._check_writes()
-        # a statement within another is not told its columns by the compiler, and parameters may not be named as columns are
-        given = {column: bindparam(f"new_{column}", type_=table.c[column].type) for column in values}
-        once = insert(table).values(given).on_conflict_do_nothing()
-        kept = self._engine.prepared((table.name, found_one, *values), lambda _: found_one(once))
+
+        def once(_: Tables) -> Select[Any]:
+            # a statement within another is not told its columns by the compiler, and parameters may not be named as columns are
+            given = {column: bindparam(f"new_{column}", type_=table.c[column].type) for column in values}
+            return found_one(insert(table).values(given).on_conflict_do_nothing())
+
+        kept = self._engine.prepared((table.name, found_one, *values), once)
         kept.later(self._link.wire, {f"new_{column}": value for column, value in values.items()}, otherwise)
 
     def forgettable(self) -> None:
