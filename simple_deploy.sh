@@ -50,6 +50,7 @@ settle() {
     : "${WORKER_DRAIN_SECONDS:=5}" "${STOP_SECONDS:=4}" # Cloud Run kills ten seconds after it has told
     secrets=CA_ROOT_API_KEY=$root_key_secret:${SECRET_VERSION:-latest}
     if [ "$ledger" = postgresql ]; then secrets=$secrets,LEDGER_URL=$ledger_secret:${SECRET_VERSION:-latest}; fi
+    if [ -n "${SMTP_PASSWORD_SECRET:-}" ]; then secrets=$secrets,SMTP_PASSWORD=$SMTP_PASSWORD_SECRET:${SECRET_VERSION:-latest}; fi
 }
 
 check_cors() {

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from src.app.answers.sse import WATCHERS, Event, Watchers, encoded, paced
+from src.app.answers.sse import WATCHERS, ServerEvent, Watchers, encoded, paced
 from src.app.dependencies import auth
 from src.core.base.faults import Throttled
 from src.core.base.names import fingerprint
@@ -180,7 +180,7 @@ async def test_a_silent_stream_is_kept_alive():
 
     async def told():
         async for item in paced(silent(), asyncio.Event(), every=0.01):
-            yield None if item is None else Event("progress", "1", {"item": item})
+            yield None if item is None else ServerEvent("progress", "1", {"item": item})
 
     stream = encoded(told())
     chunks = [await anext(stream) for _ in range(4)]

@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 
-from src.app.answers.sse import KEEP_ALIVE_SECONDS, Ends, Event, paced
+from src.app.answers.sse import KEEP_ALIVE_SECONDS, Ends, ServerEvent, paced
 from src.app.models.backfills import (
     BackfillAccepted,
     BackfillAmount,
@@ -44,7 +44,7 @@ def links_of(org_slug: str, backfill_id: str) -> BackfillLinks:
 
 async def backfill_events(
     standing: AsyncIterator[BackfillStanding], ends: Ends, clock: Clock, every: float = KEEP_ALIVE_SECONDS
-) -> AsyncGenerator[Event | None]:
+) -> AsyncGenerator[ServerEvent | None]:
     count = 0
     async with aclosing(paced(standing, ends, every)) as paces:
         async for found in paces:
@@ -53,10 +53,10 @@ async def backfill_events(
                 continue
             count += 1
             told = backfill_answer(found, clock.now())
-            yield Event("progress", str(count), {"state": told.state, **told.progress.model_dump(mode="json")})
+            yield ServerEvent("progress", str(count), {"state": told.state, **told.progress.model_dump(mode="json")})
             if found.over:
                 # the id is what a reader that comes back sends as Last-Event-ID: it says that the end is known
-                yield Event("end", "end", told.model_dump(mode="json"))
+                yield ServerEvent("end", "end", told.model_dump(mode="json"))
 
 
 def _told(standing: BackfillStanding, now: datetime) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import anyio
 from fastapi import Request
 
 from src.app.answers.runs import end_event, progress_event
-from src.app.answers.sse import KEEP_ALIVE_SECONDS, Ends, Event, paced
+from src.app.answers.sse import KEEP_ALIVE_SECONDS, Ends, ServerEvent, paced
 from src.app.edge.leaving import left
 from src.core.ledger.tables.runs import RunRecord
 from src.core.scheduler.cancel import OVER
@@ -17,7 +17,9 @@ from src.core.scheduler.cancel import OVER
 LONGEST_WAIT_SECONDS: Final = 600.0
 
 
-async def run_events(standing: AsyncIterator[RunRecord], ends: Ends, every: float = KEEP_ALIVE_SECONDS) -> AsyncGenerator[Event | None]:
+async def run_events(
+    standing: AsyncIterator[RunRecord], ends: Ends, every: float = KEEP_ALIVE_SECONDS
+) -> AsyncGenerator[ServerEvent | None]:
     count = 0
     async with aclosing(paced(standing, ends, every)) as paces:
         async for run in paces:

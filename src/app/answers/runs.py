@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from src.app.answers.sse import Event
+from src.app.answers.sse import ServerEvent
 from src.app.models.pipelines import (
     DataQuality,
     Days,
@@ -102,12 +102,12 @@ def progress_answer(run: RunRecord) -> ProgressAnswer:
     )
 
 
-def progress_event(run: RunRecord, count: int) -> Event:
+def progress_event(run: RunRecord, count: int) -> ServerEvent:
     told = {"status": status_of(run), "state": run.status, "attempt": run.attempt}
-    return Event("progress", str(count), told | progress_answer(run).model_dump(mode="json"))
+    return ServerEvent("progress", str(count), told | progress_answer(run).model_dump(mode="json"))
 
 
-def end_event(run: RunRecord) -> Event:
+def end_event(run: RunRecord) -> ServerEvent:
     error = _failure(run.status, run.error_code, run.error_message)
     told = {
         "pipeline_logging_id": run.pipeline_logging_id,
@@ -119,7 +119,7 @@ def end_event(run: RunRecord) -> Event:
         "note": _note(run),
     }
     # the id is what a reader that comes back sends as Last-Event-ID: it says that the end is known
-    return Event("end", "end", told)
+    return ServerEvent("end", "end", told)
 
 
 def pipeline_answer(entry: CatalogEntry, org_slug: str, last: RunRecord | None, window: WindowRule) -> PipelineAnswer:

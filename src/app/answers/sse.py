@@ -29,7 +29,7 @@ KEEP_ALIVE: Final = b": alive\n\n"
 UNBUFFERED: Final[Mapping[str, str]] = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
 
 
-class Event(NamedTuple):
+class ServerEvent(NamedTuple):
     name: str
     id: str
     data: Mapping[str, Any]
@@ -100,7 +100,7 @@ class EventStream(StreamingResponse):
                     await self._events.aclose()
 
 
-async def encoded(events: AsyncGenerator[Event | None]) -> AsyncGenerator[bytes]:
+async def encoded(events: AsyncGenerator[ServerEvent | None]) -> AsyncGenerator[bytes]:
     """None is a moment in which nothing was to be told."""
     async with aclosing(events):
         yield f"retry: {RECONNECT_MS}\n\n".encode()

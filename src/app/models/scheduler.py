@@ -22,6 +22,8 @@ class RemovedRows(Answer):
     dq: int
     scheduled: int
     audit: int
+    notifications: int = Field(description="Those that are over, sent or given up")
+    events: int
 
 
 class DailyResetAnswer(Answer):

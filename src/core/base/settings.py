@@ -16,6 +16,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from src.core.base.cost_settings import CostSettings
 from src.core.base.faults import Flaw, Misconfigured
 from src.core.base.names import Environment, url_flaw
+from src.core.base.notify_settings import NotifySettings
 
 ROOT = Path(__file__).resolve().parents[3]
 CORS_EXAMPLE = 'CORS_ORIGINS=["http://localhost:3000"]'
@@ -29,7 +30,7 @@ URLS = (
 )  # fmt: skip
 
 
-class Settings(CostSettings):
+class Settings(CostSettings, NotifySettings):
     model_config = SettingsConfigDict(
         env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True, populate_by_name=True, frozen=True
     )
@@ -270,7 +271,7 @@ class Settings(CostSettings):
 
     def flaws(self) -> list[Flaw]:
         """What keeps this configuration from starting, all of it at once."""
-        found = [*self._flaws_everywhere(), *self.cost_flaws()]
+        found = [*self._flaws_everywhere(), *self.cost_flaws(), *self.notify_flaws()]
         if self.environment is not Environment.DEVELOPMENT:
             found += self._flaws_outside_development()
         if self.environment is Environment.PRODUCTION:
@@ -325,6 +326,7 @@ class Settings(CostSettings):
             found.append(Flaw(f"must name each origin, not *; like {CORS_EXAMPLE}", "CORS_ORIGINS"))
         if self.sandbox:
             found.append(Flaw("must be false in production; unset it", "SANDBOX"))
+        found += self.notify_flaws_in_production()
         for name in URLS:
             if not getattr(self, name).startswith("https://"):
                 found.append(Flaw("must begin with https:// in production: credentials travel to it", name.upper()))

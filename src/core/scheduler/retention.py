@@ -18,7 +18,7 @@ log = structlog.get_logger("retention")
 
 RUN_DAYS: Final = 90  # runs with all that tells of them, and entries of the queue that nobody asked for again
 # entries first, then runs, then what tells of runs that are gone: broken off anywhere, the next call goes on from there
-ORDER: Final[tuple[Aged, ...]] = ("queue", "runs", "steps", "dq", "scheduled", "audit")
+ORDER: Final[tuple[Aged, ...]] = ("queue", "runs", "steps", "dq", "scheduled", "audit", "notifications", "events")
 BATCH: Final = 500  # others write between two batches, which take a few milliseconds each
 JOB_BATCH: Final = 20_000  # where a statement is a job that takes a second whatever it removes
 MOST: Final = 200_000  # rows of one table in one call, which then ends within the time that a scheduler gives it
@@ -32,6 +32,8 @@ class Removed:
     dq: int
     scheduled: int
     audit: int
+    notifications: int
+    events: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Delete, FromClause, bindparam, delete, exi
 
 from src.core.ledger.unit import Tables, Unit
 
-Aged = Literal["queue", "runs", "steps", "dq", "scheduled", "audit"]
+Aged = Literal["queue", "runs", "steps", "dq", "scheduled", "audit", "notifications", "events"]
 
 
 def remove(unit: Unit, kind: Aged, before: datetime, limit: int) -> int:
@@ -62,6 +62,23 @@ def _audit(tables: Tables) -> Delete:
     return _oldest(tables, "org_audit_logs", lambda old, _: (_before(old, "occurred_at"),))
 
 
+def _notifications(tables: Tables) -> Delete:
+    def aged(old: FromClause, _: Tables) -> tuple[ColumnElement[bool], ...]:
+        # a replay may have made an old one wait again
+        over = (old.c.state != "WAITING", old.c.state != "GATHERED")
+        return *over, _before(old, "created_at"), _before(old, "updated_at")
+
+    return _oldest(tables, "org_notifications", aged)
+
+
+def _events(tables: Tables) -> Delete:
+    def aged(old: FromClause, tables: Tables) -> tuple[ColumnElement[bool], ...]:
+        told = exists().where(tables["org_notifications"].c.event_id == old.c.event_id)
+        return old.c.state != "NEW", _before(old, "occurred_at"), ~told
+
+    return _oldest(tables, "org_events", aged)
+
+
 def _oldest(tables: Tables, name: str, aged: Callable[[FromClause, Tables], tuple[ColumnElement[bool], ...]]) -> Delete:
     table = tables[name]
     (key,) = table.primary_key.columns
@@ -85,4 +102,6 @@ _REMOVALS: Mapping[Aged, Callable[[Tables], Delete]] = {
     "dq": _of_runs_gone("org_meta_dq_results", "checked_at"),
     "scheduled": _scheduled,
     "audit": _audit,
+    "notifications": _notifications,
+    "events": _events,
 }

@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn, Self
 from urllib.parse import urlsplit
 
@@ -17,13 +16,12 @@ import httpx2
 from src.core.base.faults import Misconfigured, StepFailed, Timeout, Unavailable
 from src.core.base.names import is_loopback
 from src.core.base.redaction import redacted_text
+from src.core.base.retry_after import retry_after
 from src.core.providers.http.auth import Auth
 
 LONGEST_BODY = 10 * 1024 * 1024
 # enough for any sentence; a page of HTML that came in place of one is cut
 LONGEST_WORDS = 300
-# a date that is far ahead by mistake must not hold a run's place for days
-LONGEST_WAIT = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +36,7 @@ class HttpAnswer:
         return 200 <= self.status < 300  # noqa: PLR2004 - the statuses of success
 
     def retry_after(self, now: datetime) -> float | None:
-        """In seconds; an answer that says it in thousandths too is taken at that."""
-        exact = self.headers.get("retry-after-ms", "").strip()
-        if exact.isascii() and exact.isdigit():
-            return min(float(exact) / 1000, LONGEST_WAIT)
-        said = self.headers.get("retry-after", "").strip()
-        if said.isascii() and said.isdigit():
-            return min(float(said), LONGEST_WAIT)
-        try:
-            at = parsedate_to_datetime(said)
-        except ValueError:
-            return None
-        return min(max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds()), LONGEST_WAIT)
+        return retry_after(self.headers, now)
 
 
 class BodyTooLarge(StepFailed):

@@ -34,7 +34,7 @@ from src.core.step.placeholders import bind_sql
 from src.core.step.source.config import SourceStep, place_flaws, read_query_flaws, read_step
 from src.core.step.source.fetching import SLICE, ToRead, fetch_batches, inbox
 from src.core.step.source.load import already_published, prepare, publish, track
-from src.core.step.source.load_parts import Closed, Destination, Published, SourceLoad, SourceStates
+from src.core.step.source.load_parts import Closed, Landing, Published, SourceLoad, SourceStates
 from src.core.step.source.planning import Planned, plan_sources
 from src.core.step.source.port import Source
 from src.core.step.source.staged import find_staged, forget, require_staged, stage
@@ -296,13 +296,13 @@ def _raw(books: Books, step: SourceStep, table: str | None) -> Raw:
     return raw
 
 
-def _destination(raw: Raw, asked: str | None, context: StepContext) -> Destination:
+def _destination(raw: Raw, asked: str | None, context: StepContext) -> Landing:
     query, params = bind_sql(asked, context.variables) if asked else (None, {})
     # what is staged names its slice as a text, which a column of dates does not take
     if query is None and raw.keyed_by_days:
         raise Misconfigured(_query_needed(raw))
     marks = [Column(LOAD_DAY, "DATE"), Column(SLICE, "STRING")]
-    return Destination(raw, query, params, TableSchema(raw.table, (*_theirs(raw), *marks)))
+    return Landing(raw, query, params, TableSchema(raw.table, (*_theirs(raw), *marks)))
 
 
 def _query_needed(raw: Raw) -> str:

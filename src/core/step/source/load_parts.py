@@ -24,7 +24,7 @@ from src.core.step.source.fetching import Batch
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
+class Landing:
     """Where rows go: `query` reads the staged source and gives the table's columns by name; without one they are there already."""
 
     raw: Raw
@@ -53,7 +53,7 @@ class SourceLoad:
     """What one step publishes."""
 
     books: Books
-    destinations: Mapping[str, Destination]
+    destinations: Mapping[str, Landing]
     """By table."""
     window: Window
     reloads: tuple[Reload, ...]
