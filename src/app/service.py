@@ -35,6 +35,7 @@ from src.app.routers import (
     requeue,
     retention,
     scheduler,
+    statement,
     subscriptions,
 )
 from src.app.version import VERSION
@@ -63,6 +64,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
             *costs.router.routes,
             *model_costs.router.routes,
             *reconciliation.router.routes,
+            *statement.router.routes,
             *integrations.router.routes,
             *llm_data.router.routes,
             *admin.router.routes,

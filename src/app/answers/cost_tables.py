@@ -127,7 +127,7 @@ def summary_answer(tenant: Tenant, question: CostQuestion, found: Summary) -> Re
                 }
                 for invoice in found.invoices
             ],
-            "restatements": [_restatement(change) for change in found.restatements],
+            "restatements": [restatement_shown(change) for change in found.restatements],
             "restatements_left_off": found.restatements_left_off,
         }
     )
@@ -156,7 +156,7 @@ def sums(found: Sequence[Sum]) -> Iterator[dict[str, Any]]:
         yield {**one.keys, "currency": one.currency, **now, "previous": _amounts(one.before), "change": change}
 
 
-def _restatement(change: ShownRestatement) -> dict[str, Any]:
+def restatement_shown(change: ShownRestatement) -> dict[str, Any]:
     amounts = {name: money(getattr(change, name)) for name in ("billed_before", "billed_after", "net_before", "net_after")}
     moments = {"said_since": moment(change.said_since), "changed_at": moment(change.changed_at)}
     return {**asdict(change), **amounts, **moments}

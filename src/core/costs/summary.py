@@ -52,6 +52,8 @@ class InvoiceMonth:
 class Summary:
     comparison: Comparison
     calendar: CompletenessCalendar
+    reads: Mapping[str, datetime | None]
+    """When each provider was read last."""
     groups: tuple[Sum, ...]
     groups_left_off: int
     totals: tuple[Sum, ...]
@@ -73,6 +75,7 @@ def read_summary(reader: CostReader, question: CostQuestion, limit: int) -> Summ
     return Summary(
         comparison=comparison,
         calendar=calendar,
+        reads={row["provider"]: row["read_at"] for row in found["spans"]},
         groups=tuple(judge.sum(row, question.groups) for row in sorted(found["sums"], key=lambda row: (row["currency"], row["place"]))),
         groups_left_off=found["groups_left_off"],
         totals=tuple(judge.sum(row, ()) for row in sorted(found["totals"], key=lambda row: str(row["currency"]))),

@@ -26,7 +26,7 @@ from src.core.step.source.rates import lay_rates
 def judge_table(work: Work, table: TableSchema, part: Mapping[str, list[Any]]) -> None:
     """What is found is kept in the ledger at once: also when it keeps the publication from being one, or its worker dies."""
     context = work.context
-    verdict = judge(work.publication, work.books.suite, table=table, part=part, now=work.by.at)
+    verdict = judge(work.publication, work.books.suite, table=table, part=part, now=work.by.at, until=work.loading.window.end)
     work.verdicts.append(verdict)
     told = partial(
         dq_results.record,
