@@ -47,6 +47,8 @@ class Listing:
     """The day of the look, where it was before today."""
     reads: Window | None = None
     """The days of which slices are read, where they are others than those of the run: what is told of this moment alone."""
+    begins: date | None = None
+    """The first slice that the source has at all, where it was looked for before it too: what was before is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from src.core.base.faults import Flaw, Missing, Rejected, first_flaws
+from src.core.base.faults import Conflict, Flaw, Missing, Rejected, first_flaws
 from src.core.base.names import did_you_mean
 from src.core.providers.export import ExportKind
 from src.core.providers.gcp.account import PROJECT
@@ -137,9 +137,15 @@ def _looked_at(bigquery: BigQueryRest, project: str, dataset: str, table: str) -
     shape = EXPORT_TABLE.fullmatch(table)
     # a view or a copy of an export may have any name, and then its columns say which it is
     detailed = bool(shape["detailed"]) if shape else "resource" in facts.columns()
+    kind: ExportKind = "detailed" if detailed else "standard"
+    return _Found(FoundExport(project, dataset, table, kind, account_named(table), facts.location), facts)
+
+
+def account_named(table: str) -> str | None:
+    """The billing account after which Google named an export's table."""
+    shape = EXPORT_TABLE.fullmatch(table)
     # a table's name has _ where the account's own has -
-    account = shape["account"].upper().replace("_", "-") if shape else None
-    return _Found(FoundExport(project, dataset, table, "detailed" if detailed else "standard", account, facts.location), facts)
+    return shape["account"].upper().replace("_", "-") if shape else None
 
 
 def _named(found: Sequence[_Found], names: Sequence[str]) -> Iterator[FoundExport]:
@@ -159,7 +165,7 @@ def _named(found: Sequence[_Found], names: Sequence[str]) -> Iterator[FoundExpor
         # a view or a copy has no account in its name: whether it is a rival cannot be known, and the caller has named it
         other = counted.setdefault(export.billing_account or export.name, export.name)
         if other != export.name:
-            raise Rejected(f"{other} and {export.name} are exports of the same billing account, and would count it twice; name one of them")
+            raise Conflict(f"{other} and {export.name} are exports of the same billing account, and would count it twice; name one of them")
         yield replace(export, counts=True, reason="settings.tables names it")
 
 

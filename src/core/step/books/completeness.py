@@ -28,6 +28,8 @@ class SourceState:
     """One that it tells of no more, and whose rows are to go with it, is listed as EMPTY."""
     loaded: Mapping[str, Slice] = field(default_factory=dict)
     """By key; as EMPTY where the rows are gone."""
+    begins: date | None = None
+    """It has no slice before that day, so that nobody knows what was before it."""
     left: bool = False
     """Nobody reads it any more: of days of which it has no rows here nothing is expected of it."""
     nameless: bool = False
@@ -65,7 +67,9 @@ class SourceState:
         seen = min(last, self.looks.ranges[-1].last) if self.looks.ranges else last
         since = max([self.looks.unseen_before(seen), *gaps])
         firsts = [one.first for one in filled if one.first > since]
-        return Reach(min(firsts), last) if firsts else None
+        at = self.looks.at(last)
+        over = None if at is None or at > last else at - ONE_DAY
+        return Reach(min(firsts), last, over) if firsts else None
 
     def version(self, key: str) -> str:
         """That is loaded; what was never read has nothing, as what is EMPTY has."""
@@ -89,9 +93,8 @@ class SourceState:
         return tuple(key for day, key in held if first <= day <= last and key not in there)
 
     def covers(self, first: date, last: date) -> bool:
-        """Whether every day of this range lies in a slice, but for those before the first of all."""
-        begins = self.spans[0][0] if self.spans else first
-        return last < begins or any(start <= max(first, begins) and last <= end for start, end in self.spans)
+        """Whether every day of this range lies in a slice."""
+        return any(start <= first and last <= end for start, end in self.spans)
 
     def with_loaded(self, slices: Iterable[Slice]) -> "SourceState":
         return replace(self, loaded={**self.loaded, **{one.key: one for one in slices}})
@@ -139,7 +142,7 @@ class _Unread:
     before: date | None
     """Nothing older than this was ever read, and the period begins before it."""
     unseen: str | None
-    """A source that was not looked at since the period began, or has not delivered it."""
+    """A source that was not looked at since the period began, has not delivered it, or began after it."""
     old: str | None
     """A source that was not looked at since, though rows of the period may have come."""
     slices: str
@@ -171,7 +174,9 @@ def _unread(asked: Iterable[SourceState], holding: Holding, calendar: Calendar) 
             unseen = f"{source.source} has never been read"
             continue
         looked_at = axis.to_look_at(holding, calendar.today)
-        if source.looks.since is not None and first < source.looks.since:
+        if source.begins is not None and first < source.begins:
+            unseen = f"{source.source} begins on {source.begins}, and nobody knows what was before; no run can bring it"
+        elif source.looks.since is not None and first < source.looks.since:
             # of several sources the one that begins last: from there on all of them have been read
             before = max(source.looks.since, before or source.looks.since)
         elif not source.looks.cover(*looked_at):

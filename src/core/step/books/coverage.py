@@ -22,6 +22,8 @@ class KnownSlices:
 
     slices: Mapping[str, Mapping[str, Row]] = field(default_factory=dict)
     looks: Mapping[str, Looks] = field(default_factory=dict)
+    begins: Mapping[str, date] = field(default_factory=dict)
+    """Of sources that have no slice before that day: what was before it is not known."""
 
     @classmethod
     def of(cls, rows: Iterable[Row], looks: Iterable[Row]) -> "KnownSlices":
@@ -29,11 +31,14 @@ class KnownSlices:
         for row in rows:
             slices.setdefault(row["source"], {})[_key(row)] = row
         made: dict[str, list[Look]] = {}
+        begins: dict[str, date] = {}
         for row in looks:
             made.setdefault(row["source"], []).append(Look(row["first_slice"], row["last_slice"], row["looked_on"]))
+            if row.get("source_begins") is not None:
+                begins[row["source"]] = row["source_begins"]
         # before looks were kept, whoever looked at a source looked at all of it
         whole = {source: [_whole_look(known.values())] for source, known in slices.items() if source not in made}
-        return cls(slices, {source: Looks.of(ranges) for source, ranges in (made | whole).items()})
+        return cls(slices, {source: Looks.of(ranges) for source, ranges in (made | whole).items()}, begins)
 
     @property
     def since(self) -> date | None:
@@ -52,7 +57,7 @@ class KnownSlices:
         rows = self.slices.get(source, {})
         listed = [_slice(row, row["listed_version"]) for row in rows.values() if _is_listed(row)]
         loaded = {key: _slice(row, row["version"]) for key, row in rows.items() if row["version"] is not None}
-        return SourceState(source, self.looks.get(source, Looks()), _ordered(listed), loaded)
+        return SourceState(source, self.looks.get(source, Looks()), _ordered(listed), loaded, self.begins.get(source))
 
     def looked_at(self, source: str, listing: Listing, today: date, axis: Axis) -> SourceState:
         """As it is after this look, before anything of it is read."""
@@ -68,7 +73,8 @@ class KnownSlices:
         if listing.looked.start <= today:
             # of slices of days to come a look says nothing: as looked at they would pass for known once their day is there
             looks = looks.with_look(Look(listing.looked.start, min(listing.looked.end, today), today))
-        return SourceState(source, looks, _ordered([*elsewhere, *listing.slices, *taken_back]), before.loaded)
+        begins = _begins(listing, before)
+        return SourceState(source, looks, _ordered([*elsewhere, *listing.slices, *taken_back]), before.loaded, begins)
 
     def changes(self, state: SourceState, read: Sequence[Slice], run_id: str, at: datetime) -> tuple[list[dict[str, Any]], set[date]]:
         """The rows that say otherwise than is known, and the first days of the slices whose rows they replace; of one first day all."""
@@ -138,6 +144,12 @@ def _is_listed(row: Row) -> bool:
 
 def _within(one: Slice, looked: Window) -> bool:
     return looked.start <= one.first and one.last <= looked.end
+
+
+def _begins(listing: Listing, before: SourceState) -> date | None:
+    """A source that put its oldest slices away begins where they were read."""
+    read = (one.first for one in before.loaded.values() if one.version != EMPTY)
+    return None if listing.begins is None else min([listing.begins, *read])
 
 
 def _share_days(one: Slice, other: Slice) -> bool:

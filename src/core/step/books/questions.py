@@ -205,7 +205,7 @@ class Asking:
 
 def _each(books: Books, counting: Sequence[Share]) -> list[dict[str, Any]]:
     """What is asked of one source after the other where they are rivals, and of all at once where they are not."""
-    return [share.asked for share in counting] if books.rivals else [{}]
+    return [share.asked for share in counting if share.counted_from is None] if books.rivals else [{}]
 
 
 def judged_part(reloads: Sequence[Reload], table: TableSchema) -> dict[str, list[Any]]:

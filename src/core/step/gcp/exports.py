@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
 from src.core.base.faults import Rejected
 from src.core.base.identity import Tenant
-from src.core.base.window import Window
+from src.core.base.window import EARLIEST, Window
 from src.core.engine.port import RemoteRows
 from src.core.ledger.tables.credentials import list_for
 from src.core.providers.export import BillingExport, TablePlace
@@ -33,7 +34,12 @@ class ExportSource:
         return self.table.source
 
     def slices(self, wanted: Window, everything: Window) -> Listing:  # noqa: ARG002 - one question tells of all
-        return Listing(self.export.load_days(self.table.table, everything.start, everything.end), everything)
+        days = self.export.load_days(self.table.table, everything.start, everything.end)
+        if not days or days[0].first <= everything.start:
+            return Listing(days, everything)
+        # of the days without rows before the first it is not known whether there was nothing, or no export yet
+        before = self.export.load_days(self.table.table, EARLIEST, everything.start - timedelta(1))
+        return Listing(days, everything, begins=None if before else days[0].first)
 
     def fetch(self, slices: Sequence[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         return self.export.fetch(self.table.table, slices, into, on_bytes)

@@ -14,7 +14,7 @@ from src.core.ledger.tables import dq_results, orgs
 from src.core.step.books import telling
 from src.core.step.books.deriving import Derivation
 from src.core.step.books.history import Figures, Key, Restatement, difference, restatements
-from src.core.step.books.shares import Share, contested, shares
+from src.core.step.books.shares import Share, contested, shares, told_since
 from src.core.step.books.telling import Before, By
 from src.core.step.books.totals import require_equal, require_proven
 from src.core.step.books.wording import Wording
@@ -45,7 +45,7 @@ def judge_table(work: Work, table: TableSchema, part: Mapping[str, list[Any]]) -
 
 def close(work: Work, before: Before, held_before: dict[str, set[date]], causes_before: list[dict[str, Any]]) -> Closed:
     held = held_days(work)
-    counting, contested_days = _counting(work)
+    counting, contested_days, work = _counting(work)
     read = contested_days.union(*held_before.values(), *held.values())
     work, touched = _days_made_anew(work, before, read)
     asking, books = work.asking, work.books
@@ -115,19 +115,22 @@ def _figures(rows: Iterable[Mapping[str, Any]], period: str, before: Mapping[Key
     return telling.dated(telling.figures_by_period(rows, period, by), before)
 
 
-def _counting(work: Work) -> tuple[tuple[Share, ...], set[date]]:
+def _counting(work: Work) -> tuple[tuple[Share, ...], set[date], Work]:
     """Which rows count where sources are rivals; where that has changed, every day of the account is made anew."""
     if not work.books.rivals:
-        return (), set()
+        return (), set(), work
     sources = work.loading.sources
     accounts = work.asking.accounts()
     today = {state.source: state for state in sources.counting}
     # one that no longer counts has rows that still may; how far it reaches is remembered from when it was asked
     states = {source: today.get(source) or sources.known.state(source) for source, _ in accounts}
     reaches = {source: state.reach for source, state in states.items() if state.reach is not None}
-    counting = shares(accounts, reaches, frozenset(today))
+    counting = shares(accounts, reaches, frozenset(today), sources.named)
+    whole = {source: reach for source, reach in reaches.items() if source in today or not states[source].pending}
+    since = told_since(accounts, whole, frozenset(today), sources.named)
+    work = replace(work, loading=replace(work.loading, sources=sources.told_since(since)))
     changed = contested(work.asking.told_shares(), counting)
-    return counting, work.asking.account_days(changed) if changed else set()
+    return counting, work.asking.account_days(changed) if changed else set(), work
 
 
 def _restated(
@@ -175,12 +178,10 @@ def _keep_slices(work: Work) -> None:
         rows = [{"provider": provider, **row} for row in changes]
         if rows:
             work.publication.replace("x_source_slices", rows, TablePart(equal={**own, "slice": tuple(sorted(firsts))}))
-        if known.looks.get(state.source) != state.looks:
-            looks = [
-                {"first_slice": look.first, "last_slice": look.last, "looked_on": look.at, "pipeline_logging_id": work.by.run_id}
-                for look in state.looks.ranges
-            ]
-            work.publication.replace("x_source_looks", [{**own, **look} for look in looks], TablePart(equal=own))
+        if (known.looks.get(state.source), known.begins.get(state.source)) != (state.looks, state.begins):
+            of_all = {**own, "source_begins": state.begins, "pipeline_logging_id": work.by.run_id}
+            looks = [{"first_slice": look.first, "last_slice": look.last, "looked_on": look.at} for look in state.looks.ranges]
+            work.publication.replace("x_source_looks", [{**of_all, **look} for look in looks], TablePart(equal=own))
 
 
 def held_days(work: Work) -> dict[str, set[date]]:

@@ -114,6 +114,9 @@ class DaysProcessor:
     def beside(self, source: str) -> bool:
         return any(source.endswith(report.beside) for report in self._reports if not report.counts)
 
+    def named_after(self, source: str) -> str | None:  # noqa: ARG002 - no two sources of its tell of one account
+        return None
+
     def asks(self, table: str | None) -> bool:
         # what no report fills is told as a flaw of the step
         report = self._asked.get(table or "") if isinstance(self._asked, Mapping) else self._asked

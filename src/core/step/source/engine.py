@@ -72,6 +72,10 @@ class Leaf(Protocol):
         """Whether rows of this source stand beside the money, so that no day lacks anything where it tells nothing."""
         ...
 
+    def named_after(self, source: str) -> str | None:
+        """The account of which a source tells by its name, where several may tell of the same."""
+        ...
+
     def asks(self, table: str | None) -> bool:
         """Whether its provider is asked for what fills this table: then a credential that it reads to the end with is VALID."""
         ...
@@ -242,6 +246,7 @@ class SourceEngine:
                 (*(known.state(source) for source in sorted(others)), *_left(books, known, others | asked | beside)),
                 known,
                 beside,
+                {source: self.leaf.named_after(source) for source in asked | others | known.held},
             ),
             calendar=_calendar(context, books),
             folder=folder,

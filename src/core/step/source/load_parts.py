@@ -1,7 +1,7 @@
 """What one step publishes, and what came of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -42,10 +42,21 @@ class SourceStates:
     known: KnownSlices
     beside: frozenset[str] = frozenset()
     """Of those asked the ones of which no day is expected: how whole a day is, they do not say."""
+    named: Mapping[str, str | None] = field(default_factory=dict)
+    """The account after which each of them is named, where sources are rivals."""
+    since: Mapping[str, date] = field(default_factory=dict)
+    """From when on a source that took another's place is told of by that one."""
 
     @property
     def counting(self) -> tuple[SourceState, ...]:
-        return (*(one for one in self.asked if one.source not in self.beside), *self.others)
+        return tuple(self._told(one) for one in (*(one for one in self.asked if one.source not in self.beside), *self.others))
+
+    def told_since(self, since: Mapping[str, date]) -> "SourceStates":
+        return replace(self, since=since)
+
+    def _told(self, state: SourceState) -> SourceState:
+        since = self.since.get(state.source)
+        return state if since is None or state.begins is None else replace(state, begins=min(state.begins, since))
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,9 @@ class Leaf:
     def beside(self, source: str) -> bool:
         return False
 
+    def named_after(self, source: str) -> str | None:
+        return None
+
     def asks(self, table: str | None) -> bool:
         return True
 
