@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from src.core.costs.amounts import EXACT, money
+from src.core.costs.amounts import CENTS, EXACT, money
 
 DONE: Final = {
     "correction": "corrected it on {days}",
@@ -48,6 +48,9 @@ def restatement(row: Mapping[str, Any], titles: Mapping[str, str]) -> ShownResta
 
 def _sentence(row: Mapping[str, Any], title: str) -> str:
     before, after, coin = row["net_before"], row["net_after"], row["currency"]
+    if _cents(before) != _cents(after):
+        # what differs by less would look the same
+        before, after = _cents(before), _cents(after)
     year = int(row["period"][:4])
     when, changed = _period(row), _day(row["changed_at"].date(), year)
     if before is None:
@@ -94,5 +97,11 @@ def _day(day: date, year: int | None = None) -> str:
     return f"{day.day} {day:%B}" if day.year == year else f"{day.day} {day:%B %Y}"
 
 
+def _cents(amount: Decimal | None) -> Decimal | None:
+    """For the eye; the amounts beside the sentence have every digit."""
+    return None if amount is None else amount.quantize(CENTS, context=EXACT)
+
+
 def _signed(amount: Decimal) -> str:
-    return f"{'+' if amount >= 0 else ''}{money(amount)}"
+    shown = _cents(amount) or amount
+    return f"{'+' if amount >= 0 else ''}{money(shown)}"

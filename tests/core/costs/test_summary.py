@@ -165,14 +165,22 @@ def test_a_restatement_says_who_did_what_on_which_day(causes, reason, said):
 
 
 def test_causes_are_read_from_the_history(warehouse, acme):
-    cause = {"cause": "correction", "net": "-6.24", "first_load_day": "2026-11-15", "last_load_day": "2026-11-15"}
-    publish(warehouse, acme, x_cost_history=[{**change("2026-10-30", 1, "160.71", "154.47"), "causes": [cause]}])
+    cause = {"cause": "correction", "net": "-6.2446571", "first_load_day": "2026-11-15", "last_load_day": "2026-11-15"}
+    publish(warehouse, acme, x_cost_history=[{**change("2026-10-30", 1, "160.714205528", "154.469548428"), "causes": [cause]}])
 
     [found] = read_summary(reader(warehouse, acme), CostQuestion(WINDOW), 10).restatements
 
     assert found.sentence == (
         "30 October 2026: 160.71 USD became 154.47 USD (-6.24) on 5 November: Google Cloud corrected it on 15 November."
     )
+
+
+def test_a_change_that_cents_do_not_show_is_told_with_its_digits(warehouse, acme):
+    publish(warehouse, acme, x_cost_history=[change("2026-10-30", 1, "1.001", "1.002")])
+
+    [found] = read_summary(reader(warehouse, acme), CostQuestion(WINDOW), 10).restatements
+
+    assert "1.001 USD became 1.002 USD (+0.001)" in found.sentence
 
 
 def test_a_range_over_a_years_end_has_no_restatements_of_other_periods(warehouse, acme):
