@@ -12,9 +12,9 @@ from src.core.costs.comparison import COMPARES, month_window
 from src.core.costs.question import CostQuestion
 from src.core.costs.statement import MonthStatement, read_statement
 from src.core.engine.port import Warehouse
-from tests.core.costs.bills import cost, manifest, mark, publish, reader
+from tests.core.costs.bills import PUBLISHED, cost, manifest, mark, publish, reader
 from tests.core.costs.test_models_on_bigquery import ACME, opened
-from tests.core.costs.test_summary import PUBLISHED, change, month
+from tests.core.costs.test_summary import change, month
 
 OCTOBER = month_window(date(2026, 10, 1))
 DAYS = [date(2026, 8, 28) + timedelta(days=number) for number in range(70)]
