@@ -26,6 +26,7 @@ from tests.deepseek_traps import deepseek_answers
 from tests.fakes.billing import Billing, billing
 from tests.fakes.served import Served, served
 from tests.openai_traps import openai_answers
+from tests.statement_traps import statement_answers
 from tests.trap_answers import Answer, shown
 
 FIRST, EARLY, TODAY = date(2026, 8, 1), date(2026, 9, 9), date(2026, 11, 20)
@@ -53,7 +54,8 @@ async def answers(here: Billing) -> list[Answer]:
         here.clock.today = today
         await here.load(FIRST, today)
     assert here.parts.sandbox is not None
-    return [Answer(trap, said(here, trap)) for trap in here.parts.sandbox.gcp.traps(FIRST, LAST)]
+    planted = [Answer(trap, said(here, trap)) for trap in here.parts.sandbox.gcp.traps(FIRST, LAST)]
+    return [*planted, *statement_answers(here)]
 
 
 def restated(here: Billing) -> Answer:
