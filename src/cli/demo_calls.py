@@ -82,11 +82,16 @@ class DemoCalls:
         if ended["status"] != "SUCCESS":
             bar.end(f"{ended['status']}: {ended['error']}")
             raise Fault(f"the run {run['pipeline_logging_id']} ended {ended['status']}: {ended['error']}")
-        quality = ended["data_quality"]
+        seconds = f"{(ended['duration_ms'] or 0) / 1000:.1f} s"
         results = [step["result"] for step in ended["steps"] if isinstance(step["result"], dict)]
         self.changed.append(sum(result.get("days_changed", 0) for result in results))
-        done = f"{_done(ended['rows_processed'], results)} in {(ended['duration_ms'] or 0) / 1000:.1f} s"
-        bar.end(f"{done}; books closed, {quality['passed']} of {quality['passed'] + quality['failed']} expectations held")
+        done = _done(ended["rows_processed"], results)
+        if done is None:
+            bar.end(f"nothing changed, looked for {seconds}")
+            return ended
+        quality = ended["data_quality"]
+        held = f"{quality['passed']} of {quality['passed'] + quality['failed']} expectations held"
+        bar.end(f"{done} in {seconds}; books closed, {held}")
         return ended
 
     def _events(self, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -109,12 +114,12 @@ def _read(answer: httpx2.Response, asked: str) -> dict[str, Any]:
     return read
 
 
-def _done(rows: int | None, results: list[dict[str, Any]]) -> str:
-    """A run that reads no rows may make days anew all the same."""
+def _done(rows: int | None, results: list[dict[str, Any]]) -> str | None:
+    """A run that reads no rows may make days anew all the same; None where it did nothing."""
     touched = sum(result.get("days_touched", 0) for result in results)
     if rows or not results:
         return f"{rows or 0:,} rows"
-    return f"{touched} day{'' if touched == 1 else 's'} made anew" if touched else "nothing changed"
+    return f"{touched} day{'' if touched == 1 else 's'} made anew" if touched else None
 
 
 class Bar:

@@ -100,11 +100,10 @@ def read_bridges(reader: CostReader, first: date, wanted: MonthFilter) -> Bridge
     parts: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {key: {} for key in invoices}
     for row in found["parts"]:
         parts.setdefault((row["provider"], row["currency"]), {})[row["part"]] = row
-    known = known_providers(reader.configs).by_name
+    whose = {name: (one.title, one.invoice_zone) for name, one in known_providers(reader.configs).by_name.items()}
     return BridgedMonth(
         tuple(
-            _bridge(key, found_parts, invoices.get(key), (known[key[0]].title, known[key[0]].invoice_zone))
-            for key, found_parts in sorted(parts.items())
+            _bridge(key, found_parts, invoices.get(key), whose.get(key[0], (key[0], "UTC"))) for key, found_parts in sorted(parts.items())
         ),
         {row["provider"]: row["read_at"] for row in found["reads"]},
     )

@@ -89,7 +89,7 @@ def trust(
     bridges = tuple(bridges)
     if not bridges and not verifications:
         return f"Nothing is known of {month}: no costs of it were loaded."
-    open_ = [f"{names[one.provider]} in {one.currency}: {one.why_open}" for one in bridges if one.why_open]
+    open_ = [f"{names.get(one.provider, one.provider)} in {one.currency}: {one.why_open}" for one in bridges if one.why_open]
     whole, share = not not_complete and not open_, _share(verifications)
     parts = [_days(month, not_complete), _closed(open_), share]
     if whole and all(one.verified for one in verifications):
@@ -128,7 +128,8 @@ def _share(verifications: Sequence[Verification]) -> str:
         of = sum((_size(one) for one in mine), Decimal(0))
         verified = sum((EXACT.multiply(_size(one), one.share or Decimal(0)) for one in mine), Decimal(0))
         share = share_of(verified, of)
-        told.append(f"{percent(share)} of {of.quantize(CENTS, context=EXACT)} {currency}" if share is not None else f"none of {currency}")
+        size = f"{of.quantize(CENTS, context=EXACT):,} {currency}"
+        told.append(f"{percent(share)} of {size}" if share else f"none of {size}")
     return f"verified against a figure from elsewhere: {', '.join(told)}"
 
 
