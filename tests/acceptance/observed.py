@@ -21,6 +21,7 @@ TABLES = (
     "org_api_keys",
     "org_audit_logs",
     "org_cost_tracking",
+    "org_counted_sources",
     "org_imported_files",
     "org_integration_credentials",
     "org_kms_keys",

@@ -199,7 +199,7 @@ DEFECTS = (
     Defect(
         "gcp load",
         "the standard and the detailed export of one account are added",
-        "src/core/step/gcp/exports.py",
+        "src/core/providers/gcp/exports.py",
         'account = facts.get("billing_account") or table.source',
         "account = table.source",
         ("tests/core/gcp/test_sources.py::test_of_one_account_that_two_credentials_read_one_export_counts",),

@@ -34,6 +34,9 @@ class GoogleTables:
     def beside(self, source: str) -> bool:
         return False
 
+    def sources_of(self, account: str) -> frozenset[str]:
+        return frozenset({account})
+
     def named_after(self, source: str) -> str | None:
         return account_named(source.rpartition(".")[2])
 

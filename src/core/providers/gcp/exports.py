@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from src.core.base.faults import Conflict, Flaw, Missing, Rejected, first_flaws
 from src.core.base.names import did_you_mean
-from src.core.providers.export import ExportKind
+from src.core.providers.export import ExportKind, TablePlace
 from src.core.providers.gcp.account import PROJECT
 from src.core.providers.gcp.bigquery_rest import BigQueryRest, Table
 from src.core.providers.gcp.refusals import ROLES
@@ -99,6 +99,26 @@ def connection(exports: Sequence[FoundExport], settings: ExportSettings) -> dict
         "tables": [asdict(one) for one in exports],
         "settings": settings.model_dump(mode="json", exclude_defaults=True),
     }
+
+
+def sources(connections: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, int]]:
+    """Of what is stored beside an organisation's credentials the tables that count, each with its account and the place of its credential:
+    of one account one, the detailed export before the standard."""
+    best: dict[str, tuple[tuple[bool, str], str, int]] = {}
+    for at, stored in enumerate(connections):
+        for table, facts in marked(stored):
+            # a view or a copy does not name its account, and then stands for one of its own
+            account = facts.get("billing_account") or table.source
+            rank = (facts.get("kind") != "detailed", table.source)
+            if account not in best or rank < best[account][0]:
+                best[account] = (rank, table.source, at)
+    return {source: (account, at) for account, (_, source, at) in best.items()}
+
+
+def marked(connection: Mapping[str, Any]) -> list[tuple[TablePlace, Mapping[str, Any]]]:
+    """The tables that count, of what is stored beside one credential."""
+    tables = connection.get("tables") or []
+    return [(TablePlace(one["project"], one["dataset"], one["table"]), one) for one in tables if one.get("counts")]
 
 
 def _candidates(bigquery: BigQueryRest, project: str, settings: ExportSettings) -> list[tuple[str, str]]:

@@ -32,6 +32,8 @@ class SourceState:
     """It has no slice before that day, so that nobody knows what was before it."""
     left: bool = False
     """Nobody reads it any more: of days of which it has no rows here nothing is expected of it."""
+    removed: date | None = None
+    """The day on which the last credential that opened it was removed, where that is known."""
     nameless: bool = False
     """Its provider did not say whose account it is: it may be one that is read under its name now."""
 
@@ -168,6 +170,7 @@ def _unread(asked: Iterable[SourceState], holding: Holding, calendar: Calendar) 
     axis, first = calendar.axis, holding.first
     for source in sources:
         if source.left:
+            unseen = _left_unread(source, holding, calendar) or unseen
             old = _maybe_twice(source, sources, holding) or _left_too_early(source, holding, calendar) or old
             continue
         if source.looks.latest is None:
@@ -210,6 +213,16 @@ def _left_too_early(source: SourceState, holding: Holding, calendar: Calendar) -
             told = f"{source.source} was last looked at on {at or source.looks.latest}, when {one.key} could still change"
             return f"{told}, and no credential reads it now; set one up and run the pipeline again"
     return None
+
+
+def _left_unread(source: SourceState, holding: Holding, calendar: Calendar) -> str | None:
+    """What was not read of a period while there was a credential that could; of later ones nothing is expected."""
+    if source.removed is None or holding.first > source.removed:
+        return None
+    then = replace(calendar, today=min(calendar.today, source.removed))
+    unread = _unread([replace(source, left=False, removed=None)], holding, then)
+    told = unread.absent or (f"{source.source} has written on {_shown(unread.since)}, which was not read" if unread.since else None)
+    return f"{told}; the credential was removed on {source.removed}: set it up again and run the pipeline" if told else None
 
 
 def _maybe_twice(source: SourceState, sources: Iterable[SourceState], holding: Holding) -> str | None:

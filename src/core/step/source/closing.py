@@ -67,7 +67,7 @@ def close(work: Work, before: Before, held_before: dict[str, set[date]], causes_
     names = {str(day) for day in touched}
     # of a day that was made anew only what it says now: a figure that is gone from it would else be told on
     figures = {key: one for key, one in before.said_days.items() if key[0] not in names} | days
-    sources, calendar = work.loading.sources.counting, work.loading.calendar
+    sources, calendar = work.loading.sources.judged, work.loading.calendar
     known = telling.days_to_tell(figures, before, work.loading.window, calendar.today)
     doubts = asking.doubts(known)
     standing = telling.judged_days(touched if work.loading.reprice else known, figures, sources, calendar, doubts)
@@ -86,7 +86,7 @@ def _days_made_anew(work: Work, before: Before, read: set[date]) -> tuple[Work, 
     loading, told = work.loading, {row["usage_date"] for row in before.days}
     touched = read | work.asking.held(loading.window) if loading.reprice else read
     if work.books.asks_settled:
-        settled = telling.settled_days(told | touched, loading.sources.counting, loading.calendar)
+        settled = telling.settled_days(told | touched, loading.sources.judged, loading.calendar)
         work = replace(work, asking=replace(work.asking, given={**work.asking.given, "settled": settled}))
     return work, touched if loading.reprice else touched | work.asking.due(told)
 
@@ -128,7 +128,10 @@ def _counting(work: Work) -> tuple[tuple[Share, ...], set[date], Work]:
     counting = shares(accounts, reaches, frozenset(today), sources.named)
     whole = {source: reach for source, reach in reaches.items() if source in today or not states[source].pending}
     since = told_since(accounts, whole, frozenset(today), sources.named)
-    work = replace(work, loading=replace(work.loading, sources=sources.told_since(since)))
+    told = {account for source, account in accounts if source in today}
+    alone = {source for source, account in accounts if account not in told}
+    followed = {source for source, _ in accounts} - alone
+    work = replace(work, loading=replace(work.loading, sources=sources.told_since(since, followed)))
     changed = contested(work.asking.told_shares(), counting)
     return counting, work.asking.account_days(changed) if changed else set(), work
 

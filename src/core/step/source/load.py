@@ -17,6 +17,7 @@ from src.core.step.books.shared_views import Views, publish_views
 from src.core.step.books.telling import Before, By
 from src.core.step.books.totals import require_closed
 from src.core.step.context import StepContext
+from src.core.step.counted import note_counted
 from src.core.step.source.closing import causes_of, close, held_days, judge_table, tell
 from src.core.step.source.fetching import MARKS, require_unchanged
 from src.core.step.source.load_parts import Published, SourceLoad, Work, WrittenRows
@@ -71,6 +72,8 @@ def publish(context: StepContext, tenant: Tenant, loading: SourceLoad) -> Publis
         context.still_wanted()
     # after the commit: what the ledger tells without opening the dataset may be late, and never ahead of it
     track(context, tenant, books.provider, closed.changed, by.at)
+    if not loading.reprice:  # it judges none but the days that it prices
+        context.services.ledger.write(tell, tenant, lambda unit: note_counted(unit, tenant.org_slug, books.provider, loading.opened, by.at))
     return Published(left, closed)
 
 

@@ -1,6 +1,6 @@
 """What one step publishes, and what came of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from src.core.step.books.shares import Share
 from src.core.step.books.telling import By, DayFigures
 from src.core.step.books.totals import ControlTotals
 from src.core.step.context import StepContext
+from src.core.step.counted import OpenedSource
 from src.core.step.quality.judge import QualityVerdict
 from src.core.step.source.fetching import Batch
 
@@ -42,6 +43,8 @@ class SourceStates:
     known: KnownSlices
     beside: frozenset[str] = frozenset()
     """Of those asked the ones of which no day is expected: how whole a day is, they do not say."""
+    left: tuple[SourceState, ...] = ()
+    """Those that no credential opens any more, and whose rows are here, or were never read."""
     named: Mapping[str, str | None] = field(default_factory=dict)
     """The account after which each of them is named, where sources are rivals."""
     since: Mapping[str, date] = field(default_factory=dict)
@@ -51,8 +54,14 @@ class SourceStates:
     def counting(self) -> tuple[SourceState, ...]:
         return tuple(self._told(one) for one in (*(one for one in self.asked if one.source not in self.beside), *self.others))
 
-    def told_since(self, since: Mapping[str, date]) -> "SourceStates":
-        return replace(self, since=since)
+    @property
+    def judged(self) -> tuple[SourceState, ...]:
+        """By which it is told how whole a day is."""
+        return (*self.counting, *self.left)
+
+    def told_since(self, since: Mapping[str, date], others: Container[str]) -> "SourceStates":
+        """`others` are the sources that others have taken the place of."""
+        return replace(self, since=since, left=tuple(one for one in self.left if one.source not in others))
 
     def _told(self, state: SourceState) -> SourceState:
         since = self.since.get(state.source)
@@ -77,6 +86,8 @@ class SourceLoad:
     """What the provider's questions name beside days."""
     reprice: bool = False
     """Nothing is read: the days of the window that hold rows are made anew."""
+    opened: Mapping[str, OpenedSource] = field(default_factory=dict)
+    """What the stored credentials open, and days are judged by."""
 
     @property
     def source(self) -> str:

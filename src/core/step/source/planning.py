@@ -1,8 +1,8 @@
 """Which slices a run looks at, and which of them it reads. What it asks of a source is only its listing."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 
 from src.core.base.faults import StepFailed
@@ -10,6 +10,7 @@ from src.core.base.window import Window
 from src.core.providers.slices import Listing, Slice
 from src.core.step.books.completeness import EMPTY, Calendar, SourceState
 from src.core.step.books.coverage import KnownSlices
+from src.core.step.books.rules import Books
 from src.core.step.source.port import Source
 
 # a slice's name becomes part of a file's
@@ -67,3 +68,13 @@ def _require_names(source: str, slices: Iterable[Slice]) -> None:
         if not one.key or one.key in (".", "..") or UNFIT.search(one.key) or one.version == EMPTY or one.first > one.last:
             raise StepFailed(f"{source} lists {one.key[:80]!r}, version {one.version[:40]!r}, which is no name, version or span of a slice")
         seen.add(one.key)
+
+
+def left_sources(
+    books: Books, known: KnownSlices, counting: frozenset[str] | set[str], removed: Mapping[str, date]
+) -> Iterator[SourceState]:
+    """Sources whose credential is gone, and whose rows count all the same; of rivals their shares say whose rows do."""
+    for source in sorted((known.held | removed.keys()) - counting):
+        # as DaysProcessor calls an account that its provider does not name
+        nameless = not books.rivals and source.startswith(f"{books.provider}-")
+        yield replace(known.state(source), left=True, nameless=nameless, removed=removed.get(source))
