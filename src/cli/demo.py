@@ -64,11 +64,11 @@ class Demo:
             # a proxy that the environment names would be asked for 127.0.0.1
             with httpx2.Client(base_url=self.address, timeout=60, trust_env=False) as client:
                 self._wait(service, client)
-                month, org_key = self._work(client, root_key, known)
+                todo = self._work(client, root_key, known)
             if stop_after:
                 self.say(f"\nStopped, as EXIT=1 asks. `{self._command()}` serves it again.")
             else:
-                self.say(month.next(self.address, org_key))
+                self.say(todo)
                 self.say("\nServing until you press Ctrl-C.")
                 service.wait()
         except KeyboardInterrupt:
@@ -152,8 +152,8 @@ class Demo:
     def _log_tail(self) -> str:
         return "\n".join((self.var / "demo.log").read_text(errors="replace").splitlines()[-15:])
 
-    def _work(self, client: httpx2.Client, root_key: str, known: dict[str, str]) -> tuple[LastMonth, str]:
-        """What it ends with, and the organisation's key."""
+    def _work(self, client: httpx2.Client, root_key: str, known: dict[str, str]) -> str:
+        """What to do next."""
         admin = {"X-CA-Root-Key": root_key, "X-User-ID": "demo"}
         made = _ask(client, "POST", "/api/v1/admin/bootstrap", admin, {"force_recreate_dataset": False})
         self.say(
@@ -178,8 +178,7 @@ class Demo:
         UsageBill(calls, credentials / "openai-demo.txt", today()).show()
         ModelBill(calls, credentials, sandbox / "exports", today()).show()
         month = LastMonth(calls, self.var / "demo", today(), again=known.get("org_key") == org_key)
-        month.show()
-        return month, org_key
+        return month.next(self.address, org_key, month.show())
 
     def _command(self) -> str:
         """What was typed, as far as it can be told from what the service is given."""

@@ -1,5 +1,6 @@
 """How the demo ends: the last whole month beside the one before, how far it may be trusted, and a page of it."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -30,7 +31,8 @@ class LastMonth:
     def page(self) -> Path:
         return self.folder / f"statement-{self.month}.html"
 
-    def show(self) -> None:
+    def show(self) -> dict[str, Any]:
+        """The month, as it was answered."""
         found = self.calls.ask("GET", STATEMENT, params={"month": self.month, "group_by": "provider"})
         self._since()
         before = found["previous"]
@@ -47,6 +49,7 @@ class LastMonth:
         self._changes(found["restatements"], found["restatements_left_off"])
         self.calls.say(f"\nCan it be trusted? {found['trust']}")
         self.page.write_text(self.calls.page(STATEMENT, {"month": self.month, "group_by": "provider,service"}))
+        return found
 
     def _since(self) -> None:
         if not self.again:
@@ -66,14 +69,16 @@ class LastMonth:
         for line in lines:
             self.calls.say(f"  {line}")
 
-    def next(self, address: str, key: str) -> str:
+    def next(self, address: str, key: str, found: Mapping[str, Any]) -> str:
         """What to open, and three commands."""
         costs = f"{address}/api/v1/costs/{self.calls.org}"
+        bridge = next(one for one in found["bridge"] if one["provider"] == "gcp")
+        paper = json.dumps({"amount": f"{Decimal(bridge['invoice']):.2f}", "currency": bridge["currency"], "number": "5012"})
         return (
             f"\nOpen {self.page.resolve().as_uri()} (the month, to print) and {address}/docs. Three commands to try:\n"
             f"\n  curl '{costs}/statement?month={self.month}&group_by=service,project&format=csv' -H 'X-API-Key: {key}'"
             f"\n  curl -X PUT {costs}/invoices/gcp/{self.month} -H 'X-API-Key: {key}' -H 'Content-Type: application/json' "
-            """-d '{"amount": "1190.00", "tax": "190.00", "currency": "EUR", "number": "5012"}'"""
+            f"-d '{paper}'"
             f"\n  curl -N -X POST '{address}/api/v1/pipelines/run/{self.calls.org}/gcp/cost/billing?wait=true' -H 'X-API-Key: {key}'"
         )
 

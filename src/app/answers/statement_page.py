@@ -11,7 +11,7 @@ from jinja2 import Environment, StrictUndefined
 from src.app.answers.statement import statement_shown
 from src.core.base.documents import read_text
 from src.core.base.identity import Tenant
-from src.core.costs.amounts import CENTS, EXACT
+from src.core.costs.amounts import CENTS, EXACT, cents
 from src.core.costs.statement import MonthStatement, percent
 
 PAGE: Final = "costs/statement.html"
@@ -22,7 +22,7 @@ POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none';
 
 def statement_page(configs: Path, tenant: Tenant, found: MonthStatement, titles: Mapping[str, str]) -> Response:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"cents": cents, "signed": signed, "share": _share}
+    environment.filters |= {"cents": _cents, "signed": _signed, "share": _share}
     page = environment.from_string(read_text(configs / PAGE, f"configs/{PAGE}"))
     shown: dict[str, Any] = statement_shown(tenant, found)
     left = max(0, len(shown["rows"]) - ROWS_SHOWN) + shown["rows_left_off"]
@@ -36,12 +36,12 @@ def statement_page(configs: Path, tenant: Tenant, found: MonthStatement, titles:
     return HTMLResponse(text, headers={"Content-Security-Policy": POLICY, "Vary": "Accept"})
 
 
-def cents(amount: str | None) -> str:
+def _cents(amount: str | None) -> str:
     """To the cent for the eye; the answer as JSON has every digit."""
-    return "-" if amount is None else f"{Decimal(amount).quantize(CENTS, context=EXACT):,}"
+    return "-" if amount is None else cents(Decimal(amount))
 
 
-def signed(amount: str | None) -> str:
+def _signed(amount: str | None) -> str:
     return "-" if amount is None else f"{Decimal(amount).quantize(CENTS, context=EXACT):+,}"
 
 

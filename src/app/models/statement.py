@@ -24,7 +24,7 @@ class InvoiceRequest(Request):
 
     amount: _paper("Tax included, as a text: 1190.00; null takes back what was told")  # type: ignore[valid-type]
     currency: Annotated[str, Field(pattern=r"^[A-Za-z]{3}$", description="ISO 4217")]
-    tax: _paper("Tax within the amount") = None  # type: ignore[valid-type]
+    tax: _paper("Tax within the amount; left out, the amounts alone are compared") = None  # type: ignore[valid-type]
     number: Annotated[str | None, Field(max_length=100, description="As the paper has it")] = None
 
 
@@ -32,7 +32,7 @@ class ToldInvoiceAnswer(Answer):
     currency: str
     version: int = Field(description="1 for what was told first, one more for each change")
     amount: ExactMoney | None = Field(description="Tax included; null where it was taken back")
-    tax: ExactMoney | None
+    tax: ExactMoney | None = Field(description="null where nobody told it")
     number: str | None
     recorded_at: datetime
     recorded_by: str | None = Field(description="Who says they told it")

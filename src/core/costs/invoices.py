@@ -74,7 +74,7 @@ def _tell(unit: Unit, services: Services, actor: Actor, tenant: Tenant, told: To
         currency=whose.currency,
         version=len(kept) + 1,
         amount=told.amount,
-        tax=None if told.amount is None else told.tax or Decimal(0),
+        tax=None if told.amount is None else told.tax,
         invoice_number=None if told.amount is None else told.number,
         recorded_at=services.clock.now(),
         recorded_by=actor.user_id,
@@ -93,4 +93,4 @@ def _tell(unit: Unit, services: Services, actor: Actor, tenant: Tenant, told: To
 def _shown(invoice: Invoice | None) -> dict[str, Any] | None:
     if invoice is None or invoice.amount is None:
         return None
-    return {"amount": f"{invoice.amount:f}", "tax": f"{invoice.tax or 0:f}", "number": invoice.invoice_number}
+    return {"amount": f"{invoice.amount:f}", "tax": None if invoice.tax is None else f"{invoice.tax:f}", "number": invoice.invoice_number}

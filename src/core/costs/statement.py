@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from src.core.base.faults import Unavailable
-from src.core.costs.amounts import CENTS, EXACT, HUNDRED
+from src.core.costs.amounts import EXACT, HUNDRED, cents
 from src.core.costs.bridge import Bridge, BridgedMonth, MonthFilter, read_bridges
 from src.core.costs.comparison import month_window
 from src.core.costs.completeness import CompletenessCalendar
@@ -128,7 +128,7 @@ def _share(verifications: Sequence[Verification]) -> str:
         of = sum((_size(one) for one in mine), Decimal(0))
         verified = sum((EXACT.multiply(_size(one), one.share or Decimal(0)) for one in mine), Decimal(0))
         share = share_of(verified, of)
-        size = f"{of.quantize(CENTS, context=EXACT):,} {currency}"
+        size = f"{cents(of)} {currency}"
         told.append(f"{percent(share)} of {size}" if share else f"none of {size}")
     return f"verified against a figure from elsewhere: {', '.join(told)}"
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from src.core.base.identity import Tenant
-from src.core.costs.amounts import CENTS, EXACT, money
+from src.core.costs.amounts import CENTS, EXACT, cents
 from src.core.costs.bridge import Bridge
 from src.core.costs.comparison import month_window
 from src.core.costs.question import CostQuestion
@@ -125,7 +125,7 @@ def _by_paper(paper: Invoice, bridge: Bridge | None) -> HeldAgainst:
     asked_for = amount if has_tax else EXACT.subtract(amount, tax)
     name = f"invoice {paper.invoice_number}" if paper.invoice_number else "the paper invoice"
     # what the source does not tell of is told as that
-    said = f"{name} says {money(asked_for)} {paper.currency}" + (f" without its tax of {money(tax)}" if tax and not has_tax else "")
+    said = f"{name} says {cents(asked_for)} {paper.currency}" + (f" without its tax of {cents(tax)}" if tax and not has_tax else "")
     if bridge is None or bridge.invoice is None:
         return HeldAgainst("invoice", abs(asked_for), ZERO, paper.recorded_at, f"{said}, and nothing of it was loaded")
     difference = EXACT.subtract(bridge.invoice, asked_for)
@@ -134,19 +134,19 @@ def _by_paper(paper: Invoice, bridge: Bridge | None) -> HeldAgainst:
         return HeldAgainst("invoice", size, size, paper.recorded_at, f"{said}, to the cent what is told here")
     more = "more" if difference > 0 else "less"
     verified = max(ZERO, EXACT.subtract(size, abs(difference)))
-    told = f"{said}, and what is told here is {money(abs(difference))} {more}"
-    return HeldAgainst("invoice", size, verified, paper.recorded_at, told + _of_tax(bridge, tax))
+    told = f"{said}, and what is told here is {cents(abs(difference))} {more}"
+    return HeldAgainst("invoice", size, verified, paper.recorded_at, told + _of_tax(bridge, paper.tax))
 
 
-def _of_tax(bridge: Bridge, tax: Decimal) -> str:
-    if bridge.tax is None or abs(EXACT.subtract(bridge.tax, tax)) * 2 < CENTS:
+def _of_tax(bridge: Bridge, tax: Decimal | None) -> str:
+    if tax is None or bridge.tax is None or abs(EXACT.subtract(bridge.tax, tax)) * 2 < CENTS:
         return ""
-    return f"; its tax is {money(tax)} there and {money(bridge.tax)} here"
+    return f"; its tax is {cents(tax)} there and {cents(bridge.tax)} here"
 
 
 def _by_report(tenant: Tenant, provider: str, month: VerifiedMonth, since: datetime | None) -> HeldAgainst:
-    said = f"{money(month.verified)} of {money(month.money)} {month.currency} is explained to the cent by the provider's cost report"
-    open_ = [f"{name.replace('_', ' ')} {money(amount)}" for name, amount in month.open.items() if amount]
+    said = f"{cents(month.verified)} of {cents(month.money)} {month.currency} is explained to the cent by the provider's cost report"
+    open_ = [f"{name.replace('_', ' ')} {cents(amount)}" for name, amount in month.open.items() if amount]
     mend = f"; not explained: {', '.join(open_)}; GET /api/v1/costs/{tenant.org_slug}/reconciliation?provider={provider} shows the lines"
     return HeldAgainst("cost_report", month.money, month.verified, since, said + (mend if open_ else ""))
 
