@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Literal
 
@@ -30,6 +30,8 @@ class SourceState:
     """By key; as EMPTY where the rows are gone."""
     begins: date | None = None
     """It has no slice before that day, so that nobody knows what was before it."""
+    made: datetime | None = None
+    """When the source itself was made, where it tells."""
     left: bool = False
     """Nobody reads it any more: of days of which it has no rows here nothing is expected of it."""
     removed: date | None = None
@@ -67,7 +69,8 @@ class SourceState:
         gaps = (one.last for one in self.pending if one.key not in self.loaded and one.last <= last)
         # of a period that runs the days to come were not looked at
         seen = min(last, self.looks.ranges[-1].last) if self.looks.ranges else last
-        since = max([self.looks.unseen_before(seen), *gaps])
+        unknown = [self.begins - ONE_DAY] if self.begins else []
+        since = max([self.looks.unseen_before(seen), *gaps, *unknown])
         firsts = [one.first for one in filled if one.first > since]
         at = self.looks.at(last)
         over = None if at is None or at > last else at - ONE_DAY
@@ -88,11 +91,10 @@ class SourceState:
         return tuple(sorted(there, key=lambda one: one.first))
 
     def gone(self) -> tuple[str, ...]:
-        """Loaded once and listed no more, between the first and the last day that are listed: a source that forgets keeps its rows here."""
+        """Loaded once and listed no more: a source that forgets keeps its rows here."""
         there = {one.key for one in self.listed}
-        first, last = min((one.first for one in self.listed), default=date.max), max((one.last for one in self.listed), default=date.min)
         held = sorted((one.first, key) for key, one in self.loaded.items() if one.version != EMPTY)
-        return tuple(key for day, key in held if first <= day <= last and key not in there)
+        return tuple(key for _, key in held if key not in there)
 
     def covers(self, first: date, last: date) -> bool:
         """Whether every day of this range lies in a slice."""

@@ -22,9 +22,8 @@ from src.core.base.window import Window
 from src.core.engine.port import LOAD_DAY, Params
 from src.core.providers.slices import SourceChanged
 from src.core.step import credentials
-from src.core.step.books.completeness import EMPTY, Calendar
+from src.core.step.books.completeness import Calendar
 from src.core.step.books.coverage import KnownSlices
-from src.core.step.books.questions import Reload
 from src.core.step.books.rules import Books, Housekeeping, Raw
 from src.core.step.books.shared_views import Views, read_views
 from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
@@ -36,7 +35,7 @@ from src.core.step.source.config import SourceStep, place_flaws, read_query_flaw
 from src.core.step.source.fetching import SLICE, ToRead, fetch_batches, inbox
 from src.core.step.source.load import already_published, prepare, publish, track
 from src.core.step.source.load_parts import Closed, Landing, Published, SourceLoad, SourceStates
-from src.core.step.source.planning import Planned, left_sources, plan_sources
+from src.core.step.source.planning import Planned, left_sources, plan_sources, reload_of
 from src.core.step.source.port import Source
 from src.core.step.source.staged import find_staged, forget, require_staged, stage
 
@@ -246,7 +245,7 @@ class SourceEngine:
             books=books,
             destinations={raw.table: _destination(raw, one.query, context) for one in given for raw in [_raw(books, step, one.table)]},
             window=_window(context),
-            reloads=tuple(_reload(raw_of[plan.state.source], plan, known) for plan in plans if plan.slices),
+            reloads=tuple(reload_of(raw_of[plan.state.source], plan, known) for plan in plans if plan.slices),
             batches=tuple(batches),
             sources=SourceStates(
                 tuple(plan.loaded for plan in plans),
@@ -261,6 +260,7 @@ class SourceEngine:
             given=self.leaf.asked(context, tenant),
             reprice=step.reprice,
             opened=opened,
+            again=any(one.again for one in given),
         )
 
     def _known(self, context: StepContext) -> KnownSlices:
@@ -330,20 +330,6 @@ def _theirs(raw: Raw) -> tuple[Column, ...]:
 
 def _calendar(context: StepContext, books: Books) -> Calendar:
     return Calendar(context.services.clock.now().date(), books.axis)
-
-
-def _reload(raw: Raw, plan: Planned, known: KnownSlices) -> Reload:
-    before = known.state(plan.state.source)
-    looked = before.looks.latest
-    read = frozenset(key for key, one in before.loaded.items() if one.version != EMPTY)
-    return Reload(
-        raw,
-        plan.state.source,
-        plan.slices,
-        restated=tuple(one.key for one in plan.slices if one.key in read),
-        first_read=tuple(one.key for one in plan.slices if one.key not in read and (looked is None or one.first < looked)),
-        before=tuple(before.loaded[one.key] for one in plan.slices if one.key in before.loaded),
-    )
 
 
 def _tenant(context: StepContext) -> Tenant:

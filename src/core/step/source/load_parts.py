@@ -10,7 +10,7 @@ from src.core.base.identity import Tenant
 from src.core.base.schema import TableSchema
 from src.core.base.window import Window
 from src.core.engine.port import Params, Publication, Scalar
-from src.core.step.books.completeness import Calendar, SourceState
+from src.core.step.books.completeness import EMPTY, Calendar, SourceState
 from src.core.step.books.coverage import KnownSlices
 from src.core.step.books.history import Restatement
 from src.core.step.books.questions import Asking, Reload
@@ -54,6 +54,15 @@ class SourceStates:
     def counting(self) -> tuple[SourceState, ...]:
         return tuple(self._told(one) for one in (*(one for one in self.asked if one.source not in self.beside), *self.others))
 
+    def begun(self, sources: Container[str]) -> "SourceStates":
+        """These tell less than others of their names did, so nobody knows what was before their first slice."""
+
+        def one(state: SourceState) -> SourceState:
+            firsts = [one.first for one in state.listed if one.version != EMPTY and one.key]
+            return replace(state, begins=min(firsts)) if state.source in sources and firsts else state
+
+        return replace(self, asked=tuple(one(state) for state in self.asked))
+
     @property
     def judged(self) -> tuple[SourceState, ...]:
         """By which it is told how whole a day is."""
@@ -86,6 +95,8 @@ class SourceLoad:
     """What the provider's questions name beside days."""
     reprice: bool = False
     """Nothing is read: the days of the window that hold rows are made anew."""
+    again: bool = False
+    """What has not changed is read too, and taken at its word."""
     opened: Mapping[str, OpenedSource] = field(default_factory=dict)
     """What the stored credentials open, and days are judged by."""
 
