@@ -163,6 +163,7 @@ grant_all() {
         grant_secret "$ledger_secret"
     fi
     grant_secret "$root_key_secret"
+    if [ -n "${SMTP_PASSWORD_SECRET:-}" ]; then grant_secret "$SMTP_PASSWORD_SECRET"; fi
     run gcloud kms keys add-iam-policy-binding "$KMS_KEY_NAME" "--member=serviceAccount:$account" \
         --role=roles/cloudkms.cryptoKeyEncrypterDecrypter --format=none
 }
@@ -258,6 +259,7 @@ check_settings
 check_tools
 check_secret "$root_key_secret" "the root key"
 if [ "$ledger" = postgresql ]; then check_secret "$ledger_secret" "the URL of the ledger"; fi
+if [ -n "${SMTP_PASSWORD_SECRET:-}" ]; then check_secret "$SMTP_PASSWORD_SECRET" "the password of SMTP_USERNAME"; fi
 if [ "$grant" = yes ]; then grant_all; fi
 build
 deploy

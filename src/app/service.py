@@ -19,16 +19,19 @@ from src.app.dependencies.limits import Limiter
 from src.app.edge import middleware, problems
 from src.app.edge.connections import Connections
 from src.app.edge.provider_calls import ProviderCalls
+from src.app.edge.trial_places import trial_places
 from src.app.routers import (
     admin,
     audit,
     backfills,
+    channels,
     costs,
     health,
     imports,
     integrations,
     llm_data,
     model_costs,
+    notifications,
     organizations,
     pipelines,
     reconciliation,
@@ -37,6 +40,7 @@ from src.app.routers import (
     scheduler,
     statement,
     subscriptions,
+    webhooks,
 )
 from src.app.version import VERSION
 from src.app.wiring import Parts
@@ -73,6 +77,9 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
             *retention.router.routes,
             *requeue.router.routes,
             *backfills.router.routes,
+            *channels.router.routes,
+            *webhooks.router.routes,
+            *notifications.router.routes,
             *health.router.routes,
         ],
     )
@@ -101,6 +108,7 @@ def _app(settings: Settings, parts: Parts, routes: list[BaseRoute]) -> FastAPI:
     app.state.downloads = downloads()
     app.state.provider_calls = ProviderCalls(settings.provider_call_threads)
     app.state.book_turns = Turns()
+    app.state.trial_places = trial_places()
     app.state.connections = Connections()
     # in the order they came, as many at once as leave half of the open datasets to others
     app.state.onboarding_turns = asyncio.Semaphore(max(1, min(ONBOARDINGS, settings.duckdb_max_open // 2)))
@@ -133,6 +141,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await parts.worker.start()
     if parts.keeps_time:
         await parts.timekeeper.start()
+    if parts.ledger.traits.polled:
+        await parts.courier.start()
     async with _told_to_stop(app):
         yield
     await app.state.door.keys.settle()
@@ -166,6 +176,8 @@ async def _work_until(stopping: asyncio.Event, parts: Parts) -> None:
     if parts.settings.worker_enabled:
         await parts.worker.stop()
         log.info("worker.stopped")
+    # last: what the worker's last runs came to is told of, if it takes no time
+    await parts.courier.stop()
 
 
 def readiness_checks(parts: Parts) -> dict[str, Callable[[], None]]:

@@ -16,6 +16,9 @@ from src.core.engine import EMBEDDED, check_embedded, claim_warehouse, open_ware
 from src.core.engine.port import Warehouse
 from src.core.engine.process_lock import ProcessLock
 from src.core.ledger.store import Ledger, Unit, open_ledger
+from src.core.notify.transports import Transports
+from src.core.outbox.courier import Courier
+from src.core.outbox.hooks import Hook
 from src.core.pipeline.catalog import Catalog
 from src.core.pipeline.executor import AsyncPipelineExecutor
 from src.core.pipeline.journal import LedgerJournal
@@ -45,7 +48,7 @@ class Parts:
         if self.settings.sandbox and self.sandbox is None:
             self.sandbox = Sandbox(self.settings.data_dir / "sandbox", self.clock, rows_per_hour=self.settings.sandbox_rows_per_hour)
             self.sandbox.start()
-            self.settings = self.settings.asking_at(self.sandbox.endpoints)
+            self.settings = self.sandbox.stand_in(self.settings)
             # what a processor asks for is what the service runs with: no real key may go to a real provider from here
             use_settings(self.settings)
 
@@ -71,6 +74,10 @@ class Parts:
     @cached_property
     def vault(self) -> Vault:
         return open_vault(self.settings)
+
+    @cached_property
+    def transports(self) -> Transports:
+        return Transports(self.settings, self.clock)
 
     @property
     def warehouse(self) -> Warehouse:
@@ -125,12 +132,22 @@ class Parts:
     def timekeeper(self) -> Timekeeper:
         return Timekeeper(self, self.catalog, self.worker.wake, alone=lambda: self._claim is not None)
 
+    @cached_property
+    def courier(self) -> Courier:
+        return Courier(self, self.transports, self._hooks_of)
+
+    def _hooks_of(self, document_id: str) -> tuple[Hook, ...]:
+        entry = self.catalog.entries.get(document_id)
+        return tuple(hook.hook for hook in entry.document.hooks) if entry else ()
+
     def close(self) -> None:
         if self._warehouse is not None:
             self._warehouse.close()
         elif self._claim is not None:
             self._claim.release()
-        # not `self.ledger`: asking would open one only to close it
+        # looked for first: asking would open one only to close it
+        if "transports" in self.__dict__:
+            self.transports.close()
         if "ledger" in self.__dict__:
             self.ledger.close()
         if self.sandbox is not None:

@@ -2,16 +2,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from src.app.wiring import Parts
 from src.core.base.faults import Fault, Misconfigured
 from src.core.base.identity import Actor
 from src.core.crypto.local_keyring import LocalKeyring
 from src.core.crypto.vault import Binding
+from src.core.ledger.tables import channels, keys, kms_keys
 from src.core.ledger.tables import credentials as stored_credentials
-from src.core.ledger.tables import keys, kms_keys
+from src.core.ledger.tables.channels import SealedText
 from src.core.ledger.unit import Unit
+from src.core.outbox.channels import binding
 from src.core.step import api_keys, audit_trail, credentials
 
 PAGE = 500
@@ -19,7 +21,7 @@ NEW = "is the new key"
 FINISHED = "was made by a rotation that was cut short, which is finished now"
 PRIMARY = "is the primary version in Cloud KMS"
 SPREADING = "Cloud KMS seals with another version again: a new primary version takes up to three hours to be one everywhere; try later"
-Row = TypeVar("Row", bound=tuple[str, ...])
+Row = TypeVar("Row", bound=tuple[Any, ...])
 
 
 @dataclass(slots=True)
@@ -77,7 +79,7 @@ def _note(parts: Parts, key_id: str) -> None:
 
 def _move_all(parts: Parts, current: str, how: str) -> Rewrapped:
     done = Rewrapped(current, how)
-    for sealed in chain(_api_keys(parts), _credentials(parts)):
+    for sealed in chain(_api_keys(parts), _credentials(parts), _channels(parts)):
         _move(parts, done, sealed)
     return done
 
@@ -91,6 +93,17 @@ def _credentials(parts: Parts) -> Iterator[Sealed]:
     for credential_id, slug, provider, text in _pages(parts, stored_credentials.sealed_page):
         reseal = partial(_with_id, stored_credentials.reseal, credential_id)
         yield Sealed(f"{provider} credential {credential_id} of {slug}", text, credentials.binding(slug, provider, credential_id), reseal)
+
+
+def _channels(parts: Parts) -> Iterator[Sealed]:
+    for _, texts in _pages(parts, channels.sealed_page):
+        for seen in texts:
+            shown = f"{seen.column} of channel {seen.channel_id} of {seen.org_slug}"
+            yield Sealed(shown, seen.text, binding(seen.org_slug, seen.channel_id, seen.column), partial(_channel_text, seen))
+
+
+def _channel_text(seen: SealedText, unit: Unit, _old: str, new: str) -> bool:
+    return channels.reseal(unit, seen, new)
 
 
 def _with_id(reseal: Callable[[Unit, str, str, str], bool], record_id: str, unit: Unit, old: str, new: str) -> bool:

@@ -5,15 +5,22 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class Router:
-    """Hands /{name}/... to the app of that name, mounted there as ASGI has it: `root_path` says where."""
+    """Hands /{name}/... to the app of that name, mounted there as ASGI has it: `root_path` says where.
 
-    def __init__(self, apps: Mapping[str, ASGIApp]) -> None:
+    `whole` are apps that know the name as a part of their own paths.
+    """
+
+    def __init__(self, apps: Mapping[str, ASGIApp], whole: Mapping[str, ASGIApp]) -> None:
         self._apps = dict(apps)
+        self._whole = dict(whole)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         name = scope["path"].removeprefix("/").partition("/")[0]
+        if name in self._whole:
+            await self._whole[name](scope, receive, send)
+            return
         app = self._apps.get(name)
         if app is None:
             known = ", ".join(sorted(self._apps))

@@ -1,4 +1,4 @@
-"""The provider sandbox: every provider's HTTP on one loopback port, for demos and tests. Never for production."""
+"""The sandbox: every provider's HTTP and every receiver's on one loopback port, for demos and tests. Never for production."""
 
 import logging
 import socket
@@ -12,9 +12,11 @@ import uvicorn
 
 from src.core.base.clock import Clock
 from src.core.base.faults import Unavailable
-from src.core.base.settings import SANDBOX_ROWS_PER_HOUR
+from src.core.base.settings import SANDBOX_ROWS_PER_HOUR, Settings
 from src.sandbox.discovery import PREFIX, providers_in
 from src.sandbox.provider import SandboxProvider
+from src.sandbox.receivers.http_sinks import PATHS
+from src.sandbox.receivers.receivers import Receivers
 from src.sandbox.routing import Router
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ class Sandbox:
     ) -> None:
         folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
         self.providers = providers_in(prefix, folder, clock, today=today, rows_per_hour=rows_per_hour)
+        self.receivers = Receivers(folder, clock)
         self._running: _Running | None = None
 
     @property
@@ -56,11 +59,14 @@ class Sandbox:
             return
         for provider in self.providers.values():
             provider.prepare()
-        self._running = _Running(self.providers)
+        self.receivers.start()
+        self._running = _Running(self.providers, self.receivers)
+        self.receivers.tell(self.address)
 
     def stop(self) -> None:
         if self._running is not None:
             self._running.stop()
+            self.receivers.stop()
             self._running = None
 
     @property
@@ -68,6 +74,10 @@ class Sandbox:
         if self._running is None:
             raise Unavailable("the sandbox is not started")
         return self._running.address
+
+    def stand_in(self, settings: Settings) -> Settings:
+        """The same service with the sandbox's providers and receivers in the place of real ones."""
+        return self.receivers.stand_in(settings.asking_at(self.endpoints), self.address)
 
     @property
     def endpoints(self) -> Mapping[str, str]:
@@ -96,14 +106,14 @@ class _Quiet(logging.Filter):
 
 
 class _Running:
-    def __init__(self, providers: Mapping[str, SandboxProvider]) -> None:
+    def __init__(self, providers: Mapping[str, SandboxProvider], receivers: Receivers) -> None:
         self._quiet = _Quiet()
         logging.getLogger("uvicorn.error").addFilter(self._quiet)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         # any free port: several services and tests run side by side on a machine
         self._socket.bind((LOOPBACK, 0))
         self.address = f"http://{LOOPBACK}:{self._socket.getsockname()[1]}"
-        app = Router({name: provider.app for name, provider in providers.items()})
+        app = Router({name: provider.app for name, provider in providers.items()}, dict.fromkeys(PATHS, receivers.app))
         self._server = _Server(
             # without log_config=None uvicorn would set up logging anew for the whole process
             uvicorn.Config(

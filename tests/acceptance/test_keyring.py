@@ -19,12 +19,15 @@ def rotate(service: RunningService, **settings: str) -> subprocess.CompletedProc
 def test_every_sealed_key_moves_under_the_new_one(fresh):
     service: RunningService = fresh().bootstrap()
     keys = {slug: service.key_of(slug) for slug in ("first_org", "second_org")}
+    hook = {"name": "Billing system", "url": "https://93.184.215.14/hooks"}
+    webhooks = "/api/v1/organizations/first_org/webhooks"
+    assert service.call("POST", webhooks, key=keys["first_org"], json=hook).status_code == 201
     before = sealed(service)
 
     answer = rotate(service)
 
     assert answer.returncode == 0, answer.stderr
-    assert "2 secrets sealed under it, 0 were already" in answer.stdout
+    assert "4 secrets sealed under it, 0 were already" in answer.stdout
     current = json.loads((service.data / "keyring.json").read_text())["current"]
     after = sealed(service)
     assert {text.split(".")[1] for text in after.values()} == {current}
@@ -45,7 +48,9 @@ def test_before_bootstrap_there_is_nothing_to_rotate(fresh):
 
 def sealed(service: RunningService) -> dict[str, str]:
     with closing(sqlite3.connect(service.data / "ledger.db")) as connection:
-        return dict(connection.execute("SELECT key_id, sealed_key FROM org_api_keys").fetchall())
+        keys = connection.execute("SELECT key_id, sealed_key FROM org_api_keys").fetchall()
+        ((url, secret),) = connection.execute("SELECT sealed_url, sealed_secret FROM org_notification_channels").fetchall()
+    return {**dict(keys), "url": url, "secret": secret}
 
 
 def statuses(service: RunningService) -> dict[str, int]:

@@ -159,6 +159,7 @@ class House:
             run_id=run_id,
             audit_id=self.parts.ids.new(),
             org_slug=slug,
+            pipeline_id=f"{slug}-fake-cost".replace("_", "-"),
             actor=Actor("system", OrgSlug(slug)),
             status=status,
             at=self.parts.clock.now(),

@@ -125,6 +125,18 @@ def test_postgresql_brings_its_socket_its_secret_and_workers(stand_ins):
     assert "--role=roles/cloudsql.client" in {argument for each in stand_ins.asked for argument in each}
 
 
+def test_the_password_of_the_mail_server_comes_from_its_secret(stand_ins):
+    stand_ins.settings |= {"SMTP_HOST": "smtp.example.com", "SMTP_PASSWORD_SECRET": "smtp-password"}
+
+    done = stand_ins.run(DEPLOY, "prod", "--grant")
+
+    assert done.returncode == 0, done.stderr
+    for command in (*stand_ins.asked_for("run", "deploy"), *stand_ins.asked_for("run", "jobs", "deploy")):
+        assert flag(command, "--set-secrets").endswith(",SMTP_PASSWORD=smtp-password:latest")
+    assert environments(stand_ins)[-1]["SMTP_HOST"] == "smtp.example.com"
+    assert [each for each in stand_ins.asked_for("secrets", "add-iam-policy-binding") if "smtp-password" in each]
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_workers_that_are_not_wanted_any_more_are_taken_away_after_the_api_works_itself(stand_ins, there):
     (stand_ins.folder / "services").write_text("convergence-pipeline-prod-worker\n" if there else "")

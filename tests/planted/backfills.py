@@ -55,6 +55,22 @@ DEFECTS = (
     ),
     Defect(
         "fairness",
+        "who was served last is forgotten",
+        "src/core/ledger/tables/queue.py",
+        "    order = (queue.c.cancel_requested_at.is_(None), many, turn, queue",
+        "    order = (queue.c.cancel_requested_at.is_(None), many, queue",
+        ("tests/contract/ledger/test_turns.py::test_with_one_place_a_single_run_starts_next_whatever_the_busy_one_queues[sqlite]",),
+    ),
+    Defect(
+        "fairness",
+        "a run that ends is no turn of its organisation",
+        "src/core/scheduler/leased_journal.py",
+        "            had_turn=True,",
+        "            had_turn=False,",
+        ("tests/core/scheduler/test_turns.py::test_with_one_slot_a_single_run_starts_next_beside_a_busy_organisation",),
+    ),
+    Defect(
+        "fairness",
         "what runs is counted anew for each that waits",
         "src/core/ledger/tables/queue.py",
         "    many = func.coalesce(at_work.c.many, 0)",

@@ -9,6 +9,7 @@ from src.app.models.schedules import (
     DeadEntryAnswer,
     DueStanding,
     NextDue,
+    NotificationStanding,
     QueueStanding,
     ScheduleAnswer,
     SchedulerStatus,
@@ -52,6 +53,7 @@ def scheduler_status(found: SchedulerStanding, *, enabled: bool, owner: str) -> 
             here=found.clock.owner == owner,
             lease_expires_at=found.clock.until,
         ),
+        notifications=NotificationStanding(**asdict(found.outbox)),
     )
 
 

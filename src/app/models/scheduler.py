@@ -13,6 +13,15 @@ class QueueAnswer(Answer):
     dead: int = Field(description="Entries that were taken over too often; each names its reason")
     oldest_queued_at: datetime | None
     running_here: list[str] = Field(description="The runs in this process's hands")
+    notifications: Literal["here", "by itself"] = Field(
+        description="Whether this call has notifications sent, or the service sends them without being told"
+    )
+
+
+class NotificationsAnswer(Answer):
+    fanned_out: int = Field(description="Events of which each channel that wants them has its notification now")
+    tried: int = Field(description="Sendings, also those that failed")
+    waiting: int = Field(description="Channels that something could be sent to when the time was over; call again")
 
 
 class RemovedRows(Answer):

@@ -169,6 +169,15 @@ class ClockStanding(Answer):
     lease_expires_at: datetime | None
 
 
+class NotificationStanding(Answer):
+    events: int = Field(description="Of which it is not settled yet whom they are told")
+    waiting: int = Field(description="Notifications to be sent, or sent again")
+    gathered: int = Field(description="For the day's message")
+    failed: int = Field(description="Given up")
+    sent: int
+    lag_seconds: float = Field(description="How long the one that has been due longest has been")
+
+
 class SchedulerStatus(Answer):
     at: datetime
     queue: QueueStanding
@@ -180,3 +189,4 @@ class SchedulerStatus(Answer):
     waiting_count: int
     waiting: list[WaitingSlot] = Field(description="The first hundred")
     clock: ClockStanding
+    notifications: NotificationStanding

@@ -1,5 +1,5 @@
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Request
 
@@ -7,7 +7,7 @@ from src.app.answers.schedules import schedule_answer, scheduler_status
 from src.app.dependencies.audited import audited
 from src.app.dependencies.auth import KeyedRoute, access, admin_of, caller_of, parts_of
 from src.app.dependencies.tenants import living_tenant
-from src.app.models.scheduler import QueueAnswer
+from src.app.models.scheduler import NotificationsAnswer, QueueAnswer
 from src.app.models.schedules import (
     ScheduleAnswer,
     ScheduleChange,
@@ -29,6 +29,9 @@ from src.core.schedules.standing import standing
 from src.core.schedules.trigger import trigger
 
 router = APIRouter(prefix="/api/v1/scheduler", tags=["scheduler"], route_class=KeyedRoute)
+
+# a scheduler that calls gives the call a minute or so
+NOTIFY_SECONDS: Final = 45.0
 
 Slug = Annotated[str, Path(max_length=200, description="The organisation")]
 ConfigId = Annotated[str, Path(max_length=100, description="The schedule's `config_id`")]
@@ -100,7 +103,7 @@ async def delete_schedule(request: Request, org_slug: Slug, config_id: ConfigId)
     return ScheduleRemoved(org_slug=org_slug, config_id=config_id, state="deleted")
 
 
-@router.post("/process-queue", status_code=202, summary="Have runs that wait taken up, the highest priority first", **access("root"))
+@router.post("/process-queue", status_code=202, summary="Have runs that wait taken up, by turns of organisations", **access("root"))
 async def process_queue(request: Request) -> QueueAnswer:
     parts = admin_of(request).parts
     enabled, polled = parts.settings.worker_enabled, parts.ledger.traits.polled
@@ -112,6 +115,9 @@ async def process_queue(request: Request) -> QueueAnswer:
     found = await blocking(parts.ledger.read, queue_counts.count)
     if enabled:
         parts.worker.process()
+    if not polled:
+        # beside the runs, so that the caller waits for neither
+        await parts.courier.drain_apart(NOTIFY_SECONDS)
     return QueueAnswer(
         worker="here" if enabled else "elsewhere",
         queued=found.queued,
@@ -119,7 +125,14 @@ async def process_queue(request: Request) -> QueueAnswer:
         dead=found.dead,
         oldest_queued_at=found.oldest_queued_at,
         running_here=list(parts.worker.running) if enabled else [],
+        notifications="by itself" if polled else "here",
     )
+
+
+@router.post("/process-notifications", summary="Have events told and notifications sent that wait", **access("root"))
+async def process_notifications(request: Request) -> NotificationsAnswer:
+    done = await admin_of(request).parts.courier.drain(NOTIFY_SECONDS)
+    return NotificationsAnswer.model_validate(asdict(done))
 
 
 async def _editor(request: Request, org_slug: str) -> ScheduleEditor:

@@ -165,11 +165,15 @@ def _existing(unit: Unit, tenant: Tenant, backfill_id: str) -> BackfillStanding:
 
 def _cancel(unit: Unit, services: Services, actor: Actor, tenant: Tenant, backfill_id: str) -> BackfillStanding:
     orgs.alone(unit, tenant.org_slug)
-    standing = _existing(unit, tenant, backfill_id)
     now, why = services.clock.now(), "the backfill was cancelled"
-    if not backfills.close(unit, backfill_id, "CANCELLED", now, why):
-        raise Conflict(f"the backfill {backfill_id} is over already: {standing.row.state}", state=standing.row.state)
+    _existing(unit, tenant, backfill_id)
+    # closed before its windows are looked at: one that is accepted meanwhile is seen here, or sees that it is closed
+    fresh = backfills.close(unit, backfill_id, "CANCELLED", now, why)
     slots.give_up(unit, backfill_id, before=now + timedelta(days=1), state="CANCELLED", at=now, why=why)
+    standing = _existing(unit, tenant, backfill_id)
+    # asked again, it stops what a cancellation that was broken off left running
+    if not fresh and (standing.row.state != "CANCELLED" or standing.under_way is None):
+        raise Conflict(f"the backfill {backfill_id} is over already: {standing.row.state}", state=standing.row.state)
     audit_trail.note(unit, services, actor, "backfills.cancel", f"backfills/{backfill_id}", org_slug=tenant.org_slug)
     return standing
 

@@ -1,3 +1,4 @@
+import re
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,6 +9,8 @@ from pydantic_settings import BaseSettings, NoDecode
 
 from src.core.base.faults import Flaw
 from src.core.base.names import url_flaw
+
+SENDER = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 class NotifySettings(BaseSettings):
@@ -48,7 +51,7 @@ class NotifySettings(BaseSettings):
     @field_validator("smtp_from")
     @classmethod
     def _sender(cls, value: str | None) -> str | None:
-        if value is not None and (not value.isprintable() or not parseaddr(value)[1].rpartition("@")[2]):
+        if value is not None and not (value.isprintable() and SENDER.fullmatch(parseaddr(value)[1])):
             raise ValueError("is no address of mail; write it like costs@example.com or Costs <costs@example.com>")
         return value
 

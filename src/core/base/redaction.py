@@ -30,12 +30,17 @@ SECRET_SHAPES = re.compile(
     r"|(?<![A-Za-z0-9])AKIA[A-Z0-9]{16}"
     r"|(?<![A-Za-z0-9])ya29\.[A-Za-z0-9_.-]{16,}"
     r"|(?<![A-Za-z0-9])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
+    # of webhooks: what signs them, and Slack's addresses, whose path is the secret
+    r"|(?<![A-Za-z0-9])whsec_[A-Za-z0-9+/=_-]{8,}"
+    r"|(?<=hooks\.slack\.com/)[A-Za-z]+/[A-Za-z0-9/_-]{8,}"
     r"|(?i:\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z))",
     re.DOTALL,
 )
 # A plain search for these is ten times cheaper than the expression, and nearly every line has none of them.
-HINTS = ("_api_", "sk", "rk", "pk", "admin_", "xox", "AIza", "AKIA", "ya29.", "eyJ", "PRIVATE KEY", "earer", "EARER")
+HINTS = (
+    "_api_", "sk", "rk", "pk", "admin_", "xox", "AIza", "AKIA", "ya29.", "eyJ", "PRIVATE KEY", "whsec_", "hooks.slack", "earer", "EARER",
+)  # fmt: skip
 
 
 def redacted_text(text: str) -> str:

@@ -68,7 +68,7 @@ class AddressGuard:
 
     async def target(self, text: str) -> Target:
         """Raises Rejected where it may not be sent to, Unavailable where its name is not found just now."""
-        url = _parsed(text)
+        url = parsed(text)
         if url.userinfo:
             raise Rejected("the address has an account in it; take it out: a webhook is known by its signature")
         if url.fragment:
@@ -83,7 +83,8 @@ class AddressGuard:
         # one that is inside beside others that are not would be the one that a second look finds
         for address in addresses:
             if lies_inside(ip_address(address)):
-                raise Rejected(f"{url.host} leads to {address}, which lies inside a network; give one on the open internet")
+                where = address if address == host else f"{url.host} leads to {address}, which"
+                raise Rejected(f"{where} lies inside a network; give an address on the open internet")
         return Target(url, tuple(addresses))
 
     async def _resolved(self, host: str, port: int) -> Sequence[str]:
@@ -101,12 +102,12 @@ class AddressGuard:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _parsed(text: str) -> httpx2.URL:
+def parsed(text: str) -> httpx2.URL:
     """By the parser of the client that asks: two that read an address differently would check one host and ask another."""
     try:
         url = httpx2.URL(text)
     except (httpx2.InvalidURL, ValueError):
         url = httpx2.URL("")
     if not url.host or url.scheme not in ("http", "https") or len(text) > LONGEST_URL or not text.isprintable() or " " in text:
-        raise Rejected("is no address; write it like https://example.com/hooks/costs")
+        raise Rejected("this is no address; write it like https://example.com/hooks/costs")
     return url

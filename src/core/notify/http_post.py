@@ -9,7 +9,9 @@ from typing import Final
 import httpx2
 
 from src.core.base.faults import Unavailable
-from src.core.notify.address import AddressGuard, Target
+from src.core.base.redaction import MASK
+from src.core.notify.address import AddressGuard, Target, parsed
+from src.core.notify.text import one_line
 
 # of an answer only its status counts, and a sentence of why
 LONGEST_ANSWER: Final = 64 * 1024
@@ -40,7 +42,7 @@ class HttpPost:
         self._tls: ssl.SSLContext | None = None
 
     async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> PostAnswer:
-        host = httpx2.URL(url).host if url.isprintable() else ""
+        host = parsed(url).host
         try:
             async with asyncio.timeout(self._timeout):
                 target = await self._guard.target(url)
@@ -74,7 +76,7 @@ class HttpPost:
             )
             response = await client.send(request, stream=True)
             try:
-                return PostAnswer(response.status_code, response.headers, await _words(response))
+                return PostAnswer(response.status_code, response.headers, await _words(response, target.url))
             finally:
                 await response.aclose()
 
@@ -85,12 +87,13 @@ class HttpPost:
         return self._tls
 
 
-async def _words(response: httpx2.Response) -> str:
+async def _words(response: httpx2.Response, asked: httpx2.URL) -> str:
     text = bytearray()
     async for piece in response.aiter_raw():
         text += piece
         if len(text) > LONGEST_ANSWER:
             break
-    said = text.decode("utf-8", "replace")[: LONGEST_WORDS * 4]
-    said = " ".join("".join(letter if letter.isprintable() else " " for letter in said).split())
-    return said if len(said) <= LONGEST_WORDS else f"{said[:LONGEST_WORDS]}..."
+    said = text.decode("utf-8", "replace")
+    # a page that names what was asked for would name the secret of a Slack webhook, which is its path
+    path = asked.raw_path.decode("ascii")
+    return one_line(said.replace(path, MASK) if len(path) > len("/") else said, LONGEST_WORDS)

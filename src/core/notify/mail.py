@@ -2,12 +2,13 @@
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime, parseaddr
-from typing import Final
+from typing import Final, cast
 
 import aiosmtplib
 
@@ -17,6 +18,7 @@ from src.core.base.notify_settings import NotifySettings
 from src.core.notify.rendering import MailText
 from src.core.notify.text import one_line
 
+ENCODED_WORD: Final = "=?"
 FROM_HERE_IT_STAYS: Final = 500
 """SMTP's answers from here on will be the same tomorrow; those below may pass."""
 # the first that fits: what it means where it stays
@@ -43,27 +45,45 @@ class Mailer:
         if not recipients:
             raise Rejected("the channel has no recipients; give it one")
         message = self._message(parcel_id, recipients, text)
+        refused: Mapping[str, aiosmtplib.SMTPResponse] | None = None
         try:
-            async with asyncio.timeout(settings.smtp_timeout_seconds):
-                refused, _ = await aiosmtplib.send(
-                    message,
-                    recipients=list(recipients),
-                    hostname=settings.smtp_host,
-                    port=settings.smtp_port,
-                    username=settings.smtp_username,
-                    password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
-                    use_tls=settings.smtp_security == "tls",
-                    start_tls=settings.smtp_security == "starttls",
-                    tls_context=None if settings.smtp_security == "none" else await self._trusted(),
-                    timeout=settings.smtp_timeout_seconds,
-                    # not this machine's own name, which is nobody's business
-                    local_hostname=settings.sender_host,
-                )
-        except TimeoutError:
-            raise Unavailable(f"{self._server} took longer than {settings.smtp_timeout_seconds:g} s (SMTP_TIMEOUT_SECONDS)") from None
-        except (aiosmtplib.SMTPException, OSError) as wrong:
-            raise self._fault(wrong) from None
-        return tuple(_told(name, answer.code, answer.message) for name, answer in refused.items())
+            async with asyncio.timeout(settings.smtp_timeout_seconds), self._connected() as server:
+                refused, _ = await server.send_message(message, recipients=list(recipients))
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as wrong:
+            # once it is handed over, a goodbye that goes wrong does not make it be sent again
+            if refused is None:
+                raise self._fault(wrong) from None
+        return tuple(_told(name, answer.code, answer.message) for name, answer in (refused or {}).items())
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[aiosmtplib.SMTP]:
+        settings = self._settings
+        server = aiosmtplib.SMTP(
+            hostname=settings.smtp_host,
+            port=settings.smtp_port,
+            username=settings.smtp_username,
+            password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
+            use_tls=settings.smtp_security == "tls",
+            start_tls=settings.smtp_security == "starttls",
+            tls_context=None if settings.smtp_security == "none" else await self._trusted(),
+            timeout=settings.smtp_timeout_seconds,
+            # not this machine's own name, which is nobody's business
+            local_hostname=settings.sender_host,
+        )
+        transport = None
+        try:
+            await server.connect()
+            transport = server.transport
+            yield server
+            with suppress(aiosmtplib.SMTPException):
+                await server.quit()
+        finally:
+            server.close()
+            if transport is not None:
+                # one that says goodbye in TLS too is open as long as the other side likes
+                cast("asyncio.Transport", transport).abort()
+            # closed in the loop's next turn, also where this was its last call
+            await asyncio.sleep(0)
 
     @property
     def _server(self) -> str:
@@ -74,7 +94,8 @@ class Mailer:
         name, address = parseaddr(self._settings.smtp_from or "")
         message["From"] = Address(display_name=name, addr_spec=address)
         message["To"] = [_address(recipient) for recipient in recipients]
-        message["Subject"] = text.subject
+        # the library reads encoded words in what it is given, and a line break hidden in one would begin another header
+        message["Subject"] = text.subject.replace(ENCODED_WORD, "= ?")
         message["Date"] = format_datetime(self._clock.now())
         message["Message-ID"] = f"<{parcel_id}@{self._settings.sender_host}>"
         # out-of-office answers would go to a sender that nobody reads
@@ -91,6 +112,8 @@ class Mailer:
         return self._tls
 
     def _fault(self, wrong: Exception) -> Fault:
+        if isinstance(wrong, TimeoutError):
+            return Unavailable(f"{self._server} took longer than {self._settings.smtp_timeout_seconds:g} s (SMTP_TIMEOUT_SECONDS)")
         if isinstance(wrong, aiosmtplib.SMTPRecipientsRefused):
             told = "; ".join(_told(one.recipient, one.code, one.message) for one in wrong.recipients)
             stays = all(one.code >= FROM_HERE_IT_STAYS for one in wrong.recipients)
@@ -99,7 +122,8 @@ class Mailer:
             if isinstance(wrong, kind):
                 lasting = fault if wrong.code >= FROM_HERE_IT_STAYS else Unavailable
                 return lasting(f"{self._server} {said} ({wrong.code} {one_line(wrong.message)})")
-        if isinstance(wrong, aiosmtplib.SMTPNotSupported):
+        # the library has no class of its own for a server that lets nobody sign in before TLS
+        if isinstance(wrong, aiosmtplib.SMTPNotSupported) or type(wrong) is aiosmtplib.SMTPException:
             return Misconfigured(f"{self._server} has no STARTTLS or no way to sign in; mend SMTP_SECURITY or SMTP_USERNAME")
         if isinstance(wrong, ssl.SSLCertVerificationError) or isinstance(wrong.__cause__, ssl.SSLCertVerificationError):
             return Misconfigured(f"the certificate of {self._server} is not trusted; mend SMTP_HOST, or name its issuer in SMTP_CA_FILE")
@@ -108,9 +132,11 @@ class Mailer:
 
 def _address(recipient: str) -> Address:
     try:
-        return Address(addr_spec=recipient)
+        if recipient.isprintable() and ENCODED_WORD not in recipient:
+            return Address(addr_spec=recipient)
     except (ValueError, IndexError):
-        raise Rejected(f"{one_line(recipient)!r} is no address of mail; mend the channel's recipients") from None
+        pass
+    raise Rejected(f"{one_line(recipient)!r} is no address of mail; mend the channel's recipients")
 
 
 def _told(recipient: str, code: int, message: str) -> str:

@@ -19,7 +19,7 @@ from src.core.notify.told import ToldEvent
 
 FOLDER: Final = "notify_systems"
 ALARMS: Final = frozenset(
-    {"run.failed", "quota.exceeded", "credential.invalid", "reconciliation.failed", "plan.blocked", "channel.disabled"}
+    {"run.failed", "quota.exceeded", "credential.invalid", "reconciliation.failed", "data.stale", "plan.blocked", "channel.disabled"}
 )
 ALARM, NEWS = "#b42318", "#1f2933"
 # every key that an event of any type may have: one that is left out is nothing, one that no event has is a mistake in a template
@@ -55,7 +55,7 @@ class MailText:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class RenderedMessage:
     """What both layouts are made of."""
 
     subject: str
@@ -77,7 +77,7 @@ class Renderer:
         self._plain.filters.update(wrapped=wording.wrapped, aligned=wording.aligned)
         self._plain.globals["underline"] = lambda text: "=" * min(len(text), wording.WIDTH)
 
-    def message(self, parcel: Parcel, destination: Destination) -> Message:
+    def message(self, parcel: Parcel, destination: Destination) -> RenderedMessage:
         told = [self._tell(event, destination) for event in parcel.events[: self.config.event_limit]]
         company = one_line(destination.company_name)
         said = f"{len(parcel.events):,} things since the last message" if len(parcel.events) != 1 else told[0].headline
@@ -92,7 +92,7 @@ class Renderer:
             "org_slug": destination.org_slug,
             "public_url": self._public_url,
         }
-        return Message(subject, told, values)
+        return RenderedMessage(subject, told, values)
 
     def mail(self, parcel: Parcel, destination: Destination) -> MailText:
         message = self.message(parcel, destination)
@@ -104,7 +104,8 @@ class Renderer:
 
     def _tell(self, event: Event, destination: Destination) -> ToldEvent:
         told = ToldEvent(self.config.list_limit, colour=ALARM if event.type in ALARMS else NEWS)
-        words = {"e": _filled(event), "link": self._link, "zone": wording.zone_or_utc(destination.timezone), **told.words()}
+        there = {"zone": wording.zone_or_utc(destination.timezone), "company": one_line(destination.company_name)}
+        words = {"e": _filled(event), "link": self._link, **there, **told.words()}
         self._events.get_template(f"{event.type}.txt").render(words)
         return told
 

@@ -17,7 +17,8 @@ SPACES: Final = re.compile(r"\s+")
 
 def one_line(text: str, longest: int = LONGEST_LINE) -> str:
     """Without line breaks, signs that are not seen, and secrets."""
-    seen = "".join(_sign(letter) for letter in text)
+    # what is cut off anyway need not be looked at
+    seen = "".join(_sign(letter) for letter in text[: longest * 4])
     seen = redacted_text(SPACES.sub(" ", seen).strip())
     return seen if len(seen) <= longest else f"{seen[: longest - 3].rstrip()}..."
 

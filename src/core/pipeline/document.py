@@ -10,6 +10,8 @@ from src.core.base.cron import SPREAD, cron_flaw
 from src.core.base.documents import Document
 from src.core.base.names import PS_TYPE, STEP_ID
 from src.core.base.window import WindowWord
+from src.core.notify.step_config import NotifyStep
+from src.core.outbox.hooks import Hook
 from src.core.step.placeholders import NAME, Kind
 
 Scope = Literal["platform", "organisation"]
@@ -139,6 +141,18 @@ class Step(Document):
         return self
 
 
+class RunHook(Document):
+    """Whom to tell when a run has ended, whatever else they asked to be told of."""
+
+    when: When = "on_failure"
+    ps_type: Literal["notify_systems.email_notification", "notify_systems.slack_notification"]
+    config: NotifyStep
+
+    @property
+    def hook(self) -> Hook:
+        return Hook(self.when, "email" if self.ps_type.endswith("email_notification") else "slack", self.config.channel)
+
+
 class UsualSchedule(Document):
     """By which the pipeline runs once a credential of its provider is valid."""
 
@@ -178,6 +192,7 @@ class Pipeline(Document):
     inputs: dict[str, Input] = Field(default_factory=dict)
     variables: dict[str, Annotated[DeclaredVariable, BeforeValidator(_declared)]] = Field(default_factory=dict)
     steps: tuple[Step, ...] = Field(min_length=1)
+    hooks: tuple[RunHook, ...] = Field(default=(), max_length=20)
 
     @field_validator("pipeline")
     @classmethod
@@ -212,6 +227,8 @@ class Pipeline(Document):
             raise ValueError("a pipeline of scope organisation needs `provider` and `domain`; they make its id {org}-{provider}-{domain}")
         if self.scope == "platform" and self.schedule is not None:
             raise ValueError("`schedule` is for pipelines of scope organisation")
+        if self.scope == "platform" and self.hooks:
+            raise ValueError("`hooks` are for pipelines of scope organisation: channels are an organisation's")
         return self
 
     def pipeline_id(self, org_slug: str | None) -> str:

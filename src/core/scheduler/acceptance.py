@@ -9,18 +9,19 @@ from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from src.core.base.faults import Conflict, Fault, Flaw, Missing, Rejected, Throttled
+from src.core.base.faults import Conflict, Fault, Flaw, Missing, QuotaExceeded, Rejected, Throttled
 from src.core.base.identity import Actor, Tenant
 from src.core.base.redaction import redacted_text
 from src.core.base.window import Window
 from src.core.ledger.store import Unit
-from src.core.ledger.tables import orgs, queue, quotas, runs, scheduled, slots
+from src.core.ledger.tables import events, orgs, queue, quotas, runs, scheduled, slots
 from src.core.ledger.tables.orgs import Holder
+from src.core.ledger.tables.queue import WaitsFor
 from src.core.ledger.tables.quotas import QuotaRefused
 from src.core.ledger.tables.runs import NewRun, RunRecord, TriggerType
 from src.core.pipeline.catalog import Catalog, CatalogEntry
 from src.core.pipeline.preparation import PreparedRun, prepare
-from src.core.scheduler.refusals import refusal
+from src.core.scheduler.refusals import exceeded, refusal
 from src.core.step import credentials
 from src.core.step.context import Services
 from src.core.step.credentials import Needed
@@ -40,7 +41,8 @@ class Accepted:
 class Reserved:
     day: date
     counts: bool
-    """False where only a running slot was taken."""
+    waits_for: WaitsFor | None = None
+    """`place` where none was taken."""
 
 
 class _Raced(Exception):
@@ -97,6 +99,12 @@ def accept(
             return services.ledger.write(_accept, request)
         except _Raced:
             continue
+        except QuotaExceeded as refused:
+            # in a unit of its own: the refusal has undone the one that it came from
+            event = exceeded(tenant.org_slug, refused, services.clock.now())
+            if event is not None:
+                services.ledger.write(events.record, event)
+            raise
     raise _asked_again_and_again(entry)
 
 
@@ -169,11 +177,13 @@ def _accept(unit: Unit, request: RunToAccept) -> Accepted:
     _require_credentials(unit, request, holder)
     # counted before it is inserted: where nothing is undone, a break in between makes the plan refuse early, never late
     reserved = _reserve(unit, request, holder)
+    run = replace(run, holds_place=False if reserved.waits_for == "place" else None)
+    request = replace(request, run=run)
     if not _inserted(unit, request, reserved):
         # by hand, for not every ledger rolls back what the exception breaks off
         _give_back(unit, request, reserved)
         raise _Raced
-    _enqueue(unit, request, run)
+    _enqueue(unit, request, run, reserved.waits_for)
     return Accepted(runs.accepted(run), fresh=True)
 
 
@@ -191,9 +201,7 @@ def _inserted(unit: Unit, request: RunToAccept, reserved: Reserved) -> bool:
 def _give_back(unit: Unit, request: RunToAccept, reserved: Reserved) -> None:
     slug, now = request.tenant.org_slug, request.services.clock.now()
     if reserved.counts:
-        quotas.give_back(unit, slug, day=reserved.day, at=now)
-    else:
-        quotas.release(unit, slug, now)
+        (quotas.uncount if reserved.waits_for == "place" else quotas.give_back)(unit, slug, day=reserved.day, at=now)
 
 
 def _see_queued(unit: Unit, request: RunToAccept, known: RunRecord) -> None:
@@ -202,7 +210,8 @@ def _see_queued(unit: Unit, request: RunToAccept, known: RunRecord) -> None:
         # read again, for it may have been claimed and ended since
         run = runs.get(unit, known.pipeline_logging_id)
         if run is not None and run.status == "QUEUED":
-            _enqueue(unit, request, run)
+            # how it was admitted is not known any more: it begins when no more than the plan allows are taken
+            _enqueue(unit, request, run, "place" if run.trigger_type == "backfill" else "turn")
 
 
 def _known(unit: Unit, request: RunToAccept) -> RunRecord | None:
@@ -247,16 +256,23 @@ def _reserve(unit: Unit, request: RunToAccept, holder: Holder) -> Reserved:
     slug, now = request.tenant.org_slug, request.services.clock.now()
     zone = ZoneInfo(holder.timezone)
     day = now.astimezone(zone).date()
-    counts = not _goes_on(unit, request, datetime.combine(day, time(), zone))
-    refused = (quotas.reserve if counts else quotas.take_place)(unit, slug, day=day, at=now)
+    if request.run.trigger_type == "backfill":
+        # it waits in the queue without a place, which is for fresh work, and takes one when it is claimed
+        counts = not _goes_on(unit, request, datetime.combine(day, time(), zone))
+        refused = quotas.count(unit, slug, day=day, at=now) if counts else quotas.blocked(unit, slug, day=day)
+        reserved = Reserved(day, counts, "place")
+    else:
+        refused, reserved = quotas.reserve(unit, slug, day=day, at=now), Reserved(day, counts=True)
+        if refused is not None and refused.reason == "concurrent" and refused.used.windows:
+            refused, reserved = quotas.reserve_turn(unit, slug, day=day, at=now), Reserved(day, counts=True, waits_for="turn")
     if refused is not None:
         raise _refusal(unit, request, refused, now)
-    return Reserved(day, counts)
+    return reserved
 
 
 def _goes_on(unit: Unit, request: RunToAccept, since: datetime) -> bool:
     """Whether it is a window of a backfill that has taken its run of the day."""
-    if request.slot_id is None or request.run.trigger_type != "backfill":
+    if request.slot_id is None:
         return False
     goes_on = slots.counted_since(unit, request.slot_id, since)
     # before it takes a place: where nothing is undone, its slot says so whatever comes after
@@ -284,7 +300,7 @@ def _require_credentials(unit: Unit, request: RunToAccept, holder: Holder) -> No
         raise _refusal(unit, request, QuotaRefused(reason, used), now) if reason else lacking
 
 
-def _enqueue(unit: Unit, request: RunToAccept, run: NewRun | RunRecord) -> None:
+def _enqueue(unit: Unit, request: RunToAccept, run: NewRun | RunRecord, waits_for: WaitsFor | None) -> None:
     retries = request.services.settings.worker_takeovers
     if request.slot_id is None:
         scheduled.add(unit, _trigger(request, run, retries))
@@ -304,6 +320,7 @@ def _enqueue(unit: Unit, request: RunToAccept, run: NewRun | RunRecord) -> None:
             available_at=run.accepted_at,
             max_retries=retries,
             priority=request.priority,
+            waits_for=waits_for,
             window_start=run.window_start,
             window_end=run.window_end,
             parameters=request.queued,

@@ -14,10 +14,11 @@ OVER = ("SUCCESS", "FAILED", "CANCELLED")
 
 def cancel(services: Services, *, tenant: Tenant, actor: Actor, run_id: str) -> RunRecord:
     """A waiting run is over at once; a running one is asked to stop, and its worker, told by `Worker.wake`, settles it."""
-    return services.ledger.write(_cancel, services, tenant, actor, run_id)
+    return services.ledger.write(cancel_within, services, tenant, actor, run_id)
 
 
-def _cancel(unit: Unit, services: Services, tenant: Tenant, actor: Actor, run_id: str) -> RunRecord:
+def cancel_within(unit: Unit, services: Services, tenant: Tenant, actor: Actor, run_id: str) -> RunRecord:
+    """`cancel`, in a unit of the caller's."""
     now = services.clock.now()
     run = _own(unit, tenant, run_id)
     if run.status in OVER:
@@ -28,16 +29,17 @@ def _cancel(unit: Unit, services: Services, tenant: Tenant, actor: Actor, run_id
         raise Conflict(f"the run {run_id} is not in the queue: it is carried out by the request that asked for it", status=run.status)
     # also where there is no entry: an acceptance or a cancel that was broken off leaves a waiting run in no queue
     if asked != "running":
-        settle(unit, _ending(services, tenant, actor, run_id, now))
+        settle(unit, _ending(services, tenant, actor, run, now))
     audit_trail.note(unit, services, actor, "runs.cancel", f"runs/{run_id}", org_slug=tenant.org_slug)
     return _own(unit, tenant, run_id)
 
 
-def _ending(services: Services, tenant: Tenant, actor: Actor, run_id: str, at: datetime) -> Ending:
+def _ending(services: Services, tenant: Tenant, actor: Actor, run: RunRecord, at: datetime) -> Ending:
     return Ending(
-        run_id=run_id,
+        run_id=run.pipeline_logging_id,
         audit_id=services.ids.new(),
         org_slug=tenant.org_slug,
+        pipeline_id=run.pipeline_id,
         actor=actor,
         status="CANCELLED",
         at=at,

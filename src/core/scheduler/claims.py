@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -10,7 +11,7 @@ from src.core.base.identity import Actor, Tenant
 from src.core.base.names import OrgSlug
 from src.core.base.window import Window
 from src.core.ledger.store import Unit
-from src.core.ledger.tables import orgs, queue, runs, scheduled
+from src.core.ledger.tables import orgs, queue, quotas, retrying, runs, scheduled
 from src.core.ledger.tables.queue import Hold, QueueEntry
 from src.core.ledger.tables.runs import RunRecord, Taken, TriggerType
 from src.core.step.context import Services
@@ -21,6 +22,8 @@ log = structlog.get_logger("worker")
 LATER = timedelta(seconds=5)
 # the two moments come from two machines; more than this apart, their clocks are to be mended
 CLOCKS_APART = timedelta(minutes=1)
+# no moment is known at which a bill is paid
+BLOCKED_AGAIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,22 @@ def _taken_again(unit: Unit, run_id: str, at: datetime) -> Taken | None:
     return runs.take(unit, run_id, at)
 
 
+def _place(unit: Unit, entry: QueueEntry, hold: Hold, at: datetime) -> datetime | None:
+    """One of the plan's for a run that waits without one; when it is to be tried again where there is none."""
+    holder = orgs.holder(unit, entry.org_slug)
+    if holder is None:
+        # with the organisation its run is gone, as is seen next
+        return None
+    refused = quotas.take_place(unit, entry.org_slug, day=at.astimezone(ZoneInfo(holder.timezone)).date(), at=at)
+    if refused is not None:
+        return at + (BLOCKED_AGAIN if refused.reason == "blocked" else LATER)
+    # the run's word goes first: where nothing is undone, a break between leaves a place too many taken, which a sweep frees
+    if not runs.place(unit, entry.pipeline_logging_id):
+        quotas.release(unit, entry.org_slug, at)
+    retrying.placed(unit, hold)
+    return None
+
+
 def _claim(unit: Unit, services: Services, owner: str, but: Collection[str]) -> Claim | None:
     at = services.clock.now()
     while entry := queue.claim(unit, owner, at, lease_end(services, at)):
@@ -95,6 +114,10 @@ def _claim(unit: Unit, services: Services, owner: str, but: Collection[str]) -> 
         # this process has not let go of the run yet: another may take it, or this one later
         if entry.pipeline_logging_id in but:
             queue.hand_back(unit, hold, at + LATER)
+            continue
+        again = None if entry.waits_for != "place" or entry.cancel_requested_at else _place(unit, entry, hold, at)
+        if again is not None:
+            queue.hand_back(unit, hold, again)
             continue
         run = runs.take(unit, entry.pipeline_logging_id, at) or _taken_again(unit, entry.pipeline_logging_id, at)
         if run is None:

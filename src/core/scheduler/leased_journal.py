@@ -116,6 +116,7 @@ class LeasedJournal:
             run_id=claim.run_id,
             audit_id=self.services.ids.new(),
             org_slug=claim.tenant.org_slug,
+            pipeline_id=claim.entry.pipeline_id,
             actor=claim.actor,
             status=status,
             at=at,
@@ -127,4 +128,5 @@ class LeasedJournal:
             # one that was taken over began on another machine, whose clock says nothing here
             duration_ms=end.duration_ms if end and claim.attempt == 1 else None,
             facts={"document": claim.entry.document, "attempt": claim.attempt},
+            had_turn=True,
         )

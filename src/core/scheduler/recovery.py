@@ -59,6 +59,7 @@ def _stranded(services: Services, run: RunRecord) -> Ending:
         run_id=run.pipeline_logging_id,
         audit_id=services.ids.new(),
         org_slug=slug,
+        pipeline_id=run.pipeline_id,
         actor=Actor("system", slug, run.user_id, request_id=run.request_id),
         status="FAILED",
         at=services.clock.now(),
@@ -87,6 +88,7 @@ def _recover(unit: Unit, services: Services, entry: QueueEntry) -> bool:
     if run is not None:
         runs.put_back(unit, run.pipeline_logging_id, run.attempt)
     scheduled.wait(unit, entry.pipeline_logging_id, retries=tries, why=why)
+    quotas.end_turn(unit, entry.org_slug, at)
     return True
 
 
@@ -95,9 +97,11 @@ def _ending(services: Services, entry: QueueEntry, why: str) -> Ending:
         run_id=entry.pipeline_logging_id,
         audit_id=services.ids.new(),
         org_slug=entry.org_slug,
+        pipeline_id=entry.pipeline_id,
         actor=Actor("system", OrgSlug(entry.org_slug), entry.user_id, request_id=entry.request_id),
         status="FAILED",
         at=services.clock.now(),
         error_code=LeaseLost.code,
         error_message=why,
+        had_turn=True,
     )

@@ -3,6 +3,7 @@
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from src.core.base.events import Event, stable_id
 from src.core.base.faults import Fault, Missing, NotYours, PaymentNeeded, QuotaExceeded
 from src.core.ledger.plans import Plan, Plans
 from src.core.ledger.tables.orgs import Org
@@ -37,6 +38,21 @@ def refusal(org: Org, used: Usage, reason: Reason, plans: Plans, now: datetime) 
         used=taken,
         limit=limit,
         resets_at=resets.isoformat(),
+    )
+
+
+def exceeded(org_slug: str, refused: QuotaExceeded, at: datetime) -> Event | None:
+    """Told once a day or month of the organisation's; that it has no room at the moment is no news."""
+    reason, resets = refused.facts.get("reason"), refused.facts.get("resets_at")
+    if resets is None:
+        return None
+    facts = {"limit": reason, "used": refused.facts.get("used"), "allowed": refused.facts.get("limit"), "resets_at": resets}
+    return Event(
+        event_id=stable_id("quota", org_slug, str(reason), str(resets)),
+        type="quota.exceeded",
+        org_slug=org_slug,
+        occurred_at=at,
+        data=facts,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from src.core.ledger.store import Unit
-from src.core.ledger.tables import audit, retrying
+from src.core.ledger.tables import audit, quotas, retrying
 from src.core.ledger.tables.queue import Hold
 from src.core.scheduler.settling import Ending
 
@@ -34,7 +34,9 @@ def try_again(unit: Unit, hold: Hold, ending: Ending) -> bool:
     if not retrying.count(unit, passing.slot_id, seen, why):
         return False
     retrying.wait(unit, hold, at=ending.at, until=until, why=why)
-    retrying.put_back(unit, ending.run_id, passing.attempt, code=ending.error_code, why=why)
+    # who waits keeps no other run of its organisation waiting; said before it is freed, so that it is freed once
+    if retrying.put_back(unit, ending.run_id, passing.attempt, code=ending.error_code, why=why):
+        quotas.release(unit, ending.org_slug, ending.at, had_turn=True)
     log.warning("run.tried_again", run_id=ending.run_id, org=ending.org_slug, code=ending.error_code, tries=number)
     audit.record(
         unit,

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from src.core.base.events import Event, stable_id
 from src.core.base.identity import Actor
 from src.core.ledger.store import Unit
-from src.core.ledger.tables import audit, quotas, runs, scheduled
+from src.core.ledger.tables import audit, events, quotas, runs, scheduled
 from src.core.ledger.tables.runs import LastStatus
 from src.core.ledger.tables.scheduled import LastState
 
@@ -28,6 +29,7 @@ class Ending:
     run_id: str
     audit_id: str
     org_slug: str
+    pipeline_id: str
     actor: Actor
     status: LastStatus
     at: datetime
@@ -42,6 +44,8 @@ class Ending:
     buried: bool = False
     """Its entry stays in the queue, dead, until it ages out."""
     passing: Passing | None = None
+    had_turn: bool = False
+    """A worker had it: the other organisations are next."""
 
 
 def settle(unit: Unit, ending: Ending) -> bool:
@@ -62,7 +66,7 @@ def settle(unit: Unit, ending: Ending) -> bool:
     # whoever ends the run frees its slot: a second time would free another run's
     if ended:
         # by who ended it alone: two that settle one run must not free two slots
-        quotas.release(unit, ending.org_slug, ending.at)
+        quotas.release_of(unit, ending.org_slug, ending.run_id, ending.at, had_turn=ending.had_turn)
     elif not _told_before(unit, ending):
         return False
     scheduled.settle(unit, ending.run_id, STATES[ending.status], ending.at, ending.error_message)
@@ -77,7 +81,29 @@ def settle(unit: Unit, ending: Ending) -> bool:
         outcome="FAILED" if ending.status == "FAILED" else "SUCCESS",
         details={"status": ending.status, "error_code": ending.error_code, **ending.facts},
     )
+    if ending.status != "CANCELLED":
+        # by a row that rides along with the rest: what can be told of the run beside this is found when it is fanned out
+        events.record(unit, event_of(ending))
     return True
+
+
+def event_of(ending: Ending) -> Event:
+    ended_at = ending.at.isoformat()
+    return Event(
+        # a run that is put back into the queue ends again, at another moment
+        event_id=stable_id("run", ending.run_id, ending.status, ended_at),
+        type="run.succeeded" if ending.status == "SUCCESS" else "run.failed",
+        org_slug=ending.org_slug,
+        occurred_at=ending.at,
+        data={
+            "pipeline_logging_id": ending.run_id,
+            "pipeline_id": ending.pipeline_id,
+            "ended_at": ended_at,
+            "rows_processed": ending.rows_processed,
+            "error_code": ending.error_code,
+            "error_message": ending.error_message,
+        },
+    )
 
 
 def _told_before(unit: Unit, ending: Ending) -> bool:

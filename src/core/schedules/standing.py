@@ -10,6 +10,8 @@ from src.core.ledger.tables.configs import ClockLease, Schedule
 from src.core.ledger.tables.queue_counts import DeadEntry, LivingWorker, QueueCounts
 from src.core.ledger.tables.runs import RunStatus
 from src.core.ledger.tables.slots import Slot
+from src.core.outbox import courier
+from src.core.outbox.courier import OutboxStanding
 from src.core.step.context import Services
 
 COMING = 10
@@ -31,6 +33,7 @@ class SchedulerStanding:
     waiting: int
     waiting_slots: list[Slot]
     clock: ClockLease
+    outbox: OutboxStanding
 
 
 def standing(services: Services) -> SchedulerStanding:
@@ -51,4 +54,5 @@ def _standing(unit: Unit, now: datetime) -> SchedulerStanding:
         waiting=slots.number_waiting(unit),
         waiting_slots=slots.all_waiting(unit, WAITING),
         clock=configs.leased(unit),
+        outbox=courier.standing(unit, now),
     )

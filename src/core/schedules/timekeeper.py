@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import datetime, time, timedelta
 from functools import partial
 
 import structlog
@@ -14,7 +14,7 @@ from src.core.ledger.store import Unit
 from src.core.ledger.tables import configs, slots
 from src.core.pipeline.catalog import Catalog
 from src.core.pipeline.step_runner import Sleep
-from src.core.scheduler.retention import reset_daily
+from src.core.scheduler.retention import reset_daily, roll_over
 from src.core.scheduler.wakeup import Bell
 from src.core.schedules.trigger import trigger
 from src.core.step.context import Services
@@ -25,6 +25,7 @@ log = structlog.get_logger("scheduler")
 LEASE = timedelta(seconds=40)
 LOOK_SECONDS = 15.0
 RESET_ROWS = 10_000  # of a table; they take a second or two
+ROLL_OVER = timedelta(minutes=15)  # midnights come at quarters of an hour, by the zones there are
 PASS_SECONDS = 10.0  # a process that is told to stop waits for its pass
 SHORTEST_SECONDS = 0.2
 
@@ -51,7 +52,8 @@ class Timekeeper:
         self._keeping: asyncio.Task[None] | None = None
         self._stopping = False
         self._complaint: str | None = None
-        self._reset_on: date | None = None
+        self._rolled_over: datetime | None = None
+        self._more_to_remove = False
 
     async def start(self) -> None:
         self._bell = Bell(self._sleep)
@@ -112,19 +114,24 @@ class Timekeeper:
             log.info("scheduler.triggered", triggered=told.triggered_count, queued=told.queued_count, waiting=len(told.skipped))
         if told.more:
             return 0.0
-        await self._reset(now.date())
+        await self._begin_days(now)
         following = await blocking(self._services.ledger.read, _next_moment)
         # what is due and was not taken up, an organisation's that is being off-boarded for one, is nothing to look at again and again
         if following is None or (following <= now and not told.triggered_count):
             return LOOK_SECONDS
         return min(LOOK_SECONDS, max(SHORTEST_SECONDS, (following - self._services.clock.now()).total_seconds()))
 
-    async def _reset(self, day: date) -> None:
-        """Once a day, after what is due: nothing waits for it."""
-        if day != self._reset_on:
+    async def _begin_days(self, now: datetime) -> None:
+        """After what is due: nothing waits for it."""
+        midnight = datetime.combine(now.date(), time(), now.tzinfo)
+        # once a day of all processes, however often they start: it is noted in the trail each time
+        if self._more_to_remove or await blocking(self._services.ledger.write, configs.begin_day, now, midnight):
             done = await blocking(partial(reset_daily, most=RESET_ROWS), self._services, Actor("system"))
             # what is left is removed after the next pass: what is due does not wait for it
-            self._reset_on = None if done.more else day
+            self._more_to_remove, self._rolled_over = done.more, now
+        elif self._rolled_over is None or now - self._rolled_over >= ROLL_OVER:
+            await blocking(roll_over, self._services)
+            self._rolled_over = now
 
     def _complain(self, fault: Fault) -> None:
         """Once about the same thing; a ledger that is not bootstrapped yet is nothing to complain about."""

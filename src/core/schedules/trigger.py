@@ -15,13 +15,15 @@ from src.core.base.identity import Actor
 from src.core.base.names import OrgSlug
 from src.core.base.window import Window
 from src.core.ledger.store import Unit
-from src.core.ledger.tables import backfills, configs, orgs, slots
-from src.core.ledger.tables.backfills import BackfillRow
+from src.core.ledger.tables import backfills, configs, events, orgs, slots
+from src.core.ledger.tables.backfills import OPEN, BackfillRow
 from src.core.ledger.tables.configs import Schedule
 from src.core.ledger.tables.slots import Slot
 from src.core.pipeline.catalog import Catalog
 from src.core.scheduler.acceptance import accept_within, to_accept
+from src.core.scheduler.cancel import cancel_within
 from src.core.scheduler.claims import Claim, tenant_of_schedule
+from src.core.scheduler.refusals import exceeded
 from src.core.schedules.parameters import inputs_of, window_of
 from src.core.step.context import Services
 
@@ -36,6 +38,7 @@ TRYING = timedelta(minutes=2)
 REFUSED_AGAIN = timedelta(hours=1)
 # of a schedule's own, no key of a caller's can look like this one: theirs are ASCII
 SLOT_KEY = "§{}"
+DROPPED = "what it is of was cancelled, removed or paused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +226,8 @@ def _again(unit: Unit, services: Services, catalog: Catalog, slot: Slot, refused
     orgs.alone(unit, slot.org_slug)
     if not slots.take(unit, slot, services.clock.now() + TRYING):
         return None
+    if not _stands(unit, services, slot):
+        return _drop(unit, slot, services.clock.now())
     return _try(unit, services, catalog, slot, refused)
 
 
@@ -234,14 +239,15 @@ def _try(unit: Unit, services: Services, catalog: Catalog, slot: Slot, refused: 
     if holder is None:
         return _put_off(unit, slot, _Refused(f"there is no organisation {slot.org_slug!r}", now + REFUSED_AGAIN))
     tenant = tenant_of_schedule(services, slot.org_slug, holder.generation)
+    # nobody asked for it, also when somebody's call came at its time
+    actor = Actor("system", OrgSlug(slot.org_slug))
     window = Window(slot.window_start, slot.window_end) if slot.window_start and slot.window_end else None
     try:
         request = to_accept(
             services,
             catalog,
             tenant=tenant,
-            # nobody asked for it, also when somebody's call came at its time
-            actor=Actor("system", OrgSlug(slot.org_slug)),
+            actor=actor,
             entry=catalog.get(slot.document),
             window=window,
             inputs=slot.parameters,
@@ -253,12 +259,35 @@ def _try(unit: Unit, services: Services, catalog: Catalog, slot: Slot, refused: 
         accepted = accept_within(unit, request)
     except (Rejected, QuotaExceeded, PaymentNeeded) as fault:
         tried = _put_off(unit, slot, _Refused(fault.detail, _when_again(fault, now)))
+        event = exceeded(slot.org_slug, fault, now) if isinstance(fault, QuotaExceeded) else None
+        if event is not None:
+            events.record(unit, event)
         return tried if isinstance(fault, QuotaExceeded | PaymentNeeded) else replace(tried, refused=None)
+    if accepted.fresh and slot.trigger_type == "backfill" and not _stands(unit, services, slot):
+        # who cancelled it had looked for a run to stop before this one was there
+        cancel_within(unit, services, tenant, actor, accepted.run.pipeline_logging_id)
+        return _Tried(slot, reason=DROPPED)
     if accepted.fresh:
         return _Tried(slot, queued=True)
     run = accepted.run
     slots.tie(unit, slot.scheduled_run_id, run.pipeline_logging_id, run.status, run.accepted_at)
     return _Tried(slot, reason=f"the same pipeline and window was accepted already: run {run.pipeline_logging_id}")
+
+
+def _stands(unit: Unit, services: Services, slot: Slot) -> bool:
+    """Whether its backfill or schedule does. Where nobody waits for another's unit, that may have ended since the slot was noted."""
+    if services.ledger.traits.undoes:
+        return True
+    if slot.trigger_type == "backfill":
+        backfill = backfills.get(unit, slot.org_slug, slot.config_id)
+        return backfill is not None and backfill.state == OPEN
+    schedule = configs.get(unit, slot.org_slug, slot.config_id)
+    return schedule is not None and schedule.is_active
+
+
+def _drop(unit: Unit, slot: Slot, now: datetime) -> _Tried:
+    slots.give_up(unit, slot.config_id, before=slot.scheduled_time + timedelta(microseconds=1), state="CANCELLED", at=now, why=DROPPED)
+    return _Tried(slot, reason=DROPPED)
 
 
 def _put_off(unit: Unit, slot: Slot, refused: _Refused) -> _Tried:

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
+from src.core.base.events import Event, stable_id
 from src.core.base.faults import CredentialRefused, Misconfigured
 from src.core.ledger.store import Unit
 from src.core.ledger.tables import credentials as ledger_credentials
+from src.core.ledger.tables import events
 from src.core.ledger.tables.credentials import ValidationStatus
 from src.core.providers.packages import CredentialVerdict
 from src.core.step import audit_trail, credentials
@@ -44,6 +47,7 @@ def in_use(context: StepContext, opened: OpenCredential) -> Iterator[None]:
 def write_verdict(unit: Unit, context: StepContext, opened: OpenCredential, verdict: CredentialVerdict) -> bool:
     """With its audit row; False when the credential was replaced or removed meanwhile, and nothing was written."""
     status: ValidationStatus = "VALID" if verdict.valid else "INVALID"
+    before = None if verdict.valid else ledger_credentials.find(unit, _slug(context), opened.provider, opened.name)
     known = ledger_credentials.note_verdict(
         unit,
         opened.credential_id,
@@ -56,7 +60,20 @@ def write_verdict(unit: Unit, context: StepContext, opened: OpenCredential, verd
     )
     if known:
         _note(unit, context, opened, status, verdict.error)
+        if before is not None and before.validation_status != "INVALID":
+            events.record(unit, _refused(context, opened, before.validated_at, verdict.error))
     return known
+
+
+def _refused(context: StepContext, opened: OpenCredential, since: datetime | None, why: str | None) -> Event:
+    """Told once, until its provider has let it in again."""
+    return Event(
+        event_id=stable_id("credential", opened.credential_id, str(since)),
+        type="credential.invalid",
+        org_slug=_slug(context),
+        occurred_at=context.services.clock.now(),
+        data={"provider": opened.provider, "credential_name": opened.name, "reason": why},
+    )
 
 
 def _note(unit: Unit, context: StepContext, opened: OpenCredential, status: ValidationStatus, error: str | None) -> None:

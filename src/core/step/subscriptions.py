@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
+from src.core.base.events import Event, stable_id
 from src.core.base.faults import Missing
 from src.core.base.identity import Actor, Tenant
 from src.core.ledger.store import Unit
-from src.core.ledger.tables import orgs, slots, subscriptions
+from src.core.ledger.tables import events, orgs, slots, subscriptions
 from src.core.ledger.tables.subscriptions import Subscription, SubscriptionStatus
 from src.core.step import audit_trail
 from src.core.step.context import Services
@@ -58,6 +59,9 @@ def _change(unit: Unit, services: Services, actor: Actor, tenant: Tenant, asked:
     # what it keeps schedules from may be over
     slots.hurry(unit, slug, at)
     after = living(unit, slug)
+    now = standing(unit, slug, at)
+    if not now.may_run and (before.status, before.trial_end_date) != (after.status, after.trial_end_date):
+        events.record(unit, _blocked(after, at))
     audit_trail.note(
         unit,
         services,
@@ -67,7 +71,19 @@ def _change(unit: Unit, services: Services, actor: Actor, tenant: Tenant, asked:
         org_slug=slug,
         details={"before": _told(before), "after": _told(after)},
     )
-    return standing(unit, slug, at)
+    return now
+
+
+def _blocked(subscription: Subscription, at: datetime) -> Event:
+    ended = subscription.status == "TRIAL"
+    reason = f"the trial ended on {subscription.trial_end_date}" if ended else f"the subscription is {subscription.status.lower()}"
+    return Event(
+        event_id=stable_id("plan", subscription.org_slug, subscription.status, at.isoformat()),
+        type="plan.blocked",
+        org_slug=subscription.org_slug,
+        occurred_at=at,
+        data={"billing_status": subscription.status, "reason": reason, "since": at.isoformat()},
+    )
 
 
 def living(unit: Unit, slug: str) -> Subscription:

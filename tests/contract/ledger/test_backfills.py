@@ -38,6 +38,7 @@ def end_window(triggers, status="SUCCESS"):
         run_id=entry.pipeline_logging_id,
         audit_id=triggers.ids.new(),
         org_slug="acme",
+        pipeline_id="acme-gcp-cost",
         actor=Actor("system"),
         status=status,
         at=now,

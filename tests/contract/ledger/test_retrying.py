@@ -44,6 +44,7 @@ def held_run(ledger):
         max_retries=2,
     )
     with ledger.writing() as unit:
+        assert org(unit, "acme")
         assert slots.note(unit, slot)
         assert runs.accept(unit, run("r1", trigger_type="schedule", active_key=KEY))
         slots.tie(unit, "slot", "r1", "QUEUED", AT)

@@ -11,7 +11,7 @@ from src.core.base.faults import Throttled
 from src.core.base.ids import SystemIds
 from src.core.crypto.vault import Vault
 from src.core.engine.port import Warehouse
-from src.core.ledger.tables import configs, queue, runs, slots
+from src.core.ledger.tables import configs, orgs, queue, runs, slots
 from src.core.ledger.tables.configs import Schedule
 from src.core.ledger.tables.slots import Slot
 from src.core.pipeline.catalog import Catalog
@@ -138,8 +138,10 @@ def test_what_is_due_is_told_one_of_each_organisation_first(ledger, acme):
 
     assert [one.config_id for one in found] == ["a3", "o1", "a2", "a1"]
     assert [one.config_id for one in ledger.read(configs.due, AT, 2)] == ["a3", "o1"]
-    assert ledger.read(configs.overdue, AT) == (5, AT - DAY)
+    assert ledger.read(configs.overdue, AT) == (4, AT - DAY)
     assert [one.config_id for one in ledger.read(configs.coming, 1)] == ["a2"]
+    ledger.write(orgs.begin_offboarding, "other", AT)
+    assert ledger.read(configs.overdue, AT) == (3, AT - DAY)
     assert ledger.write(configs.move, found[0], AT, AT + DAY)
     assert not ledger.write(configs.move, found[0], AT, AT + DAY)
     moved = ledger.read(configs.get, acme, "a3")

@@ -38,7 +38,15 @@ def cancel(work, asked):
 
 
 def end(work, run_id, status="SUCCESS"):
-    ending = Ending(run_id=run_id, audit_id=work.ids.new(), org_slug="acme", actor=Actor("system"), status=status, at=work.clock.now())
+    ending = Ending(
+        run_id=run_id,
+        audit_id=work.ids.new(),
+        org_slug="acme",
+        pipeline_id="acme-gcp-cost",
+        actor=Actor("system"),
+        status=status,
+        at=work.clock.now(),
+    )
     with work.ledger.writing() as unit:
         unit.change(lambda tables: tables[queue.QUEUE].delete(), {})
         assert settle(unit, ending)
@@ -91,7 +99,7 @@ def test_it_takes_one_run_of_the_plan_a_day_and_the_count_agrees(work):
         end(work, waiting_run(work)["pipeline_logging_id"])
     triggered(work)
     used = work.ledger.read(quotas.usage, "acme", NOON.date())
-    assert (used.run_today, used.run_month, used.running) == (1, 1, 1)
+    assert (used.run_today, used.run_month, used.running) == (1, 1, 0)
     assert not accounting.check(work).disagreeing
 
     end(work, waiting_run(work)["pipeline_logging_id"])
@@ -111,20 +119,19 @@ def test_the_next_day_takes_another(work):
     assert not accounting.check(work).disagreeing
 
 
-def test_a_window_that_finds_no_place_today_takes_a_run_of_the_day_on_which_it_finds_one(work):
+def test_windows_count_on_the_day_on_which_they_come_into_the_queue(work):
     tomorrow = NOON.date() + timedelta(days=1)
     ask(work, plan=Plan("P", 2, 9, 1))
     triggered(work)
     end(work, waiting_run(work)["pipeline_logging_id"])
-    by_hand = work.accept().run.pipeline_logging_id
-    assert triggered(work).queued_count == 0
+    work.accept()
+    assert triggered(work).queued_count == 1
     later(work, days=1)
-    end(work, by_hand)
 
     for _ in range(2):
+        end(work, next(entry for entry in rows(work, queue.QUEUE) if entry["priority"] < 0)["pipeline_logging_id"])
         later(work, hours=1)
-        assert triggered(work).queued_count == 1
-        end(work, waiting_run(work)["pipeline_logging_id"])
+        triggered(work)
 
     assert work.ledger.read(quotas.usage, "acme", tomorrow).run_today == 1
     assert not accounting.check(work).disagreeing
@@ -225,27 +232,6 @@ def test_fresh_work_goes_before_it(work):
     claimed = work.ledger.write(queue.claim, "w", work.clock.now(), work.clock.now() + timedelta(seconds=30))
 
     assert claimed.document == "slow"
-
-
-@pytest.mark.parametrize("driven", ["by the trigger", "by who ended its window"])
-def test_with_a_single_place_a_schedule_has_it_as_soon_as_a_window_is_over(work, driven):
-    asked = ask(work, plan=Plan("P", 9, 99, 1))
-    triggered(work)
-    schedule(work, parameters={"window": "last_7_days"})
-    assert "at once" in triggered(work).skipped[0].reason
-    end(work, waiting_run(work)["pipeline_logging_id"])
-    later(work, minutes=1)
-
-    if driven == "by the trigger":
-        triggered(work)
-    else:
-        go_on(work, work.catalog, asked.standing.row)
-
-    assert waiting_run(work)["window_start"] == date(2026, 11, 13)
-    end(work, waiting_run(work)["pipeline_logging_id"])
-    later(work, minutes=1)
-    triggered(work)
-    assert waiting_run(work)["window_start"] == date(2026, 8, 1)
 
 
 def test_what_the_provider_does_not_serve_is_said_at_once(work):

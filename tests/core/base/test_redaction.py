@@ -44,10 +44,17 @@ def test_names_of_members_are_looked_at_too() -> None:
         "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJhIn0xx.c2lnbmF0dXJl",
         "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----",
         "-----BEGIN RSA PRIVATE KEY-----\\nMIIEvQ cut short",
+        "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
     ],
 )
 def test_tokens_and_keys_of_service_accounts_are_known(secret: str) -> None:
     assert redacted_text(f"said {secret}") == f"said {MASK}"
+
+
+def test_of_an_address_of_slacks_the_host_alone_is_told() -> None:
+    said = redacted_text("https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX answered 404")
+
+    assert said == f"https://hooks.slack.com/{MASK} answered 404"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What keeps production from starting: each flaw by the setting that it names."""
 
 import json
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -36,6 +37,12 @@ def flaws(**changed: object) -> set[str | None]:
         ({"kms_key_name": None}, {"KMS_KEY_NAME"}),
         ({"environment": Environment.STAGING, "kms_key_name": None}, {"KMS_KEY_NAME"}),
         ({"warehouse": "duckdb"}, {"EMBEDDED_DATA_DIR"}),
+        ({"smtp_security": "none"}, {"SMTP_SECURITY"}),
+        ({"smtp_host": "smtp.example.com"}, {"SMTP_FROM"}),
+        ({"smtp_username": "costs"}, {"SMTP_PASSWORD"}),
+        ({"smtp_password": SecretStr("p")}, {"SMTP_USERNAME"}),
+        ({"smtp_ca_file": Path("/nowhere/ca.pem")}, {"SMTP_CA_FILE"}),
+        ({"notify_inside_hosts": ("10.0.0.1:8025",)}, {"NOTIFY_INSIDE_HOSTS"}),
     ],
 )
 def test_what_production_may_not_be_is_named(changed, named):
@@ -82,3 +89,31 @@ def test_an_address_that_is_none_is_told_and_not_used(value, told, monkeypatch):
 
     assert [flaw.field for flaw in caught.value.flaws] == ["PROVIDER_URLS"]
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("NOTIFY_INSIDE_HOSTS", "10.0.0.1", "'10.0.0.1' is not host:port; write it like 127.0.0.1:8025"),
+        ("NOTIFY_INSIDE_HOSTS", "ok:1,me@here:2", "'me@here:2' is not host:port"),
+        ("NOTIFY_INSIDE_HOSTS", "http://here:2/", "is not host:port"),
+        ("SMTP_FROM", "costs", "is no address of mail"),
+        ("SMTP_FROM", "costs@example.com\nBcc: all@example.com", "is no address of mail"),
+        ("PUBLIC_URL", "costs.example.com", "is no address"),
+        ("SMTP_SECURITY", "ssl", "'starttls', 'tls' or 'none'"),
+    ],
+)
+def test_what_messages_are_sent_by_is_told_where_it_is_wrong(name, value, told, monkeypatch):
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(Misconfigured) as raised:
+        load_settings()
+
+    assert told in str(raised.value)
+    assert name in str(raised.value)
+
+
+def test_hosts_inside_are_a_list_with_commas(monkeypatch):
+    monkeypatch.setenv("NOTIFY_INSIDE_HOSTS", "127.0.0.1:8025, Mail.Inside:25,[::1]:9")
+
+    assert load_settings().notify_inside_hosts == ("127.0.0.1:8025", "mail.inside:25", "[::1]:9")

@@ -23,7 +23,15 @@ def told(work, slug="acme", **changed: int):
 
 
 def end(work, run_id, slug="acme"):
-    ending = Ending(run_id=run_id, audit_id=work.ids.new(), org_slug=slug, actor=Actor("system"), status="SUCCESS", at=work.clock.now())
+    ending = Ending(
+        run_id=run_id,
+        audit_id=work.ids.new(),
+        org_slug=slug,
+        pipeline_id="acme-gcp-cost",
+        actor=Actor("system"),
+        status="SUCCESS",
+        at=work.clock.now(),
+    )
     assert work.ledger.write(settle, ending)
 
 

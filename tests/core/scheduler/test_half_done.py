@@ -80,7 +80,15 @@ def test_an_ending_that_was_broken_off_is_told_in_full_the_next_time(busy):
     claim = next_claim(work, "w1")
     assert claim is not None
     assert claim.run_id == run_id
-    ending = Ending(run_id=run_id, audit_id="once", org_slug="slotless", actor=claim.actor, status="SUCCESS", at=work.clock.now())
+    ending = Ending(
+        run_id=run_id,
+        audit_id="once",
+        org_slug="slotless",
+        pipeline_id="slotless-gcp-cost",
+        actor=claim.actor,
+        status="SUCCESS",
+        at=work.clock.now(),
+    )
 
     async def settle():
         lease = Lease(work, claim, Board([], work.clock), asyncio.sleep)

@@ -11,6 +11,7 @@ from src.core.base.identity import Actor
 from src.core.base.window import Window
 from src.core.ledger.plans import Plan
 from src.core.ledger.tables import audit, queue, quotas
+from src.core.scheduler import accounting
 from src.core.scheduler.cancel import cancel
 from src.core.scheduler.requeueing import requeue
 from src.core.scheduler.retries import FIRST, LONGEST, SPREAD, wait_before
@@ -68,8 +69,9 @@ async def test_a_scheduled_run_that_may_succeed_the_next_time_is_tried_again_aft
         assert (entry.state, entry.last_error, entry.retry_count) == ("QUEUED", run.error_message, 0)
         assert FIRST <= entry.available_at - NOON <= FIRST * (1 + SPREAD) + timedelta(seconds=1)
         assert (slot["state"], slot["retry_count"], slot["error_message"]) == ("QUEUED", 1, run.error_message)
-        # counted once, and its place is its own meanwhile
-        assert (work.running(), work.ledger.read(quotas.usage, "acme", NOON.date()).run_today) == (1, 1)
+        # counted once, and its place is others' meanwhile
+        assert (work.running(), work.ledger.read(quotas.usage, "acme", NOON.date()).run_today) == (0, 1)
+        assert not accounting.check(work).disagreeing
         await work.clock.let_pass(30)
         assert len(seen) == 1
         await again(work, run_id)

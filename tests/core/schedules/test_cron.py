@@ -62,6 +62,24 @@ def test_what_falls_due_each_quarter_of_an_hour_does_so_through_both_hours_that_
         assert {later - earlier for earlier, later in pairwise(found)} == {timedelta(minutes=15)}
 
 
+@pytest.mark.parametrize(
+    ("zone", "cron", "begin", "falls_due"),
+    [
+        # 02:00 becomes 02:30 on 4 October: there is no 02:00, and 02:30 is the moment after 01:59
+        ("Australia/Lord_Howe", "0 * * * *", (2026, 10, 3, 14), ["14:30", "16:00", "17:00"]),
+        ("Australia/Lord_Howe", "*/15 * * * *", (2026, 10, 3, 15), ["15:15", "15:30", "15:45", "16:00"]),
+        # 02:00 becomes 01:30 on 5 April
+        ("Australia/Lord_Howe", "0 * * * *", (2026, 4, 4, 13, 30), ["14:00", "15:30", "16:30"]),
+        ("Australia/Lord_Howe", "*/15 * * * *", (2026, 4, 4, 14, 30), ["14:45", "15:00", "15:15", "15:30"]),
+        ("Europe/Berlin", "0 */2 * * *", (2027, 3, 27, 22, 30), ["23:00", "02:00", "04:00"]),
+    ],
+)
+def test_what_has_no_single_hour_goes_by_the_clock_on_the_wall(zone, cron, begin, falls_due):
+    found = list(islice(Cron(cron, zone).following(utc(*begin)), len(falls_due)))
+
+    assert [f"{moment:%H:%M}" for moment in found] == falls_due
+
+
 def test_begun_in_the_second_of_two_equal_hours_it_does_not_fall_due_in_the_first():
     at = datetime(2026, 11, 1, 1, 40, tzinfo=ZoneInfo("America/New_York"), fold=1)
 

@@ -1,12 +1,14 @@
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 from src.core.base.faults import Unavailable
-from src.core.ledger.tables import configs, orgs
+from src.core.ledger.tables import audit, configs, orgs, quotas
 from src.core.schedules import timekeeper
 from src.core.schedules.timekeeper import LEASE, LOOK_SECONDS, Timekeeper
 from src.core.schedules.trigger import trigger
+from tests.contract.ledger.samples import org
 from tests.core.scheduler.parts import NOON, Floor, settled
 from tests.core.schedules.parts import rows, schedule
 
@@ -80,6 +82,32 @@ async def test_two_at_once_have_each_slot_run_once(work):
         await work.clock.let_pass(3 * MINUTE)
 
     assert len({(row["config_id"], row["scheduled_time"]) for row in rows(work)}) == len(rows(work)) == 16
+
+
+async def test_days_begin_anew_where_organisations_are_and_old_rows_go_once_a_day_of_all_processes(work, monkeypatch):
+    monkeypatch.setattr(timekeeper, "LOOK_SECONDS", 10 * MINUTE)
+    # at noon of Greenwich it is one in the morning in Auckland
+    work.ledger.write(org, "acme", timezone="Pacific/Auckland")
+    there = (NOON + timedelta(hours=13)).date()
+    work.ledger.write(quotas.reserve, "acme", day=there, at=NOON - timedelta(hours=2))
+
+    def resets():
+        return [line.occurred_at.date() for line in work.ledger.read(audit.page, None, None, 9) if line.action == "scheduler.reset"]
+
+    def counted():
+        with work.ledger.reading() as unit:
+            return unit.rows(unit.tables["org_usage_quotas"].select())[0].usage_date
+
+    for _ in range(2):
+        async with keeping(work):
+            await work.clock.let_pass(MINUTE)
+    assert (resets(), counted()) == ([NOON.date()], there)
+    async with keeping(work):
+        # Greenwich's next day begins at midnight, and Auckland's at eleven in the morning
+        await work.clock.let_pass(23 * 60 * MINUTE + 20 * MINUTE)
+
+    assert counted() == there + timedelta(days=1)
+    assert len(resets()) == 2
 
 
 async def test_what_nobody_may_take_up_is_not_looked_at_again_and_again(work, monkeypatch):

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Delete, Select, Update, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import Delete, Join, Select, Update, and_, bindparam, delete, func, or_, select, update
 
 from src.core.ledger.unit import Tables, Unit
 
@@ -89,12 +89,12 @@ def move(unit: Unit, schedule: Schedule, fired: datetime, following: datetime) -
 
 
 def coming(unit: Unit, limit: int) -> list[Schedule]:
-    """The next to fall due, those that are due already first."""
+    """The next to fall due, those that are due already first. None of an organisation that is being off-boarded."""
     return [_schedule(row) for row in unit.rows(unit.prepared(_coming), {"limit": limit})]
 
 
 def overdue(unit: Unit, at: datetime) -> tuple[int, datetime | None]:
-    """How many are due, and since when the first of them."""
+    """How many are due, and since when the first of them. None of an organisation that is being off-boarded."""
     row = unit.first(unit.prepared(_overdue), {"at": at})
     return (int(row[0]), row[1]) if row else (0, None)
 
@@ -122,6 +122,11 @@ def void_lease(unit: Unit) -> None:
     found = leased(unit)
     if found.owner is not None and found.until is not None:
         release(unit, found.owner, found.until)
+
+
+def begin_day(unit: Unit, at: datetime, midnight: datetime) -> bool:
+    """Whether the clock's work of this day is the caller's to do: the first to ask since midnight, of all processes."""
+    return unit.change(_begin_day, {"at": at, "midnight": midnight}) == 1
 
 
 def leased(unit: Unit) -> ClockLease:
@@ -169,15 +174,20 @@ def _remove(tables: Tables) -> Delete:
     return delete(configs).where(configs.c.org_slug == bindparam("slug"), configs.c.config_id == bindparam("id"))
 
 
-def _due(tables: Tables) -> Select[Any]:
+def _of_the_living(tables: Tables) -> Join:
+    """Schedules of organisations that are not being off-boarded."""
     config, profile = tables[CONFIGS].c, tables["org_profiles"].c
+    return tables[CONFIGS].join(tables["org_profiles"], (profile.org_slug == config.org_slug) & (profile.status == "ACTIVE"))
+
+
+def _due(tables: Tables) -> Select[Any]:
+    config = tables[CONFIGS].c
     at = bindparam("at", type_=config.next_run_time.type)
     order = (config.priority.desc(), config.next_run_time, config.config_id)
     turn = func.row_number().over(partition_by=config.org_slug, order_by=order).label("turn")
-    living = (profile.org_slug == config.org_slug) & (profile.status == "ACTIVE")
     found = (
         select(*(config[name] for name in COLUMNS), turn)
-        .select_from(tables[CONFIGS].join(tables["org_profiles"], living))
+        .select_from(_of_the_living(tables))
         .where(config.is_active.is_(True), config.next_run_time <= at)
         .subquery("found")
     )
@@ -202,6 +212,7 @@ def _coming(tables: Tables) -> Select[Any]:
     config = tables[CONFIGS].c
     return (
         _schedules(tables)
+        .select_from(_of_the_living(tables))
         .where(config.is_active.is_(True), config.next_run_time.is_not(None))
         .order_by(config.next_run_time, config.config_id)
         .limit(bindparam("limit"))
@@ -211,8 +222,10 @@ def _coming(tables: Tables) -> Select[Any]:
 def _overdue(tables: Tables) -> Select[Any]:
     config = tables[CONFIGS].c
     at = bindparam("at", type_=config.next_run_time.type)
-    return select(func.count(), func.min(config.next_run_time, type_=config.next_run_time.type)).where(
-        config.is_active.is_(True), config.next_run_time <= at
+    return (
+        select(func.count(), func.min(config.next_run_time, type_=config.next_run_time.type))
+        .select_from(_of_the_living(tables))
+        .where(config.is_active.is_(True), config.next_run_time <= at)
     )
 
 
@@ -232,6 +245,13 @@ def _release(tables: Tables) -> Update:
     configs = tables[CONFIGS]
     mine = and_(configs.c.config_id == CLOCK, configs.c.lease_owner == bindparam("by"))
     return update(configs).where(mine).values(lease_owner=None, lease_expires_at=None, updated_at=bindparam("at"))
+
+
+def _begin_day(tables: Tables) -> Update:
+    configs = tables[CONFIGS]
+    stamp = configs.c.last_run_time.type
+    undone = or_(configs.c.last_run_time.is_(None), configs.c.last_run_time < bindparam("midnight", type_=stamp))
+    return update(configs).where(configs.c.config_id == CLOCK, undone).values(last_run_time=bindparam("at", type_=stamp))
 
 
 def _lease_of(tables: Tables) -> Select[Any]:

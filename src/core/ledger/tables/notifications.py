@@ -112,6 +112,11 @@ def ready(unit: Unit, at: datetime) -> list[Ready]:
     ]
 
 
+def busy(unit: Unit, channel_id: str, at: datetime) -> bool:
+    """Whether somebody is sending to it."""
+    return unit.point(_busy, {"channel": channel_id, "at": at}) is not None
+
+
 def bundle(unit: Unit, channel_id: str, parcel_id: str, at: datetime) -> int:
     """What is due of the channel's gathered ones becomes one parcel, which is never another's: how many they are."""
     return unit.change(_bundle, {"channel": channel_id, "parcel": parcel_id, "at": at})
@@ -133,9 +138,10 @@ def claim(unit: Unit, parcel_ids: Collection[str], owner: str, at: datetime, unt
     return [_row(row) for row in unit.rows(mine.order_by(rows.c.available_at, rows.c.created_at, rows.c.notification_id))]
 
 
-def sent(unit: Unit, parcel_ids: Collection[str], owner: str, at: datetime) -> int:
+def sent(unit: Unit, parcel_ids: Collection[str], owner: str, at: datetime, but: str | None = None) -> int:
+    """`but` is whom of several recipients it did not reach."""
     rows = unit.tables[NOTIFICATIONS]
-    told = {**FREE, "state": "SENT", "attempts": rows.c.attempts + 1, "last_error": None, "sent_at": at, "updated_at": at}
+    told = {**FREE, "state": "SENT", "attempts": rows.c.attempts + 1, "last_error": but, "sent_at": at, "updated_at": at}
     return unit.change(update(rows).where(*_held(unit.tables, parcel_ids, owner)).values(told))
 
 
@@ -216,6 +222,12 @@ def _ready(tables: Tables) -> Select[Any]:
     row = tables[NOTIFICATIONS].c
     counted = (row.org_slug, row.channel_id, row.state, func.min(row.available_at), func.max(row.lease_expires_at))
     return select(*counted).where(*_due(tables, "WAITING", "GATHERED")).group_by(row.org_slug, row.channel_id, row.state)
+
+
+def _busy(tables: Tables) -> Select[Any]:
+    row = tables[NOTIFICATIONS].c
+    held = row.lease_expires_at > bindparam("at", type_=row.lease_expires_at.type)
+    return select(row.notification_id).where(row.channel_id == bindparam("channel"), row.state == "WAITING", held).limit(1)
 
 
 def _bundle(tables: Tables) -> Update:

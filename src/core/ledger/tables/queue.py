@@ -8,12 +8,14 @@ from typing import Any, Literal
 from sqlalchemy import Delete, Select, Table, Update, and_, bindparam, case, delete, exists, func, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
+from src.core.ledger.tables import places
 from src.core.ledger.unit import Tables, Unit
 
 QUEUE = "org_pipeline_execution_queue"
 
 State = Literal["QUEUED", "RUNNING", "DEAD"]
 Cancelled = Literal["waiting", "running"]
+WaitsFor = Literal["place", "turn"]
 # each try that fails means that another worker got one; so many in a row leave the rest to its next look
 CLAIM_TRIES = 8
 
@@ -30,6 +32,7 @@ class NewEntry:
     max_retries: int
     scheduled_run_id: str | None = None
     priority: int = 0
+    waits_for: WaitsFor | None = None
     window_start: date | None = None
     window_end: date | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -58,6 +61,7 @@ class QueueEntry:
     lease_generation: int
     lease_expires_at: datetime | None
     cancel_requested_at: datetime | None
+    waits_for: WaitsFor | None
     last_error: str | None
     available_at: datetime
     queued_at: datetime
@@ -106,8 +110,9 @@ def waiting(unit: Unit, at: datetime) -> bool:
 def claim(unit: Unit, owner: str, at: datetime, until: datetime) -> QueueEntry | None:
     """The next entry, now in the owner's hands until then; None when nothing waits.
 
-    Those that were asked to stop come first: they hold their places until they are ended. Then the organisation with the fewest running, so
-    that a busy one takes turns with the others; then the priority, then who came first. The generation is the clock's, above its last one.
+    Those that were asked to stop come first: they hold their places until they are ended. Then the organisation with the fewest running,
+    and of those the one whose last turn is longest ago: a busy one takes turns with the others, whatever the priority of its runs and
+    however few the places. Within it the highest priority, then who came first. The generation is the clock's, above its last one.
     """
     for _ in range(CLAIM_TRIES):
         # of two entries of one pipeline two claims at once would each see none running
@@ -249,17 +254,23 @@ def _claimable(tables: Tables) -> ColumnElement[bool]:
     at = bindparam("at", type_=queue.c.available_at.type)
     # two runs of one pipeline would publish to the same tables, and the later one would be superseded
     busy = exists().where(rival.c.org_slug == queue.c.org_slug, rival.c.pipeline_id == queue.c.pipeline_id, rival.c.state == "RUNNING")
-    return and_(queue.c.state == "QUEUED", queue.c.available_at <= at, ~busy)
+    # who only ends it needs no place
+    free = or_(queue.c.waits_for.is_(None), queue.c.cancel_requested_at.is_not(None), *places.room(tables, queue))
+    return and_(queue.c.state == "QUEUED", queue.c.available_at <= at, ~busy, free)
 
 
 def _next(tables: Tables) -> Select[Any]:
-    queue, other = tables[QUEUE], tables[QUEUE].alias("other")
+    queue, other, quota = tables[QUEUE], tables[QUEUE].alias("other"), tables["org_usage_quotas"]
     # counted once for all: beside thousands that wait, a count for each of them took seconds
     counted = select(other.c.org_slug, func.count().label("many")).where(other.c.state == "RUNNING")
     at_work = counted.group_by(other.c.org_slug).subquery("at_work")
     many = func.coalesce(at_work.c.many, 0)
-    order = (queue.c.cancel_requested_at.is_(None), many, queue.c.priority.desc(), queue.c.queued_at, queue.c.queue_id)
-    return _entries(tables).outerjoin(at_work, at_work.c.org_slug == queue.c.org_slug).where(_claimable(tables)).order_by(*order).limit(1)
+    turn = quota.c.last_turn_at.nulls_first()
+    order = (queue.c.cancel_requested_at.is_(None), many, turn, queue.c.priority.desc(), queue.c.queued_at, queue.c.queue_id)
+    turns = (
+        _entries(tables).outerjoin(at_work, at_work.c.org_slug == queue.c.org_slug).outerjoin(quota, quota.c.org_slug == queue.c.org_slug)
+    )
+    return turns.where(_claimable(tables)).order_by(*order).limit(1)
 
 
 def _waiting(tables: Tables) -> Select[Any]:

@@ -23,6 +23,8 @@ class Usage:
     monthly_limit: int
     concurrent_limit: int
     may_run: bool
+    windows: int = 0
+    """Of those that run at once, windows of backfills. They keep no fresh run from being admitted: it begins as soon as one is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,35 @@ def reserve(unit: Unit, org_slug: str, *, day: date, at: datetime) -> QuotaRefus
     return QuotaRefused(reached(used) or "concurrent", used)
 
 
+def reserve_turn(unit: Unit, org_slug: str, *, day: date, at: datetime) -> QuotaRefused | None:
+    """`reserve`, where what takes the places are windows of backfills: it is counted, and is to begin when one of them is over."""
+    orgs.alone(unit, org_slug)
+    # a window that is just ending has the counters: what the next statement reads of it is then as new as they are
+    unit.change(_touch, {"slug": org_slug, "at": at})
+    if unit.change(_reserve_turn, {"slug": org_slug, "day": day, "month": day.replace(day=1), "at": at}) == 1:
+        return None
+    used = usage(unit, org_slug, day)
+    return QuotaRefused(reached(used) or "concurrent", used)
+
+
+def count(unit: Unit, org_slug: str, *, day: date, at: datetime) -> QuotaRefused | None:
+    """Takes one run of the day and the month, and no place."""
+    orgs.alone(unit, org_slug)
+    if unit.change(_count, {"slug": org_slug, "day": day, "month": day.replace(day=1), "at": at}) == 1:
+        return None
+    used = usage(unit, org_slug, day)
+    return QuotaRefused(reached(used) or "daily", used)
+
+
+def blocked(unit: Unit, org_slug: str, *, day: date) -> QuotaRefused | None:
+    """Whether it may run at all, for a run that takes nothing of the plan now."""
+    orgs.alone(unit, org_slug)
+    used = usage(unit, org_slug, day)
+    return None if used.may_run else QuotaRefused("blocked", used)
+
+
 def take_place(unit: Unit, org_slug: str, *, day: date, at: datetime) -> QuotaRefused | None:
-    """A running slot alone, for a run that was counted when it was admitted."""
+    """A place alone, for a run that was counted when it was admitted."""
     orgs.alone(unit, org_slug)
     if unit.change(_take_place, {"slug": org_slug, "day": day, "at": at}) == 1:
         return None
@@ -51,14 +80,29 @@ def take_place(unit: Unit, org_slug: str, *, day: date, at: datetime) -> QuotaRe
     return QuotaRefused("concurrent" if used.may_run else "blocked", used)
 
 
-def release(unit: Unit, org_slug: str, at: datetime) -> None:
-    """Frees one running slot. Whoever ended the run calls it, once: when `runs.finish` answered True."""
-    unit.change_later(_release, {"slug": org_slug, "at": at})
+def release(unit: Unit, org_slug: str, at: datetime, *, had_turn: bool = False) -> None:
+    """Frees one place. `had_turn` says that a worker had its run, so that the other organisations are next."""
+    unit.change_later(_release, {"slug": org_slug, "at": at, "turn": at if had_turn else None})
+
+
+def end_turn(unit: Unit, org_slug: str, at: datetime) -> None:
+    """A worker has let go of a run of it, which goes on waiting."""
+    unit.change_later(_end_turn, {"slug": org_slug, "at": at})
+
+
+def release_of(unit: Unit, org_slug: str, run_id: str, at: datetime, *, had_turn: bool = False) -> None:
+    """Frees the run's place, if it has one. Whoever ended the run calls it, once: when `runs.finish` answered True."""
+    unit.change_later(_release_of, {"slug": org_slug, "run_id": run_id, "at": at, "turn": at if had_turn else None})
 
 
 def give_back(unit: Unit, org_slug: str, *, day: date, at: datetime) -> None:
     """Takes back a reservation of that day from which no run came."""
     unit.change(_give_back, {"slug": org_slug, "day": day, "month": day.replace(day=1), "at": at})
+
+
+def uncount(unit: Unit, org_slug: str, *, day: date, at: datetime) -> None:
+    """`give_back` of what was counted without a place."""
+    unit.change(_uncount, {"slug": org_slug, "day": day, "month": day.replace(day=1), "at": at})
 
 
 def roll_over(unit: Unit, timezone: str, *, day: date, at: datetime) -> int:
@@ -78,7 +122,7 @@ def usage(unit: Unit, org_slug: str, day: date) -> Usage:
     row = unit.point(_usage, {"org_slug": org_slug})
     if row is None:
         return Usage(day, 0, 0, 0, 0, 0, 0, may_run=False)
-    counted, today, month, running, daily, monthly, concurrent, status, trial_end, org_status = row
+    counted, today, month, running, daily, monthly, concurrent, status, trial_end, org_status, windows = row
     return Usage(
         # a day ahead of the caller's was counted by somebody past midnight: those counters hold
         day=max(day, counted),
@@ -89,6 +133,7 @@ def usage(unit: Unit, org_slug: str, day: date) -> Usage:
         monthly_limit=monthly,
         concurrent_limit=concurrent,
         may_run=org_status == "ACTIVE" and may_run(status, trial_end, day),
+        windows=windows,
     )
 
 
@@ -100,10 +145,35 @@ def reached(used: Usage) -> Reason | None:
         return "monthly"
     if used.run_today >= used.daily_limit:
         return "daily"
-    return "concurrent" if used.running >= used.concurrent_limit else None
+    return "concurrent" if used.running - used.windows >= used.concurrent_limit else None
 
 
 def _reserve(tables: Tables) -> Update:
+    taken = tables["org_usage_quotas"].c.concurrent_pipelines_running
+    return _counted(tables).where(taken < _limit(tables, "concurrent_run_limit")).values(concurrent_pipelines_running=taken + 1)
+
+
+def _reserve_turn(tables: Tables) -> Update:
+    taken, run = tables["org_usage_quotas"].c.concurrent_pipelines_running, tables["org_meta_pipeline_runs"].c
+    windows = select(func.count()).where(run.org_slug == bindparam("slug"), *_window(run)).scalar_subquery()
+    return _counted(tables).where(taken - windows < _limit(tables, "concurrent_run_limit")).values(concurrent_pipelines_running=taken + 1)
+
+
+def _window(run: Any) -> tuple[ColumnElement[bool], ...]:
+    """Of a backfill, with a place."""
+    return run.trigger_type == "backfill", run.active_key.is_not(None), run.holds_place.is_not(False)
+
+
+def _touch(tables: Tables) -> Update:
+    quota = tables["org_usage_quotas"]
+    return update(quota).where(quota.c.org_slug == bindparam("slug")).values(updated_at=bindparam("at", type_=quota.c.updated_at.type))
+
+
+def _count(tables: Tables) -> Update:
+    return _counted(tables)
+
+
+def _counted(tables: Tables) -> Update:
     """Rolls the day and the month over, checks and counts, all in one statement: its row count is the answer.
 
     Time only moves forward here: a caller that still thinks it is yesterday counts on today's side and resets nothing.
@@ -120,13 +190,11 @@ def _reserve(tables: Tables) -> Update:
             quota.c.org_slug == bindparam("slug"),
             today < _limit(tables, "daily_run_limit"),
             this_month < _limit(tables, "monthly_run_limit"),
-            quota.c.concurrent_pipelines_running < _limit(tables, "concurrent_run_limit"),
         )
         .values(
             usage_date=case((quota.c.usage_date < day, day), else_=quota.c.usage_date),
             pipelines_run_today=today + 1,
             pipelines_run_month=this_month + 1,
-            concurrent_pipelines_running=quota.c.concurrent_pipelines_running + 1,
             last_run_at=at,
             updated_at=at,
         )
@@ -178,24 +246,43 @@ def _release(tables: Tables) -> Update:
     return (
         update(quota)
         .where(quota.c.org_slug == bindparam("slug"), quota.c.concurrent_pipelines_running > 0)
-        .values(concurrent_pipelines_running=quota.c.concurrent_pipelines_running - 1, updated_at=bindparam("at"))
+        .values(
+            concurrent_pipelines_running=quota.c.concurrent_pipelines_running - 1,
+            last_turn_at=func.coalesce(bindparam("turn", type_=quota.c.last_turn_at.type), quota.c.last_turn_at),
+            updated_at=bindparam("at"),
+        )
     )
 
 
+def _release_of(tables: Tables) -> Update:
+    run = tables["org_meta_pipeline_runs"].c
+    return _release(tables).where(exists().where(run.pipeline_logging_id == bindparam("run_id"), run.holds_place.is_not(False)))
+
+
+def _end_turn(tables: Tables) -> Update:
+    quota = tables["org_usage_quotas"]
+    # not `updated_at`, by which a sweep knows that nothing was counted since
+    return update(quota).where(quota.c.org_slug == bindparam("slug")).values(last_turn_at=bindparam("at"))
+
+
 def _give_back(tables: Tables) -> Update:
+    running = tables["org_usage_quotas"].c.concurrent_pipelines_running
+    return _uncount(tables).where(running > 0).values(concurrent_pipelines_running=running - 1)
+
+
+def _uncount(tables: Tables) -> Update:
     quota = tables["org_usage_quotas"]
     month = bindparam("month", type_=quota.c.usage_date.type)
-    today, this_month, running = quota.c.pipelines_run_today, quota.c.pipelines_run_month, quota.c.concurrent_pipelines_running
+    today, this_month = quota.c.pipelines_run_today, quota.c.pipelines_run_month
     # what began anew meanwhile was not counted on this one
     same_day = (quota.c.usage_date == bindparam("day", type_=quota.c.usage_date.type)) & (today > 0)
     same_month = (quota.c.usage_date >= month) & (this_month > 0)
     return (
         update(quota)
-        .where(quota.c.org_slug == bindparam("slug"), running > 0)
+        .where(quota.c.org_slug == bindparam("slug"))
         .values(
             pipelines_run_today=case((same_day, today - 1), else_=today),
             pipelines_run_month=case((same_month, this_month - 1), else_=this_month),
-            concurrent_pipelines_running=running - 1,
             updated_at=bindparam("at", type_=quota.c.updated_at.type),
         )
     )
@@ -205,8 +292,8 @@ def _free_lost(tables: Tables) -> Update:
     quota, run = tables["org_usage_quotas"], tables["org_meta_pipeline_runs"].c
     stamp = quota.c.updated_at
     before = bindparam("before", type_=stamp.type)
-    # the slot of a run that has just ended is about to be freed by who ended it
-    holding = (run.org_slug == quota.c.org_slug, or_(run.active_key.is_not(None), run.ended_at >= before))
+    # the place of a run that has just ended is about to be freed by who ended it
+    holding = (run.org_slug == quota.c.org_slug, run.holds_place.is_not(False), or_(run.active_key.is_not(None), run.ended_at >= before))
     held = select(func.count()).where(*holding).correlate(quota).scalar_subquery()
     return (
         update(quota)
@@ -217,6 +304,8 @@ def _free_lost(tables: Tables) -> Update:
 
 def _usage(tables: Tables) -> Select[Any]:
     quota, subscription, profile = tables["org_usage_quotas"].c, tables["org_subscriptions"].c, tables["org_profiles"].c
+    run = tables["org_meta_pipeline_runs"].c
+    windows = select(func.count()).where(run.org_slug == bindparam("org_slug"), *_window(run)).scalar_subquery()
     return (
         select(
             quota.usage_date,
@@ -229,6 +318,7 @@ def _usage(tables: Tables) -> Select[Any]:
             subscription.status,
             subscription.trial_end_date,
             profile.status,
+            windows.label("windows"),
         )
         .select_from(
             tables["org_usage_quotas"]

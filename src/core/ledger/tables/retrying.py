@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, Table, Update, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Select, Table, Update, bindparam, or_, select, update
 
 from src.core.ledger.tables import queue
 from src.core.ledger.tables.queue import QUEUE, Hold, QueueEntry
@@ -31,13 +31,18 @@ def count(unit: Unit, slot_id: str, seen: Tries, why: str) -> bool:
 
 
 def wait(unit: Unit, hold: Hold, *, at: datetime, until: datetime, why: str) -> bool:
-    """The holder lets go of the entry, which waits until then."""
+    """The holder lets go of the entry, which waits until then, and for a place."""
     proof = {"id": hold.queue_id, "by": hold.owner, "generation": hold.generation}
     return unit.change(_wait, {**proof, "at": at, "until": until, "why": why}) == 1
 
 
+def placed(unit: Unit, hold: Hold) -> None:
+    """The entry that is held has its place."""
+    unit.change_later(_placed, {"id": hold.queue_id, "by": hold.owner, "generation": hold.generation})
+
+
 def put_back(unit: Unit, run_id: str, attempt: int, *, code: str | None, why: str) -> bool:
-    """The run waits, and says why. False when another attempt has begun."""
+    """The run waits, says why, and has no place. False when another attempt has begun: then it has one."""
     return unit.change(_put_back, {"run_id": run_id, "tried": attempt, "code": code, "why": why}) == 1
 
 
@@ -76,13 +81,20 @@ def _count(tables: Tables) -> Update:
 def _wait(tables: Tables) -> Update:
     entries = tables[QUEUE]
     at, until = (bindparam(name, type_=entries.c.available_at.type) for name in ("at", "until"))
-    held = (
+    return update(entries).where(*_held(entries)).values(**_FREE, **_WAITS, available_at=until, updated_at=at)
+
+
+def _placed(tables: Tables) -> Update:
+    return update(tables[QUEUE]).where(*_held(tables[QUEUE])).values(waits_for=None)
+
+
+def _held(entries: Table) -> tuple[ColumnElement[bool], ...]:
+    return (
         entries.c.queue_id == bindparam("id"),
         entries.c.state == "RUNNING",
         entries.c.lease_owner == bindparam("by"),
         entries.c.lease_generation == bindparam("generation"),
     )
-    return update(entries).where(*held).values(**_FREE, state="QUEUED", available_at=until, updated_at=at, last_error=bindparam("why"))
 
 
 def _put_back(tables: Tables) -> Update:
@@ -91,7 +103,7 @@ def _put_back(tables: Tables) -> Update:
     return (
         update(runs)
         .where(runs.c.pipeline_logging_id == bindparam("run_id"), runs.c.status == "RUNNING", runs.c.attempt == tried)
-        .values(status="QUEUED", error_code=bindparam("code"), error_message=bindparam("why"))
+        .values(status="QUEUED", holds_place=False, error_code=bindparam("code"), error_message=bindparam("why"))
     )
 
 
@@ -106,7 +118,7 @@ def _reopen(tables: Tables) -> Update:
     return (
         update(runs)
         .where(runs.c.pipeline_logging_id == bindparam("run_id"), runs.c.status == "FAILED")
-        .values(status="QUEUED", active_key=bindparam("key"), ended_at=None, duration_ms=None, result=None)
+        .values(status="QUEUED", holds_place=True, active_key=bindparam("key"), ended_at=None, duration_ms=None, result=None)
     )
 
 
@@ -119,7 +131,7 @@ def _reopen_trigger(tables: Tables) -> Update:
 def _revive(tables: Tables) -> Update:
     entries: Table = tables[QUEUE]
     at = bindparam("at", type_=entries.c.updated_at.type)
-    again = {"state": "QUEUED", "retry_count": 0, "cancel_requested_at": None}
+    again = {"state": "QUEUED", "retry_count": 0, "cancel_requested_at": None, "waits_for": None}
     return (
         update(entries)
         .where(entries.c.queue_id == bindparam("id"), entries.c.state == "DEAD")
@@ -128,3 +140,4 @@ def _revive(tables: Tables) -> Update:
 
 
 _FREE: dict[str, Any] = {"lease_owner": None, "lease_expires_at": None}
+_WAITS: dict[str, Any] = {"state": "QUEUED", "waits_for": "place", "last_error": bindparam("why")}

@@ -34,6 +34,8 @@ class NewRun:
     accepted_at: datetime
     idempotency_key: str | None = None
     active_key: str | None = None
+    holds_place: bool | None = None
+    """None for one that was admitted with a place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,11 @@ def take(unit: Unit, run_id: str, at: datetime) -> Taken | None:
 def put_back(unit: Unit, run_id: str, attempt: int) -> bool:
     """It waits for a worker again; when it first began stays. False when another attempt has begun."""
     return unit.change(_put_back, {"id": run_id, "tried": attempt}) == 1
+
+
+def place(unit: Unit, run_id: str) -> bool:
+    """It has one of the places of its plan from now on. False when it has one, or is over: then the place is another's."""
+    return unit.change(_place, {"run_id": run_id}) == 1
 
 
 def forget(unit: Unit, run_id: str) -> None:
@@ -349,6 +356,12 @@ def _put_back(tables: Tables) -> Update:
         .where(runs.c.pipeline_logging_id == bindparam("id"), runs.c.status == "RUNNING", runs.c.attempt == tried)
         .values(status="QUEUED")
     )
+
+
+def _place(tables: Tables) -> Update:
+    runs = tables["org_meta_pipeline_runs"]
+    mine = (runs.c.pipeline_logging_id == bindparam("run_id"), runs.c.active_key.is_not(None), runs.c.holds_place.is_(False))
+    return update(runs).where(*mine).values(holds_place=True)
 
 
 def _tell_progress(tables: Tables) -> Update:

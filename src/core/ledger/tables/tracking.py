@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Delete, Select, Table, bindparam, delete, exists, select
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
+from src.core.base.events import Event, stable_id
+from src.core.ledger.tables import events
 from src.core.ledger.unit import Row, Tables, Unit
 
 
@@ -33,6 +35,10 @@ class TrackedDay:
 
 
 COLUMNS = tuple(column.name for column in fields(TrackedDay))
+# nothing that is known is lacking from such a day
+GOOD = ("complete", "provisional")
+# days that one event names
+MOST_TOLD = 100
 
 
 def record(unit: Unit, days: Iterable[TrackedDay]) -> None:
@@ -47,18 +53,45 @@ def record(unit: Unit, days: Iterable[TrackedDay]) -> None:
     for (org_slug, provider), by_key in told.items():
         dates = [usage_date for usage_date, _ in by_key]
         place = {"org": org_slug, "by": provider, "first": min(dates), "last": max(dates)}
-        _put(unit, list(by_key.values()), unit.rows(unit.prepared(_standing), place))
+        standing = unit.rows(unit.prepared(_standing), place)
+        worse = _worse(org_slug, provider, list(by_key.values()), standing)
+        if worse is not None:
+            # first: where nothing is undone, a break after it would leave days that nobody is told of
+            events.record(unit, worse)
+        _put(unit, list(by_key.values()), standing)
         # last: until the newer currencies are there the older ones stand for the day
         unit.change(_forget, place)
+
+
+def _worse(org_slug: str, provider: str, told: Sequence[TrackedDay], standing: Sequence[Row]) -> Event | None:
+    """Of days that were good before this publication and are not by its word."""
+    was = {usage_date: word for usage_date, _, _, word in standing if word in GOOD}
+    newest = {usage_date: generation for usage_date, _, generation, _ in sorted(standing, key=lambda row: row[2])}
+    heard = [day for day in told if day.usage_date in was and day.generation >= newest[day.usage_date]]
+    days = {day.usage_date: day for day in heard if day.completeness not in GOOD}
+    if not days:
+        return None
+    last = next(iter(days.values()))
+    changed = [
+        {"usage_date": str(each), "was": was[each], "now": day.completeness, "reason": day.completeness_reason}
+        for each, day in sorted(days.items())[:MOST_TOLD]
+    ]
+    return Event(
+        event_id=stable_id("days", org_slug, provider, last.pipeline_logging_id, *(str(day) for day in sorted(days))),
+        type="data.stale",
+        org_slug=org_slug,
+        occurred_at=last.updated_at,
+        data={"provider": provider, "days": changed},
+    )
 
 
 def _put(unit: Unit, told: Sequence[TrackedDay], standing: Sequence[Row]) -> None:
     """All days of a provider in a few statements, for where each takes a second."""
     table = unit.tables["org_cost_tracking"]
     newest: dict[date, int] = {}
-    for usage_date, _, generation in standing:
+    for usage_date, _, generation, _ in standing:
         newest[usage_date] = max(generation, newest.get(usage_date, generation))
-    there = {(usage_date, currency) for usage_date, currency, _ in standing}
+    there = {(usage_date, currency) for usage_date, currency, _, _ in standing}
     heard = [day for day in told if day.generation >= newest.get(day.usage_date, day.generation)]
     known = [day for day in heard if (day.usage_date, day.currency) in there]
     # in its place: where nothing is undone, a day must never be without what was told of it
@@ -102,7 +135,7 @@ def _of_org(tables: Tables) -> Select[Any]:
 
 def _standing(tables: Tables) -> Select[Any]:
     day = tables["org_cost_tracking"].c
-    return select(day.usage_date, day.currency, day.generation).where(*_within(day))
+    return select(day.usage_date, day.currency, day.generation, day.completeness).where(*_within(day))
 
 
 def _forget(tables: Tables) -> Delete:

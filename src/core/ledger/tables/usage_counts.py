@@ -47,7 +47,7 @@ def admitted(unit: Unit, timezone: str, span: Span, slug: str | None = None) -> 
 
 
 def open_runs(unit: Unit, slug: str | None = None) -> dict[str, int]:
-    """By organisation, the runs that were admitted and are not over."""
+    """By organisation, the runs that have a place of the plan and are not over."""
     return {org: int(many) for org, many in unit.rows(_of(_open(unit.tables), unit.tables["org_meta_pipeline_runs"].c.org_slug, slug))}
 
 
@@ -107,7 +107,7 @@ def _admitted(tables: Tables) -> Select[Any]:
 
 def _open(tables: Tables) -> Select[Any]:
     run = tables["org_meta_pipeline_runs"].c
-    return _own(tables).add_columns(func.count()).where(run.active_key.is_not(None)).group_by(run.org_slug)
+    return _own(tables).add_columns(func.count()).where(run.active_key.is_not(None), run.holds_place.is_not(False)).group_by(run.org_slug)
 
 
 def _correct(tables: Tables) -> Update:

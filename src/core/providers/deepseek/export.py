@@ -178,7 +178,7 @@ def console_export(content: bytes, name: str | None = None) -> ConsoleExport:
         if id(form) in found:
             _FilePlace(file).refuse("holds the same kind of rows as a file before it; import one export after the other")
         found[id(form)] = rows
-        spans.append(_named_span(file))
+        spans.append(_span_of(file, rows))
     if not any(found.values()):
         raise Rejected("the export holds no row, so it cannot be known which days it tells of", flaws=[Flaw("holds no row", file=name)])
     every = [row for rows in found.values() for row in rows]
@@ -195,7 +195,7 @@ def console_export(content: bytes, name: str | None = None) -> ConsoleExport:
         said = f"its files tell of different days: {' and '.join(f'{span.start} to {span.end}' for span in named)}; send each by itself"
         raise Rejected(said, flaws=[Flaw(said, file=name)])
     # where one of them does not say how far it was asked for, no day after its last row is known
-    end = max(last, min(span.end for span in named)) if named and len(named) == len(spans) else last
+    end = named[0].end if named and len(named) == len(spans) else last
     first = min([first, *(span.start for span in named)])
     return ConsoleExport(users[0], first, last, end, _sorted(amounts), _sorted(costs))
 
@@ -290,6 +290,18 @@ def _row(place: _FilePlace, form: _Form, header: list[str], cells: list[str]) ->
         except ValueError as wrong:
             place.refuse(str(wrong), name)
     return row
+
+
+def _span_of(file: str, rows: list[Row]) -> Window | None:
+    """As its name says, if that is so."""
+    span = _named_span(file)
+    stray = None if span is None else next((row["usage_date"] for row in rows if row["usage_date"] not in span), None)
+    if stray is not None:
+        # the days between would be taken for days without use
+        said = f"has a row of {stray}, and its name says that it tells of {span.start} to {span.end}"
+        flaw = Flaw(f"{said}; send it under the name that the console gave it, or under one that names no days", "utc_date", file)
+        raise Rejected(f"{flaw}", flaws=[flaw])
+    return span
 
 
 def _named_span(file: str) -> Window | None:

@@ -39,7 +39,7 @@ def test_a_months_file_tells_from_the_first_to_its_last_row() -> None:
 
 def test_files_of_different_months_take_back_nothing_of_each_other() -> None:
     with pytest.raises(Rejected, match="different days: 2026-10-01 to 2026-10-31 and 2026-11-01 to 2026-11-30; send each by itself"):
-        console_export(packed({"amount-2026-10.csv": amounts(OFF_PEAK), "cost-2026-11.csv": costs(PAID)}))
+        console_export(packed({"amount-2026-10.csv": amounts(OFF_PEAK.replace("-11-", "-10-")), "cost-2026-11.csv": costs(PAID)}))
 
 
 def test_a_row_that_stands_twice_would_count_twice() -> None:
@@ -55,10 +55,10 @@ def test_a_row_that_stands_twice_would_count_twice() -> None:
 
 @pytest.mark.parametrize(
     ("name", "first"),
-    [("2026-11", 1), ("2026-9", None), ("2026-11-02_2026-11-30", 2), ("2026-13", 2), ("mine", 2)],
+    [("2026-11", 1), ("2026-11-02_2026-11-30", 2), ("2026-13", 2), ("mine", 2)],
 )
-def test_where_it_begins_its_name_says_or_its_first_row(name: str, first: int | None) -> None:
-    expected = date(2026, 9, 1) if first is None else date(2026, 11, first)
+def test_where_it_begins_its_name_says_or_its_first_row(name: str, first: int) -> None:
+    expected = date(2026, 11, first)
     assert console_export(month(name, amounts(OFF_PEAK), costs(PAID))).first == expected
     assert console_export(amounts(OFF_PEAK), f"amount-{name}.csv").first == expected
 
@@ -70,11 +70,18 @@ def test_where_it_begins_its_name_says_or_its_first_row(name: str, first: int | 
         (("amount-2026-11-01_2026-11-12.csv", "cost-2026-11-01_2026-11-12.csv"), 12),
         (("amount-2026-11.csv", "cost.csv"), 2),
         (("amount.csv", "cost.csv"), 2),
-        (("amount-2026-10.csv", "cost-2026-10.csv"), 2),
     ],
 )
 def test_it_says_nothing_of_days_beyond_those_that_its_name_asks_for(names: tuple[str, str], end: int) -> None:
     assert console_export(packed(dict(zip(names, (amounts(OFF_PEAK), costs(PAID)), strict=True)))).end == date(2026, 11, end)
+
+
+@pytest.mark.parametrize("name", ["amount-2026-10.csv", "amount-2026-12.csv", "amount-2026-11-03_2026-11-30.csv"])
+def test_a_file_whose_rows_are_not_of_the_days_in_its_name_is_refused(name: str) -> None:
+    for content in (amounts(REQUESTS, OFF_PEAK), packed({name: amounts(REQUESTS, OFF_PEAK)})):
+        with pytest.raises(Rejected, match=r"has a row of 2026-11-0.*its name says.*or under one that names no days") as refused:
+            console_export(content, name)
+        assert [(flaw.file, flaw.field) for flaw in refused.value.flaws] == [(name, "utc_date")]
 
 
 def test_each_form_of_the_same_is_read_the_same() -> None:
@@ -134,7 +141,7 @@ def test_what_is_no_such_file_is_told_with_its_line_and_column(content: bytes, l
     [
         (packed({"readme.txt": b"hello"}), "no CSV"),
         (month("2026-11", amounts(OFF_PEAK), costs(PAID))[:-40], "cut short"),
-        (packed({"amount-2026-10.csv": amounts(OFF_PEAK), "amount-2026-11.csv": amounts(PEAK)}), "same kind"),
+        (packed({"amount.csv": amounts(OFF_PEAK), "amount-2026-11.csv": amounts(PEAK)}), "same kind"),
         (amounts(), "no row"),
         (table(COST, ["u1,2026-11-02,m,Paid,1,USD", "u2,2026-11-02,m,Paid,1,USD"]), "several accounts"),
         (table(f"{COST},cost", ["u1,2026-11-02,m,Paid,1,USD,1"]), "twice"),

@@ -1,0 +1,187 @@
+"""Has events fanned out and notifications sent: by itself where the ledger may be looked at again and again, else when it is told to."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from src.core.base.faults import Fault, Misconfigured
+from src.core.base.threads import blocking
+from src.core.ledger.store import Unit
+from src.core.ledger.tables import events, notifications
+from src.core.ledger.tables.notifications import Ready
+from src.core.outbox.delivery import Delivery, OutboxTally, Sender
+from src.core.outbox.fanout import FanOut
+from src.core.outbox.hooks import HooksOf
+from src.core.outbox.sweep import Sweep
+from src.core.step.context import Services
+
+log = structlog.get_logger("outbox")
+
+SIDE_BY_SIDE: Final = 16  # channels
+EVENTS_AT_ONCE: Final = 200
+POLL_SECONDS: Final = 1.0
+BROKE_SECONDS: Final = 15.0
+STOP_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class DrainReport:
+    fanned_out: int
+    tried: int
+    waiting: int
+    """Left that could be sent now."""
+
+
+class Courier:
+    def __init__(self, services: Services, sender: Sender, hooks_of: HooksOf, *, poll_seconds: float = POLL_SECONDS) -> None:
+        self.tally = OutboxTally()
+        self._services = services
+        self._fan_out = FanOut(services, hooks_of)
+        self._delivery = Delivery(services, sender, self.tally)
+        self._sweep = Sweep(services)
+        self._poll_seconds = poll_seconds
+        self._sending: dict[str, asyncio.Task[int]] = {}
+        self._rung = asyncio.Event()
+        self._keeping: asyncio.Task[None] | None = None
+        self._draining: asyncio.Task[DrainReport] | None = None
+        self._stopping = False
+        self._complaint: str | None = None
+
+    async def start(self) -> None:
+        self._keep_on()
+
+    async def stop(self) -> None:
+        """What is being sent gets a moment to end; what it does not is sent again when its lease is over."""
+        self._stopping = True
+        self._rung.set()
+        tasks = {task for task in (self._keeping, self._draining, *self._sending.values()) if task is not None and not task.done()}
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=STOP_SECONDS)
+
+    async def drain(self, seconds: float) -> DrainReport:
+        """Until nothing is left that can be done now, or the time is over."""
+        clock, begun = self._services.clock, self._services.clock.monotonic()
+        await blocking(self._sweep.run)
+        fanned_out = tried = 0
+        while not self._stopping and clock.monotonic() - begun < seconds:
+            some = await blocking(self._fan_out.some, EVENTS_AT_ONCE)
+            fanned_out += some
+            ready = await self._ready()
+            turns = [asyncio.create_task(self._delivery.run(one)) for one in ready[:SIDE_BY_SIDE]]
+            if not turns and not some:
+                break
+            tried += sum(await asyncio.gather(*turns))
+        left = await blocking(self._services.ledger.read, notifications.ready, clock.now())
+        return DrainReport(fanned_out, tried, len(left))
+
+    async def drain_apart(self, seconds: float) -> None:
+        """Beside the call that asked for it; one at a time."""
+        if self._draining is None or self._draining.done():
+            self._draining = asyncio.create_task(self.drain(seconds))
+            self._draining.add_done_callback(self._drained)
+
+    def _drained(self, task: asyncio.Task[DrainReport]) -> None:
+        if not task.cancelled() and (wrong := task.exception()) is not None:
+            log.warning("courier.waits", error=wrong.detail if isinstance(wrong, Fault) else type(wrong).__name__)
+
+    def _keep_on(self) -> None:
+        self._keeping = asyncio.create_task(self._keep())
+        self._keeping.add_done_callback(self._kept)
+
+    def _kept(self, keeping: asyncio.Task[None]) -> None:
+        """What nobody foresaw must not end it without a word."""
+        if keeping.cancelled() or self._stopping:
+            return
+        log.error("courier.broke", error=type(keeping.exception()).__name__)
+        keeping.get_loop().call_later(BROKE_SECONDS, self._keep_on)
+
+    async def _keep(self) -> None:
+        while not self._stopping:
+            busy = False
+            try:
+                busy = await self._look()
+                self._complaint = None
+            except Fault as fault:
+                self._complain(fault)
+            if not busy:
+                await self._wait()
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(self._poll_seconds):
+                await self._rung.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._rung.clear()
+
+    async def _look(self) -> bool:
+        """Whether there is more to do at once."""
+        await blocking(self._sweep.run)
+        some = await blocking(self._fan_out.some, EVENTS_AT_ONCE)
+        free = SIDE_BY_SIDE - len(self._sending)
+        if free > 0:
+            for one in [one for one in await self._ready() if one.channel_id not in self._sending][:free]:
+                self._send_to(one)
+        return some == EVENTS_AT_ONCE
+
+    async def _ready(self) -> list[Ready]:
+        return await blocking(self._services.ledger.read, notifications.ready, self._services.clock.now())
+
+    def _send_to(self, ready: Ready) -> None:
+        task = asyncio.create_task(self._delivery.run(ready))
+        self._sending[ready.channel_id] = task
+        task.add_done_callback(lambda done: self._over(ready.channel_id, done))
+
+    def _over(self, channel_id: str, task: asyncio.Task[int]) -> None:
+        del self._sending[channel_id]
+        if task.cancelled():
+            return
+        wrong = task.exception()
+        if isinstance(wrong, Fault):
+            self._complain(wrong)
+        elif wrong is not None:
+            log.error("courier.broke", channel_id=channel_id, error=type(wrong).__name__)
+        elif task.result():
+            # its next turn, beside the others'
+            self._rung.set()
+
+    def _complain(self, fault: Fault) -> None:
+        """Once about the same thing; a ledger that is not bootstrapped yet is nothing to complain about."""
+        if fault.detail != self._complaint:
+            level = log.debug if isinstance(fault, Misconfigured) else log.warning
+            level("courier.waits", code=fault.code, error=fault.detail)
+        self._complaint = fault.detail
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxStanding:
+    events: int
+    """Not fanned out yet."""
+    waiting: int
+    gathered: int
+    failed: int
+    sent: int
+    lag_seconds: float
+    """Of the one that has been due longest, event or notification."""
+
+
+def standing(unit: Unit, now: datetime) -> OutboxStanding:
+    new, since = events.waiting(unit)
+    counts, due = notifications.counts(unit), notifications.oldest_due(unit, now)
+    oldest = min((moment for moment in (since, due) if moment is not None), default=now)
+    return OutboxStanding(
+        events=new,
+        waiting=counts.get("WAITING", 0),
+        gathered=counts.get("GATHERED", 0),
+        failed=counts.get("FAILED", 0),
+        sent=counts.get("SENT", 0),
+        lag_seconds=max(0.0, (now - oldest).total_seconds()),
+    )
