@@ -102,6 +102,9 @@ class Files:
                 if since <= day <= until
             )
 
+    def made(self, table: str) -> None:  # noqa: ARG002 - there is one
+        return None
+
     def fetch(self, table: str, days: Iterable[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:  # noqa: ARG002 - there is one
         paths = []
         for day in days:

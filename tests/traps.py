@@ -20,12 +20,14 @@ from src.core.step.books.axis import Used
 from src.sandbox.trap import Trap
 from tests import anthropic_traps, deepseek_traps, openai_traps
 from tests.anthropic_traps import anthropic_answers
+from tests.books_traps import OF_SOURCES
 from tests.core.gcp.handmade import Restated, load_from, row
 from tests.core.step.source.acme import Acme, Delivered, configured, used
 from tests.deepseek_traps import deepseek_answers
 from tests.fakes.billing import Billing, billing
 from tests.fakes.served import Served, served
 from tests.openai_traps import openai_answers
+from tests.statement_traps import statement_answers
 from tests.trap_answers import Answer, shown
 
 FIRST, EARLY, TODAY = date(2026, 8, 1), date(2026, 9, 9), date(2026, 11, 20)
@@ -53,7 +55,8 @@ async def answers(here: Billing) -> list[Answer]:
         here.clock.today = today
         await here.load(FIRST, today)
     assert here.parts.sandbox is not None
-    return [Answer(trap, said(here, trap)) for trap in here.parts.sandbox.gcp.traps(FIRST, LAST)]
+    planted = [Answer(trap, said(here, trap)) for trap in here.parts.sandbox.gcp.traps(FIRST, LAST)]
+    return [*planted, *statement_answers(here)]
 
 
 def restated(here: Billing) -> Answer:
@@ -136,10 +139,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="traps-") as folder, billing(Path(folder), TODAY) as here:
         asyncio.run(here.begin())
         found += [restated(here), taken_back(here), undelivered(here), lost(here)]
+    for answering in OF_SOURCES:
+        with tempfile.TemporaryDirectory(prefix="traps-") as folder, billing(Path(folder), TODAY) as here:
+            asyncio.run(here.begin())
+            found.append(answering(here))
     print(f"Google Cloud, load days {FIRST} to {LAST}\n\n{shown(found)}\n")  # noqa: T201 - its purpose
-    for title, (late, answering) in OF_MODELS.items():
+    for title, (late, asking) in OF_MODELS.items():
         with tempfile.TemporaryDirectory(prefix="traps-") as folder:
-            used = asyncio.run(_used(Path(folder), late, answering))
+            used = asyncio.run(_used(Path(folder), late, asking))
         print(f"{title}\n\n{shown(used)}\n")  # noqa: T201 - its purpose
         found += used
     wrong = sum(not one.right for one in found)

@@ -1,4 +1,4 @@
--- What a range comes to beside the range before it, with control totals and restatements: one statement, so that all of it is one snapshot.
+-- What a range comes to beside the range it is compared with, with control totals and restatements: one statement, so that all of it is one snapshot.
 WITH figures AS (
 {figures_of_days}
 ),
@@ -32,7 +32,7 @@ found AS (
     net_cost,
     row_count
   FROM billing_cost_daily
-  WHERE usage_date BETWEEN @previous_day AND @last_day
+  WHERE (usage_date BETWEEN @first_day AND @last_day OR usage_date BETWEEN @previous_day AND @previous_last)
     AND (@provider IS NULL OR provider = @provider)
     AND (@service IS NULL OR service = @service)
     AND (@project IS NULL OR project_id = @project)
@@ -49,6 +49,9 @@ kept AS (
     found.credits,
     found.net_cost,
     found.row_count,
+    -- a year and a day has one day in common with the year before
+    found.usage_date >= @first_day AS is_now,
+    found.usage_date <= @previous_last AS is_before,
     CASE WHEN found.usage_date >= @first_day THEN figures.figure END AS figure
   FROM found
   LEFT JOIN figures
@@ -59,16 +62,18 @@ sums AS (
     key_1,
     key_2,
     currency,
-    SUM(CASE WHEN usage_date >= @first_day THEN billed_cost END) AS billed_cost,
-    SUM(CASE WHEN usage_date >= @first_day THEN credits END) AS credits,
-    SUM(CASE WHEN usage_date >= @first_day THEN net_cost END) AS net_cost,
-    SUM(CASE WHEN usage_date >= @first_day THEN row_count END) AS row_count,
-    SUM(CASE WHEN usage_date < @first_day THEN billed_cost END) AS billed_before,
-    SUM(CASE WHEN usage_date < @first_day THEN credits END) AS credits_before,
-    SUM(CASE WHEN usage_date < @first_day THEN net_cost END) AS net_before,
-    SUM(CASE WHEN usage_date < @first_day THEN row_count END) AS rows_before,
+    SUM(CASE WHEN is_now THEN billed_cost END) AS billed_cost,
+    SUM(CASE WHEN is_now THEN credits END) AS credits,
+    SUM(CASE WHEN is_now THEN net_cost END) AS net_cost,
+    SUM(CASE WHEN is_now THEN row_count END) AS row_count,
+    SUM(CASE WHEN is_before THEN billed_cost END) AS billed_before,
+    SUM(CASE WHEN is_before THEN credits END) AS credits_before,
+    SUM(CASE WHEN is_before THEN net_cost END) AS net_before,
+    SUM(CASE WHEN is_before THEN row_count END) AS rows_before,
     MIN(figure) AS figure_least,
-    MAX(figure) AS figure_most
+    MAX(figure) AS figure_most,
+    MIN(provider) AS first_provider,
+    MAX(provider) AS last_provider
   FROM kept
   GROUP BY key_1, key_2, currency
 ),
@@ -88,6 +93,8 @@ ranked AS (
     CAST(net_before AS NUMERIC) AS net_before,
     rows_before,
     CASE WHEN figure_least = figure_most THEN figure_least WHEN figure_least IS NOT NULL THEN 'mixed' END AS figure,
+    first_provider,
+    last_provider,
     ROW_NUMBER() OVER (
       PARTITION BY currency
       ORDER BY COALESCE(sums.net_cost, 0) DESC, COALESCE(CONCAT('1', key_1), '0'), COALESCE(CONCAT('1', key_2), '0')
@@ -108,14 +115,20 @@ totals AS (
     CASE
       WHEN MIN(figure_least) = MAX(figure_most) THEN MIN(figure_least)
       WHEN MIN(figure_least) IS NOT NULL THEN 'mixed'
-    END AS figure
+    END AS figure,
+    MIN(first_provider) AS first_provider,
+    MAX(last_provider) AS last_provider
   FROM sums
   GROUP BY currency
 ),
 marks AS (
   SELECT usage_date, provider, completeness, completeness_reason, source_as_of, published_at
   FROM x_cost_daily
-  WHERE usage_date BETWEEN @previous_day AND @last_day AND (@provider IS NULL OR provider = @provider)
+  WHERE (usage_date BETWEEN @first_day AND @last_day OR usage_date BETWEEN @previous_day AND @previous_last)
+    AND (@provider IS NULL OR provider = @provider)
+),
+payers AS (
+  SELECT DISTINCT provider, currency FROM kept
 ),
 unmarked AS (
   SELECT DISTINCT kept.usage_date, kept.provider
@@ -148,7 +161,7 @@ changes AS (
   -- A period is YYYY-MM-DD or YYYYMM by its grain; as text a month may lie within a range of days that spans a year's end.
   SELECT
     provider, grain, period, currency, billed_before, billed_after, net_before, net_after, said_since, changed_at, reason,
-    pipeline_logging_id
+    TO_JSON_STRING(causes) AS causes, pipeline_logging_id
   FROM x_cost_history
   WHERE (
     (grain = 'day' AND period BETWEEN @first_text AND @last_text)
@@ -165,7 +178,8 @@ SELECT
     SELECT ARRAY_AGG(STRUCT(
       key_1 AS key_1, key_2 AS key_2, currency AS currency, billed_cost AS billed_cost, credits AS credits, net_cost AS net_cost,
       row_count AS row_count, billed_before AS billed_before, credits_before AS credits_before, net_before AS net_before,
-      rows_before AS rows_before, figure AS figure, place AS place
+      rows_before AS rows_before, figure AS figure, first_provider AS first_provider,
+      last_provider AS last_provider, place AS place
     ))
     FROM ranked
     WHERE place <= @groups_shown
@@ -175,10 +189,11 @@ SELECT
     SELECT ARRAY_AGG(STRUCT(
       currency AS currency, billed_cost AS billed_cost, credits AS credits, net_cost AS net_cost, row_count AS row_count,
       billed_before AS billed_before, credits_before AS credits_before, net_before AS net_before, rows_before AS rows_before,
-      figure AS figure
+      figure AS figure, first_provider AS first_provider, last_provider AS last_provider
     ))
     FROM totals
   ) AS totals,
+  (SELECT ARRAY_AGG(STRUCT(provider AS provider, currency AS currency)) FROM payers) AS payers,
   (
     SELECT ARRAY_AGG(STRUCT(
       usage_date AS usage_date, provider AS provider, completeness AS status, completeness_reason AS reason,
@@ -200,7 +215,8 @@ SELECT
     SELECT ARRAY_AGG(STRUCT(
       provider AS provider, grain AS grain, period AS period, currency AS currency, billed_before AS billed_before,
       billed_after AS billed_after, net_before AS net_before, net_after AS net_after, said_since AS said_since,
-      changed_at AS changed_at, reason AS reason, pipeline_logging_id AS pipeline_logging_id
+      changed_at AS changed_at, reason AS reason, causes AS causes,
+      pipeline_logging_id AS pipeline_logging_id
     ))
     FROM newest
   ) AS changes,

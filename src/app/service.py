@@ -38,6 +38,7 @@ from src.app.routers import (
     requeue,
     retention,
     scheduler,
+    statement,
     subscriptions,
     webhooks,
 )
@@ -67,6 +68,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
             *costs.router.routes,
             *model_costs.router.routes,
             *reconciliation.router.routes,
+            *statement.router.routes,
             *integrations.router.routes,
             *llm_data.router.routes,
             *admin.router.routes,

@@ -21,6 +21,7 @@ from src.cli.demo_bill import Bill
 from src.cli.demo_calls import DemoCalls
 from src.cli.demo_models import ModelBill
 from src.cli.demo_notices import Notices
+from src.cli.demo_statement import LastMonth
 from src.cli.demo_usage import UsageBill
 from src.core.base.clock import SystemClock
 from src.core.base.faults import Fault, Misconfigured, Unavailable
@@ -64,11 +65,11 @@ class Demo:
             # a proxy that the environment names would be asked for 127.0.0.1
             with httpx2.Client(base_url=self.address, timeout=60, trust_env=False) as client:
                 self._wait(service, client)
-                organisation, org_key = self._work(client, root_key, known)
+                todo = self._work(client, root_key, known)
             if stop_after:
                 self.say(f"\nStopped, as EXIT=1 asks. `{self._command()}` serves it again.")
             else:
-                self.say(self._next(organisation, org_key, root_key))
+                self.say(todo)
                 self.say("\nServing until you press Ctrl-C.")
                 service.wait()
         except KeyboardInterrupt:
@@ -152,8 +153,8 @@ class Demo:
     def _log_tail(self) -> str:
         return "\n".join((self.var / "demo.log").read_text(errors="replace").splitlines()[-15:])
 
-    def _work(self, client: httpx2.Client, root_key: str, known: dict[str, str]) -> tuple[str, str]:
-        """The organisation and its key."""
+    def _work(self, client: httpx2.Client, root_key: str, known: dict[str, str]) -> str:
+        """What to do next."""
         admin = {"X-CA-Root-Key": root_key, "X-User-ID": "demo"}
         made = _ask(client, "POST", "/api/v1/admin/bootstrap", admin, {"force_recreate_dataset": False})
         self.say(
@@ -180,7 +181,8 @@ class Demo:
         UsageBill(calls, credentials / "openai-demo.txt", today()).show()
         ModelBill(calls, credentials, sandbox / "exports", today()).show()
         notices.show()
-        return str(who["org_slug"]), org_key
+        month = LastMonth(calls, self.var / "demo", today(), again=known.get("org_key") == org_key)
+        return month.next(self.address, org_key, month.show())
 
     def _command(self) -> str:
         """What was typed, as far as it can be told from what the service is given."""
@@ -192,21 +194,6 @@ class Demo:
         if self.port != DEMO_PORT:
             words.append(f"PORT={self.port}")
         return " ".join(words)
-
-    def _next(self, org: str, org_key: str, root_key: str) -> str:
-        month = today().replace(day=1)
-        return (
-            f"\nOpen {self.address}/docs, or try:"
-            f"\n  curl '{self.address}/api/v1/costs/{org}/daily?from={month}&group_by=service' -H 'X-API-Key: {org_key}'"
-            f"\n  curl '{self.address}/api/v1/costs/{org}/daily?from={month}' -H 'Accept: text/csv' -H 'X-API-Key: {org_key}'"
-            f"\n  curl '{self.address}/api/v1/costs/{org}/reconciliation?provider=openai&from={month}' -H 'X-API-Key: {org_key}'"
-            f"\n  curl '{self.address}/api/v1/costs/{org}/models?from={month}&group_by=model,key' -H 'X-API-Key: {org_key}'"
-            f"\n  curl {self.address}/api/v1/pipelines/runs/{org} -H 'X-API-Key: {org_key}'"
-            f"\n  curl -N -X POST '{self.address}/api/v1/pipelines/run/{org}/gcp/cost/billing?wait=true' -H 'X-API-Key: {org_key}'"
-            f"\n  curl {self.address}/api/v1/organizations/{org}/notifications -H 'X-API-Key: {org_key}'"
-            f"\n  curl {self.address}/api/v1/organizations/{org}/quota -H 'X-API-Key: {org_key}'"
-            f"\n  curl {self.address}/api/v1/organizations -H 'X-CA-Root-Key: {root_key}'"
-        )
 
     def _organisation(self, client: httpx2.Client, admin: dict[str, str], known: dict[str, str]) -> str:
         slug = DEMO_ORG["org_slug"]

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ class DemoCalls:
     say: Say
     process_queue: Callable[[], object]
     """Has the run taken up where no worker looks for it by itself."""
+    changed: list[int] = field(default_factory=list)
+    """How many days each run told otherwise."""
 
     @property
     def _headers(self) -> dict[str, str]:
@@ -43,6 +45,13 @@ class DemoCalls:
             if answer.status_code != OK:
                 raise Unavailable(f"{path} answered {answer.status_code}")
             yield from answer.iter_lines()
+
+    def page(self, path: str, params: dict[str, str]) -> str:
+        path = path.format(org=self.org)
+        answer = self.client.get(path, headers={**self._headers, "Accept": "text/html"}, params=params)
+        if answer.status_code != OK:
+            raise Unavailable(f"{path} answered {answer.status_code}")
+        return answer.text
 
     def load(self, pipeline: str, name: str, first: date, last: date) -> dict[str, Any]:
         """Runs it to its end, which is told, under a line with this name."""
@@ -73,9 +82,16 @@ class DemoCalls:
         if ended["status"] != "SUCCESS":
             bar.end(f"{ended['status']}: {ended['error']}")
             raise Fault(f"the run {run['pipeline_logging_id']} ended {ended['status']}: {ended['error']}")
+        seconds = f"{(ended['duration_ms'] or 0) / 1000:.1f} s"
+        results = [step["result"] for step in ended["steps"] if isinstance(step["result"], dict)]
+        self.changed.append(sum(result.get("days_changed", 0) for result in results))
+        done = _done(ended["rows_processed"], results)
+        if done is None:
+            bar.end(f"nothing changed, looked for {seconds}")
+            return ended
         quality = ended["data_quality"]
-        done = f"{ended['rows_processed'] or 0:,} rows in {(ended['duration_ms'] or 0) / 1000:.1f} s"
-        bar.end(f"{done}; books closed, {quality['passed']} of {quality['passed'] + quality['failed']} expectations held")
+        held = f"{quality['passed']} of {quality['passed'] + quality['failed']} expectations held"
+        bar.end(f"{done} in {seconds}; books closed, {held}")
         return ended
 
     def _events(self, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -96,6 +112,14 @@ def _read(answer: httpx2.Response, asked: str) -> dict[str, Any]:
         raise Fault(f"{asked} answered {answer.status_code}: {answer.text}")
     read: dict[str, Any] = answer.json()
     return read
+
+
+def _done(rows: int | None, results: list[dict[str, Any]]) -> str | None:
+    """A run that reads no rows may make days anew all the same; None where it did nothing."""
+    touched = sum(result.get("days_touched", 0) for result in results)
+    if rows or not results:
+        return f"{rows or 0:,} rows"
+    return f"{touched} day{'' if touched == 1 else 's'} made anew" if touched else None
 
 
 class Bar:

@@ -29,7 +29,7 @@ def load(data) -> None:
     tenant = Tenant(org_slug("read_costs"), Environment.DEVELOPMENT)
     prepare(warehouse, tenant)
     rows = [cost(day, "10.10", "-0.000000001", service=service) for day in DAYS for service in ("Compute", "=HYPERLINK()")]
-    rows += [cost(DAYS[0], "3", currency="EUR", service="Compute"), cost(DAYS[0] - timedelta(days=6), "5", service="Compute")]
+    rows += [cost(DAYS[0], "3", currency="EUR", service="Compute"), cost(date(2026, 5, 3), "5", service="Compute")]
     as_of = datetime(2026, 6, 2, tzinfo=UTC)
     marked = [*(mark(day) for day in DAYS[:4]), mark(DAYS[4], "provisional", source_as_of=as_of, completeness_reason="rows may still come")]
     invoice: dict[str, object] = {
@@ -176,7 +176,8 @@ def test_a_page_of_a_file_links_to_the_next(loaded):
 def test_the_summary_compares_and_explains(loaded):
     body = loaded(f"{BASE}/summary?{RANGE}&group_by=service").json()
 
-    assert (body["previous"]["from"], body["previous"]["to"]) == ("2026-05-26", "2026-05-31")
+    assert (body["previous"]["from"], body["previous"]["to"]) == ("2026-05-01", "2026-05-06")
+    assert (body["previous"]["compare"], body["previous"]["days"]) == ("previous_month", 6)
     assert [(one["currency"], one["service"]) for one in body["groups"]] == [
         ("EUR", "Compute"),
         ("USD", "=HYPERLINK()"),
@@ -185,12 +186,14 @@ def test_the_summary_compares_and_explains(loaded):
     compute = body["groups"][2]
     assert (compute["net_cost"], compute["previous"]["net_cost"]) == ("50.499999995", "5.00")
     assert body["previous"]["completeness"]["missing"] > 0
-    assert compute["change"] == dict.fromkeys(("billed_cost", "net_cost", "net_percent"))  # no growth against days never loaded
+    # no growth against days never loaded
+    assert {name: told for name, told in compute["change"].items() if told is not None} == {"why_null": compute["change"]["why_null"]}
+    assert "5 of 6 days of 2026-05-01 to 2026-05-06 lack money" in compute["change"]["why_null"]
     assert body["groups"][0]["change"]["net_cost"] is None
     assert [total["currency"] for total in body["totals"]] == ["EUR", "USD"]
     assert body["invoice_months"][0]["net_cost"] == "101.00"
     assert body["restatements"][0]["sentence"] == (
-        "gcp 2026-06-02 said 19.00 USD since 2026-06-02T00:00:00Z, 20.20 USD since 2026-06-02T00:00:00Z, because 2 rows came late"
+        "2 June 2026: 19.00 USD became 20.20 USD (+1.20) on 2 June: Google Cloud, 2 rows came late."
     )
 
 

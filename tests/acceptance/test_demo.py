@@ -59,13 +59,22 @@ def test_the_demo_makes_its_organisation_once_and_finds_it_again(made, tmp_path)
     assert first.returncode == 0, first.stdout + first.stderr
     assert "Onboarded demo_org" in first.stdout
     assert f"`make demo PORT={made.port}` serves it again" in first.stdout
-    assert "or try:" not in first.stdout  # nothing serves any more
+    assert "commands to try" not in first.stdout  # nothing serves any more
+    for said in (first.stdout, second):
+        _, _, ending = said.partition("From its days to its invoices, and what is verified:")
+        assert "\n  gcp           EUR   days " in ending
+        assert "Can it be trusted? " in ending
+    assert "priced anew, 0 rows" not in first.stdout
+    assert "since the demo that was here before." not in first.stdout
+    assert "since the demo that was here before." in second
+    [page] = (tmp_path / "demo").glob("statement-*.html")
+    assert "Can it be trusted?" in page.read_text()
     assert set(kept) == {"address", "root_key", "org_slug", "org_key"}
     assert kept["address"] == f"http://127.0.0.1:{made.port}"
     assert kept["org_slug"] == "demo_org"
     assert stat.S_IMODE((tmp_path / "demo.json").stat().st_mode) == 0o600
     assert "its key still holds" in second
-    assert "or try:" in second
+    assert "commands to try" in second
     unpriced, priced = rows_of("ft:gpt-4.1", first.stdout)
     assert (unpriced[2], unpriced[4:]) == ("-", [unpriced[3], "model", "unknown"])
     assert (priced[2:], rows_of("ft:gpt-4.1", second)) == ([unpriced[3], unpriced[3], "0.00"], [priced])

@@ -16,6 +16,9 @@ from src.core.base.schema import TableSchema
 from src.core.costs.reconciliation import GROUPS
 from tests.app.running_parts import House
 from tests.core.costs.bills import HOUSE as HOUSEKEEPING
+from tests.core.costs.bills import prepare as prepare_bills
+from tests.core.costs.bills import publish
+from tests.core.costs.test_summary import month
 from tests.core.step.reconciliation.both_sides import DAY, BothSides, booked, prepare
 
 AT = "/api/v1/costs/acme_corp"
@@ -77,6 +80,23 @@ async def test_both_sides_are_told_by_day_with_the_verified_share_on_top(reconci
     assert (first["causes"]["rate_differs"], first["causes"]["not_in_usage"], first["least_price_ratio"]) == ("-1.00", "-3.00", "0.90")
     assert [second[name] for name in names] == [str(DAY + timedelta(1)), "computed", "computed", "2.00", "2.00", None, "-2.00"]
     assert [third[name] for name in names] == [str(LAST), "neither", None, None, None, None, None]
+
+
+async def test_a_statement_holds_the_month_against_the_cost_report(reconciled: House) -> None:
+    warehouse, tenant = reconciled.parts.warehouse, Tenant(OrgSlug("acme_corp"), reconciled.parts.settings.environment)
+    prepare_bills(warehouse, tenant)
+    publish(warehouse, tenant, x_cost_monthly=[month("202611", net="10", provider="openai")])
+
+    found = await reconciled.found(f"{AT}/statement?month=2026-11")
+
+    [openai] = found["verification"]
+    [check] = openai["checks"]
+    assert (check["against"], openai["verified"], openai["share"], openai["billed"]) == ("cost_report", False, "0.625", "10.00")
+    assert openai["why"] == (
+        "10.00 of 16.00 USD is explained to the cent by the provider's cost report; not explained: rate differs 1.00, late data 2.00, "
+        "not in usage 3.00; GET /api/v1/costs/acme_corp/reconciliation?provider=openai shows the lines"
+    )
+    assert found["trust"].startswith("Not yet: ")
 
 
 async def test_each_group_comes_to_the_same_difference_whatever_the_page(reconciled: House) -> None:

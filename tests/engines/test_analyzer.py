@@ -26,7 +26,8 @@ ONBOARDING, BOOTSTRAP, GCP = CONFIGS / "setup/organizations/onboarding", CONFIGS
 OPENAI = CONFIGS / "openai"
 MADE_BY_THE_LOAD = ("source_table", "ingest_date", "usage_date")
 PARAMETERS = {
-    **dict.fromkeys(("first", "last", "first_day", "last_day", "previous_day", "after_day", "until_day", "own_from", "load_floor"), "DATE"),
+    **dict.fromkeys(("first", "last", "first_day", "last_day", "previous_day", "previous_last", "after_day", "until_day"), "DATE"),
+    **dict.fromkeys(("own_from", "load_floor", "load_ceiling"), "DATE"),
     **dict.fromkeys(("days", "slices", "first_read", "restated", "settled"), "ARRAY<DATE>"),
     **dict.fromkeys(("accounts", "months", "run_ids", "providers", "children", "currencies"), "ARRAY<STRING>"),
     **dict.fromkeys(("warn_share", "hold_share", "least"), "NUMERIC"),
@@ -36,7 +37,7 @@ PARAMETERS = {
         (
             "source", "account", "provider", "service", "project", "currency", "group_1", "group_2", "run_id",
             "after_0", "after_1", "after_2", "after_3", "after_4", "after_5", "bill", "costs", "model", "first_text", "last_text",
-            "first_month", "last_month", "group_3", "group_4", "token_kind", "key",
+            "first_month", "last_month", "month", "month_before", "group_3", "group_4", "token_kind", "key",
         ),
         "STRING",
     ),

@@ -12,7 +12,8 @@ from src.core.base.identity import Tenant
 from src.core.costs.amounts import Amounts, money
 from src.core.costs.daily import Daily, DailyLine
 from src.core.costs.question import CostQuestion
-from src.core.costs.summary import ShownRestatement, Sum, Summary
+from src.core.costs.restatements import ShownRestatement
+from src.core.costs.summary import Sum, Summary
 from src.core.engine.port import ColumnKind
 
 AMOUNTS: Mapping[str, ColumnKind] = {
@@ -32,6 +33,7 @@ BEFORE: Mapping[str, ColumnKind] = {
     "change_billed_cost": "money",
     "change_net_cost": "money",
     "change_net_percent": "money",
+    "why_null": "text",
 }
 
 
@@ -66,6 +68,7 @@ def summary_rows(found: Summary) -> list[dict[str, Any]]:
             "figure": group.figure,
             **{f"previous_{name}": value for name, value in asdict(group.before).items()},
             **{f"change_{name}": value for name, value in asdict(group.change).items()},
+            "why_null": group.why_null,
         }
         for group in found.groups
     ]
@@ -101,15 +104,14 @@ def daily_answer(tenant: Tenant, question: CostQuestion, found: Daily) -> Respon
 
 
 def summary_answer(tenant: Tenant, question: CostQuestion, found: Summary) -> Response:
-    before = question.previous
     return json_answer(
         {
             **_asked(tenant, question),
             "as_of": moment(found.as_of),
             "completeness": found.completeness,
-            "previous": {"from": str(before.start), "to": str(before.end), "completeness": found.completeness_before},
-            "totals": list(_sums(found.totals)),
-            "groups": list(_sums(found.groups)),
+            "previous": compared_with(found),
+            "totals": list(sums(found.totals)),
+            "groups": list(sums(found.groups)),
             "groups_left_off": found.groups_left_off,
             "invoice_months": [
                 {
@@ -125,7 +127,7 @@ def summary_answer(tenant: Tenant, question: CostQuestion, found: Summary) -> Re
                 }
                 for invoice in found.invoices
             ],
-            "restatements": [_restatement(change) for change in found.restatements],
+            "restatements": [restatement_shown(change) for change in found.restatements],
             "restatements_left_off": found.restatements_left_off,
         }
     )
@@ -136,21 +138,28 @@ def _asked(tenant: Tenant, question: CostQuestion) -> dict[str, Any]:
     return {"org_slug": tenant.org_slug, "from": str(window.start), "to": str(window.end), "group_by": question.groups}
 
 
-def _sums(sums: Sequence[Sum]) -> Iterator[dict[str, Any]]:
-    for one in sums:
+def compared_with(found: Summary) -> dict[str, Any]:
+    by, before = found.comparison.by, found.comparison.window
+    days = {"from": str(before.start), "to": str(before.end), "days": len(before)}
+    return {"compare": by, "sentence": found.comparison.sentence, **days, "completeness": found.completeness_before}
+
+
+def sums(found: Sequence[Sum]) -> Iterator[dict[str, Any]]:
+    for one in found:
         change = {
             "billed_cost": money(one.change.billed_cost),
             "net_cost": money(one.change.net_cost),
             "net_percent": money(one.change.net_percent),
+            "why_null": one.why_null,
         }
         now = {**_amounts(one.now), "figure": one.figure}
         yield {**one.keys, "currency": one.currency, **now, "previous": _amounts(one.before), "change": change}
 
 
-def _restatement(change: ShownRestatement) -> dict[str, Any]:
+def restatement_shown(change: ShownRestatement) -> dict[str, Any]:
     amounts = {name: money(getattr(change, name)) for name in ("billed_before", "billed_after", "net_before", "net_after")}
     moments = {"said_since": moment(change.said_since), "changed_at": moment(change.changed_at)}
-    return {"sentence": change.sentence, **asdict(change), **amounts, **moments}
+    return {**asdict(change), **amounts, **moments}
 
 
 def _amounts(amounts: Amounts) -> dict[str, str | int | None]:

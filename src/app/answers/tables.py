@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, Final, get_args
+from typing import Any, Final, TypeVar, get_args
 
 import anyio
 import structlog
@@ -22,11 +22,18 @@ from src.core.engine.port import ColumnKind, Row
 
 log = structlog.get_logger("downloads")
 
+Asked = TypeVar("Asked", bound=str)
+
 DOWNLOADS: Final = 4  # each holds its organisation's dataset open, and memory
 STALLED_SECONDS: Final = 30.0
 SENT_BYTES: Final = 64 * 1024  # so much is to be taken in that time
 
-MEDIA_TYPES: Final[Mapping[Form, str]] = {"json": "application/json", "csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
+MEDIA_TYPES: Final[Mapping[str, str]] = {
+    "json": "application/json",
+    "csv": "text/csv",
+    "parquet": "application/vnd.apache.parquet",
+    "html": "text/html",
+}
 NOT_ACCEPTABLE: Final = 406
 JSON_OR_TABLE: Final[tuple[Form, ...]] = get_args(Form)
 FILES: Final[tuple[FileForm, ...]] = get_args(FileForm)
@@ -36,7 +43,7 @@ TABLE_CONTENT: Final[Mapping[str, Any]] = {
 }
 
 
-def form_of(request: Request, offered: Sequence[Form], asked: Form | None) -> Form:
+def form_of(request: Request, offered: Sequence[Asked], asked: Asked | None) -> Asked:
     """`?format=` where it is given, else what Accept likes best; of equals the first offered."""
     if asked is not None:
         return asked

@@ -5,6 +5,7 @@ from pydantic import Field
 
 from src.app.models.organizations import Answer
 from src.core.costs.amounts import Figure
+from src.core.costs.comparison import Compare
 from src.core.costs.completeness import Status
 
 Money = Annotated[
@@ -79,6 +80,7 @@ class ChangeAnswer(Answer):
     billed_cost: Money | None
     net_cost: Money | None
     net_percent: Money | None = Field(description="Of the earlier net cost; null where that is zero")
+    why_null: str | None = Field(description="Why a change is not told")
 
 
 class SumAnswer(AmountsAnswer, Keys):
@@ -86,7 +88,7 @@ class SumAnswer(AmountsAnswer, Keys):
     figure: ShownFigure
     previous: AmountsAnswer
     change: ChangeAnswer = Field(
-        description="null where one of the two ranges has no rows, or days of the earlier one are missing or partial"
+        description="null where one of the two ranges has no rows, or days of either are missing, partial or unpriced; `why_null` says so"
     )
 
 
@@ -118,6 +120,9 @@ class RestatementAnswer(Answer):
 
 
 class PreviousAnswer(Answer):
+    compare: Compare = Field(description="As it was asked for, or as the range lies in the calendar")
+    sentence: str
+    days: int
     from_: date = Field(alias="from")
     to: date
     completeness: dict[Status, int]
@@ -130,7 +135,7 @@ class SummaryAnswer(Answer):
     group_by: list[str]
     as_of: datetime | None
     completeness: dict[Status, int] = Field(description="How many days of the range are what")
-    previous: PreviousAnswer = Field(description="The range of equal length right before it")
+    previous: PreviousAnswer = Field(description="What the range is compared with")
     totals: list[SumAnswer] = Field(description="One a currency, never added up")
     groups: list[SumAnswer] = Field(description="The dearest first, each currency by itself")
     groups_left_off: int = Field(description="Groups beyond `limit` of a currency; totals hold them")

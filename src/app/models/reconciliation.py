@@ -22,7 +22,7 @@ Share = Annotated[str, Field(pattern=r"^[01]\.[0-9]{2,6}$", examples=["0.9825"])
 MOST_DIGITS = 12
 
 
-def _decimal(value: object) -> object:
+def exact(value: object) -> object:
     # of a JSON number nobody knows which digits were meant
     if value is not None and not isinstance(value, str | int):
         raise ValueError('is not an exact number; write it as a text, like "0.02"')
@@ -32,7 +32,7 @@ def _decimal(value: object) -> object:
 def _share(most: int) -> Any:
     return Annotated[
         Annotated[Decimal, Field(ge=0, le=most, decimal_places=9, max_digits=MOST_DIGITS + 9)] | None,
-        BeforeValidator(_decimal, json_schema_input_type=str | int | None),
+        BeforeValidator(exact, json_schema_input_type=str | int | None),
     ]
 
 

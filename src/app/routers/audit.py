@@ -115,7 +115,7 @@ async def _page(
         return Response(page.model_dump_json(), media_type=MEDIA_TYPES["json"], headers={"Vary": "Accept"})
     links = {"Link": next_link(request, following)} if following else None
     return await file_answer(
-        request, org_slug or PLATFORM, form, "audit", lambda: rows_as(form, COLUMNS, [_row(entry) for entry in shown]), headers=links
+        request, org_slug or PLATFORM, "csv", "audit", lambda: rows_as("csv", COLUMNS, [_row(entry) for entry in shown]), headers=links
     )
 
 

@@ -12,9 +12,11 @@ from src.app.dependencies.tenants import living_tenant
 from src.app.models.costs import DailyAnswer, FileForm, Form, SummaryAnswer
 from src.core.base.faults import TooLarge
 from src.core.base.threads import blocking
+from src.core.costs.comparison import Compare
 from src.core.costs.daily import read_daily
 from src.core.costs.question import MOST_DAYS, CostQuestion, Filters, GroupName, groups_asked, window_asked
 from src.core.costs.reader import CostReader
+from src.core.costs.sight import sight_of
 from src.core.costs.summary import read_summary
 from src.core.costs.tables import table_file
 from src.core.providers.directory import known_providers
@@ -25,7 +27,19 @@ ROWS: Final = 1000
 MOST_ROWS: Final = 5000
 MOST_FILE_ROWS: Final = 50_000  # rows of a file without `limit` are put together in memory
 
-QUESTION_PARAMETERS: Final = ("from", "to", "provider", "service", "project", "currency", "group_by", "limit", "cursor", "format")
+QUESTION_PARAMETERS: Final = (
+    "from",
+    "to",
+    "provider",
+    "service",
+    "project",
+    "currency",
+    "group_by",
+    "compare",
+    "limit",
+    "cursor",
+    "format",
+)
 
 Slug = Annotated[str, Path(max_length=200, description="The organisation")]
 From = Annotated[
@@ -45,7 +59,9 @@ async def reader_of(request: Request, org_slug: str) -> CostReader:
     tenant = await living_tenant(request, org_slug)
     # in a thread: the first to ask for the warehouse loads its driver
     warehouse = await blocking(lambda: parts.warehouse)
-    return CostReader(warehouse, parts.settings.configs_dir, tenant, parts.clock.now())
+    # before the dataset is asked: a run that ends meanwhile has judged by more than is seen here, and never by less
+    sight = await blocking(parts.ledger.read, sight_of, tenant.org_slug)
+    return CostReader(warehouse, parts.settings.configs_dir, tenant, parts.clock.now(), sight)
 
 
 def asked_question(
@@ -61,13 +77,16 @@ def asked_question(
         list[str] | None,
         Query(max_length=8, description="None, one or two of provider, service, project, sku, region, account, cost_type, invoice_month"),
     ] = None,
+    compare: Annotated[
+        Compare | None, Query(description="Of summary: with what; previous_month for whole months and a month to date when left out")
+    ] = None,
 ) -> CostQuestion:
     check_parameters(request, *QUESTION_PARAMETERS)
     parts = parts_of(request)
     window = window_asked(first, to, parts.clock.now().date())
     groups: tuple[GroupName, ...] = groups_asked(group_by or ())
     named = known_providers(parts.settings.configs_dir).named(provider) if provider else None
-    return CostQuestion(window, Filters(named, service, project, currency.upper() if currency else None), groups)
+    return CostQuestion(window, Filters(named, service, project, currency.upper() if currency else None), groups, compare)
 
 
 Asked = Annotated[CostQuestion, Depends(asked_question)]
@@ -83,6 +102,8 @@ async def daily(
     cursor: Annotated[str | None, Query(max_length=6000, description="`next_cursor` of the page before")] = None,
     asked: AskedForm = None,
 ) -> Response:
+    # days are compared with nothing
+    check_parameters(request, *(name for name in QUESTION_PARAMETERS if name != "compare"))
     form = form_of(request, JSON_OR_TABLE, asked)
     whole = form != "json" and limit is None
     reader = await reader_of(request, org_slug)
@@ -101,7 +122,10 @@ async def daily(
 
 
 @router.get(
-    "/{org_slug}/summary", summary="What a range comes to, beside the range before it", responses=SUMMARY_RESPONSES, **access("root_or_org")
+    "/{org_slug}/summary",
+    summary="What a range comes to, beside what it is compared with",
+    responses=SUMMARY_RESPONSES,
+    **access("root_or_org"),
 )
 async def summary(request: Request, org_slug: Slug, question: Asked, limit: Limit = None, asked: AskedForm = None) -> Response:
     form = form_of(request, JSON_OR_TABLE, asked)

@@ -240,7 +240,7 @@ async def _listed(request: Request, store: BookStore[D], question: BookQuestion,
             return await blocking(page_answer, store, question, limit or ROWS, cursor)
         page = await blocking(file_page, store, question, limit, cursor)
     following = {"Link": next_link(request, page.next_cursor)} if page.next_cursor else None
-    return await file_answer(request, store.tenant.org_slug, form, store.seed.table, lambda: file_pieces(store, page), headers=following)
+    return await file_answer(request, store.tenant.org_slug, "csv", store.seed.table, lambda: file_pieces(store, page), headers=following)
 
 
 async def _told(

@@ -64,3 +64,8 @@ def money(value: Decimal | None) -> str | None:
     # str() writes small amounts with an exponent
     whole, _, part = format(value, "f").partition(".")
     return f"{whole}.{part.rstrip('0').ljust(2, '0')}"
+
+
+def cents(value: Decimal) -> str:
+    """For the eye: beside it stands the amount with every digit."""
+    return f"{value.quantize(CENTS, rounding='ROUND_HALF_UP', context=EXACT):,}"

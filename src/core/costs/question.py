@@ -4,13 +4,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import Final, Literal, get_args
 
 from src.core.base.faults import Flaw, Rejected
 from src.core.base.identity import Tenant
 from src.core.base.names import did_you_mean
 from src.core.base.window import EARLIEST, Window
+from src.core.costs.comparison import Compare, Comparison, compared
 from src.core.engine.port import Scalar
 
 GroupName = Literal["provider", "service", "project", "sku", "region", "account", "cost_type", "invoice_month"]
@@ -39,12 +40,12 @@ class CostQuestion:
     window: Window
     filters: Filters = field(default_factory=Filters)
     groups: tuple[GroupName, ...] = ()
+    compare: Compare | None = None
+    """What the window is compared with; as it lies in the calendar where nothing is named."""
 
     @property
-    def previous(self) -> Window:
-        """The window of equal length that ends where this one begins."""
-        end = self.window.start - timedelta(days=1)
-        return Window(end - timedelta(days=len(self.window) - 1), end)
+    def comparison(self) -> Comparison:
+        return compared(self.window, self.compare)
 
     def parameters(self) -> dict[str, Scalar]:
         group_1, group_2 = (*self.groups, None, None)[:MOST_GROUPS]

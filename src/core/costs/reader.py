@@ -7,6 +7,7 @@ from typing import Any
 from src.core.base.documents import read_text
 from src.core.base.faults import Missing
 from src.core.base.identity import Tenant
+from src.core.costs.sight import NOTHING_NEW, CredentialSight
 from src.core.engine.port import Params, Warehouse
 
 COSTS_VIEW = "billing_cost_daily"
@@ -23,6 +24,8 @@ class CostReader:
     configs: Path
     tenant: Tenant
     now: datetime
+    sight: CredentialSight = NOTHING_NEW
+    """What the credentials of this moment say of it."""
 
     def statement(self, name: str) -> str:
         return read_text(self.configs / "costs" / f"{name}.sql", f"configs/costs/{name}.sql")
@@ -35,7 +38,7 @@ class CostReader:
             if place in text:
                 text = text.replace(place, self._figures(place.strip("{}"), table))
         [row] = self.warehouse.query(self.tenant, text, params).to_pylist()
-        return {column: [] if value is None else value for column, value in row.items()}
+        return self.sight.seen({column: [] if value is None else value for column, value in row.items()})
 
     def _figures(self, name: str, table: str) -> str:
         return self.statement(name if FIGURE in self.warehouse.columns(self.tenant, table) else f"{name}_before")

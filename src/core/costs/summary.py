@@ -1,18 +1,23 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final
 
-from src.core.costs.amounts import UNKNOWN, AmountChange, Amounts, Figure, money
-from src.core.costs.completeness import Status, calendar_of
-from src.core.costs.question import CostQuestion
+from src.core.costs.amounts import UNKNOWN, AmountChange, Amounts, Figure
+from src.core.costs.comparison import Comparison
+from src.core.costs.completeness import CompletenessCalendar, Status, calendar_of
+from src.core.costs.lacks import Lacks
+from src.core.costs.question import CostQuestion, GroupName
 from src.core.costs.reader import COSTS_VIEW, CostReader
+from src.core.costs.restatements import ShownRestatement, restatement
 from src.core.engine.port import Scalar
+from src.core.providers.directory import known_providers
 
 NEEDED: Final = (COSTS_VIEW, "x_load_manifests", "x_cost_daily", "x_cost_monthly", "x_cost_history")
 # more are told by their number: an answer of ten thousand lines is read by nobody
 CHANGES_SHOWN: Final = 200
+# names that are one provider's own: what of another lacks is no part of such a group
+OWN_KEYS: Final = frozenset(("provider", "service", "project", "sku", "account"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,8 @@ class Sum:
     now: Amounts
     before: Amounts
     change: AmountChange
+    why_null: str | None
+    """Why the change, or its percentage, is not told."""
     figure: Figure | None
     """Of the range, not of the one before."""
 
@@ -42,30 +49,11 @@ class InvoiceMonth:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownRestatement:
-    provider: str
-    grain: str
-    period: str
-    currency: str
-    billed_before: Decimal | None
-    billed_after: Decimal | None
-    net_before: Decimal | None
-    net_after: Decimal | None
-    said_since: datetime | None
-    changed_at: datetime
-    reason: str
-    pipeline_logging_id: str
-
-    @property
-    def sentence(self) -> str:
-        since = f" since {_moment(self.said_since)}" if self.said_since else ""
-        said = "said nothing" if self.net_before is None else f"said {money(self.net_before)} {self.currency}{since}"
-        says = "gone" if self.net_after is None else f"{money(self.net_after)} {self.currency}"
-        return f"{self.provider} {self.period} {said}, {says} since {_moment(self.changed_at)}, because {self.reason}"
-
-
-@dataclass(frozen=True, slots=True)
 class Summary:
+    comparison: Comparison
+    calendar: CompletenessCalendar
+    reads: Mapping[str, datetime | None]
+    """When each provider was read last."""
     groups: tuple[Sum, ...]
     groups_left_off: int
     totals: tuple[Sum, ...]
@@ -78,36 +66,41 @@ class Summary:
 
 
 def read_summary(reader: CostReader, question: CostQuestion, limit: int) -> Summary:
-    """What the window comes to, beside the window of equal length before it."""
-    found = reader.ask("summary", _parameters(question, limit)) if reader.has(*NEEDED) else NOTHING
+    """What the window comes to, beside the days it is compared with."""
+    comparison = question.comparison
+    found = reader.ask("summary", _parameters(question, comparison, limit)) if reader.has(*NEEDED) else NOTHING
     calendar = calendar_of(found["marks"], found["unmarked"], found["spans"], reader.now)
-    before = calendar.counts(question.previous)
-    whole = not (before["missing"] or before["partial"])
+    titles = {name: one.title for name, one in known_providers(reader.configs).by_name.items()}
+    judge = _Judge(Lacks(calendar, question.window, comparison.window), found["payers"])
     return Summary(
-        groups=tuple(_sum(row, question, whole=whole) for row in sorted(found["sums"], key=lambda row: (row["currency"], row["place"]))),
+        comparison=comparison,
+        calendar=calendar,
+        reads={row["provider"]: row["read_at"] for row in found["spans"]},
+        groups=tuple(judge.sum(row, question.groups) for row in sorted(found["sums"], key=lambda row: (row["currency"], row["place"]))),
         groups_left_off=found["groups_left_off"],
-        totals=tuple(_sum(row, None, whole=whole) for row in sorted(found["totals"], key=lambda row: str(row["currency"]))),
+        totals=tuple(judge.sum(row, ()) for row in sorted(found["totals"], key=lambda row: str(row["currency"]))),
         completeness=calendar.counts(question.window),
-        completeness_before=before,
+        completeness_before=calendar.counts(comparison.window),
         as_of=calendar.as_of,
         invoices=tuple(_invoice(row) for row in sorted(found["invoices"], key=_invoice_order)),
-        restatements=tuple(sorted((ShownRestatement(**row) for row in found["changes"]), key=_change_order, reverse=True)),
+        restatements=tuple(sorted((restatement(row, titles) for row in found["changes"]), key=_change_order, reverse=True)),
         restatements_left_off=found["changes_found"] - len(found["changes"]),
     )
 
 
 NOTHING: Final[Mapping[str, Any]] = {
-    **dict.fromkeys(("sums", "totals", "marks", "unmarked", "spans", "invoices", "changes"), ()),
+    **dict.fromkeys(("sums", "totals", "payers", "marks", "unmarked", "spans", "invoices", "changes"), ()),
     "groups_left_off": 0,
     "changes_found": 0,
 }
 
 
-def _parameters(question: CostQuestion, limit: int) -> dict[str, Scalar]:
+def _parameters(question: CostQuestion, comparison: Comparison, limit: int) -> dict[str, Scalar]:
     window = question.window
     return {
         **question.parameters(),
-        "previous_day": question.previous.start,
+        "previous_day": comparison.window.start,
+        "previous_last": comparison.window.end,
         "first_month": f"{window.start:%Y%m}",
         "last_month": f"{window.end:%Y%m}",
         "first_text": str(window.start),
@@ -117,11 +110,33 @@ def _parameters(question: CostQuestion, limit: int) -> dict[str, Scalar]:
     }
 
 
-def _sum(row: Mapping[str, Any], question: CostQuestion | None, *, whole: bool) -> Sum:
-    """`whole` says whether the earlier range may be compared with: growth against days that were never loaded is none."""
-    keys = dict(zip(question.groups, (row["key_1"], row["key_2"]), strict=False)) if question else {}
-    now, before = Amounts.now(row), Amounts.before(row)
-    return Sum(keys, row["currency"], now, before, AmountChange.between(before, now) if whole else UNKNOWN, row["figure"])
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Says of each sum whether its two ranges may be compared."""
+
+    lacks: Lacks
+    payers: Sequence[Mapping[str, Any]]
+    """Which provider has rows of which currency."""
+
+    def sum(self, row: Mapping[str, Any], groups: Sequence[GroupName]) -> Sum:
+        keys = dict(zip(groups, (row.get("key_1"), row.get("key_2")), strict=False))
+        now, before = Amounts.now(row), Amounts.before(row)
+        why = self.lacks.of(self._providers(row, keys)) or self._empty(now, before)
+        change = AmountChange.between(before, now) if why is None else UNKNOWN
+        if why is None and change.net_percent is None:
+            why = "the earlier net cost is 0, of which nothing is a percentage"
+        return Sum(keys, row["currency"], now, before, change, why, row["figure"])
+
+    def _empty(self, now: Amounts, before: Amounts) -> str | None:
+        lacking = [window for window, amounts in ((self.lacks.now, now), (self.lacks.before, before)) if amounts.row_count is None]
+        return "; ".join(f"there are no rows of it in {window.start} to {window.end}" for window in lacking) or None
+
+    def _providers(self, row: Mapping[str, Any], keys: Mapping[str, str | None]) -> set[str]:
+        if row["first_provider"] == row["last_provider"] and any(keys[name] is not None for name in OWN_KEYS & keys.keys()):
+            return {row["first_provider"]}
+        # of a provider without any rows it is not known in which currency they would be
+        others = {one["provider"] for one in self.payers} - {one["provider"] for one in self.payers if one["currency"] == row["currency"]}
+        return self.lacks.providers - others
 
 
 def _invoice(row: Mapping[str, Any]) -> InvoiceMonth:
@@ -144,7 +159,3 @@ def _invoice_order(row: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _change_order(change: ShownRestatement) -> tuple[datetime, str, str, str]:
     return change.changed_at, change.period, change.provider, change.currency
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
@@ -32,6 +33,15 @@ class ProviderFacts(Document):
     served: bool = True
     endpoints: dict[str, str] = Field(default_factory=dict)
     pace: PaceDocument | None = None
+    invoice_zone: str = "UTC"
+
+    @field_validator("invoice_zone")
+    @classmethod
+    def _zone(cls, zone: str) -> str:
+        try:
+            return ZoneInfo(zone).key
+        except (ZoneInfoNotFoundError, ValueError) as unknown:
+            raise ValueError(f"{zone!r} is no IANA time zone") from unknown
 
     @field_validator("endpoints")
     @classmethod
@@ -63,6 +73,8 @@ class Provider:
     title: str
     kind: str
     served: bool
+    invoice_zone: str
+    """By whose days its invoices cut their months."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +92,8 @@ class Providers:
         spelled = {spelling.casefold(): name for name, one in facts.items() for spelling in (name, *one.aliases)}
         endpoints = {f"{name}.{part}": url for name, one in facts.items() for part, url in one.endpoints.items()}
         paces = {name: one.pace for name, one in facts.items() if one.pace is not None}
-        return cls({name: Provider(name, one.title, one.kind, one.served) for name, one in facts.items()}, spelled, endpoints, paces)
+        known = {name: Provider(name, one.title, one.kind, one.served, one.invoice_zone) for name, one in facts.items()}
+        return cls(known, spelled, endpoints, paces)
 
     def get(self, said: str) -> Provider:
         """By its name or an alias, in any case."""

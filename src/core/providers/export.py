@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -30,6 +30,10 @@ class BillingExport(Protocol):
 
     def load_days(self, table: str, since: date, until: date) -> tuple[Slice, ...]:
         """The days in this range, both ends included, on which something was written; the oldest first."""
+        ...
+
+    def made(self, table: str) -> datetime | None:
+        """When it was made: a table that is deleted and made anew has the name of the old one, and rows of its own."""
         ...
 
     def fetch(self, table: str, days: Iterable[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:

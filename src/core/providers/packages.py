@@ -53,6 +53,10 @@ Recognise = Callable[[Secret, Mapping[str, Any]], CredentialVerdict]
 """What a credential and the caller's settings say by themselves; nobody is asked. What cannot be one is a Rejected."""
 
 
+Sources = Callable[[Sequence[Mapping[str, Any]]], Mapping[str, tuple[str, int]]]
+"""Of what is stored beside credentials: the sources whose money counts, each with its account and the place of its credential."""
+
+
 @dataclass(frozen=True, slots=True)
 class CredentialFacts:
     kinds: str
@@ -61,6 +65,8 @@ class CredentialFacts:
     probe: Probe
     recognise: Recognise | None
     """None of a provider whose credentials cannot be told by themselves: they are not kept without asking."""
+    sources: Sources | None = None
+    """None where each credential opens one account, which its subject names."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ class ProviderPackages:
             )
         if not callable(probe):
             raise Misconfigured(f"{self._file(name)} has no `probe(link, secret, settings)` that answers a CredentialVerdict")
-        return CredentialFacts(kinds, connection, probe, recognise)
+        return CredentialFacts(kinds, connection, probe, recognise, module.get("sources"))
 
     def _file(self, name: str) -> str:
         return file_of(self.prefix, name[:40], MODULE)

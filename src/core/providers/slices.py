@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from src.core.base.faults import Conflict
@@ -47,6 +47,10 @@ class Listing:
     """The day of the look, where it was before today."""
     reads: Window | None = None
     """The days of which slices are read, where they are others than those of the run: what is told of this moment alone."""
+    begins: date | None = None
+    """The first slice that the source has at all, where it was looked for before it too: what was before is not known."""
+    made: datetime | None = None
+    """When the source itself was made, where it tells: another of the same name holds rows of its own."""
 
 
 @dataclass(frozen=True, slots=True)

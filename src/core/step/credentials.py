@@ -18,6 +18,7 @@ from src.core.ledger.tables.credentials import CredentialRecord
 from src.core.providers.directory import Providers
 from src.core.step import audit_trail
 from src.core.step.context import EarlierStep, Services, StepConfig, StepContext, StepResult
+from src.core.step.counted import note_gone
 
 DEFAULT_NAME = "default"
 
@@ -232,6 +233,8 @@ def store(context: StepContext, proven: Proven) -> tuple[CredentialRecord, Crede
         living(unit, tenant.org_slug, proven.generation)
         kms_keys.note_current(unit, services.vault.key_id(sealed), now)
         before = credentials.put(unit, record)
+        if before:
+            note_gone(unit, before, credentials.list_for(unit, tenant.org_slug), now)
         slots.hurry(unit, tenant.org_slug, now)
         _note(unit, services, context.actor, "integrations.setup", record, replaced=before.fingerprint if before else None)
         context.still_wanted()
@@ -244,6 +247,7 @@ def remove(services: Services, actor: Actor, slug: str, provider: str, name: str
         known(unit, slug)
         found = existing(unit, slug, provider, name)
         credentials.remove(unit, slug, provider, name)
+        note_gone(unit, found, credentials.list_for(unit, slug), services.clock.now())
         _note(unit, services, actor, "integrations.delete", found)
     return found
 

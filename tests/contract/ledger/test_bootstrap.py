@@ -16,30 +16,30 @@ VIEWS = ("org_consolidated_view", "pipeline_logs_view", "step_logs_view")
 
 
 def test_nothing_is_there_before_and_everything_after(empty):
-    assert len(empty.missing()) == 21
+    assert len(empty.missing()) == 23
     result = empty.bootstrap()
-    assert (len(result.tables_created), result.views_created) == (18, VIEWS)
+    assert (len(result.tables_created), result.views_created) == (20, VIEWS)
     assert (result.tables_existing, result.columns_added, result.views_existing) == ((), (), ())
     assert empty.missing() == ()
 
 
 def test_again_it_changes_nothing(ledger, acme):
     result = ledger.bootstrap()
-    assert (len(result.tables_existing), result.views_existing) == (18, VIEWS)
+    assert (len(result.tables_existing), result.views_existing) == (20, VIEWS)
     assert (result.tables_created, result.columns_added, result.views_created) == ((), (), ())
     assert ledger.read(orgs.get, acme) is not None
 
 
 def test_force_begins_anew(ledger, acme):
     result = ledger.bootstrap(force=True)
-    assert (len(result.tables_created), len(result.views_created), result.tables_existing) == (18, 3, ())
+    assert (len(result.tables_created), len(result.views_created), result.tables_existing) == (20, 3, ())
     assert ledger.missing() == ()
     assert ledger.read(orgs.get, acme) is None
 
 
 def test_what_follows_is_of_the_same_transaction(ledger, acme):
     def follow(unit, made):
-        assert len(made.tables_created) == 18
+        assert len(made.tables_created) == 20
         assert org(unit, "next")
 
     ledger.bootstrap(force=True, then=follow)

@@ -9,6 +9,7 @@ from src.core.base.identity import Tenant
 from src.core.base.names import Environment, org_slug
 from src.core.base.window import EARLIEST, Window
 from src.core.costs.amounts import money
+from src.core.costs.comparison import COMPARES, compared
 from src.core.costs.cursor import PageEnd, cursor_of, place_of
 from src.core.costs.question import LATEST, CostQuestion, Filters, groups_asked, window_asked
 
@@ -43,13 +44,41 @@ def test_windows_that_are_none_are_refused(first, last):
         window_asked(first, last, TODAY)
 
 
-@given(st.dates(EARLIEST, LATEST - timedelta(days=400)), st.integers(1, 366))
-def test_the_previous_window_ends_right_before_and_is_as_long(start, days):
+@given(st.dates(EARLIEST, LATEST - timedelta(days=400)), st.integers(1, 366), st.sampled_from((None, *COMPARES)))
+def test_what_a_window_is_compared_with_ends_before_it_and_is_as_long_or_as_many_months(start, days, asked):
     window = Window(start, start + timedelta(days=days - 1))
-    before = CostQuestion(window).previous
+    found = compared(window, asked)
 
-    assert before.end == start - timedelta(days=1)
-    assert len(before) == len(window)
+    assert found.window.end < start or (found.by, days) == ("year_before", 366)
+    assert found.by == (asked or found.by)
+    if found.by == "previous_range":
+        assert (found.window.end, len(found.window)) == (start - timedelta(days=1), days)
+    else:
+        # as many days, but for those that one of both months lacks
+        assert abs(len(found.window) - days) <= 3
+
+
+@pytest.mark.parametrize(
+    ("days", "asked", "by", "before"),
+    [
+        ("2026-10-01 2026-10-31", None, "previous_month", "2026-09-01 2026-09-30"),
+        ("2026-02-01 2026-02-28", None, "previous_month", "2026-01-01 2026-01-31"),
+        ("2026-11-01 2026-11-20", None, "previous_month", "2026-10-01 2026-10-20"),
+        ("2026-03-01 2026-03-30", None, "previous_month", "2026-02-01 2026-02-28"),
+        ("2026-07-01 2026-09-30", None, "previous_month", "2026-04-01 2026-06-30"),
+        ("2026-10-03 2026-10-09", None, "previous_range", "2026-09-26 2026-10-02"),
+        ("2026-10-01 2026-10-31", "previous_range", "previous_range", "2026-08-31 2026-09-30"),
+        ("2026-10-15 2026-11-14", "previous_month", "previous_month", "2026-08-15 2026-09-14"),
+        ("2028-02-01 2028-02-29", "year_before", "year_before", "2027-02-01 2027-02-28"),
+        ("2027-02-01 2027-02-28", "year_before", "year_before", "2026-02-01 2026-02-28"),
+        ("2029-02-01 2029-02-28", "year_before", "year_before", "2028-02-01 2028-02-29"),
+        ("2026-10-03 2026-10-09", "year_before", "year_before", "2025-10-03 2025-10-09"),
+    ],
+)
+def test_whole_months_are_compared_with_whole_months_and_days_with_the_same_days(days, asked, by, before):
+    found = compared(Window(*(date.fromisoformat(day) for day in days.split())), asked)
+
+    assert (found.by, f"{found.window.start} {found.window.end}") == (by, before)
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,7 @@ class Hand:
     kind: str = "standard"
     account: str | None = None
     """Whose bill it is, where the credential knows."""
+    created: datetime | None = datetime(2026, 1, 1, tzinfo=UTC)
 
     @property
     def table(self) -> TablePlace:
@@ -88,6 +89,9 @@ class Hand:
     def load_days(self, table: str, since: date, until: date) -> tuple[Slice, ...]:
         days = sorted({row["export_time"].date() for row in self.rows})
         return tuple(day_slice(day, len(self._of(day)), 100, f"v{len(self._of(day))}") for day in days if since <= day <= until)
+
+    def made(self, table: str) -> datetime | None:
+        return self.created
 
     def fetch(self, table: str, days: Iterable[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         paths = []

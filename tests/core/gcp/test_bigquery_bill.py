@@ -104,6 +104,7 @@ class Known:
     def __init__(self, table: TablePlace, export: BillingExport) -> None:
         self.table = table
         self.load_days, self.fetch, self.place, self.close = export.load_days, export.fetch, export.place, export.close
+        self.made = export.made
 
 
 def opened(here: Billing, table: TablePlace, *, streamed: bool) -> Known:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from src.core.base.faults import BooksNotClosed, Misconfigured, QualityFailed, Rejected
+from src.core.base.faults import BooksNotClosed, Conflict, Misconfigured, QualityFailed, Rejected
 from src.core.base.settings import get_settings, use_settings
 from src.core.costs.tables import table_file
 from src.core.step.books.axis import Used
@@ -119,13 +119,31 @@ async def test_of_one_account_that_two_credentials_read_one_export_counts(bare: 
     assert {cost for cost, _ in said(bare).values() if cost != "0.00"} == {"100.00"}
 
 
-async def test_tables_that_count_at_once_are_added(bare: Billing):
-    team_a = Hand("team_a", [row(one, 100) for one in days(1, 3)])
-    team_b = Hand("team_b", [row(one, 1) for one in days(1, 3)])
-    load(bare, day(1), day(3), team_a, team_b)
+PARENT, OWN = "gcp_billing_export_v1_0A_PARENT", "gcp_billing_export_v1_0B_CHILD"
+CHILD = "0B-CHILD"
 
-    assert [said(bare)[f"11-0{number}"][0] for number in (1, 2, 3)] == ["101.00"] * 3
-    assert bare.ask("SELECT net_cost FROM x_cost_monthly")[0]["net_cost"] == 303
+
+async def test_an_account_in_two_living_exports_is_counted_from_the_one_that_has_its_name(bare: Billing):
+    """A reseller's export tells of its customer's account too, which has an export of its own."""
+    parent = Hand(PARENT, [row(one, 1, account=account) for one in days(1, 10) for account in ("0A-PARENT", CHILD)])
+    own = Hand(OWN, [row(one, 1, account=CHILD) for one in days(1, 10)])
+    connect(bare, reseller=[parent], customer=[own])
+    load(bare, day(1), TODAY, parent)
+    published = load(bare, day(1), TODAY, own)
+
+    assert {cost for cost, _ in said(bare).values() if cost != "0.00"} == {"2.00"}
+    assert {"source_table": parent.table.source, "account": CHILD, "counted_from": own.table.source}.items() <= next(
+        share.items() for share in published.manifest["shares"] if share.get("counted_from")
+    )
+    assert bare.ask("SELECT SUM(net_cost) AS net FROM gcp_cost_daily") == [{"net": 20}]
+
+
+async def test_an_account_in_two_living_exports_that_no_rule_tells_apart_is_refused(bare: Billing):
+    one, other = (Hand(name, [row(each, 1) for each in days(1, 3)]) for name in ("team_a", "team_b"))
+    with pytest.raises(Conflict, match=r"proj\.ds\.team_a and proj\.ds\.team_b both tell of the account A"):
+        load(bare, day(1), day(3), one, other)
+
+    assert bare.ask("SELECT * FROM x_cost_daily") == []
 
 
 async def test_a_table_of_the_same_name_in_another_project_is_another_source(bare: Billing):
@@ -165,7 +183,7 @@ async def test_a_source_that_was_not_looked_at_since_makes_its_days_stale(bare: 
 
 
 async def test_what_was_read_and_was_empty_stays_read(bare: Billing):
-    source = Hand("costs", [row(one) for one in (*days(2, 30, 9), *days(1, 31, 10), *days(1, 19))])
+    source = Hand("costs", [row(one) for one in (day(31, 8), *days(2, 30, 9), *days(1, 31, 10), *days(1, 19))])
     load(bare, day(1, 9), TODAY, source)
     before = bare.ask("SELECT invoice_month, completeness FROM x_cost_monthly ORDER BY 1")
     load(bare, day(19), day(19), source)
@@ -344,3 +362,62 @@ def test_a_processor_asks_for_the_settings_that_the_service_runs_with(bare: Bill
     assert bare.parts.sandbox is not None
     assert get_settings() is bare.parts.settings
     assert get_settings().gcp_token_url.startswith(bare.parts.sandbox.address)
+
+
+async def test_what_was_before_an_export_began_is_unknown_and_not_nothing(bare: Billing):
+    """It was switched on on 20 October, and brings late rows of the days before."""
+    switched_on = Hand("costs", [row(one, 1) for one in (*days(20, 31, 10), *days(1, 19))])
+    switched_on.add(row(day(18, 10), 0.25, written=day(20, 10)))
+    load(bare, day(1, 10), TODAY, switched_on)
+
+    assert said(bare)["10-18"] == ("0.25", "partial")
+    assert said(bare)["10-20"] == ("1.00", "complete")
+    told = {one["invoice_month"]: one for one in bare.ask("SELECT * FROM x_cost_monthly")}
+    assert told["202610"]["completeness"] == "partial"
+    assert told["202610"]["completeness_reason"] == (
+        "proj.ds.costs begins on 2026-10-20, and nobody knows what was before; no run can bring it"
+    )
+    load(bare, day(19), TODAY, switched_on)
+    assert said(bare)["10-18"][1] == "partial"
+
+
+async def test_a_quiet_day_before_the_first_that_is_read_is_known(bare: Billing):
+    source = Hand("costs", [row(day(30, 9)), *(row(one) for one in (*days(3, 31, 10), *days(1, 19)))])
+    load(bare, day(1, 10), TODAY, source)
+
+    assert {one["completeness"] for one in bare.ask("SELECT * FROM x_cost_monthly WHERE invoice_month = '202610'")} == {"complete"}
+
+
+async def test_an_export_that_takes_the_place_of_a_shorter_one_tells_of_no_more_than_both(bare: Billing):
+    """The detailed one was switched on beside it, and the days before it are those that were read of the standard one."""
+    standard = Hand("standard", [row(one, 1) for one in (*days(1, 31, 10), *days(1, 19))], account="A")
+    detailed = Hand("detailed", [row(one, 1) for one in (*days(20, 31, 10), *days(1, 19))], kind="detailed", account="A")
+    connect(bare, first=[standard])
+    bare.clock.today = day(26, 10)
+    load(bare, day(1, 10), day(25, 10), standard)
+    connect(bare, first=[detailed])
+    bare.clock.today = TODAY
+    load(bare, day(1, 10), TODAY, detailed)
+
+    assert said(bare)["10-05"] == ("1.00", "complete")
+    assert [(one["net_cost"], one["completeness"]) for one in bare.ask("SELECT * FROM x_cost_monthly ORDER BY invoice_month")] == [
+        (31, "complete"),
+        (19, "provisional"),
+    ]
+
+
+@pytest.mark.parametrize("read_until", [None, day(12, 10)])
+async def test_what_was_not_read_of_the_shorter_export_is_unknown(bare: Billing, read_until: date | None):
+    standard = Hand("standard", [row(one, 1) for one in (*days(1, 31, 10), *days(1, 19))], account="A")
+    detailed = Hand("detailed", [row(one, 1) for one in (*days(20, 31, 10), *days(1, 19))], kind="detailed", account="A")
+    if read_until:
+        connect(bare, first=[standard])
+        bare.clock.today = read_until + timedelta(1)
+        load(bare, day(1, 10), read_until, standard, late_days=0)
+    connect(bare, first=[detailed])
+    bare.clock.today = TODAY
+    load(bare, day(1, 10), TODAY, detailed)
+
+    assert said(bare)["10-05"][1] in ("partial", "missing")
+    assert said(bare)["10-25"] == ("1.00", "complete")
+    assert bare.ask("SELECT completeness FROM x_cost_monthly WHERE invoice_month = '202610'") == [{"completeness": "partial"}]

@@ -31,7 +31,7 @@ def test_the_tables_and_views_are_those_the_design_names():
         "org_profiles", "org_api_keys", "org_subscriptions", "org_usage_quotas", "org_integration_credentials", "org_pipeline_configs",
         "org_scheduled_pipeline_runs", "org_pipeline_execution_queue", "org_meta_pipeline_runs", "org_meta_step_logs",
         "org_meta_dq_results", "org_audit_logs", "org_kms_keys", "org_cost_tracking", "org_imported_files",
-        "org_notification_channels", "org_events", "org_notifications",
+        "org_notification_channels", "org_events", "org_notifications", "org_invoices", "org_counted_sources",
     }  # fmt: skip
     assert [view.name for view in model.views] == ["org_consolidated_view", "pipeline_logs_view", "step_logs_view"]
     assert model.dataset == "organizations"

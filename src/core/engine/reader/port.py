@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -34,6 +34,10 @@ class RemoteTables(Protocol):
 
     def days(self, table: RemoteTable, since: date, until: date) -> tuple[RemoteDay, ...]:
         """The partitions in this range, both ends included, that have rows; the oldest first."""
+        ...
+
+    def made(self, table: RemoteTable) -> datetime | None:
+        """When it was made, where that is told."""
         ...
 
     def read(self, table: RemoteTable, day: date, path: Path, told: Callable[[int], None]) -> int:

@@ -54,6 +54,10 @@ class BigQueryTables:
             rows = [dict(row.items()) for row in self._access.asked(sql, bigquery.QueryJobConfig(query_parameters=parameters), location)]
         return tuple(_day_of(row) for row in rows if row["total_rows"] and PARTITION.fullmatch(row["partition_id"] or ""))
 
+    def made(self, table: RemoteTable) -> datetime | None:
+        created: datetime | None = self._described(table).created
+        return created
+
     def prove(self, table: RemoteTable, days: Sequence[date]) -> None:
         """A listing of partitions needs no right to read them; planning to read them does."""
         location = self._described(table).location

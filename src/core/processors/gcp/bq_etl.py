@@ -10,6 +10,7 @@ from src.core.base.identity import Tenant
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
 from src.core.engine.port import Params
+from src.core.providers.gcp.exports import account_named
 from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
 from src.core.step.credentials import OpenCredential
 from src.core.step.etl.config import EtlStep
@@ -32,6 +33,12 @@ class GoogleTables:
 
     def beside(self, source: str) -> bool:
         return False
+
+    def sources_of(self, account: str) -> frozenset[str]:
+        return frozenset({account})
+
+    def named_after(self, source: str) -> str | None:
+        return account_named(source.rpartition(".")[2])
 
     def asks(self, table: str | None) -> bool:
         return True

@@ -34,6 +34,9 @@ class Connection(packages.ShownConnection):
     tables: tuple[ExportAnswer, ...] = ()
 
 
+sources = exports.sources
+
+
 def recognise(secret: Secret, settings: Mapping[str, Any]) -> CredentialVerdict:
     return _of(GcpAccount.parse(secret), exports.connection((), ExportSettings.read(settings)))
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from src.core.base.faults import Flaw, Missing, Rejected, first_flaws
+from src.core.base.faults import Conflict, Flaw, Missing, Rejected, first_flaws
 from src.core.base.names import did_you_mean
-from src.core.providers.export import ExportKind
+from src.core.providers.export import ExportKind, TablePlace
 from src.core.providers.gcp.account import PROJECT
 from src.core.providers.gcp.bigquery_rest import BigQueryRest, Table
 from src.core.providers.gcp.refusals import ROLES
@@ -101,6 +101,26 @@ def connection(exports: Sequence[FoundExport], settings: ExportSettings) -> dict
     }
 
 
+def sources(connections: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, int]]:
+    """Of what is stored beside an organisation's credentials the tables that count, each with its account and the place of its credential:
+    of one account one, the detailed export before the standard."""
+    best: dict[str, tuple[tuple[bool, str], str, int]] = {}
+    for at, stored in enumerate(connections):
+        for table, facts in marked(stored):
+            # a view or a copy does not name its account, and then stands for one of its own
+            account = facts.get("billing_account") or table.source
+            rank = (facts.get("kind") != "detailed", table.source)
+            if account not in best or rank < best[account][0]:
+                best[account] = (rank, table.source, at)
+    return {source: (account, at) for account, (_, source, at) in best.items()}
+
+
+def marked(connection: Mapping[str, Any]) -> list[tuple[TablePlace, Mapping[str, Any]]]:
+    """The tables that count, of what is stored beside one credential."""
+    tables = connection.get("tables") or []
+    return [(TablePlace(one["project"], one["dataset"], one["table"]), one) for one in tables if one.get("counts")]
+
+
 def _candidates(bigquery: BigQueryRest, project: str, settings: ExportSettings) -> list[tuple[str, str]]:
     """Dataset and table, of what is named or else looks like an export."""
     if settings.tables and all("." in name or settings.dataset for name in settings.tables):
@@ -137,9 +157,15 @@ def _looked_at(bigquery: BigQueryRest, project: str, dataset: str, table: str) -
     shape = EXPORT_TABLE.fullmatch(table)
     # a view or a copy of an export may have any name, and then its columns say which it is
     detailed = bool(shape["detailed"]) if shape else "resource" in facts.columns()
+    kind: ExportKind = "detailed" if detailed else "standard"
+    return _Found(FoundExport(project, dataset, table, kind, account_named(table), facts.location), facts)
+
+
+def account_named(table: str) -> str | None:
+    """The billing account after which Google named an export's table."""
+    shape = EXPORT_TABLE.fullmatch(table)
     # a table's name has _ where the account's own has -
-    account = shape["account"].upper().replace("_", "-") if shape else None
-    return _Found(FoundExport(project, dataset, table, "detailed" if detailed else "standard", account, facts.location), facts)
+    return shape["account"].upper().replace("_", "-") if shape else None
 
 
 def _named(found: Sequence[_Found], names: Sequence[str]) -> Iterator[FoundExport]:
@@ -159,7 +185,7 @@ def _named(found: Sequence[_Found], names: Sequence[str]) -> Iterator[FoundExpor
         # a view or a copy has no account in its name: whether it is a rival cannot be known, and the caller has named it
         other = counted.setdefault(export.billing_account or export.name, export.name)
         if other != export.name:
-            raise Rejected(f"{other} and {export.name} are exports of the same billing account, and would count it twice; name one of them")
+            raise Conflict(f"{other} and {export.name} are exports of the same billing account, and would count it twice; name one of them")
         yield replace(export, counts=True, reason="settings.tables names it")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Literal
 
@@ -28,8 +28,14 @@ class SourceState:
     """One that it tells of no more, and whose rows are to go with it, is listed as EMPTY."""
     loaded: Mapping[str, Slice] = field(default_factory=dict)
     """By key; as EMPTY where the rows are gone."""
+    begins: date | None = None
+    """It has no slice before that day, so that nobody knows what was before it."""
+    made: datetime | None = None
+    """When the source itself was made, where it tells."""
     left: bool = False
     """Nobody reads it any more: of days of which it has no rows here nothing is expected of it."""
+    removed: date | None = None
+    """The day on which the last credential that opened it was removed, where that is known."""
     nameless: bool = False
     """Its provider did not say whose account it is: it may be one that is read under its name now."""
 
@@ -63,9 +69,12 @@ class SourceState:
         gaps = (one.last for one in self.pending if one.key not in self.loaded and one.last <= last)
         # of a period that runs the days to come were not looked at
         seen = min(last, self.looks.ranges[-1].last) if self.looks.ranges else last
-        since = max([self.looks.unseen_before(seen), *gaps])
+        unknown = [self.begins - ONE_DAY] if self.begins else []
+        since = max([self.looks.unseen_before(seen), *gaps, *unknown])
         firsts = [one.first for one in filled if one.first > since]
-        return Reach(min(firsts), last) if firsts else None
+        at = self.looks.at(last)
+        over = None if at is None or at > last else at - ONE_DAY
+        return Reach(min(firsts), last, over) if firsts else None
 
     def version(self, key: str) -> str:
         """That is loaded; what was never read has nothing, as what is EMPTY has."""
@@ -82,16 +91,14 @@ class SourceState:
         return tuple(sorted(there, key=lambda one: one.first))
 
     def gone(self) -> tuple[str, ...]:
-        """Loaded once and listed no more, between the first and the last day that are listed: a source that forgets keeps its rows here."""
+        """Loaded once and listed no more: a source that forgets keeps its rows here."""
         there = {one.key for one in self.listed}
-        first, last = min((one.first for one in self.listed), default=date.max), max((one.last for one in self.listed), default=date.min)
         held = sorted((one.first, key) for key, one in self.loaded.items() if one.version != EMPTY)
-        return tuple(key for day, key in held if first <= day <= last and key not in there)
+        return tuple(key for _, key in held if key not in there)
 
     def covers(self, first: date, last: date) -> bool:
-        """Whether every day of this range lies in a slice, but for those before the first of all."""
-        begins = self.spans[0][0] if self.spans else first
-        return last < begins or any(start <= max(first, begins) and last <= end for start, end in self.spans)
+        """Whether every day of this range lies in a slice."""
+        return any(start <= first and last <= end for start, end in self.spans)
 
     def with_loaded(self, slices: Iterable[Slice]) -> "SourceState":
         return replace(self, loaded={**self.loaded, **{one.key: one for one in slices}})
@@ -139,7 +146,7 @@ class _Unread:
     before: date | None
     """Nothing older than this was ever read, and the period begins before it."""
     unseen: str | None
-    """A source that was not looked at since the period began, or has not delivered it."""
+    """A source that was not looked at since the period began, has not delivered it, or began after it."""
     old: str | None
     """A source that was not looked at since, though rows of the period may have come."""
     slices: str
@@ -165,13 +172,16 @@ def _unread(asked: Iterable[SourceState], holding: Holding, calendar: Calendar) 
     axis, first = calendar.axis, holding.first
     for source in sources:
         if source.left:
+            unseen = _left_unread(source, holding, calendar) or unseen
             old = _maybe_twice(source, sources, holding) or _left_too_early(source, holding, calendar) or old
             continue
         if source.looks.latest is None:
             unseen = f"{source.source} has never been read"
             continue
         looked_at = axis.to_look_at(holding, calendar.today)
-        if source.looks.since is not None and first < source.looks.since:
+        if source.begins is not None and first < source.begins:
+            unseen = f"{source.source} begins on {source.begins}, and nobody knows what was before; no run can bring it"
+        elif source.looks.since is not None and first < source.looks.since:
             # of several sources the one that begins last: from there on all of them have been read
             before = max(source.looks.since, before or source.looks.since)
         elif not source.looks.cover(*looked_at):
@@ -205,6 +215,16 @@ def _left_too_early(source: SourceState, holding: Holding, calendar: Calendar) -
             told = f"{source.source} was last looked at on {at or source.looks.latest}, when {one.key} could still change"
             return f"{told}, and no credential reads it now; set one up and run the pipeline again"
     return None
+
+
+def _left_unread(source: SourceState, holding: Holding, calendar: Calendar) -> str | None:
+    """What was not read of a period while there was a credential that could; of later ones nothing is expected."""
+    if source.removed is None or holding.first > source.removed:
+        return None
+    then = replace(calendar, today=min(calendar.today, source.removed))
+    unread = _unread([replace(source, left=False, removed=None)], holding, then)
+    told = unread.absent or (f"{source.source} has written on {_shown(unread.since)}, which was not read" if unread.since else None)
+    return f"{told}; the credential was removed on {source.removed}: set it up again and run the pipeline" if told else None
 
 
 def _maybe_twice(source: SourceState, sources: Iterable[SourceState], holding: Holding) -> str | None:

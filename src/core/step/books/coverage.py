@@ -22,18 +22,28 @@ class KnownSlices:
 
     slices: Mapping[str, Mapping[str, Row]] = field(default_factory=dict)
     looks: Mapping[str, Looks] = field(default_factory=dict)
+    begins: Mapping[str, date] = field(default_factory=dict)
+    """Of sources that have no slice before that day: what was before it is not known."""
+    made: Mapping[str, datetime] = field(default_factory=dict)
+    """When each source was made, where it tells."""
 
     @classmethod
     def of(cls, rows: Iterable[Row], looks: Iterable[Row]) -> "KnownSlices":
         slices: dict[str, dict[str, Row]] = {}
         for row in rows:
             slices.setdefault(row["source"], {})[_key(row)] = row
-        made: dict[str, list[Look]] = {}
+        found: dict[str, list[Look]] = {}
+        begins: dict[str, date] = {}
+        made: dict[str, datetime] = {}
         for row in looks:
-            made.setdefault(row["source"], []).append(Look(row["first_slice"], row["last_slice"], row["looked_on"]))
+            found.setdefault(row["source"], []).append(Look(row["first_slice"], row["last_slice"], row["looked_on"]))
+            if row.get("source_begins") is not None:
+                begins[row["source"]] = row["source_begins"]
+            if row.get("source_made") is not None:
+                made[row["source"]] = row["source_made"]
         # before looks were kept, whoever looked at a source looked at all of it
-        whole = {source: [_whole_look(known.values())] for source, known in slices.items() if source not in made}
-        return cls(slices, {source: Looks.of(ranges) for source, ranges in (made | whole).items()})
+        whole = {source: [_whole_look(known.values())] for source, known in slices.items() if source not in found}
+        return cls(slices, {source: Looks.of(ranges) for source, ranges in (found | whole).items()}, begins, made)
 
     @property
     def since(self) -> date | None:
@@ -52,7 +62,9 @@ class KnownSlices:
         rows = self.slices.get(source, {})
         listed = [_slice(row, row["listed_version"]) for row in rows.values() if _is_listed(row)]
         loaded = {key: _slice(row, row["version"]) for key, row in rows.items() if row["version"] is not None}
-        return SourceState(source, self.looks.get(source, Looks()), _ordered(listed), loaded)
+        return SourceState(
+            source, self.looks.get(source, Looks()), _ordered(listed), loaded, self.begins.get(source), self.made.get(source)
+        )
 
     def looked_at(self, source: str, listing: Listing, today: date, axis: Axis) -> SourceState:
         """As it is after this look, before anything of it is read."""
@@ -68,7 +80,18 @@ class KnownSlices:
         if listing.looked.start <= today:
             # of slices of days to come a look says nothing: as looked at they would pass for known once their day is there
             looks = looks.with_look(Look(listing.looked.start, min(listing.looked.end, today), today))
-        return SourceState(source, looks, _ordered([*elsewhere, *listing.slices, *taken_back]), before.loaded)
+        listed = _ordered([*elsewhere, *listing.slices, *taken_back])
+        return SourceState(source, looks, listed, before.loaded, _begins(listing, before), listing.made or before.made)
+
+    def made_anew(self, source: str, listing: Listing, *, again: bool) -> bool:
+        """Whether it is another source of the name of the one that was read. Of one that did not tell when it was made, who reads all
+        again may learn it: it was made after slices were loaded that it does not have."""
+        if listing.made is None or source in self.made:
+            return listing.made is not None and self.made[source] != listing.made
+        there = {one.key for one in listing.slices}
+        rows = self.slices.get(source, {}).items()
+        lost = [row["loaded_at"] for key, row in rows if key not in there and row["version"] not in (None, EMPTY)]
+        return again and any(at is not None and at < listing.made for at in lost)
 
     def changes(self, state: SourceState, read: Sequence[Slice], run_id: str, at: datetime) -> tuple[list[dict[str, Any]], set[date]]:
         """The rows that say otherwise than is known, and the first days of the slices whose rows they replace; of one first day all."""
@@ -138,6 +161,14 @@ def _is_listed(row: Row) -> bool:
 
 def _within(one: Slice, looked: Window) -> bool:
     return looked.start <= one.first and one.last <= looked.end
+
+
+def _begins(listing: Listing, before: SourceState) -> date | None:
+    """A source that put its oldest slices away begins where they were read."""
+    if before.begins is not None and not any(one.first < before.begins for one in listing.slices):
+        return before.begins
+    read = (one.first for one in before.loaded.values() if one.version != EMPTY)
+    return None if listing.begins is None else min([listing.begins, *read])
 
 
 def _share_days(one: Slice, other: Slice) -> bool:

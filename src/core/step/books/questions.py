@@ -35,6 +35,8 @@ class Reload:
     """There before the source was last looked at, and read only now."""
     before: tuple[Slice, ...] = ()
     """These slices as they were loaded: they may have stood for other days."""
+    old: tuple[Slice, ...] = ()
+    """All that was loaded of another source of this name, which is no more."""
 
     @property
     def filled(self) -> tuple[Slice, ...]:
@@ -94,6 +96,11 @@ class Asking:
 
     def touched(self, reload: Reload) -> set[date]:
         return {row["usage_date"] for row in self._ask(reload.raw.touched, reload.every)}
+
+    def days_of_rows(self, reload: Reload, slices: Sequence[Slice]) -> dict[date, int]:
+        """How many rows of each day of use these slices of its source hold."""
+        asked = self._ask(reload.raw.days_of_rows, reload.asked(slices)) if slices else []
+        return {row["usage_date"]: row["row_count"] for row in asked}
 
     def causes(self, reload: Reload) -> list[dict[str, Any]]:
         """What the rows of these slices come to by their kind; nothing where the provider's books tell no kinds."""
@@ -205,7 +212,7 @@ class Asking:
 
 def _each(books: Books, counting: Sequence[Share]) -> list[dict[str, Any]]:
     """What is asked of one source after the other where they are rivals, and of all at once where they are not."""
-    return [share.asked for share in counting] if books.rivals else [{}]
+    return [share.asked for share in counting if share.counted_from is None] if books.rivals else [{}]
 
 
 def judged_part(reloads: Sequence[Reload], table: TableSchema) -> dict[str, list[Any]]:

@@ -30,6 +30,8 @@ OF_EVERY_PROVIDER = (
     "rows_of_days",
     "rows_that_count",
     "touched",
+    "days_of_rows",
+    "made_before",
     "spans",
     "accounts",
     "account_days",
@@ -107,6 +109,9 @@ class Raw:
     counted: str
     """The same of what counts of these days."""
     touched: str
+    days_of_rows: str
+    made_before: str
+    """Takes away what another source of the same name told."""
     spans: str
     causes: str | None
     held: str
@@ -330,6 +335,8 @@ def _raw(facts: RawFacts, schema: TableSchema, folder: Path, own: Housekeeping, 
         written=over(measures, of_slices),
         counted=over(measures, _counting(columns, own, account)),
         touched=over(own.templates["touched"], of_slices),
+        days_of_rows=over(own.templates["days_of_rows"], of_slices),
+        made_before=put(own.templates["made_before"], **columns),
         spans=over(put(own.templates["spans"], slice=facts.slice, day=facts.day), of_slices),
         causes=over(question_text(causes), of_slices) if causes.exists() else None,
         held=put(own.templates["days_held"], raw=schema.name),

@@ -1,18 +1,23 @@
 """Which rows of which source count, where several sources tell of one account's money. Pure.
 
 The standard and the detailed export of an account hold the same rows, each written to both at about the same time; a view or a new
-dataset may take over from an older table. What counts is told by two bounds a source:
+dataset may take over from an older table; a reseller's export tells of its customers' accounts, of which each may have one of its own.
+What counts is told by two bounds a source:
   from the day of use on which it is whole by itself, it alone counts, and older sources no more;
   of days of use before that, older sources count, and of it only what was written after they were last read.
-Sources that count at the same time are disjoint: setting them up has seen to it.
+Of several sources that all count today the one that is named after the account takes the place of the others. Where none is, no rule
+says which of them tells more than the other, and nothing is added.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Final
+
+from src.core.base.faults import Conflict
 
 ONE_DAY = timedelta(1)
+LATER: Final = ("load_ceiling", "counted_from")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,8 @@ class Reach:
 
     first: date
     last: date
+    over: date | None = None
+    """The latest of them that was over when it was last looked at; None where all were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,34 +37,74 @@ class Share:
     own_from: date | None = None
     load_floor: date | None = None
     until_day: date | None = None
+    load_ceiling: date | None = None
+    counted_from: str | None = None
+    """The source that this account is counted from in its place; none of its rows of it count."""
 
     @property
     def asked(self) -> dict[str, Any]:
         told = asdict(self)
+        del told["counted_from"]
         return {"source": told.pop("source_table"), **told}
 
     @property
     def shown(self) -> dict[str, Any]:
-        return {name: value if value is None else str(value) for name, value in asdict(self).items()}
+        # what earlier releases did not tell is left out where it says nothing: else what counts would seem to have changed
+        told = {name: value for name, value in asdict(self).items() if name not in LATER or value is not None}
+        return {name: value if value is None else str(value) for name, value in told.items()}
 
 
-def shares(accounts: Iterable[tuple[str, str]], reaches: Mapping[str, Reach], counting: frozenset[str]) -> tuple[Share, ...]:
-    """`accounts` are the pairs of source and account that the raw table holds; `counting` the sources that count today."""
-    by_account: dict[str, set[str]] = {}
-    for source, account in accounts:
-        by_account.setdefault(account, set()).add(source)
-    # sources that all count today are disjoint, for setting them up refused two of one account: only one that has retired is a rival
-    rivals = {account for account, sources in by_account.items() if len(sources) > 1 and not sources <= counting}
+def shares(
+    accounts: Iterable[tuple[str, str]],
+    reaches: Mapping[str, Reach],
+    counting: frozenset[str],
+    named: Mapping[str, str | None] | None = None,
+) -> tuple[Share, ...]:
+    """`accounts` are the pairs of source and account that the raw table holds; `counting` the sources that count today; `named` the
+    account after which a source is named."""
+    by_account = _by_account(accounts)
+    rivals = {account for account, sources in by_account.items() if account and len(sources) > 1}
+    # rows that say nothing of their account are those of one account as far as an older source is concerned
+    rivals |= {account for account, sources in by_account.items() if len(sources) > 1 and not sources <= counting}
+    tiers = {account: _tiers(account, by_account[account], reaches, counting, named or {}) for account in by_account}
     found: list[Share] = []
     for source in sorted({source for sources in by_account.values() for source in sources}):
         own = sorted(account for account, sources in by_account.items() if source in sources)
         if not rivals.intersection(own):
             # without bounds: nobody else tells of its accounts, and bounds would leave out rows that are its alone
             found.append(Share(source))
-        else:
-            tiers = {account: _tiers(by_account[account], reaches, counting) for account in own}
-            found += [_share(source, account, tiers[account], reaches) for account in own if any(source in tier for tier in tiers[account])]
+            continue
+        for account in own:
+            if any(source in tier for tier in tiers[account]):
+                found.append(_share(source, account, tiers[account], reaches))
+            elif source in counting and source in reaches:
+                found.append(Share(source, account, counted_from=tiers[account][-1][0]))
     return tuple(found)
+
+
+def told_since(
+    accounts: Iterable[tuple[str, str]],
+    reaches: Mapping[str, Reach],
+    counting: frozenset[str],
+    named: Mapping[str, str | None] | None = None,
+) -> dict[str, date]:
+    """From which day on each source that counts today, with those whose place it took, tells of all its accounts.
+
+    `reaches` are those of sources of which nothing is left unread.
+    """
+    found: dict[str, date] = {}
+    for account, sources in _by_account(accounts).items():
+        tiers = _tiers(account, sources, reaches, counting, named or {})
+        for source in sources & counting & reaches.keys():
+            at = next((number for number, tier in enumerate(tiers) if source in tier), len(tiers) - 1)
+            since = reaches[source].first
+            for number in range(at - 1, -1, -1):
+                # of days between the last that the older one was read on and the first of the newer nobody knows
+                if _end(number, tiers, reaches) >= since - ONE_DAY:
+                    since = min(since, _begins(tiers[number], reaches))
+            # an account that nobody told of before is known since the source itself is
+            found[source] = max(since, found.get(source, since))
+    return found
 
 
 def contested(before: Iterable[Mapping[str, Any]], now: Iterable[Share]) -> frozenset[str]:
@@ -73,15 +120,33 @@ def contested(before: Iterable[Mapping[str, Any]], now: Iterable[Share]) -> froz
     return frozenset(changed)
 
 
-def _tiers(sources: Iterable[str], reaches: Mapping[str, Reach], counting: frozenset[str]) -> list[list[str]]:
-    """The oldest first; those that count today stand together at the end. One that begins no earlier than a newer one adds nothing."""
+def _by_account(accounts: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for source, account in accounts:
+        found.setdefault(account, set()).add(source)
+    return found
+
+
+def _tiers(
+    account: str, sources: Iterable[str], reaches: Mapping[str, Reach], counting: frozenset[str], named: Mapping[str, str | None]
+) -> list[list[str]]:
+    """The oldest first; the one that counts today stands at the end. One that begins no earlier than a newer one adds nothing."""
     known = sorted(source for source in sources if source in reaches)
     # by where they end: an older source is one that was left first, wherever it began
-    retired = sorted((source for source in known if source not in counting), key=lambda source: (reaches[source].last, source))
-    # together, for none of those that count today takes the place of another
+    by_end = sorted(known, key=lambda source: (reaches[source].last, source))
+    order = [[source] for source in by_end if source not in counting]
     now = [source for source in known if source in counting]
+    own = [source for source in now if named.get(source) == account]
+    if len(now) > 1 and account and len(own) != 1:
+        raise Conflict(
+            f"{now[0]} and {now[1]} both tell of the account {account}, and would count it twice; no rule says which of them is to count: "
+            "name one of them in settings.tables of its credential, or delete the other's credential"
+        )
+    if len(own) == 1:
+        order += [[source] for source in by_end if source in now and source not in own]
+        now = own
     tiers: list[list[str]] = []
-    for tier in reversed([*([source] for source in retired), *([now] if now else [])]):
+    for tier in reversed([*order, *([now] if now else [])]):
         if not tiers or _begins(tier, reaches) < _begins(tiers[0], reaches):
             tiers.insert(0, tier)
     return tiers
@@ -91,10 +156,20 @@ def _begins(tier: list[str], reaches: Mapping[str, Reach]) -> date:
     return min(reaches[source].first for source in tier)
 
 
+def _end(at: int, tiers: list[list[str]], reaches: Mapping[str, Reach]) -> date:
+    """The last load day of which what counts is told by this tier."""
+    last = max(reaches[source].last for source in tiers[at])
+    over = max(reaches[source].over or reaches[source].last for source in tiers[at])
+    # a day that was not over when it was read stands whole in the newer source alone, if that has it
+    newer = [_begins(tier, reaches) for tier in tiers[at + 1 :]]
+    return over if newer and min(newer) <= over + ONE_DAY and over >= _begins(tiers[at], reaches) else last
+
+
 def _share(source: str, account: str, tiers: list[list[str]], reaches: Mapping[str, Reach]) -> Share:
     at = next(number for number, tier in enumerate(tiers) if source in tier)
-    older = [reaches[name].last for tier in tiers[:at] for name in tier]
+    older = [_end(number, tiers, reaches) for number in range(at)]
     newer = [_begins(tier, reaches) + ONE_DAY for tier in tiers[at + 1 :]]
+    end = _end(at, tiers, reaches)
     return Share(
         source,
         account,
@@ -103,4 +178,5 @@ def _share(source: str, account: str, tiers: list[list[str]], reaches: Mapping[s
         # what was written until the older sources were last read stands in them too, and would count twice
         load_floor=max(older) if older else None,
         until_day=min(newer) if newer else None,
+        load_ceiling=end if newer and end < reaches[source].last else None,
     )

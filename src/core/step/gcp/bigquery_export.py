@@ -1,7 +1,7 @@
 """A billing export where Google writes it: tables of BigQuery, partitioned by the day rows were loaded."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +23,9 @@ class BigQueryExport:
 
     def load_days(self, table: str, since: date, until: date) -> tuple[Slice, ...]:
         return tuple(day_slice(day.day, day.rows, day.bytes, day.version) for day in self._tables.days(self._named(table), since, until))
+
+    def made(self, table: str) -> datetime | None:
+        return self._tables.made(self._named(table))
 
     def fetch(self, table: str, days: Iterable[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         wanted = tuple(days)

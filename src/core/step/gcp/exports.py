@@ -1,19 +1,22 @@
 """Tables of Google's billing export as sources: which of them count, and how they are opened."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from src.core.base.faults import Rejected
 from src.core.base.identity import Tenant
-from src.core.base.window import Window
+from src.core.base.window import EARLIEST, Window
 from src.core.engine.port import RemoteRows
 from src.core.ledger.tables.credentials import list_for
 from src.core.providers.export import BillingExport, TablePlace
+from src.core.providers.gcp.exports import marked
 from src.core.providers.slices import Listing, OnBytes, Slice
 from src.core.step.context import StepContext
+from src.core.step.counted import opened_sources
 from src.core.step.credentials import OpenCredential
 from src.core.step.gcp.bigquery_export import BigQueryExport, open_reader
 
@@ -33,7 +36,13 @@ class ExportSource:
         return self.table.source
 
     def slices(self, wanted: Window, everything: Window) -> Listing:  # noqa: ARG002 - one question tells of all
-        return Listing(self.export.load_days(self.table.table, everything.start, everything.end), everything)
+        days = self.export.load_days(self.table.table, everything.start, everything.end)
+        made = self.export.made(self.table.table)
+        if not days or days[0].first <= everything.start:
+            return Listing(days, everything, made=made)
+        # of the days without rows before the first it is not known whether there was nothing, or no export yet
+        before = self.export.load_days(self.table.table, EARLIEST, everything.start - timedelta(1))
+        return Listing(days, everything, begins=None if before else days[0].first, made=made)
 
     def fetch(self, slices: Sequence[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         return self.export.fetch(self.table.table, slices, into, on_bytes)
@@ -56,21 +65,12 @@ def opened_tables(
 
 def counting(context: StepContext, tenant: Tenant) -> frozenset[str]:
     """The sources that count, of all credentials of the organisation: of one account one, the detailed export before the standard."""
-    stored = context.services.ledger.read(list_for, tenant.org_slug)
-    best: dict[str, tuple[tuple[bool, str], str]] = {}
-    for record in stored:
-        for table, facts in _marked(record.metadata or {}) if record.provider == PROVIDER else ():
-            # a view or a copy does not name its account, and then stands for one of its own
-            account = facts.get("billing_account") or table.source
-            rank = (facts.get("kind") != "detailed", table.source)
-            if account not in best or rank < best[account][0]:
-                best[account] = (rank, table.source)
-    return frozenset(source for _, source in best.values())
+    return frozenset(opened_sources(PROVIDER, context.services.ledger.read(list_for, tenant.org_slug)))
 
 
 def _counted(context: StepContext, tenant: Tenant, credential: OpenCredential) -> list[TablePlace]:
     """Those of this credential, but for accounts whose bill another credential of the organisation reads better."""
-    own = _marked(credential.connection)
+    own = marked(credential.connection)
     if not own:
         raise Rejected(
             f"the gcp credential {credential.name!r} names no billing export that counts; "
@@ -84,8 +84,3 @@ def _counted(context: StepContext, tenant: Tenant, credential: OpenCredential) -
             "credentials reads already; run with that one, or delete it"
         )
     return sorted(found, key=lambda table: table.source)
-
-
-def _marked(connection: Mapping[str, Any]) -> list[tuple[TablePlace, Mapping[str, Any]]]:
-    tables = connection.get("tables") or []
-    return [(TablePlace(one["project"], one["dataset"], one["table"]), one) for one in tables if one.get("counts")]

@@ -87,12 +87,15 @@ def judge(
     now: datetime,
     values: Mapping[str, object] | None = None,
     columns: Collection[str] | None = None,
+    until: date | None = None,
 ) -> QualityVerdict:
-    """Looks at the rows of `part`. `values` fill the suite's parameters; `columns` are the table's real ones, where they are known."""
+    """Looks at the rows of `part`. `values` fill the suite's parameters; `columns` are the table's real ones, where they are known; `until`
+    is the last day that was asked for, where days were."""
     _check_part(part, table)
     given = {"now": now, "today": now.astimezone(UTC).date(), **suite.parameters, **(values or {})}
     present = frozenset(columns if columns is not None else table.columns)
     asked = [Asked(expectation, filled(expectation, given), table, present) for expectation in suite.of(table.name)]
+    asked = [each for each in asked if until is None or _can_hold(each, now, until)]
     planned = [plan(each, now) for each in asked]
     # each once: many expectations ask for the same count, and all of them are one statement
     measures = list(dict.fromkeys(measure for each in planned for measure in each.measures))
@@ -158,6 +161,13 @@ def _age(asked: Asked, now: datetime) -> ExpectationPlan:
         return ExpectationResult(passed, sentence, shown(found[0]))
 
     return ExpectationPlan((Newest(column),), settle)
+
+
+def _can_hold(asked: Asked, now: datetime, until: date) -> bool:
+    """An old month brings nothing young: how fresh the table is has to be judged of whoever asks for days of late."""
+    if asked.expectation.type != AGE or "max_value" not in asked.kwargs:
+        return True
+    return now - datetime.combine(until + timedelta(days=1), time(), UTC) <= _hours(asked.kwargs["max_value"])
 
 
 def _hours(value: Any) -> timedelta:

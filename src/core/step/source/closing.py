@@ -11,10 +11,12 @@ from src.core.base.schema import TableSchema
 from src.core.engine.port import TablePart
 from src.core.ledger.store import Unit
 from src.core.ledger.tables import dq_results, orgs
+from src.core.providers.slices import Slice
 from src.core.step.books import telling
 from src.core.step.books.deriving import Derivation
 from src.core.step.books.history import Figures, Key, Restatement, difference, restatements
-from src.core.step.books.shares import Share, contested, shares
+from src.core.step.books.questions import Reload
+from src.core.step.books.shares import Share, contested, shares, told_since
 from src.core.step.books.telling import Before, By
 from src.core.step.books.totals import require_equal, require_proven
 from src.core.step.books.wording import Wording
@@ -26,7 +28,7 @@ from src.core.step.source.rates import lay_rates
 def judge_table(work: Work, table: TableSchema, part: Mapping[str, list[Any]]) -> None:
     """What is found is kept in the ledger at once: also when it keeps the publication from being one, or its worker dies."""
     context = work.context
-    verdict = judge(work.publication, work.books.suite, table=table, part=part, now=work.by.at)
+    verdict = judge(work.publication, work.books.suite, table=table, part=part, now=work.by.at, until=work.loading.window.end)
     work.verdicts.append(verdict)
     told = partial(
         dq_results.record,
@@ -45,7 +47,7 @@ def judge_table(work: Work, table: TableSchema, part: Mapping[str, list[Any]]) -
 
 def close(work: Work, before: Before, held_before: dict[str, set[date]], causes_before: list[dict[str, Any]]) -> Closed:
     held = held_days(work)
-    counting, contested_days = _counting(work)
+    counting, contested_days, work = _counting(work)
     read = contested_days.union(*held_before.values(), *held.values())
     work, touched = _days_made_anew(work, before, read)
     asking, books = work.asking, work.books
@@ -67,7 +69,7 @@ def close(work: Work, before: Before, held_before: dict[str, set[date]], causes_
     names = {str(day) for day in touched}
     # of a day that was made anew only what it says now: a figure that is gone from it would else be told on
     figures = {key: one for key, one in before.said_days.items() if key[0] not in names} | days
-    sources, calendar = work.loading.sources.counting, work.loading.calendar
+    sources, calendar = work.loading.sources.judged, work.loading.calendar
     known = telling.days_to_tell(figures, before, work.loading.window, calendar.today)
     doubts = asking.doubts(known)
     standing = telling.judged_days(touched if work.loading.reprice else known, figures, sources, calendar, doubts)
@@ -86,7 +88,7 @@ def _days_made_anew(work: Work, before: Before, read: set[date]) -> tuple[Work, 
     loading, told = work.loading, {row["usage_date"] for row in before.days}
     touched = read | work.asking.held(loading.window) if loading.reprice else read
     if work.books.asks_settled:
-        settled = telling.settled_days(told | touched, loading.sources.counting, loading.calendar)
+        settled = telling.settled_days(told | touched, loading.sources.judged, loading.calendar)
         work = replace(work, asking=replace(work.asking, given={**work.asking.given, "settled": settled}))
     return work, touched if loading.reprice else touched | work.asking.due(told)
 
@@ -115,19 +117,25 @@ def _figures(rows: Iterable[Mapping[str, Any]], period: str, before: Mapping[Key
     return telling.dated(telling.figures_by_period(rows, period, by), before)
 
 
-def _counting(work: Work) -> tuple[tuple[Share, ...], set[date]]:
+def _counting(work: Work) -> tuple[tuple[Share, ...], set[date], Work]:
     """Which rows count where sources are rivals; where that has changed, every day of the account is made anew."""
     if not work.books.rivals:
-        return (), set()
+        return (), set(), work
     sources = work.loading.sources
     accounts = work.asking.accounts()
     today = {state.source: state for state in sources.counting}
     # one that no longer counts has rows that still may; how far it reaches is remembered from when it was asked
     states = {source: today.get(source) or sources.known.state(source) for source, _ in accounts}
     reaches = {source: state.reach for source, state in states.items() if state.reach is not None}
-    counting = shares(accounts, reaches, frozenset(today))
+    counting = shares(accounts, reaches, frozenset(today), sources.named)
+    whole = {source: reach for source, reach in reaches.items() if source in today or not states[source].pending}
+    since = told_since(accounts, whole, frozenset(today), sources.named)
+    told = {account for source, account in accounts if source in today}
+    alone = {source for source, account in accounts if account not in told}
+    followed = {source for source, _ in accounts} - alone
+    work = replace(work, loading=replace(work.loading, sources=sources.told_since(since, followed)))
     changed = contested(work.asking.told_shares(), counting)
-    return counting, work.asking.account_days(changed) if changed else set()
+    return counting, work.asking.account_days(changed) if changed else set(), work
 
 
 def _restated(
@@ -168,19 +176,24 @@ def _keep(
 
 def _keep_slices(work: Work) -> None:
     known, provider = work.loading.sources.known, work.books.provider
-    read = {reload.source: reload.slices for reload in work.loading.reloads}
+    # what stays of the old one of a source that was made anew is of this moment too: it is not held against the new one again
+    read = {reload.source: (*reload.slices, *_kept(reload)) for reload in work.loading.reloads}
     for state in work.loading.sources.asked:
         own = {"provider": provider, "source": state.source}
         changes, firsts = known.changes(state, read.get(state.source, ()), work.by.run_id, work.by.at)
         rows = [{"provider": provider, **row} for row in changes]
         if rows:
             work.publication.replace("x_source_slices", rows, TablePart(equal={**own, "slice": tuple(sorted(firsts))}))
-        if known.looks.get(state.source) != state.looks:
-            looks = [
-                {"first_slice": look.first, "last_slice": look.last, "looked_on": look.at, "pipeline_logging_id": work.by.run_id}
-                for look in state.looks.ranges
-            ]
-            work.publication.replace("x_source_looks", [{**own, **look} for look in looks], TablePart(equal=own))
+        before = known.looks.get(state.source), known.begins.get(state.source), known.made.get(state.source)
+        if before != (state.looks, state.begins, state.made):
+            of_all = {**own, "source_begins": state.begins, "source_made": state.made, "pipeline_logging_id": work.by.run_id}
+            looks = [{"first_slice": look.first, "last_slice": look.last, "looked_on": look.at} for look in state.looks.ranges]
+            work.publication.replace("x_source_looks", [{**of_all, **look} for look in looks], TablePart(equal=own))
+
+
+def _kept(reload: Reload) -> Iterable[Slice]:
+    anew = {one.key for one in reload.slices}
+    return (one for one in reload.old if one.key not in anew)
 
 
 def held_days(work: Work) -> dict[str, set[date]]:

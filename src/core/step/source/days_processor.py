@@ -19,6 +19,7 @@ from src.core.engine.port import Params
 from src.core.ledger.tables.credentials import CredentialRecord, list_for
 from src.core.providers.link import ProviderLink, linked
 from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
+from src.core.step.counted import account_of
 from src.core.step.credentials import OpenCredential
 from src.core.step.source.by_day import AskDays, LookedAt, Told, days_asked
 from src.core.step.source.config import SourceStep
@@ -109,10 +110,16 @@ class DaysProcessor:
         """Two credentials of one account are one source, and count once."""
         stored = context.services.ledger.read(list_for, tenant.org_slug)
         accounts = {self.account(one) for one in stored if one.provider == self.name}
-        return frozenset(account + report.beside for account in accounts for report in self._reports if report.counts)
+        return frozenset().union(*map(self.sources_of, accounts))
+
+    def sources_of(self, account: str) -> frozenset[str]:
+        return frozenset(account + report.beside for report in self._reports if report.counts)
 
     def beside(self, source: str) -> bool:
         return any(source.endswith(report.beside) for report in self._reports if not report.counts)
+
+    def named_after(self, source: str) -> str | None:  # noqa: ARG002 - no two sources of its tell of one account
+        return None
 
     def asks(self, table: str | None) -> bool:
         # what no report fills is told as a flaw of the step
@@ -134,12 +141,9 @@ class DaysProcessor:
         return self._asked[table]
 
     def account(self, credential: OpenCredential | CredentialRecord) -> str:
-        """Where the provider does not name it, the credential's own name stands for it.
-
-        Not its key: what an old key has read would count beside what a new one of the same account reads.
-        """
+        """Under which the provider knows it, or that stands for it."""
         name = credential.name if isinstance(credential, OpenCredential) else credential.credential_name
-        return credential.subject or f"{self.name}-{name}"
+        return account_of(self.name, credential.subject, name)
 
 
 def _asking(ask: Ask, asking: ReportAsker) -> AskDays:

@@ -2,9 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, TypeVar
@@ -22,13 +22,13 @@ from src.core.base.window import Window
 from src.core.engine.port import LOAD_DAY, Params
 from src.core.providers.slices import SourceChanged
 from src.core.step import credentials
-from src.core.step.books.completeness import EMPTY, Calendar, SourceState
+from src.core.step.books.completeness import Calendar
 from src.core.step.books.coverage import KnownSlices
 from src.core.step.books.history import restated_facts
-from src.core.step.books.questions import Reload
 from src.core.step.books.rules import Books, Housekeeping, Raw
 from src.core.step.books.shared_views import Views, read_views
 from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
+from src.core.step.counted import opened_now
 from src.core.step.credential_use import in_use
 from src.core.step.credentials import OpenCredential
 from src.core.step.placeholders import bind_sql
@@ -36,7 +36,7 @@ from src.core.step.source.config import SourceStep, place_flaws, read_query_flaw
 from src.core.step.source.fetching import SLICE, ToRead, fetch_batches, inbox
 from src.core.step.source.load import already_published, prepare, publish, track
 from src.core.step.source.load_parts import Closed, Landing, Published, SourceLoad, SourceStates
-from src.core.step.source.planning import Planned, plan_sources
+from src.core.step.source.planning import Planned, left_sources, plan_sources, reload_of
 from src.core.step.source.port import Source
 from src.core.step.source.staged import find_staged, forget, require_staged, stage
 
@@ -71,6 +71,14 @@ class Leaf(Protocol):
 
     def beside(self, source: str) -> bool:
         """Whether rows of this source stand beside the money, so that no day lacks anything where it tells nothing."""
+        ...
+
+    def sources_of(self, account: str) -> frozenset[str]:
+        """The sources that count of what a credential opens, as `opened_sources` names it."""
+        ...
+
+    def named_after(self, source: str) -> str | None:
+        """The account of which a source tells by its name, where several may tell of the same."""
         ...
 
     def asks(self, table: str | None) -> bool:
@@ -224,8 +232,7 @@ class SourceEngine:
         return tuple(plan for some in plans for plan in some)
 
     def _loading(self, step: SourceStep, context: StepContext, given: Sequence["_Given"], folder: Path) -> SourceLoad:
-        tenant, books = _tenant(context), self._books(step)
-        known = self._known(context)
+        tenant, books, known = _tenant(context), self._books(step), self._known(context)
         raw_of = {source.name: _raw(books, step, one.table) for one in given for source in one.sources}
         plans = self._plans(context, books, known, given)
         to_read = [ToRead(plan.source, plan.filled) for plan in plans if plan.filled]
@@ -233,23 +240,30 @@ class SourceEngine:
         # a day is complete only when the sources of the other credentials are too, though this run reads none of them
         asked = {plan.state.source for plan in plans}
         beside = frozenset(source for source in asked | known.held if self.leaf.beside(source))
+        # before it is asked which of them count: one that is stored meanwhile is told as not read, and never taken for one that was
+        opened, gone = context.services.ledger.read(opened_now, tenant.org_slug, self.leaf.name)
+        removed = {source: on for account, on in gone.items() for source in self.leaf.sources_of(account)}
         others = self.leaf.counting(context, tenant) - asked
         return SourceLoad(
             books=books,
             destinations={raw.table: _destination(raw, one.query, context) for one in given for raw in [_raw(books, step, one.table)]},
             window=_window(context),
-            reloads=tuple(_reload(raw_of[plan.state.source], plan, known) for plan in plans if plan.slices),
+            reloads=tuple(reload_of(raw_of[plan.state.source], plan, known) for plan in plans if plan.slices),
             batches=tuple(batches),
             sources=SourceStates(
                 tuple(plan.loaded for plan in plans),
-                (*(known.state(source) for source in sorted(others)), *_left(books, known, others | asked | beside)),
+                tuple(known.state(source) for source in sorted(others)),
                 known,
                 beside,
+                tuple(left_sources(books, known, others | asked | beside, removed)),
+                {source: self.leaf.named_after(source) for source in asked | others | known.held},
             ),
             calendar=_calendar(context, books),
             folder=folder,
             given=self.leaf.asked(context, tenant),
             reprice=step.reprice,
+            opened=opened,
+            again=any(one.again for one in given),
         )
 
     def _known(self, context: StepContext) -> KnownSlices:
@@ -319,28 +333,6 @@ def _theirs(raw: Raw) -> tuple[Column, ...]:
 
 def _calendar(context: StepContext, books: Books) -> Calendar:
     return Calendar(context.services.clock.now().date(), books.axis)
-
-
-def _reload(raw: Raw, plan: Planned, known: KnownSlices) -> Reload:
-    before = known.state(plan.state.source)
-    looked = before.looks.latest
-    read = frozenset(key for key, one in before.loaded.items() if one.version != EMPTY)
-    return Reload(
-        raw,
-        plan.state.source,
-        plan.slices,
-        restated=tuple(one.key for one in plan.slices if one.key in read),
-        first_read=tuple(one.key for one in plan.slices if one.key not in read and (looked is None or one.first < looked)),
-        before=tuple(before.loaded[one.key] for one in plan.slices if one.key in before.loaded),
-    )
-
-
-def _left(books: Books, known: KnownSlices, counting: frozenset[str] | set[str]) -> Iterator[SourceState]:
-    """Sources whose credential is gone, and whose rows count all the same; of rivals their shares say whose rows do."""
-    if not books.rivals:
-        for source in sorted(known.held - counting):
-            # as DaysProcessor calls an account that its provider does not name
-            yield replace(known.state(source), left=True, nameless=source.startswith(f"{books.provider}-"))
 
 
 def _tenant(context: StepContext) -> Tenant:

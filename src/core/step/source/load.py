@@ -1,6 +1,7 @@
 """A load as one script: in one publication the raw rows, what is derived from them, the judgement of their quality and the books."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -17,9 +18,11 @@ from src.core.step.books.shared_views import Views, publish_views
 from src.core.step.books.telling import Before, By
 from src.core.step.books.totals import require_closed
 from src.core.step.context import StepContext
+from src.core.step.counted import note_counted
 from src.core.step.source.closing import causes_of, close, held_days, judge_table, tell
 from src.core.step.source.fetching import MARKS, require_unchanged
 from src.core.step.source.load_parts import Published, SourceLoad, Work, WrittenRows
+from src.core.step.source.made_anew import old_days, settle
 from src.core.step.source.manifest import manifest
 
 TRACKED = (
@@ -56,9 +59,12 @@ def publish(context: StepContext, tenant: Tenant, loading: SourceLoad) -> Publis
         work = Work(context, tenant, loading, publication, Asking(books, publication, loading.given), by)
         before = Before(work.asking.told_days(), work.asking.told_months())
         # before anything is removed: a day that a row has left has to be made anew as well, or it would count there and where it is now
-        held, causes = held_days(work), causes_of(work)
+        held, causes, old = held_days(work), causes_of(work), old_days(work)
         written = _write(work)
         _require_written(work, written)
+        replaced, less = settle(work, old)
+        held["made before"] = replaced
+        work = replace(work, loading=replace(work.loading, sources=work.loading.sources.begun(less)))
         closed = close(work, before, held, causes)
         context.progress(doing="writing the manifest")
         left = manifest(work, written, closed)
@@ -71,6 +77,8 @@ def publish(context: StepContext, tenant: Tenant, loading: SourceLoad) -> Publis
         context.still_wanted()
     # after the commit: what the ledger tells without opening the dataset may be late, and never ahead of it
     track(context, tenant, books.provider, closed.changed, by.at)
+    if not loading.reprice:  # it judges none but the days that it prices
+        context.services.ledger.write(tell, tenant, lambda unit: note_counted(unit, tenant.org_slug, books.provider, loading.opened, by.at))
     return Published(left, closed)
 
 

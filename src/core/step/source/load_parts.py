@@ -1,7 +1,7 @@
 """What one step publishes, and what came of it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from src.core.base.identity import Tenant
 from src.core.base.schema import TableSchema
 from src.core.base.window import Window
 from src.core.engine.port import Params, Publication, Scalar
-from src.core.step.books.completeness import Calendar, SourceState
+from src.core.step.books.completeness import EMPTY, Calendar, SourceState
 from src.core.step.books.coverage import KnownSlices
 from src.core.step.books.history import Restatement
 from src.core.step.books.questions import Asking, Reload
@@ -19,6 +19,7 @@ from src.core.step.books.shares import Share
 from src.core.step.books.telling import By, DayFigures
 from src.core.step.books.totals import ControlTotals
 from src.core.step.context import StepContext
+from src.core.step.counted import OpenedSource
 from src.core.step.quality.judge import QualityVerdict
 from src.core.step.source.fetching import Batch
 
@@ -42,10 +43,38 @@ class SourceStates:
     known: KnownSlices
     beside: frozenset[str] = frozenset()
     """Of those asked the ones of which no day is expected: how whole a day is, they do not say."""
+    left: tuple[SourceState, ...] = ()
+    """Those that no credential opens any more, and whose rows are here, or were never read."""
+    named: Mapping[str, str | None] = field(default_factory=dict)
+    """The account after which each of them is named, where sources are rivals."""
+    since: Mapping[str, date] = field(default_factory=dict)
+    """From when on a source that took another's place is told of by that one."""
 
     @property
     def counting(self) -> tuple[SourceState, ...]:
-        return (*(one for one in self.asked if one.source not in self.beside), *self.others)
+        return tuple(self._told(one) for one in (*(one for one in self.asked if one.source not in self.beside), *self.others))
+
+    def begun(self, sources: Container[str]) -> "SourceStates":
+        """These tell less than others of their names did, so nobody knows what was before their first slice."""
+
+        def one(state: SourceState) -> SourceState:
+            firsts = [one.first for one in state.listed if one.version != EMPTY and one.key]
+            return replace(state, begins=min(firsts)) if state.source in sources and firsts else state
+
+        return replace(self, asked=tuple(one(state) for state in self.asked))
+
+    @property
+    def judged(self) -> tuple[SourceState, ...]:
+        """By which it is told how whole a day is."""
+        return (*self.counting, *self.left)
+
+    def told_since(self, since: Mapping[str, date], others: Container[str]) -> "SourceStates":
+        """`others` are the sources that others have taken the place of."""
+        return replace(self, since=since, left=tuple(one for one in self.left if one.source not in others))
+
+    def _told(self, state: SourceState) -> SourceState:
+        since = self.since.get(state.source)
+        return state if since is None or state.begins is None else replace(state, begins=min(state.begins, since))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +95,10 @@ class SourceLoad:
     """What the provider's questions name beside days."""
     reprice: bool = False
     """Nothing is read: the days of the window that hold rows are made anew."""
+    again: bool = False
+    """What has not changed is read too, and taken at its word."""
+    opened: Mapping[str, OpenedSource] = field(default_factory=dict)
+    """What the stored credentials open, and days are judged by."""
 
     @property
     def source(self) -> str:

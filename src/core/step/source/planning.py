@@ -1,8 +1,8 @@
 """Which slices a run looks at, and which of them it reads. What it asks of a source is only its listing."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 
 from src.core.base.faults import StepFailed
@@ -10,6 +10,8 @@ from src.core.base.window import Window
 from src.core.providers.slices import Listing, Slice
 from src.core.step.books.completeness import EMPTY, Calendar, SourceState
 from src.core.step.books.coverage import KnownSlices
+from src.core.step.books.questions import Reload
+from src.core.step.books.rules import Books, Raw
 from src.core.step.source.port import Source
 
 # a slice's name becomes part of a file's
@@ -27,6 +29,8 @@ class Planned:
     state: SourceState
     slices: tuple[Slice, ...]
     """One that the source tells of no more is EMPTY."""
+    anew: bool = False
+    """It is another source of the name of the one that was read."""
 
     @property
     def filled(self) -> tuple[Slice, ...]:
@@ -54,7 +58,10 @@ def plan_sources(
         at = listing.at or calendar.today
         state = known.looked_at(source.name, listing, at, calendar.axis)
         reads = listing.reads or wanted
-        found.append(Planned(source, listing, at, state, state.changed(reads.start, reads.end, again=again)))
+        # what the old one told goes, so all that the new one has is read, whatever days the run is of
+        anew = known.made_anew(source.name, listing, again=again)
+        slices = listing.slices if anew else state.changed(reads.start, reads.end, again=again)
+        found.append(Planned(source, listing, at, state, slices, anew))
     return tuple(found)
 
 
@@ -67,3 +74,30 @@ def _require_names(source: str, slices: Iterable[Slice]) -> None:
         if not one.key or one.key in (".", "..") or UNFIT.search(one.key) or one.version == EMPTY or one.first > one.last:
             raise StepFailed(f"{source} lists {one.key[:80]!r}, version {one.version[:40]!r}, which is no name, version or span of a slice")
         seen.add(one.key)
+
+
+def left_sources(
+    books: Books, known: KnownSlices, counting: frozenset[str] | set[str], removed: Mapping[str, date]
+) -> Iterator[SourceState]:
+    """Sources whose credential is gone, and whose rows count all the same; of rivals their shares say whose rows do."""
+    for source in sorted((known.held | removed.keys()) - counting):
+        # as DaysProcessor calls an account that its provider does not name
+        nameless = not books.rivals and source.startswith(f"{books.provider}-")
+        yield replace(known.state(source), left=True, nameless=nameless, removed=removed.get(source))
+
+
+def reload_of(raw: Raw, plan: Planned, known: KnownSlices) -> Reload:
+    before = known.state(plan.state.source)
+    looked = before.looks.latest
+    read = frozenset(key for key, one in before.loaded.items() if one.version != EMPTY)
+    # of one that told when it was made all that was read is the old one's, also what has the name of a slice of the new one
+    there = {one.key for one in plan.listing.slices} if before.made is None else frozenset[str]()
+    return Reload(
+        raw,
+        plan.state.source,
+        plan.slices,
+        restated=tuple(one.key for one in plan.slices if one.key in read),
+        first_read=tuple(one.key for one in plan.slices if one.key not in read and (looked is None or one.first < looked)),
+        before=tuple(before.loaded[one.key] for one in plan.slices if one.key in before.loaded),
+        old=tuple(before.loaded[key] for key in read - there) if plan.anew else (),
+    )

@@ -47,9 +47,9 @@ class Bench:
             yield Counting(publication)
             raise Undone
 
-    def judge(self, suite, rows, *, part=None, values=None, columns=None, now=NOW):
+    def judge(self, suite, rows, *, part=None, values=None, columns=None, now=NOW, until=None):
         with self.written(rows) as publication:
-            verdict = judge(publication, suite, table=LINES, part=part or {}, now=now, values=values, columns=columns)
+            verdict = judge(publication, suite, table=LINES, part=part or {}, now=now, values=values, columns=columns, until=until)
         assert publication.queries <= 1
         return verdict
 

@@ -79,6 +79,18 @@ def test_freshness_is_of_the_whole_table(bench, suite_of):
     assert not bench.judge(suite, [{**FULL, "day": None}]).results[0].passed
 
 
+def test_freshness_is_not_asked_of_who_loads_an_old_month(bench, suite_of):
+    age = {"type": "expect_column_max_age_to_be_between", "kwargs": {"column": "day", "max_value": 24}}
+    count = {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1}}
+    later = NOW + timedelta(days=9)
+
+    old = bench.judge(suite_of(age, count), [FULL], now=later, until=DAYS[0])
+    of_late = bench.judge(suite_of(age, count), [FULL], now=later, until=later.date())
+
+    assert [one.type for one in old.results] == [count["type"]]
+    assert [one.passed for one in of_late.results] == [False, True]
+
+
 def test_parameters_are_filled_from_the_run_then_from_the_suite(bench, suite_of):
     count = {"type": "expect_table_row_count_to_equal", "kwargs": {"value": {"$PARAMETER": "rows"}}}
     days = {"type": "expect_column_values_to_be_in_set", "kwargs": {"column": "day", "value_set": {"$PARAMETER": "days"}}}

@@ -114,6 +114,12 @@ class Leaf:
     def beside(self, source: str) -> bool:
         return False
 
+    def sources_of(self, account: str) -> frozenset[str]:
+        return frozenset({account})
+
+    def named_after(self, source: str) -> str | None:
+        return None
+
     def asks(self, table: str | None) -> bool:
         return True
 

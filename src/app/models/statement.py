@@ -1,0 +1,113 @@
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from src.app.models.costs import PreviousAnswer, RestatementAnswer, SumAnswer
+from src.app.models.organizations import Answer, Request
+from src.app.models.reconciliation import ExactMoney, Share, exact
+from src.core.costs.completeness import Status
+from src.core.costs.verification import Against
+
+StatementForm = Literal["json", "csv", "html"]
+MOST_DIGITS = 29
+
+
+def _paper(description: str) -> Any:
+    number = Annotated[Decimal, Field(max_digits=MOST_DIGITS, decimal_places=9)]
+    return Annotated[number | None, BeforeValidator(exact, json_schema_input_type=str | int | None), Field(description=description)]
+
+
+class InvoiceRequest(Request):
+    """What a provider's paper invoice of one month and currency asks for; where there are several papers, their sum."""
+
+    amount: _paper("Tax included, as a text: 1190.00; null takes back what was told")  # type: ignore[valid-type]
+    currency: Annotated[str, Field(pattern=r"^[A-Za-z]{3}$", description="ISO 4217")]
+    tax: _paper("Tax within the amount; left out, the amounts alone are compared") = None  # type: ignore[valid-type]
+    number: Annotated[str | None, Field(max_length=100, description="As the paper has it")] = None
+
+
+class ToldInvoiceAnswer(Answer):
+    currency: str
+    version: int = Field(description="1 for what was told first, one more for each change")
+    amount: ExactMoney | None = Field(description="Tax included; null where it was taken back")
+    tax: ExactMoney | None = Field(description="null where nobody told it")
+    number: str | None
+    recorded_at: datetime
+    recorded_by: str | None = Field(description="Who says they told it")
+
+
+class HeldAgainstAnswer(Answer):
+    against: Against
+    money: ExactMoney = Field(description="What the other figure says")
+    verified: ExactMoney = Field(description="Of `money` what is explained to the cent")
+    share: Share | None = Field(description="verified / money, rounded down; null of nothing")
+    since: datetime | None = Field(description="When the other figure was told")
+    sentence: str
+
+
+class VerificationAnswer(Answer):
+    provider: str
+    currency: str
+    billed: ExactMoney | None = Field(description="The invoice month as exported; null where none was")
+    verified: bool = Field(description="Whether every cent is what a figure from elsewhere says")
+    share: Share | None = Field(description="The least of its checks; null while there is no figure to hold it against")
+    since: datetime | None
+    why: str | None = Field(description="Why it is not verified, or not all of it, and which call helps")
+    checks: list[HeldAgainstAnswer]
+
+
+class InvoicesAnswer(Answer):
+    org_slug: str
+    provider: str
+    month: str
+    invoices: list[ToldInvoiceAnswer] = Field(description="Those that hold, one a currency")
+    history: list[ToldInvoiceAnswer] = Field(description="Every version, by currency")
+    verification: list[VerificationAnswer]
+
+
+class BridgePartAnswer(Answer):
+    part: str
+    net_cost: ExactMoney
+    row_count: int | None
+    sentence: str
+
+
+class BridgeAnswer(Answer):
+    provider: str
+    currency: str
+    days: ExactMoney = Field(description="What the days of the month come to, net")
+    parts: list[BridgePartAnswer] = Field(description="What lies between: days and parts add up to the invoice")
+    invoice: ExactMoney | None = Field(description="The invoice month as exported; null where none was")
+    zone: str = Field(description="Where the provider cuts its months; days here are UTC")
+    closed: bool = Field(description="Whether days and parts come to the invoice month, and it is complete")
+    why_open: str | None
+
+
+class NotCompleteAnswer(Answer):
+    usage_date: date
+    completeness: Status
+    reason: str | None
+
+
+class StatementAnswer(Answer):
+    org_slug: str
+    month: str = Field(description="YYYY-MM")
+    from_: date = Field(alias="from")
+    to: date
+    group_by: list[str]
+    as_of: datetime | None
+    trust: str = Field(description="In one sentence, how far the month may be trusted")
+    closed: bool
+    verified: bool
+    previous: PreviousAnswer = Field(description="What the month is compared with")
+    totals: list[SumAnswer]
+    rows: list[SumAnswer]
+    rows_left_off: int
+    completeness: dict[Status, int]
+    not_complete: list[NotCompleteAnswer] = Field(description="Days of the month that are not complete, with why")
+    bridge: list[BridgeAnswer]
+    verification: list[VerificationAnswer]
+    restatements: list[RestatementAnswer]
+    restatements_left_off: int

@@ -1,0 +1,101 @@
+"""Credentials that are stored and deleted between runs: what is told of days goes by those of this moment, and no run is needed."""
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from src.core.base.window import Window
+from src.core.costs.daily import read_daily
+from src.core.costs.question import CostQuestion, Filters
+from src.core.costs.sight import sight_of
+from src.core.step import credentials
+from tests.core.costs.bills import reader
+from tests.core.gcp.conftest import TODAY
+from tests.core.gcp.handmade import Hand, connect, load, row, said
+from tests.core.gcp.test_sources import day, days
+from tests.fakes.billing import ROOT, Billing
+
+OCTOBER = Window(day(1, 10), day(31, 10))
+
+
+def told(here: Billing) -> dict[date, tuple[str, str | None]]:
+    asked = replace(reader(here.parts.warehouse, here.tenant, here.clock.now()), sight=here.parts.ledger.read(sight_of, "acme_corp"))
+    found = read_daily(asked, CostQuestion(OCTOBER, Filters(), ()), 100)
+    return {line.usage_date: (line.standing.status, line.standing.reason) for line in found.lines}
+
+
+@pytest.fixture
+def two(bare: Billing) -> tuple[Hand, Hand]:
+    return (
+        Hand("mine", [row(one, 1) for one in (*days(1, 31, 10), *days(1, 20))], account="A"),
+        Hand("other", [row(one, 2, account="B") for one in (*days(1, 31, 10), *days(1, 20))], account="B"),
+    )
+
+
+def remove(here: Billing, name: str) -> None:
+    credentials.remove(here.parts, ROOT, "acme_corp", "gcp", name)
+
+
+def test_a_credential_that_was_just_stored_leaves_no_day_whole(bare: Billing, two):
+    mine, other = two
+    connect(bare, first=[mine])
+    load(bare, day(1, 10), TODAY, mine)
+    assert {word for word, _ in told(bare).values()} == {"complete"}
+
+    connect(bare, second=[other])
+    [(word, why)] = set(told(bare).values())
+    was_set_up = "gcp: the credential 'second' was set up on 2026-11-20, and proj.ds.other was not read since"
+    assert (word, why) == ("partial", f"{was_set_up}; run the pipeline with credential_name 'second'")
+    # what the reason says, helps
+    load(bare, day(1, 10), TODAY, other)
+    assert {word for word, _ in told(bare).values()} == {"complete"}
+
+
+def test_the_same_account_under_a_second_credential_makes_no_day_partial(bare: Billing, two):
+    mine, _ = two
+    connect(bare, first=[mine])
+    load(bare, day(1, 10), TODAY, mine)
+    connect(bare, second=[mine])
+
+    assert {word for word, _ in told(bare).values()} == {"complete"}
+
+
+def test_what_a_credential_that_is_deleted_has_not_read_stays_unread(bare: Billing, two):
+    mine, other = two
+    connect(bare, first=[mine], second=[other])
+    load(bare, day(1, 10), TODAY, mine)
+    load(bare, day(1, 10), day(15, 10), other, late_days=0)
+    before = told(bare)
+    assert {word for word, _ in before.values()} == {"partial", "stale"}
+    remove(bare, "second")
+    between = told(bare)
+    assert {word for word, _ in between.values()} == {"partial"}
+    assert str(between[day(1, 10)][1]).startswith("gcp: the credential was removed on 2026-11-20, before proj.ds.other was read again")
+    load(bare, day(1, 10), TODAY, mine)
+
+    after = told(bare)
+    assert {word for word, _ in after.values()} == {"partial"}
+    assert after[day(20, 10)][1] == (
+        "gcp: load days 2026-10-20 to 2026-10-30 (11 of them) have not been read; "
+        "the credential was removed on 2026-11-20: set it up again and run the pipeline"
+    )
+    # what the reason says, helps
+    connect(bare, second=[other])
+    load(bare, day(1, 10), TODAY, other)
+    assert {word for word, _ in told(bare).values()} == {"complete"}
+    assert said(bare)["10-20"] == ("3.00", "complete")
+
+
+def test_what_a_credential_that_is_deleted_has_read_stays_as_it_was_judged(bare: Billing, two):
+    mine, other = two
+    connect(bare, first=[mine], second=[other])
+    load(bare, day(1, 10), TODAY, mine)
+    load(bare, day(1, 10), TODAY, other)
+    remove(bare, "second")
+    assert {word for word, _ in told(bare).values()} == {"complete"}
+    bare.clock.today = date(2026, 11, 21)
+    load(bare, day(1, 10), bare.clock.today, mine)
+
+    assert {word for word, _ in told(bare).values()} == {"complete"}
+    assert said(bare)["10-20"] == ("3.00", "complete")
