@@ -66,7 +66,7 @@ def test_every_curl_line_of_the_readme_answers_as_it_says(fresh, tmp_path):
         if command.endswith('/$RUN_ID -H "X-API-Key: $ORG_API_KEY"'):
             assert json.loads(body)["status"] == "SUCCESS"
 
-    gcp = [200, 200, 200, 201, 200, 200, 202, 200, 200, 200, 200, 200, 200]
+    gcp = [200, 200, 200, 201, 200, 200, 202, 200, 200, 200, 200, 200, 200, 200]
     openai = [200, 422, 200, 202, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200]
     others = [200, 200, 200, 200, 200, 200, 200, 200]
     schedules = [201, 200, 200]
