@@ -20,6 +20,7 @@ from src.core.step.books.axis import Used
 from src.sandbox.trap import Trap
 from tests import anthropic_traps, deepseek_traps, openai_traps
 from tests.anthropic_traps import anthropic_answers
+from tests.books_traps import OF_SOURCES
 from tests.core.gcp.handmade import Restated, load_from, row
 from tests.core.step.source.acme import Acme, Delivered, configured, used
 from tests.deepseek_traps import deepseek_answers
@@ -138,10 +139,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="traps-") as folder, billing(Path(folder), TODAY) as here:
         asyncio.run(here.begin())
         found += [restated(here), taken_back(here), undelivered(here), lost(here)]
+    for answering in OF_SOURCES:
+        with tempfile.TemporaryDirectory(prefix="traps-") as folder, billing(Path(folder), TODAY) as here:
+            asyncio.run(here.begin())
+            found.append(answering(here))
     print(f"Google Cloud, load days {FIRST} to {LAST}\n\n{shown(found)}\n")  # noqa: T201 - its purpose
-    for title, (late, answering) in OF_MODELS.items():
+    for title, (late, asking) in OF_MODELS.items():
         with tempfile.TemporaryDirectory(prefix="traps-") as folder:
-            used = asyncio.run(_used(Path(folder), late, answering))
+            used = asyncio.run(_used(Path(folder), late, asking))
         print(f"{title}\n\n{shown(used)}\n")  # noqa: T201 - its purpose
         found += used
     wrong = sum(not one.right for one in found)

@@ -73,7 +73,7 @@ DEFECTS = (
         "what a release before looks were kept has loaded is taken for never looked at",
         "src/core/step/books/coverage.py",
         "for source, known in slices.items() if source not in found}",
-        "for source, known in slices.items() if source in made}",
+        "for source, known in slices.items() if source in found}",
         ("tests/core/step/books/test_looks.py::test_what_was_kept_before_looks_were_is_one_look_at_all",),
     ),
     Defect(
