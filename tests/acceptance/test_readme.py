@@ -67,7 +67,7 @@ def test_every_curl_line_of_the_readme_answers_as_it_says(fresh, tmp_path):
         environment |= {name: json.loads(body)[field] for marked, name, field in LEARNED if marked in command}
         holds(service, command, body, environment["ORG_API_KEY"])
 
-    gcp = [200, 200, 200, 201, 200, 200, 202, 200, 200, 200, 200, 200, 200]
+    gcp = [200, 200, 200, 201, 200, 200, 202, 200, 200, 200, 200, 200, 200, 200]
     openai = [200, 422, 200, 202, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200]
     others = [200, 200, 200, 200, 200, 200, 200, 200]
     schedules = [201, 200, 200]
