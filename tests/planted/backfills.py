@@ -3,6 +3,7 @@
 from tests.planted.defect import Defect
 
 TESTS = "tests/core/backfill/test_backfill.py"
+PLACES = "tests/core/backfill/test_places.py"
 
 DEFECTS = (
     Defect(
@@ -76,5 +77,29 @@ DEFECTS = (
         "    many = func.coalesce(at_work.c.many, 0)",
         '    many = select(func.count()).where(other.c.org_slug == queue.c.org_slug, other.c.state == "RUNNING").scalar_subquery()',
         ("tests/contract/ledger/test_queue.py::test_one_with_thousands_waiting_does_not_hold_up_one_with_a_single_run[sqlite]",),
+    ),
+    Defect(
+        "plans",
+        "a window of a backfill runs beside fresh work, beyond what the plan allows at once",
+        "src/core/ledger/tables/places.py",
+        'and_(entries.c.waits_for == "turn", own.where(taken <= allowed).exists()),',
+        'entries.c.waits_for == "turn",',
+        (f"{PLACES}::test_what_is_asked_for_while_a_window_runs_begins_when_it_is_over_and_before_the_next",),
+    ),
+    Defect(
+        "plans",
+        "a run that waits for its next try keeps everything else of its organisation waiting",
+        "src/core/ledger/tables/retrying.py",
+        '.values(status="QUEUED", holds_place=False, error_code=bindparam("code"), error_message=bindparam("why"))',
+        '.values(status="QUEUED", error_code=bindparam("code"), error_message=bindparam("why"))',
+        (f"{PLACES}::test_a_run_that_waits_for_its_next_try_leaves_its_place_and_takes_it_again",),
+    ),
+    Defect(
+        "backfills",
+        "a window that is accepted while its backfill is cancelled runs all the same",
+        "src/core/schedules/trigger.py",
+        'if accepted.fresh and slot.trigger_type == "backfill" and not _stands(unit, services, slot):',
+        'if accepted.fresh and slot.trigger_type == "backfill" and not slot.org_slug:',
+        ("tests/core/schedules/test_dropped.py::test_a_window_of_a_backfill_that_is_cancelled_before_it_is_noted_or_accepted_is_not_run",),
     ),
 )
