@@ -58,8 +58,8 @@ DEFECTS = (
         "fairness",
         "who was served last is forgotten",
         "src/core/ledger/tables/queue.py",
-        "    order = (queue.c.cancel_requested_at.is_(None), many, turn, queue",
-        "    order = (queue.c.cancel_requested_at.is_(None), many, queue",
+        "    order = (first, turn, queue",
+        "    order = (first, queue",
         ("tests/contract/ledger/test_turns.py::test_with_one_place_a_single_run_starts_next_whatever_the_busy_one_queues[sqlite]",),
     ),
     Defect(
