@@ -386,6 +386,8 @@ class SimulatedDay:
         recover(self.work)
         self.work.ledger = work
         held = {row["pipeline_logging_id"]: row for row in rows_of(self, queue.QUEUE) if row["state"] == "RUNNING"}
+        at_work = Counter(row["org_slug"] for row in held.values())
+        assert all(many <= self.plans[slug].concurrent_runs for slug, many in at_work.items()), at_work
         for run in self._open():
             if run["status"] == "RUNNING":
                 assert held[run["pipeline_logging_id"]]["lease_expires_at"] > self.now, run
