@@ -129,7 +129,7 @@ async def live(parts: Parts, clock: StillClock, credential: str) -> dict[str, An
         for today in READ_ON:
             clock.today = today
             window = {"start_date": str(FIRST_DAY), "end_date": str(today)}
-            with reading(Hand(STANDARD, written_until(today))):
+            with reading(Hand(STANDARD, written_until(today), older=FIRST_DAY - timedelta(1))):
                 run = (await own.ask("POST", f"/api/v1/pipelines/run/{ORG}/gcp/cost/billing?wait=true", window)).json()
             assert run["status"] == "SUCCESS", run
         told = {path: (await own.ask("GET", path)).json() for path in ANSWERS}

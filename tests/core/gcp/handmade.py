@@ -77,6 +77,8 @@ class Hand:
     account: str | None = None
     """Whose bill it is, where the credential knows."""
     created: datetime | None = datetime(2026, 1, 1, tzinfo=UTC)
+    older: date | None = None
+    """A load day before all of the rows that are asked for, so that it is known not to have begun with these."""
 
     @property
     def table(self) -> TablePlace:
@@ -87,7 +89,7 @@ class Hand:
         return self
 
     def load_days(self, table: str, since: date, until: date) -> tuple[Slice, ...]:
-        days = sorted({row["export_time"].date() for row in self.rows})
+        days = sorted({row["export_time"].date() for row in self.rows} | ({self.older} if self.older else set()))
         return tuple(day_slice(day, len(self._of(day)), 100, f"v{len(self._of(day))}") for day in days if since <= day <= until)
 
     def made(self, table: str) -> datetime | None:
