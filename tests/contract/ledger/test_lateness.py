@@ -4,6 +4,7 @@ from decimal import Decimal
 from src.core.ledger.tables import channels, lateness, runs, subscriptions, tracking
 from src.core.ledger.tables.channels import Channel
 from src.core.ledger.tables.lateness import EndedTrial, TrackedSpan
+from src.core.ledger.tables.runs import LastStatus
 from src.core.ledger.tables.tracking import TrackedDay
 from tests.contract.ledger.samples import AT, TODAY, put, row_of, run
 
@@ -36,7 +37,8 @@ def test_the_clock_finds_days_schedules_successes_and_ended_trials(ledger, acme)
         schedules = unit.tables["org_pipeline_configs"]
         for config_id, active in (("s1", True), ("s2", False)):
             put(unit, schedules, {**row_of(schedules, "acme"), "config_id": config_id, "provider": f"of {config_id}", "is_active": active})
-        for number, status in ((1, "SUCCESS"), (2, "SUCCESS"), (3, "FAILED")):
+        ends: tuple[tuple[int, LastStatus], ...] = ((1, "SUCCESS"), (2, "SUCCESS"), (3, "FAILED"))
+        for number, status in ends:
             runs.accept(unit, run(f"r{number}", pipeline_id=f"p{number}", active_key=None))
             runs.finish(unit, f"r{number}", status=status, at=AT + timedelta(hours=number))
 

@@ -10,10 +10,12 @@ import structlog
 
 from src.core.base.faults import BooksNotClosed, QualityFailed
 from src.core.base.secret import Secret
+from src.core.base.settings import ROOT as TREE
 from src.core.base.settings import use_settings
 from src.core.ledger.tables import dq_results as dq
 from src.core.ledger.tables import tracking
 from src.core.processors.gcp.bq_etl import BigQueryETLEngine
+from src.core.step.books.history import restated_facts
 from src.core.step.context import StepContext
 from src.core.step.gcp.bigquery_export import BigQueryExport
 from src.sandbox.gcp.accounts import DOLLARS, EUROS, detailed_table, standard_table
@@ -129,6 +131,13 @@ async def test_a_restated_load_day_takes_the_place_of_what_it_was(acme):
         assert row["billed_before"] == before[key]
         assert row["billed_after"] == days[key][0]
         assert row["reason"]
+    told = [(one["period"], one["currency"], Decimal(one["was"]), Decimal(one["is"]), one["reason"]) for one in result["restatements"]]
+    kept = acme.ask("SELECT * FROM x_cost_history WHERE net_before IS NOT NULL AND net_after IS NOT NULL")
+    assert sorted(told) == sorted((row["period"], row["currency"], row["net_before"], row["net_after"], row["reason"]) for row in kept)
+    # of a run that is taken over after its commit the same is asked of the history
+    asked = {"provider": "gcp", "run_id": history[0]["pipeline_logging_id"]}
+    found = acme.parts.warehouse.query(acme.tenant, (TREE / "configs/system/books/restated_by.sql").read_text(), asked).to_pylist()
+    assert len(restated_facts(found)["restatements"]) == len(told)
 
 
 async def test_two_exports_of_one_account_are_never_added(acme):
