@@ -16,6 +16,9 @@ ROOT = Path(__file__).resolve().parents[3]
 STEP = "steps:\n  - {id: load_it, ps_type: sample.scripted}\n"
 
 
+HOOKED = "pipeline: a\nscope: organisation\nprovider: gcp\ndomain: cost\nhooks: [{{{}}}]\n" + STEP.replace("{", "{{").replace("}", "}}")
+
+
 def put(folder: Path, path: str, text: str) -> Path:
     file = folder / "configs" / path
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -110,6 +113,13 @@ def test_every_flaw_of_every_file_is_told_at_once_with_its_line(tmp_path):
         (
             "pipeline: a\nscope: platform\nsteps:\n  - {id: load_it, ps_type: sample.scripted, when: on_failure}\n",
             "steps[0]: `when: on_failure` needs `depends_on`",
+        ),
+        (HOOKED.format("ps_type: notify_systems.pigeon, config: {channel: Finance}"), ":5: hooks[0].ps_type: Input should be"),
+        (HOOKED.format("ps_type: notify_systems.slack_notification, config: {chanel: x}"), "did you mean 'channel'?"),
+        (HOOKED.format("ps_type: notify_systems.slack_notification"), "hooks[0].config"),
+        (
+            HOOKED.format("ps_type: notify_systems.slack_notification, config: {channel: x}").replace("organisation", "platform"),
+            "`hooks` are for pipelines of scope organisation",
         ),
         (
             "pipeline: a\nscope: platform\nsteps:\n  - id: load_it\n    ps_type: sample.scripted\n    retry: {attempts: '3'}\n",
