@@ -82,16 +82,43 @@ class Courier:
         clock, begun = self._services.clock, self._services.clock.monotonic()
         await blocking(self._sweep.run)
         fanned_out = tried = 0
-        while not self._stopping and clock.monotonic() - begun < seconds:
-            some = await blocking(self._fan_out.some, EVENTS_AT_ONCE)
-            fanned_out += some
-            ready = await self._ready()
-            turns = [asyncio.create_task(self._delivery.run(one)) for one in ready[:SIDE_BY_SIDE]]
-            if not turns and not some:
-                break
-            tried += sum(await asyncio.gather(*turns))
+        turns: dict[asyncio.Task[int], str] = {}
+        # of which the ledger or the keyring could not be asked: the next call has another look
+        broken: set[str] = set()
+        try:
+            while not self._stopping and clock.monotonic() - begun < seconds:
+                some = await blocking(self._fan_out.some, EVENTS_AT_ONCE)
+                fanned_out += some
+                busy = broken.union(turns.values())
+                for one in [one for one in await self._ready() if one.channel_id not in busy][: SIDE_BY_SIDE - len(turns)]:
+                    turns[asyncio.create_task(self._delivery.run(one))] = one.channel_id
+                if not turns and not some:
+                    break
+                # while there are events to fan out, nobody waits for a receiver
+                tried += await self._first_over(turns, broken, wait=0.0 if some else None)
+            while turns:
+                tried += await self._first_over(turns, broken, wait=None)
+        finally:
+            # none is left but where this was told to end
+            for turn in turns:
+                turn.cancel()
         left = await blocking(self._services.ledger.read, notifications.ready, clock.now())
         return DrainReport(fanned_out, tried, len(left))
+
+    async def _first_over(self, turns: dict[asyncio.Task[int], str], broken: set[str], *, wait: float | None) -> int:
+        """How many parcels those turns tried that ended first: one that hangs holds up no other."""
+        if not turns:
+            return 0
+        over, _ = await asyncio.wait(turns, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+        tried = 0
+        for turn in over:
+            channel_id = turns.pop(turn)
+            if (wrong := turn.exception()) is None:
+                tried += turn.result()
+                continue
+            broken.add(channel_id)
+            log.warning("courier.waits", channel_id=channel_id, error=wrong.detail if isinstance(wrong, Fault) else type(wrong).__name__)
+        return tried
 
     async def drain_apart(self, seconds: float) -> None:
         """Beside the call that asked for it; one at a time."""

@@ -129,7 +129,8 @@ class Delivery:
             if not opened:
                 opened.append(await blocking(destination, self.services, channel))
             but = await self.sender.send(opened[0], parcel)
-        except Fault as fault:
+        except Exception as wrong:  # noqa: BLE001 - what nobody foresaw would be tried for ever, uncounted and before all else of its channel
+            fault = wrong if isinstance(wrong, Fault) else Misconfigured(f"it could not be made or sent ({type(wrong).__name__})")
             self.tally.failed += 1
             log.warning(
                 "notification.failed", parcel_id=parcel.parcel_id, channel_id=channel.channel_id, code=fault.code, error=fault.detail

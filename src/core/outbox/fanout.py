@@ -42,11 +42,12 @@ class FanOut:
         for row in found:
             try:
                 services.ledger.write(self._one, row)
-            except Fault as fault:
-                if fault.retry:
+            except Exception as wrong:  # one that nobody foresaw would hold up all events of all organisations
+                if isinstance(wrong, Fault) and wrong.retry:
                     raise
-                log.warning("event.put_off", event_id=row.event_id, type=row.type, code=fault.code, error=fault.detail)
-                services.ledger.write(events.put_off, row.event_id, services.clock.now() + LATER, fault.detail)
+                why = wrong.detail if isinstance(wrong, Fault) else f"it could not be fanned out ({type(wrong).__name__})"
+                log.warning("event.put_off", event_id=row.event_id, type=row.type, error=why)
+                services.ledger.write(events.put_off, row.event_id, services.clock.now() + LATER, why)
         return len(found)
 
     def _one(self, unit: Unit, row: EventRow) -> None:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from src.core.base.events import Event, stable_id
+from src.core.base.faults import Fault
 from src.core.ledger.store import Unit
 from src.core.ledger.tables import events, lateness, tracking
 from src.core.ledger.tables.lateness import TrackedSpan
@@ -35,7 +36,13 @@ class Sweep:
         now = self._services.clock.now()
         if self._swept is not None and timedelta(0) <= now - self._swept < EVERY:
             return 0
-        found = self._services.ledger.read(_found, now)
+        try:
+            found = self._services.ledger.read(_found, now)
+        except Fault:
+            raise
+        except Exception as wrong:  # noqa: BLE001 - events and notifications that wait are to go on
+            log.warning("sweep.broke", error=type(wrong).__name__)
+            found = []
         made = self._services.ledger.write(_tell, found) if found else 0
         self._swept = now
         return made

@@ -107,7 +107,9 @@ def accept(
             # in a unit of its own: the refusal has undone the one that it came from
             event = exceeded(tenant.org_slug, refused, services.clock.now())
             if event is not None:
-                services.ledger.write(events.record, event)
+                # that nobody is told of it must not change the answer
+                with suppress(Fault):
+                    services.ledger.write(events.record, event)
             raise
     raise _asked_again_and_again(entry)
 

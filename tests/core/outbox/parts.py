@@ -10,7 +10,6 @@ from typing import Any
 
 from src.app.wiring import Parts
 from src.core.base.events import Parcel
-from src.core.base.faults import Fault
 from src.core.base.identity import Actor
 from src.core.base.settings import Settings
 from src.core.ledger.tables import channels, events, notifications, runs
@@ -45,7 +44,7 @@ class Receivers:
     """Where parcels arrive, by the name of their channel."""
 
     arrived: list[tuple[str, Parcel]] = field(default_factory=list)
-    refusing: dict[str, Fault] = field(default_factory=dict)
+    refusing: dict[str, Exception] = field(default_factory=dict)
     hanging: dict[str, asyncio.Event] = field(default_factory=dict)
     at_once: dict[str, int] = field(default_factory=dict)
     most_at_once: dict[str, int] = field(default_factory=dict)

@@ -7,6 +7,7 @@ import pytest
 from src.core.base.faults import Misconfigured, Missing, Rejected, Unavailable
 from src.core.ledger.tables import channels, events, notifications
 from src.core.ledger.tables.channels import Channel
+from src.core.outbox import fanout
 from src.core.outbox.delivery import WAITS
 from tests.core.outbox.parts import Outbox
 
@@ -208,3 +209,42 @@ async def test_of_the_holder_of_a_slug_before_nothing_is_told(outbox: Outbox):
     await outbox.drain()
     assert (outbox.rows(), outbox.new_events()) == ([], [])
     assert outbox.parts.ledger.read(events.waiting)[0] == 0
+
+
+async def test_what_nobody_foresaw_is_counted_and_holds_up_no_other_channel_or_organisation(outbox: Outbox, monkeypatch):
+    outbox.organisation("beta")
+    outbox.channel("people")
+    outbox.channel("people of beta", slug="beta")
+    real = fanout.of_run
+
+    def of_run(unit, run, ended):
+        if run.org_slug == "acme" and run.pipeline_id == "odd":
+            raise TypeError("a result of a shape that nobody foresaw")
+        return real(unit, run, ended)
+
+    monkeypatch.setattr(fanout, "of_run", of_run)
+    outbox.end("FAILED", pipeline="odd")
+    outbox.end("FAILED")
+    outbox.end("FAILED", slug="beta", pipeline="beta-gcp-cost")
+    outbox.receivers.refusing["people"] = ValueError("a text of a shape that nobody foresaw")
+    await outbox.drain()
+    (row,) = outbox.rows()
+    assert (row.state, row.attempts, row.last_error) == ("WAITING", 1, "it could not be made or sent (ValueError)")
+    assert outbox.receivers.of("people of beta") == [["run.failed"]]
+    outbox.clock.pass_(minutes=1)
+    assert outbox.new_events() == ["run.failed"]
+
+
+async def test_a_drain_goes_on_with_others_while_a_receiver_hangs(outbox: Outbox):
+    outbox.channel("slow", "webhook")
+    outbox.channel("quick", "webhook")
+    outbox.receivers.hanging["slow"] = asyncio.Event()
+    outbox.end("FAILED")
+    draining = asyncio.create_task(outbox.drain())
+    await outbox.receivers.until(lambda: arrived(outbox, "quick", 1))
+    outbox.end("FAILED", pipeline="acme-openai-cost")
+    # its ready parcels are looked at anew when a turn ends, and the hanging one has not
+    assert outbox.receivers.of("slow") == []
+    outbox.receivers.hanging["slow"].set()
+    await draining
+    assert (len(outbox.receivers.of("slow")), len(outbox.receivers.of("quick"))) == (2, 2)

@@ -52,7 +52,7 @@ class Model:
             self.failures[pipeline] = 0
 
 
-class _Killed(Exception):
+class _Killed(BaseException):
     pass
 
 
