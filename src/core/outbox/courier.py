@@ -26,6 +26,7 @@ POLL_SECONDS: Final = 1.0
 MEASURE_SECONDS: Final = 15.0
 BROKE_SECONDS: Final = 15.0
 STOP_SECONDS: Final = 5.0
+TURN_SECONDS: Final = 2.0  # for which a drain waits for receivers before it looks for what else there is
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +95,9 @@ class Courier:
                     turns[asyncio.create_task(self._delivery.run(one))] = one.channel_id
                 if not turns and not some:
                     break
-                # while there are events to fan out, nobody waits for a receiver
-                tried += await self._first_over(turns, broken, wait=0.0 if some else None)
+                tried += await self._over_by_now(turns, broken)
             while turns:
-                tried += await self._first_over(turns, broken, wait=None)
+                tried += await self._over_by_now(turns, broken)
         finally:
             # none is left but where this was told to end
             for turn in turns:
@@ -105,11 +105,11 @@ class Courier:
         left = await blocking(self._services.ledger.read, notifications.ready, clock.now())
         return DrainReport(fanned_out, tried, len(left))
 
-    async def _first_over(self, turns: dict[asyncio.Task[int], str], broken: set[str], *, wait: float | None) -> int:
-        """How many parcels those turns tried that ended first: one that hangs holds up no other."""
+    async def _over_by_now(self, turns: dict[asyncio.Task[int], str], broken: set[str]) -> int:
+        """How many parcels those turns tried that have ended: one that hangs holds up the others for a moment only."""
         if not turns:
             return 0
-        over, _ = await asyncio.wait(turns, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+        over, _ = await asyncio.wait(turns, timeout=TURN_SECONDS)
         tried = 0
         for turn in over:
             channel_id = turns.pop(turn)
