@@ -7,7 +7,7 @@ import pytest
 from src.core.base.faults import Misconfigured, Missing, Rejected, Unavailable
 from src.core.ledger.tables import channels, events, notifications
 from src.core.ledger.tables.channels import Channel
-from src.core.outbox import courier, fanout
+from src.core.outbox import courier, fanout, told
 from src.core.outbox.delivery import WAITS
 from tests.core.outbox.parts import Outbox
 
@@ -215,7 +215,7 @@ async def test_what_nobody_foresaw_is_counted_and_holds_up_no_other_channel_or_o
     outbox.organisation("beta")
     outbox.channel("people")
     outbox.channel("people of beta", slug="beta")
-    real = fanout.of_run
+    real = told.of_run
 
     def of_run(unit, run, ended):
         if run.org_slug == "acme" and run.pipeline_id == "odd":
