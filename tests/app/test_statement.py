@@ -154,3 +154,25 @@ async def test_of_a_month_that_was_never_loaded_nothing_is_said(billed: House) -
     assert (found["closed"], found["verified"], found["totals"], found["bridge"]) == (False, False, [], [])
     assert found["trust"] == "Nothing is known of August 2026: no costs of it were loaded."
     assert len(found["not_complete"]) == 31
+
+
+async def test_a_month_of_which_a_provider_told_nothing_is_neither_closed_nor_verified(billed: House) -> None:
+    tenant = Tenant(OrgSlug("acme_corp"), billed.parts.settings.environment)
+    publish(billed.parts.warehouse, tenant, x_cost_daily=[mark(DAYS[0], provider="openai")], x_load_manifests=[manifest(READ, "openai")])
+    await put(billed, amount="38.89", tax="5.89", currency="USD")
+    both = await billed.found(f"{AT}/statement?month=2026-10")
+    one = await billed.found(f"{AT}/statement?month=2026-10&provider=gcp")
+
+    assert (both["closed"], both["verified"], one["closed"], one["verified"]) == (False, False, True, True)
+    assert "it is not closed (OpenAI: some of its days lack, and no costs of them were loaded)" in both["trust"]
+
+
+async def test_a_paper_of_nothing_is_held_against_what_is_told(billed: House) -> None:
+    tenant = Tenant(OrgSlug("acme_corp"), billed.parts.settings.environment)
+    nothing = {**month("202610", net="0"), "currency": "EUR", "completeness": "complete"}
+    publish(billed.parts.warehouse, tenant, x_cost_monthly=[nothing])
+    differs = (await put(billed, amount="0", currency="USD")).json()["verification"]
+    same = (await put(billed, amount="0", currency="EUR")).json()["verification"]
+
+    assert [(one["currency"], one["verified"], one["share"]) for one in differs] == [("EUR", False, None), ("USD", False, "0.00")]
+    assert [(one["currency"], one["verified"], one["share"]) for one in same] == [("EUR", True, "1.00"), ("USD", False, "0.00")]

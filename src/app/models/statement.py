@@ -42,7 +42,9 @@ class HeldAgainstAnswer(Answer):
     against: Against
     money: ExactMoney = Field(description="What the other figure says")
     verified: ExactMoney = Field(description="Of `money` what is explained to the cent")
-    share: Share | None = Field(description="verified / money, rounded down; null of nothing")
+    share: Share | None = Field(
+        description="verified / money, rounded down; of a paper of nothing 1 or 0; null where a report tells nothing"
+    )
     since: datetime | None = Field(description="When the other figure was told")
     sentence: str
 

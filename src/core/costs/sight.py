@@ -46,7 +46,7 @@ class CredentialSight:
         """The rows of a statement, of which `marks` and `invoices` say how whole a period is."""
         if not self.unread and not self.removed:
             return found
-        read_at = {row["provider"]: row["read_at"] for row in found.get("spans") or ()}
+        read_at = {row["provider"]: row["read_at"] for row in found.get("spans") or found.get("reads") or ()}
         for column, (word, reason) in SAID.items():
             rows = found.get(column) or ()
             found[column] = [self._seen(row, word, reason, read_at.get(row["provider"])) for row in rows]

@@ -35,11 +35,21 @@ class MonthStatement:
     bridges: tuple[Bridge, ...]
     verifications: tuple[Verification, ...]
     not_complete: tuple[NotComplete, ...]
+    untold: tuple[str, ...]
+    """Providers of whose days some lack, and that have nothing to be bridged."""
     trust: str
 
     @property
     def month(self) -> date:
         return self.question.window.start
+
+    @property
+    def closed(self) -> bool:
+        return bool(self.bridges) and not self.untold and all(one.closed for one in self.bridges)
+
+    @property
+    def verified(self) -> bool:
+        return bool(self.verifications) and not self.untold and all(one.verified for one in self.verifications)
 
 
 def statement_question(first: date, asked: CostQuestion) -> CostQuestion:
@@ -51,13 +61,15 @@ def read_statement(reader: CostReader, question: CostQuestion, papers: Sequence[
     summary, bridged = _of_one_moment(reader, question, limit)
     verifications = verify(reader, first, bridged.bridges, papers, question)
     not_complete = _not_complete(summary.calendar, question)
+    untold = _untold(summary.calendar, question, bridged.bridges)
     return MonthStatement(
         question,
         summary,
         bridged.bridges,
         tuple(verifications),
         not_complete,
-        trust(first, not_complete, bridged.bridges, verifications, titles(reader)),
+        untold,
+        trust(first, not_complete, bridged.bridges, verifications, _open(bridged.bridges, untold, titles(reader))),
     )
 
 
@@ -77,19 +89,31 @@ def _not_complete(calendar: CompletenessCalendar, question: CostQuestion) -> tup
     return tuple(NotComplete(day, one.status, one.reason) for day, one in standing if one.status != "complete")
 
 
+def _untold(calendar: CompletenessCalendar, question: CostQuestion, bridges: Iterable[Bridge]) -> tuple[str, ...]:
+    bridged, untold = {one.provider for one in bridges}, set[str]()
+    for day in question.window:
+        expected = {*calendar.days.get(day, {}), *(provider for provider, since in calendar.began.items() if since <= day)}
+        untold |= {one for one in expected - bridged if calendar.standing(day, one).status != "complete"}
+    return tuple(sorted(untold))
+
+
+def _open(bridges: Iterable[Bridge], untold: Iterable[str], names: dict[str, str]) -> list[str]:
+    found = [f"{names.get(one.provider, one.provider)} in {one.currency}: {one.why_open}" for one in bridges if one.why_open]
+    return found + [f"{names.get(one, one)}: some of its days lack, and no costs of them were loaded" for one in untold]
+
+
 def trust(
     first: date,
     not_complete: Sequence[NotComplete],
     bridges: Iterable[Bridge],
     verifications: Sequence[Verification],
-    names: dict[str, str],
+    open_: Sequence[str],
 ) -> str:
     """One sentence, the worst of it first."""
     month = f"{first:%B %Y}"
     bridges = tuple(bridges)
     if not bridges and not verifications:
         return f"Nothing is known of {month}: no costs of it were loaded."
-    open_ = [f"{names.get(one.provider, one.provider)} in {one.currency}: {one.why_open}" for one in bridges if one.why_open]
     whole, share = not not_complete and not open_, _share(verifications)
     parts = [_days(month, not_complete), _closed(open_), share]
     if whole and all(one.verified for one in verifications):

@@ -32,9 +32,13 @@ class HeldAgainst:
     since: datetime | None
     """When the other figure was told."""
     sentence: str
+    agrees: bool = False
+    """To the cent; of a figure of nothing no share says so."""
 
     @property
     def share(self) -> Decimal | None:
+        if self.against == "invoice" and not self.money:
+            return Decimal(int(self.agrees))
         return share_of(self.verified, self.money)
 
 
@@ -131,7 +135,7 @@ def _by_paper(paper: Invoice, bridge: Bridge | None) -> HeldAgainst:
     difference = EXACT.subtract(bridge.invoice, asked_for)
     size = abs(asked_for)
     if abs(difference) * 2 < CENTS:
-        return HeldAgainst("invoice", size, size, paper.recorded_at, f"{said}, to the cent what is told here")
+        return HeldAgainst("invoice", size, size, paper.recorded_at, f"{said}, to the cent what is told here", agrees=True)
     more = "more" if difference > 0 else "less"
     verified = max(ZERO, EXACT.subtract(size, abs(difference)))
     told = f"{said}, and what is told here is {cents(abs(difference))} {more}"

@@ -69,3 +69,33 @@ def test_rows_that_an_earlier_release_counted_twice_are_mended_by_a_reload(bare:
 
     assert rows(bare) == before[1]
     assert said(bare)["10-20"] == ("1.00", "complete")
+
+
+LATER = datetime(2026, 11, 20, 13, tzinfo=UTC)
+"""After what was read of the old one, and before the day on which the new one is."""
+
+
+def months(here: Billing) -> dict[str, tuple[str, str]]:
+    told = here.ask("SELECT invoice_month, net_cost, completeness FROM x_cost_monthly")
+    return {row["invoice_month"]: (f"{row['net_cost']:.2f}", row["completeness"]) for row in told}
+
+
+def test_what_is_filled_in_over_days_counts_once(bare: Billing):
+    read(bare)
+    before = months(bare)
+    anew = Hand("costs", created=LATER)
+    for at, filled in ((21, []), (22, days(1, 19)), (23, USED)):
+        bare.clock.today = day(at)
+        load(bare, day(19), bare.clock.today, anew.add(*(row(one, 1, written=bare.clock.today) for one in filled)))
+        assert months(bare) == before
+
+
+def test_what_was_used_between_the_old_one_and_the_new_is_not_known(bare: Billing):
+    other = Hand("other", [row(one, 1, account="B") for one in (*days(1, 30, 9), *USED, *days(1, 19))])
+    load(bare, day(1, 9), TODAY, Hand("costs", [row(one, 1) for one in (*days(1, 30, 9), *days(1, 10, 10))]), other)
+    bare.clock.today = day(21)
+    load(bare, day(1, 9), day(21), Hand("costs", [row(one, 1) for one in (*days(20, 31, 10), *days(1, 19))], created=LATER), other)
+
+    told = said(bare)
+    assert (told["10-15"], told["10-25"]) == (("1.00", "partial"), ("2.00", "complete"))
+    assert months(bare)["202610"] == ("53.00", "partial")

@@ -93,6 +93,12 @@ class KnownSlices:
         lost = [row["loaded_at"] for key, row in rows if key not in there and row["version"] not in (None, EMPTY)]
         return again and any(at is not None and at < listing.made for at in lost)
 
+    def of_old(self, source: str, listing: Listing) -> frozenset[str]:
+        """The slices whose rows another source of this name told, one that was made anew since: they were read before it was made."""
+        made = listing.made
+        rows = self.slices.get(source, {}).items() if made is not None else ()
+        return frozenset(key for key, row in rows if row["version"] not in (None, EMPTY) and row["loaded_at"] and row["loaded_at"] < made)
+
     def changes(self, state: SourceState, read: Sequence[Slice], run_id: str, at: datetime) -> tuple[list[dict[str, Any]], set[date]]:
         """The rows that say otherwise than is known, and the first days of the slices whose rows they replace; of one first day all."""
         before = self.slices.get(state.source, {})

@@ -37,6 +37,8 @@ class Reload:
     """These slices as they were loaded: they may have stood for other days."""
     old: tuple[Slice, ...] = ()
     """All that was loaded of another source of this name, which is no more."""
+    stays: tuple[Slice, ...] = ()
+    """What was loaded of this one beside, where there is something of the other."""
 
     @property
     def filled(self) -> tuple[Slice, ...]:

@@ -11,11 +11,9 @@ from src.core.base.schema import TableSchema
 from src.core.engine.port import TablePart
 from src.core.ledger.store import Unit
 from src.core.ledger.tables import dq_results, orgs
-from src.core.providers.slices import Slice
 from src.core.step.books import telling
 from src.core.step.books.deriving import Derivation
 from src.core.step.books.history import Figures, Key, Restatement, difference, restatements
-from src.core.step.books.questions import Reload
 from src.core.step.books.shares import Share, contested, shares, told_since
 from src.core.step.books.telling import Before, By
 from src.core.step.books.totals import require_equal, require_proven
@@ -176,8 +174,7 @@ def _keep(
 
 def _keep_slices(work: Work) -> None:
     known, provider = work.loading.sources.known, work.books.provider
-    # what stays of the old one of a source that was made anew is of this moment too: it is not held against the new one again
-    read = {reload.source: (*reload.slices, *_kept(reload)) for reload in work.loading.reloads}
+    read = {reload.source: reload.slices for reload in work.loading.reloads}
     for state in work.loading.sources.asked:
         own = {"provider": provider, "source": state.source}
         changes, firsts = known.changes(state, read.get(state.source, ()), work.by.run_id, work.by.at)
@@ -189,11 +186,6 @@ def _keep_slices(work: Work) -> None:
             of_all = {**own, "source_begins": state.begins, "source_made": state.made, "pipeline_logging_id": work.by.run_id}
             looks = [{"first_slice": look.first, "last_slice": look.last, "looked_on": look.at} for look in state.looks.ranges]
             work.publication.replace("x_source_looks", [{**of_all, **look} for look in looks], TablePart(equal=own))
-
-
-def _kept(reload: Reload) -> Iterable[Slice]:
-    anew = {one.key for one in reload.slices}
-    return (one for one in reload.old if one.key not in anew)
 
 
 def held_days(work: Work) -> dict[str, set[date]]:

@@ -26,14 +26,15 @@ def settle(work: Work, old: OldDays) -> tuple[set[date], frozenset[str]]:
     for reload in work.loading.reloads:
         if reload.source not in old:
             continue
-        told = work.asking.days_of_rows(reload, reload.filled)
+        told = work.asking.days_of_rows(reload, (*reload.filled, *reload.stays))
         if not told:
             continue
         since = min(told)
         lacking = sorted(day for day, rows in old[reload.source].items() if day >= since and told.get(day, 0) < rows)
         if lacking and not work.loading.again:
             raise _less(reload, lacking, old[reload.source], told)
-        if lacking:
+        # of what was written after the old one was read last, and before the new one began, nobody tells
+        if lacking or since > max(old[reload.source], default=since):
             less.add(reload.source)
         kept = {one.key for one in reload.slices}
         left = [one for one in reload.old if one.key not in kept]

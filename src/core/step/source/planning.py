@@ -92,6 +92,9 @@ def reload_of(raw: Raw, plan: Planned, known: KnownSlices) -> Reload:
     read = frozenset(key for key, one in before.loaded.items() if one.version != EMPTY)
     # of one that told when it was made all that was read is the old one's, also what has the name of a slice of the new one
     there = {one.key for one in plan.listing.slices} if before.made is None else frozenset[str]()
+    # what stayed of the old one is held against all that comes later: a table is filled again over days
+    old = read - there if plan.anew else known.of_old(plan.state.source, plan.listing)
+    anew = {one.key for one in plan.slices}
     return Reload(
         raw,
         plan.state.source,
@@ -99,5 +102,6 @@ def reload_of(raw: Raw, plan: Planned, known: KnownSlices) -> Reload:
         restated=tuple(one.key for one in plan.slices if one.key in read),
         first_read=tuple(one.key for one in plan.slices if one.key not in read and (looked is None or one.first < looked)),
         before=tuple(before.loaded[one.key] for one in plan.slices if one.key in before.loaded),
-        old=tuple(before.loaded[key] for key in read - there) if plan.anew else (),
+        old=tuple(before.loaded[key] for key in sorted(old)),
+        stays=tuple(before.loaded[key] for key in sorted(read - old - anew)) if old else (),
     )
