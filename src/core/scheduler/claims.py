@@ -14,6 +14,7 @@ from src.core.ledger.store import Unit
 from src.core.ledger.tables import orgs, queue, quotas, retrying, runs, scheduled
 from src.core.ledger.tables.queue import Hold, QueueEntry
 from src.core.ledger.tables.runs import RunRecord, Taken, TriggerType
+from src.core.scheduler.settling import tell_again
 from src.core.scheduler.unusual import Unusual
 from src.core.step.context import Services
 
@@ -164,6 +165,7 @@ def _begun(unit: Unit, services: Services, entry: QueueEntry, hold: Hold, at: da
     run = runs.take(unit, entry.pipeline_logging_id, at) or _taken_again(unit, entry.pipeline_logging_id, at)
     if run is None:
         # the run is over or gone, and so is the reason for its entry
+        tell_again(unit, entry.pipeline_logging_id)
         queue.complete(unit, hold)
         return None
     # an acceptance that is a transaction falls before or after an off-boarding, never between its statements

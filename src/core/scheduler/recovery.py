@@ -9,7 +9,7 @@ from src.core.base.faults import LeaseLost
 from src.core.base.identity import Actor
 from src.core.base.names import OrgSlug
 from src.core.ledger.store import Unit
-from src.core.ledger.tables import queue, quotas, run_pages, runs, scheduled
+from src.core.ledger.tables import queue, quotas, retrying, run_pages, runs, scheduled
 from src.core.ledger.tables.queue import QueueEntry
 from src.core.ledger.tables.runs import RunRecord
 from src.core.scheduler.claims import outlived
@@ -39,6 +39,7 @@ def sweep(services: Services) -> int:
     left = services.ledger.read(run_pages.stranded, now - STRANDED)
     ended = sum(services.ledger.write(_end_stranded, services, run) for run in left)
     # after the runs: to end one frees its slot, and only slots that no run has are left here
+    services.ledger.write(retrying.keep_places, before=now - STRANDED, at=now)
     services.ledger.write(quotas.free_lost, before=now - STRANDED, at=now)
     return ended
 

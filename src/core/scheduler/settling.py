@@ -92,6 +92,26 @@ def settle(unit: Unit, ending: Ending, otherwise: Exception | None = None) -> bo
     return True
 
 
+def tell_again(unit: Unit, run_id: str) -> None:
+    """The event of a run that is over: where nothing is undone, who ended it may have died before it was told. Its id is the same."""
+    run = runs.get(unit, run_id)
+    if run is None or run.org_slug is None or run.ended_at is None or run.status not in ("SUCCESS", "FAILED"):
+        return
+    ending = Ending(
+        run_id=run_id,
+        audit_id="",
+        org_slug=run.org_slug,
+        pipeline_id=run.pipeline_id,
+        actor=Actor("system"),
+        status="SUCCESS" if run.status == "SUCCESS" else "FAILED",
+        at=run.ended_at,
+        error_code=run.error_code,
+        error_message=run.error_message,
+        rows_processed=run.rows_processed,
+    )
+    events.record(unit, event_of(ending))
+
+
 def event_of(ending: Ending) -> Event:
     ended_at = ending.at.isoformat()
     return Event(

@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, update
 
+from src.core.base.events import stable_id
 from src.core.base.faults import Conflict, QuotaExceeded
 from src.core.ledger.plans import Plan
-from src.core.ledger.tables import orgs, queue, quotas, runs
+from src.core.ledger.tables import events, orgs, queue, quotas, runs
 from src.core.scheduler.claims import next_claim
 from src.core.scheduler.recovery import STRANDED, sweep
 from tests.contract.ledger.samples import org
@@ -160,3 +161,30 @@ def test_what_lacks_is_given_to_an_organisation_that_was_made_by_half(work):
         work.ledger.write(orgs.complete, "acme", plan, NOON)
     made = work.ledger.read(orgs.get, "acme")
     assert (made.plan, made.subscription_status, used(work).concurrent_limit) == ("STARTER", "ACTIVE", 1)
+
+
+async def test_a_run_does_not_wait_for_the_place_that_it_has_itself(work):
+    work.tenant(plan=Plan("P", 9, 9, 1))
+    run_id = work.accept().run.pipeline_logging_id
+    # who gave it its place again died before saying so of its entry
+    change(work, lambda tables: update(tables[queue.QUEUE]).values(waits_for="place"))
+    assert next_claim(work, "w1") is None
+    await work.clock.let_pass(PAST)
+    sweep(work)
+    claim = next_claim(work, "w1")
+    assert claim is not None
+    assert (claim.run_id, used(work).running) == (run_id, 1)
+
+
+def test_the_end_of_a_run_is_told_though_who_ended_it_died_before(work):
+    run_id = work.accept().run.pipeline_logging_id
+    next_claim(work, "w1")
+    work.ledger.write(runs.finish, run_id, status="FAILED", at=work.clock.now(), error_message="it did not answer")
+    change(work, lambda tables: update(tables[queue.QUEUE]).values(state="QUEUED", lease_owner=None))
+    assert next_claim(work, "w2") is None
+    (told,) = work.ledger.read(events.new, work.clock.now(), 9)
+    assert (told.type, told.data["error_message"], told.event_id) == ("run.failed", "it did not answer", event_id(work.run(run_id)))
+
+
+def event_id(run):
+    return stable_id("run", run.pipeline_logging_id, "FAILED", run.ended_at.isoformat())

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, Table, Update, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Select, Table, Update, bindparam, exists, or_, select, update
 
 from src.core.ledger.tables import queue
 from src.core.ledger.tables.queue import QUEUE, Hold, QueueEntry
@@ -39,6 +39,12 @@ def wait(unit: Unit, hold: Hold, *, at: datetime, until: datetime, why: str) -> 
 def placed(unit: Unit, hold: Hold) -> None:
     """The entry that is held has its place."""
     unit.change_later(_placed, {"id": hold.queue_id, "by": hold.owner, "generation": hold.generation})
+
+
+def keep_places(unit: Unit, *, before: datetime, at: datetime) -> int:
+    """Entries that wait for a place that their own run has, since before then: left by who died between two statements that the engine
+    does not undo. Where the plan has one place, such a run would wait for itself."""
+    return unit.change(_keep_places, {"before": before, "at": at})
 
 
 def put_back(unit: Unit, run_id: str, attempt: int, *, code: str | None, why: str) -> bool:
@@ -86,6 +92,14 @@ def _wait(tables: Tables) -> Update:
 
 def _placed(tables: Tables) -> Update:
     return update(tables[QUEUE]).where(*_held(tables[QUEUE])).values(waits_for=None)
+
+
+def _keep_places(tables: Tables) -> Update:
+    entries, run = tables[QUEUE], tables[RUNS].c
+    stamp = entries.c.updated_at
+    own = (run.pipeline_logging_id == entries.c.pipeline_logging_id, run.active_key.is_not(None), run.holds_place.is_not(False))
+    waits = (entries.c.state == "QUEUED", entries.c.waits_for == "place", stamp < bindparam("before", type_=stamp.type))
+    return update(entries).where(*waits, exists().where(*own)).values(waits_for=None, updated_at=bindparam("at", type_=stamp.type))
 
 
 def _held(entries: Table) -> tuple[ColumnElement[bool], ...]:
