@@ -134,7 +134,7 @@ class Parts:
 
     @cached_property
     def courier(self) -> Courier:
-        return Courier(self, self.transports, self._hooks_of)
+        return Courier(self, self.transports, self._hooks_of, alone=lambda: self._claim is not None)
 
     def _hooks_of(self, document_id: str) -> tuple[Hook, ...]:
         entry = self.catalog.entries.get(document_id)

@@ -1,6 +1,7 @@
 """Has events fanned out and notifications sent: by itself where the ledger may be looked at again and again, else when it is told to."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -46,7 +47,16 @@ class DrainReport:
 
 
 class Courier:
-    def __init__(self, services: Services, sender: Sender, hooks_of: HooksOf, *, poll_seconds: float = POLL_SECONDS) -> None:
+    def __init__(
+        self,
+        services: Services,
+        sender: Sender,
+        hooks_of: HooksOf,
+        *,
+        poll_seconds: float = POLL_SECONDS,
+        alone: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`alone` says at the start whether this process is known to be the only one of its installation."""
         self.tally = OutboxTally()
         self.backlog: Backlog | None = None
         """As it was found last; None where nobody has looked."""
@@ -56,6 +66,8 @@ class Courier:
         self._delivery = Delivery(services, sender, self.tally)
         self._sweep = Sweep(services)
         self._poll_seconds = poll_seconds
+        self._alone = alone
+        self._fresh = True
         self._sending: dict[str, asyncio.Task[int]] = {}
         self._rung = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
@@ -163,6 +175,10 @@ class Courier:
 
     async def _look(self) -> bool:
         """Whether there is more to do at once."""
+        if self._fresh and self._alone():
+            # who has them is dead, and what it was sending would else wait for the end of its lease
+            await blocking(self._services.ledger.write, notifications.void_leases, self._services.clock.now())
+        self._fresh = False
         await blocking(self._sweep.run)
         some = await blocking(self._fan_out.some, EVENTS_AT_ONCE)
         await self._measure()

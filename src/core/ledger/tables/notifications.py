@@ -160,6 +160,11 @@ def hand_back(unit: Unit, parcel_ids: Collection[str], owner: str, *, at: dateti
     return unit.change(update(rows).where(*_held(unit.tables, parcel_ids, owner)).values(told))
 
 
+def void_leases(unit: Unit, at: datetime) -> int:
+    """Ends the leases of senders that are known to be dead."""
+    return unit.change(_void_leases, {"at": at})
+
+
 def withdraw(unit: Unit, org_slug: str, channel_id: str, at: datetime, why: str) -> int:
     """All that waits for a channel that nothing is sent to any more."""
     return unit.change(_withdraw, {"slug": org_slug, "channel": channel_id, "at": at, "why": why})
@@ -258,6 +263,12 @@ def _next_parcels(tables: Tables) -> Select[Any]:
         .order_by(waited, func.min(row.created_at), row.parcel_id)
         .limit(bindparam("limit"))
     )
+
+
+def _void_leases(tables: Tables) -> Update:
+    rows = tables[NOTIFICATIONS]
+    at = bindparam("at", type_=rows.c.updated_at.type)
+    return update(rows).where(rows.c.state == "WAITING", rows.c.lease_expires_at > at).values(**FREE, updated_at=at)
 
 
 def _withdraw(tables: Tables) -> Update:
