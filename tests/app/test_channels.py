@@ -173,6 +173,7 @@ async def test_both_secrets_sign_during_the_grace_and_one_after_it(house, receiv
 
 WRONG = [
     ({**MAIL, "recipients": ["no-address"]}, "recipients", "is no e-mail address"),
+    ({**MAIL, "recipients": ["jörg@acme.com"]}, "recipients", "is no e-mail address"),
     ({**MAIL, "recipients": []}, "recipients", "are 0, and a channel has 1 to 50"),
     ({**MAIL, "recipients": [f"p{n}@acme.com" for n in range(51)]}, "recipients", "are 51"),
     ({**MAIL, "recipients": ["a@acme.com\nBcc: everybody@acme.com"]}, "recipients", "is no e-mail address"),

@@ -101,14 +101,15 @@ def _recipients(addresses: Sequence[str]) -> list[str]:
 
 def _no_address(address: str) -> str | None:
     try:
-        validate_email(address, check_deliverability=False)
+        validate_email(address, check_deliverability=False, allow_smtputf8=False)
     except EmailNotValidError as wrong:
         return f"{address[:SHOWN]!r} is no e-mail address: {wrong}"
     return None
 
 
 def _normal(address: str) -> str:
-    return validate_email(address, check_deliverability=False).normalized
+    # as every mail server takes it: a domain of other letters by its name in ASCII
+    return validate_email(address, check_deliverability=False, allow_smtputf8=False).ascii_email or address
 
 
 def _quiet_hours(quiet: QuietHours | None) -> list[str]:
