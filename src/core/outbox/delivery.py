@@ -26,6 +26,8 @@ log = structlog.get_logger("outbox")
 WAITS: Final = tuple(timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400))
 REFUSED_FOR: Final = timedelta(days=5)
 SOON: Final = timedelta(seconds=5)
+# one refusal long after another says nothing of the days between: this parcel was refused for half an hour itself
+REFUSED_TIMES: Final = 3
 AT_ONCE: Final = 50  # parcels of a channel under one lease
 MARGIN_SECONDS: Final = 5.0  # for the notes beside a sending
 
@@ -67,20 +69,20 @@ class Delivery:
     sender: Sender
     tally: OutboxTally
 
-    async def run(self, ready: Ready, most: int = AT_ONCE) -> int:
-        """How many parcels were tried. After one that its receiver did not take, the others wait for the next turn."""
+    async def run(self, ready: Ready, most: int = AT_ONCE, only: str | None = None) -> int:
+        """How many parcels were tried, of this id `only`. After one that its receiver did not take, the others wait for the next turn."""
         begun = self.services.clock.monotonic()
-        load = await blocking(self.services.ledger.write, self._claim, ready, most)
+        load = await blocking(self.services.ledger.write, self._claim, ready, most, only)
         if load is None:
             return 0
         left = {packed.parcel.parcel_id: None for packed in load.parcels}
         sent: list[str] = []
-        opened: list[Destination] = []
         tried = 0
         try:
+            opened = await self._opened(load, left)
             for packed in load.parcels:
                 lasts = self._lease_seconds - (self.services.clock.monotonic() - begun)
-                if not packed.told or lasts < self._try_seconds:
+                if opened is None or not packed.told or lasts < self._try_seconds:
                     break
                 tried += 1
                 del left[packed.parcel.parcel_id]
@@ -99,7 +101,7 @@ class Delivery:
     def _lease_seconds(self) -> float:
         return 2 * self._try_seconds
 
-    def _claim(self, unit: Unit, ready: Ready, most: int) -> Load | None:
+    def _claim(self, unit: Unit, ready: Ready, most: int, only: str | None) -> Load | None:
         at = self.services.clock.now()
         # one sending at a time, by whichever process
         unit.hold(f"channel {ready.channel_id}")
@@ -112,7 +114,8 @@ class Delivery:
             return None
         if ready.gathered:
             notifications.bundle(unit, channel.channel_id, stable_id(channel.channel_id, at.isoformat(), prefix="day"), at)
-        parcels, owner = notifications.next_parcels(unit, channel.channel_id, at, most), self.services.ids.new()
+        parcels = notifications.next_parcels(unit, channel.channel_id, at, most) if only is None else [only]
+        owner = self.services.ids.new()
         rows = notifications.claim(unit, parcels, owner, at, at + timedelta(seconds=self._lease_seconds)) if parcels else []
         quiet = not_before(channel, org.timezone, at)
         if quiet > at:
@@ -122,20 +125,33 @@ class Delivery:
         told = events.several(unit, list({row.event_id for row in rows}))
         return Load(channel, org.timezone, owner, _packed(rows, told)) if rows else None
 
-    async def _try(self, load: Load, packed: Packed, sent: list[str], opened: list[Destination]) -> bool:
-        channel, parcel = load.channel, packed.parcel
+    async def _opened(self, load: Load, left: dict[str, None]) -> Destination | None:
+        """Once for all of a load. A keyring that is away for a while is no refusal; what else is wrong is told of the first parcel."""
         try:
-            # once for all of a load; what is wrong with it is the first parcel's
-            if not opened:
-                opened.append(await blocking(destination, self.services, channel))
-            but = await self.sender.send(opened[0], parcel)
+            return await blocking(destination, self.services, load.channel)
+        except Exception as wrong:  # noqa: BLE001 - as in `_try`
+            if isinstance(wrong, Fault) and wrong.retry:
+                log.warning("channel.unopened", channel_id=load.channel.channel_id, code=wrong.code, error=wrong.detail)
+                return None
+            first = load.parcels[0]
+            del left[first.parcel.parcel_id]
+            why = wrong.detail if isinstance(wrong, Fault) else type(wrong).__name__
+            await self._failed(load, first, Misconfigured(f"the channel could not be opened: {why}"))
+            return None
+
+    async def _failed(self, load: Load, packed: Packed, fault: Fault) -> None:
+        self.tally.failed += 1
+        facts = {"parcel_id": packed.parcel.parcel_id, "channel_id": load.channel.channel_id}
+        log.warning("notification.failed", **facts, code=fault.code, error=fault.detail)
+        await blocking(self.services.ledger.write, self._missed, load, packed, fault)
+
+    async def _try(self, load: Load, packed: Packed, sent: list[str], opened: Destination) -> bool:
+        parcel = packed.parcel
+        try:
+            but = await self.sender.send(opened, parcel)
         except Exception as wrong:  # noqa: BLE001 - what nobody foresaw would be tried for ever, uncounted and before all else of its channel
             fault = wrong if isinstance(wrong, Fault) else Misconfigured(f"it could not be made or sent ({type(wrong).__name__})")
-            self.tally.failed += 1
-            log.warning(
-                "notification.failed", parcel_id=parcel.parcel_id, channel_id=channel.channel_id, code=fault.code, error=fault.detail
-            )
-            await blocking(self.services.ledger.write, self._missed, load, packed, fault)
+            await self._failed(load, packed, fault)
             return False
         self.tally.sent += 1
         if self.services.ledger.traits.polled or but:
@@ -169,7 +185,7 @@ class Delivery:
         channels.refused(unit, channel.channel_id, at)
         since = channel.refused_since or at
         gone = isinstance(fault, Missing)
-        if gone or at - since >= REFUSED_FOR:
+        if gone or (at - since >= REFUSED_FOR and packed.attempts >= REFUSED_TIMES):
             self._disable(
                 unit, channel, since, at, fault.detail if gone else f"refused for {REFUSED_FOR.days} days, at last: {fault.detail}"
             )

@@ -85,13 +85,13 @@ class FanOut:
         return {**data, **told, "what_to_do": run_advice(run, failed=row.type == "run.failed")}
 
     def _notifications(self, row: EventRow, streak: Streak, org: Org, there: list[Channel], at: datetime) -> Iterator[NotificationRow]:
-        asked = hooked(self.hooks_of(str(row.data.get("document"))), row.type) if row.type in ENDS else {}
+        asked = hooked(self.hooks_of(str(row.data.get("document"))), row.type) if row.type in ENDS else []
         for channel in there:
-            if not _wants(channel, row) and asked.get(channel.name) != channel.kind:
+            if not _wants(channel, row) and (channel.name, channel.kind) not in asked:
                 continue
             state, when = _moment(channel, row, streak, org.timezone, at)
             yield notification(row, channel, state, when, at)
-        for name, kind in asked.items():
+        for name, kind in asked:
             if not any(one.name == name and one.kind == kind for one in there):
                 yield _untold(row, name, kind, at)
 

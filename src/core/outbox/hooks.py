@@ -23,7 +23,7 @@ HooksOf = Callable[[str], Sequence[Hook]]
 """Of the document of this id; none of one that is gone."""
 
 
-def hooked(hooks: Sequence[Hook], type_: EventType) -> dict[str, ChannelKind]:
-    """The names of the channels that hooks send such an event to."""
+def hooked(hooks: Sequence[Hook], type_: EventType) -> list[tuple[str, ChannelKind]]:
+    """The channels that hooks send such an event to, each once, by name and kind."""
     words = HOOKED.get(type_, ())
-    return {hook.channel: hook.kind for hook in hooks if hook.when in words}
+    return list(dict.fromkeys((hook.channel, hook.kind) for hook in hooks if hook.when in words))

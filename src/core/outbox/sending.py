@@ -30,7 +30,8 @@ async def send_now(context: StepContext, kind: ChannelKind, step: NotifyStep) ->
     key, channel_id = await blocking(services.ledger.write, message.note)
     transports = Transports(services.settings, services.clock)
     try:
-        await Delivery(services, transports, OutboxTally()).run(Ready(context.tenant.org_slug, channel_id, gathered=False))
+        # not what others have waiting for the channel: that is the courier's, and would keep the run
+        await Delivery(services, transports, OutboxTally()).run(Ready(context.tenant.org_slug, channel_id, gathered=False), only=key)
     finally:
         transports.close()
     row = await blocking(services.ledger.read, notifications.get, context.tenant.org_slug, key)

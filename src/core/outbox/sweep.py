@@ -21,6 +21,7 @@ DUE_AFTER: Final = timedelta(hours=36)  # from a day's end, UTC: noon of the sec
 USED_TO_COME: Final = timedelta(days=14)
 STALE_AFTER: Final = timedelta(hours=48)  # as readers of costs are told
 LOOKED_BACK: Final = timedelta(days=62)
+LATE_DAYS: Final = 3  # a service that was down over a weekend tells of its days too
 MOST_DAYS: Final = 100
 
 
@@ -65,7 +66,8 @@ def _found(unit: Unit, now: datetime) -> list[Event]:
 
 def _ended_trials(unit: Unit, now: datetime) -> Iterator[Event]:
     # tomorrow has begun somewhere
-    for trial in lateness.trials_before(unit, now.date() + timedelta(days=1)):
+    # what ended long ago is no news, and its event may have aged out, which told it
+    for trial in lateness.trials_between(unit, (now - LOOKED_BACK).date(), now.date() + timedelta(days=1)):
         if trial.trial_end_date < now.astimezone(ZoneInfo(trial.timezone)).date():
             yield plan_blocked(
                 trial.org_slug,
@@ -96,16 +98,17 @@ def _days(unit: Unit, now: datetime) -> Iterator[Event]:
 
 def _late(unit: Unit, now: datetime, spans: list[TrackedSpan]) -> Iterator[Event]:
     """Only of what is loaded by a schedule, and used to come: an account that nobody uses is no news each day."""
-    day = (now - DUE_AFTER).date() - timedelta(days=1)
-    there, scheduled = lateness.figured(unit, day), lateness.scheduled(unit)
-    hour = datetime.combine(day, time(), UTC) + timedelta(days=1) + DUE_AFTER
-    for span in spans:
-        pair = (span.org_slug, span.provider)
-        used_to_come = span.last_day is not None and day - USED_TO_COME <= span.last_day < day
-        if pair in scheduled and pair not in there and used_to_come:
-            reason = f"nothing of this day had come by {hour:%Y-%m-%d %H:%M} UTC; the last day that came is {span.last_day}"
-            told = {"usage_date": day.isoformat(), "was": None, "now": "missing", "reason": reason}
-            yield stale(*pair, now, [told], stable_id("late", *pair, day.isoformat()))
+    scheduled = lateness.scheduled(unit)
+    for back in reversed(range(LATE_DAYS)):
+        day = (now - DUE_AFTER).date() - timedelta(days=1 + back)
+        hour = datetime.combine(day, time(), UTC) + timedelta(days=1) + DUE_AFTER
+        for span in spans:
+            pair = (span.org_slug, span.provider)
+            # where the last day that came is an earlier one, nothing of this one has
+            if pair in scheduled and span.last_day is not None and day - USED_TO_COME <= span.last_day < day:
+                reason = f"nothing of this day had come by {hour:%Y-%m-%d %H:%M} UTC; the last day that came is {span.last_day}"
+                told = {"usage_date": day.isoformat(), "was": None, "now": "missing", "reason": reason}
+                yield stale(*pair, now, [told], stable_id("late", *pair, day.isoformat()))
 
 
 def _stale(unit: Unit, now: datetime, span: TrackedSpan, read: datetime) -> Event:

@@ -7,6 +7,7 @@ from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from src.core.base.events import Event
 from src.core.base.faults import Conflict, Fault, Missing, QuotaExceeded, Throttled
 from src.core.base.identity import Actor, Tenant
 from src.core.base.redaction import redacted_text
@@ -109,9 +110,15 @@ def accept(
             if event is not None:
                 # that nobody is told of it must not change the answer
                 with suppress(Fault):
-                    services.ledger.write(events.record, event)
+                    _tell(services, event)
             raise
     raise _asked_again_and_again(entry)
+
+
+def _tell(services: Services, event: Event) -> None:
+    # who asks again and again at the end of a day's runs costs a look each time, and no place among the writers
+    if not services.ledger.traits.undoes or not services.ledger.read(events.several, [event.event_id]):
+        services.ledger.write(events.record, event)
 
 
 def accept_within(unit: Unit, request: RunToAccept) -> Accepted:

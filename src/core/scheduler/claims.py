@@ -75,20 +75,22 @@ def lease_end(services: Services, at: datetime) -> datetime:
 def next_claim(services: Services, owner: str, but: Collection[str] = ()) -> Claim | None:
     """Of a run that is not among `but`."""
     kept = frozenset(but)
-    if not services.ledger.traits.undoes:
-        return services.ledger.write(_claim, services, owner, kept)
-    try:
-        chosen = services.ledger.write(_claim_as_usual, services, owner, kept)
-    except Unusual:
-        return services.ledger.write(_claim, services, owner, kept)
-    if chosen is None:
-        return None
-    entry, hold, taken = chosen
-    run = taken()
-    if run is None:
+    while services.ledger.traits.undoes:
+        try:
+            chosen = services.ledger.write(_claim_as_usual, services, owner, kept)
+        except Unusual:
+            break
+        if chosen is None:
+            return None
+        entry, hold, taken = chosen
+        run = taken()
+        if run is not None:
+            return _claimed(services, entry, hold, run, run.org_generation or services.ledger.glance(_generation, entry.org_slug))
         # the entry is in this worker's hands, and what is wrong with its run nobody else's to see
-        return services.ledger.write(_begun, services, entry, hold, services.clock.now()) or next_claim(services, owner, kept)
-    return _claimed(services, entry, hold, run, run.org_generation or services.ledger.glance(_generation, entry.org_slug))
+        begun = services.ledger.write(_begun, services, entry, hold, services.clock.now())
+        if begun is not None:
+            return begun
+    return services.ledger.write(_claim, services, owner, kept)
 
 
 def _generation(unit: Unit, slug: str) -> int | None:

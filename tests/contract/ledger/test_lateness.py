@@ -47,13 +47,14 @@ def test_the_clock_finds_days_schedules_successes_and_ended_trials(ledger, acme)
         TrackedSpan("acme", "gcp", date(2026, 11, 11), 1),
         TrackedSpan("acme", "openai", date(2026, 11, 12), 1),
     ]
-    assert ledger.read(lateness.figured, date(2026, 11, 12)) == {("acme", "openai")}
     assert ledger.read(lateness.scheduled) == {("acme", "of s1")}
     assert ledger.read(lateness.last_successes, datetime(2026, 11, 1, tzinfo=UTC)) == {("acme", "gcp"): AT + timedelta(hours=2)}
     assert ledger.read(lateness.last_successes, AT + timedelta(days=1)) == {}
     ledger.write(subscriptions.set_status, "acme", "TRIAL", AT)
     ledger.write(subscriptions.set_trial_end, "acme", TODAY, AT)
-    assert ledger.read(lateness.trials_before, TODAY) == []
-    assert ledger.read(lateness.trials_before, TODAY + timedelta(days=1)) == [EndedTrial("acme", 1, "UTC", TODAY)]
+    tomorrow = TODAY + timedelta(days=1)
+    assert ledger.read(lateness.trials_between, date(2026, 1, 1), TODAY) == []
+    assert ledger.read(lateness.trials_between, TODAY, tomorrow) == [EndedTrial("acme", 1, "UTC", TODAY)]
+    assert ledger.read(lateness.trials_between, tomorrow, tomorrow + timedelta(days=1)) == []
     assert ledger.write(channels.disable, "c1", AT, "it is gone")
     assert ledger.read(lateness.told) == frozenset()

@@ -1,13 +1,14 @@
 import asyncio
 from datetime import timedelta
 from functools import partial
+from unittest.mock import Mock
 
 import pytest
 
 from src.core.base.faults import Misconfigured, Missing, Rejected, Unavailable
 from src.core.ledger.tables import channels, events, notifications
 from src.core.ledger.tables.channels import Channel
-from src.core.outbox import courier, fanout, told
+from src.core.outbox import courier, delivery, fanout, told
 from src.core.outbox.delivery import WAITS
 from tests.core.outbox.parts import Outbox
 
@@ -131,10 +132,14 @@ async def test_a_webhook_that_refuses_for_days_or_is_gone_is_switched_off_and_th
     outbox.end("FAILED")
     await outbox.drain()
     if days:
+        for wait in WAITS[:2]:
+            outbox.clock.at += wait
+            await outbox.drain()
         assert outbox.receivers.of("people") == []
         outbox.clock.pass_(days=days)
         outbox.end("FAILED")
         await outbox.drain()
+    outbox.clock.pass_(minutes=1)
     await outbox.drain()
     assert outbox.receivers.of("people") == [["channel.disabled"]]
     told = outbox.receivers.arrived[-1][1].events[0].data
@@ -142,6 +147,29 @@ async def test_a_webhook_that_refuses_for_days_or_is_gone_is_switched_off_and_th
     found = known(outbox, machine.channel_id)
     assert (found.is_active, found.disabled_reason) == (False, told["reason"])
     assert {state for _, state in outbox.states("machine")} == {"WITHDRAWN"}
+
+
+async def test_one_refusal_long_after_another_says_nothing_of_the_days_between(outbox: Outbox):
+    machine = outbox.channel("machine", "webhook")
+    outbox.receivers.refusing["machine"] = Unavailable("it answered 500")
+    outbox.end("FAILED")
+    await outbox.drain()
+    outbox.clock.pass_(days=6)
+    await outbox.drain()
+    assert known(outbox, machine.channel_id).is_active
+
+
+async def test_a_keyring_that_is_away_is_no_refusal_of_the_receiver(outbox: Outbox, monkeypatch):
+    machine = outbox.channel("machine", "webhook")
+    outbox.end("FAILED")
+    with monkeypatch.context() as away:
+        away.setattr(delivery, "destination", Mock(side_effect=Unavailable("the keyring does not answer")))
+        await outbox.drain()
+    (row,) = outbox.rows()
+    assert (row.state, row.attempts, row.lease_owner, known(outbox, machine.channel_id).refused_since) == ("WAITING", 0, None, None)
+    outbox.clock.pass_(minutes=1)
+    await outbox.drain()
+    assert outbox.receivers.of("machine") == [["run.failed"]]
 
 
 async def test_one_that_takes_something_in_between_has_not_refused_for_days(outbox: Outbox):

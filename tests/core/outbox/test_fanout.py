@@ -196,11 +196,14 @@ def test_a_recovery_names_the_windows_that_are_still_not_done(outbox: Outbox):
 
 def test_a_hook_sends_to_its_channel_whatever_that_asked_for_and_a_missing_channel_is_seen(outbox: Outbox):
     outbox.channel("finance", events=())
-    outbox.hooks = [Hook("always", "email", "finance"), Hook("on_failure", "slack", "nowhere"), Hook("on_success", "slack", "finance")]
+    outbox.hooks = [Hook("always", "email", "finance"), Hook("on_failure", "slack", "nowhere"), Hook("always", "slack", "finance")]
     outbox.end("FAILED")
     outbox.fan_out()
     assert {(row.channel_name, row.channel_kind, row.state): row.last_error for row in outbox.rows()} == {
         ("finance", "email", "WAITING"): None,
+        ("finance", "slack", "FAILED"): (
+            "the pipeline's hook names the slack channel 'finance', and the organisation has none that is active; make it"
+        ),
         ("nowhere", "slack", "FAILED"): (
             "the pipeline's hook names the slack channel 'nowhere', and the organisation has none that is active; make it"
         ),

@@ -53,13 +53,22 @@ def test_a_day_that_has_not_come_by_noon_of_the_second_day_after_it_is_told_once
     assert swept(outbox, 0.2) == 1
 
 
+def test_days_whose_hour_fell_where_nobody_looked_are_told_later(outbox: Outbox):
+    outbox.channel("people")
+    schedule(outbox)
+    outbox.parts.ledger.write(tracking.record, [day(10)])
+    assert swept(outbox) == 3
+    days = {data["days"][0]["usage_date"] for data in told(outbox, "data.stale")}
+    assert days == {"2026-11-16", "2026-11-17", "2026-11-18"}
+
+
 @pytest.mark.parametrize("why", ["came", "unscheduled", "long unused", "untold"])
 def test_nobody_is_told_of_a_day_that_came_or_is_not_waited_for(outbox: Outbox, why):
     if why != "untold":
         outbox.channel("people")
     if why != "unscheduled":
         schedule(outbox)
-    days = {"came": [day(17), day(18)], "long unused": [day(2)]}.get(why, [day(17)])
+    days = {"came": [day(17), day(18)], "long unused": [day(1)]}.get(why, [day(17)])
     outbox.parts.ledger.write(tracking.record, days)
     assert swept(outbox) == 0
 
@@ -86,6 +95,9 @@ def test_a_trial_ends_by_the_organisations_own_day(outbox: Outbox):
     assert (swept(outbox), [row.event_type for row in outbox.rows("ahead")], outbox.rows()) == (1, ["plan.blocked"], [])
     assert swept(outbox, 12) == 1
     assert told(outbox, "plan.blocked")[0]["reason"] == "the trial ended on 2026-11-20"
+    # its event ages out some day, and what it told is no news then
+    outbox.parts.ledger.write(subscriptions.set_trial_end, "acme", date(2026, 9, 1), START)
+    assert swept(outbox, 2) == 0
 
 
 def test_it_looks_once_an_hour(outbox: Outbox):

@@ -112,6 +112,18 @@ async def test_what_is_not_delivered_yet_fails_no_step_and_comes_after_the_run(s
     assert mail.message_id == f"<{result['notification_id']}@convergence.example>"
 
 
+async def test_what_others_have_waiting_for_the_channel_is_left_to_the_courier(steps):
+    steps.outbox.channel("finance", recipients=("own@acme.example",))
+    steps.outbox.end("FAILED")
+    steps.outbox.fan_out()
+
+    result = await steps.send(steps.running("r-own"), channel="finance", required=True)
+
+    (mail,) = steps.arrived("own@acme.example")
+    assert mail.message_id == f"<{result['notification_id']}@convergence.example>"
+    assert steps.outbox.states("finance").count(("run.failed", "WAITING")) == 1
+
+
 async def test_one_that_is_required_fails_its_step(steps):
     steps.outbox.channel("finance", recipients=("needed@acme.example",))
     steps.behave("needed@acme.example", "later")

@@ -39,11 +39,6 @@ def spans(unit: Unit, since: date) -> list[TrackedSpan]:
     return [TrackedSpan(*row) for row in unit.rows(unit.prepared(_spans), {"since": since})]
 
 
-def figured(unit: Unit, day: date) -> frozenset[Pair]:
-    """Whose day has figures."""
-    return _pairs(unit.rows(unit.prepared(_figured), {"day": day}))
-
-
 def scheduled(unit: Unit) -> frozenset[Pair]:
     """Which providers are loaded by a schedule."""
     return _pairs(unit.rows(unit.prepared(_scheduled)))
@@ -54,9 +49,9 @@ def last_successes(unit: Unit, since: datetime) -> dict[Pair, datetime]:
     return {(row[0], row[1]): row[2] for row in unit.rows(unit.prepared(_last_successes), {"since": since})}
 
 
-def trials_before(unit: Unit, day: date) -> list[EndedTrial]:
-    """Trials whose last day lies before then."""
-    return [EndedTrial(*row) for row in unit.rows(unit.prepared(_trials_before), {"day": day})]
+def trials_between(unit: Unit, first: date, end: date) -> list[EndedTrial]:
+    """Trials whose last day is the first or a later one, and lies before the end."""
+    return [EndedTrial(*row) for row in unit.rows(unit.prepared(_trials_between), {"first": first, "end": end})]
 
 
 def _pairs(rows: Iterable[Any]) -> frozenset[Pair]:
@@ -76,12 +71,6 @@ def _spans(tables: Tables) -> Select[Any]:
     return select(day.org_slug, day.provider, last, provisional).where(day.usage_date >= since).group_by(day.org_slug, day.provider)
 
 
-def _figured(tables: Tables) -> Select[Any]:
-    day = tables["org_cost_tracking"].c
-    there = (day.usage_date == bindparam("day", type_=day.usage_date.type), day.completeness != "missing")
-    return select(day.org_slug, day.provider).where(*there).distinct()
-
-
 def _scheduled(tables: Tables) -> Select[Any]:
     schedule = tables["org_pipeline_configs"].c
     active = (schedule.is_active.is_(True), schedule.provider.is_not(None), schedule.next_run_time.is_not(None))
@@ -95,9 +84,10 @@ def _last_successes(tables: Tables) -> Select[Any]:
     return select(run.org_slug, run.provider, func.max(run.ended_at)).where(*done, recent).group_by(run.org_slug, run.provider)
 
 
-def _trials_before(tables: Tables) -> Select[Any]:
+def _trials_between(tables: Tables) -> Select[Any]:
     profile, subscription = tables["org_profiles"].c, tables["org_subscriptions"].c
     joined = tables["org_profiles"].join(tables["org_subscriptions"], subscription.org_slug == profile.org_slug)
-    over = (subscription.status == "TRIAL", subscription.trial_end_date < bindparam("day", type_=subscription.trial_end_date.type))
+    first, end = (bindparam(name, type_=subscription.trial_end_date.type) for name in ("first", "end"))
+    over = (subscription.status == "TRIAL", subscription.trial_end_date >= first, subscription.trial_end_date < end)
     named = (profile.org_slug, profile.generation, profile.timezone, subscription.trial_end_date)
     return select(*named).select_from(joined).where(profile.status == "ACTIVE", *over)

@@ -166,7 +166,7 @@ def void_leases(unit: Unit, at: datetime) -> int:
 
 
 def withdraw(unit: Unit, org_slug: str, channel_id: str, at: datetime, why: str) -> int:
-    """All that waits for a channel that nothing is sent to any more."""
+    """All that waits for a channel that nothing is sent to any more. What is being sent may arrive: it waits for the end of its lease."""
     return unit.change(_withdraw, {"slug": org_slug, "channel": channel_id, "at": at, "why": why})
 
 
@@ -273,11 +273,13 @@ def _void_leases(tables: Tables) -> Update:
 
 def _withdraw(tables: Tables) -> Update:
     rows = tables[NOTIFICATIONS]
+    at = bindparam("at", type_=rows.c.updated_at.type)
     waits = or_(rows.c.state == "WAITING", rows.c.state == "GATHERED")
+    free = or_(rows.c.lease_expires_at.is_(None), rows.c.lease_expires_at <= at)
     return (
         update(rows)
-        .where(rows.c.org_slug == bindparam("slug"), rows.c.channel_id == bindparam("channel"), waits)
-        .values(**FREE, state="WITHDRAWN", last_error=bindparam("why"), updated_at=bindparam("at"))
+        .where(rows.c.org_slug == bindparam("slug"), rows.c.channel_id == bindparam("channel"), waits, free)
+        .values(**FREE, state="WITHDRAWN", last_error=bindparam("why"), updated_at=at)
     )
 
 
