@@ -108,6 +108,9 @@ async def test_an_invoice_may_be_taken_back_and_every_change_is_audited(billed: 
     [
         ("gcp/2026-10", {"amount": 38.89, "currency": "USD"}, 422, "not an exact number"),
         ("gcp/2026-10", {"amount": "1", "tax": "2", "currency": "USD"}, 422, "is more than the amount"),
+        ("gcp/2026-10", {"amount": "1_000", "currency": "USD"}, 422, "is no plain number"),
+        ("gcp/2026-10", {"amount": "1", "number": "50\x0012", "currency": "USD"}, 422, "characters that no paper has"),
+        ("gcp/0000-01", {"amount": "1", "currency": "USD"}, 422, "is no month that costs are kept for"),
         ("gcp/2026-13", {"amount": "1", "currency": "USD"}, 422, "is no month"),
         ("gcp/2027-01", {"amount": "1", "currency": "USD"}, 422, "is no month that costs are kept for"),
         ("aws/2026-10", {"amount": "1", "currency": "USD"}, 422, "not served"),

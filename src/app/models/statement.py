@@ -1,8 +1,9 @@
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from src.app.models.costs import PreviousAnswer, RestatementAnswer, SumAnswer
 from src.app.models.organizations import Answer, Request
@@ -14,9 +15,30 @@ StatementForm = Literal["json", "csv", "html"]
 MOST_DIGITS = 29
 
 
+PLAIN = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?", re.ASCII)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, str) and not PLAIN.fullmatch(value):
+        raise ValueError("is no plain number; write it like 1190.00")
+    return exact(value)
+
+
+def _on_paper(value: str | None) -> str | None:
+    if value is not None and any(ord(sign) < 32 or ord(sign) == 127 for sign in value):  # noqa: PLR2004 - ASCII's control characters
+        raise ValueError("holds characters that no paper has; write it as it is printed")
+    return value
+
+
+def _without_sign(value: Decimal | None) -> Decimal | None:
+    """Nothing is nothing, also where a minus stands before it."""
+    return abs(value) if value is not None and not value else value
+
+
 def _paper(description: str) -> Any:
     number = Annotated[Decimal, Field(max_digits=MOST_DIGITS, decimal_places=9)]
-    return Annotated[number | None, BeforeValidator(exact, json_schema_input_type=str | int | None), Field(description=description)]
+    told = BeforeValidator(_plain, json_schema_input_type=str | int | None)
+    return Annotated[number | None, told, AfterValidator(_without_sign), Field(description=description)]
 
 
 class InvoiceRequest(Request):
@@ -25,7 +47,7 @@ class InvoiceRequest(Request):
     amount: _paper("Tax included, as a text: 1190.00; null takes back what was told")  # type: ignore[valid-type]
     currency: Annotated[str, Field(pattern=r"^[A-Za-z]{3}$", description="ISO 4217")]
     tax: _paper("Tax within the amount; left out, the amounts alone are compared") = None  # type: ignore[valid-type]
-    number: Annotated[str | None, Field(max_length=100, description="As the paper has it")] = None
+    number: Annotated[str | None, AfterValidator(_on_paper), Field(max_length=100, description="As the paper has it")] = None
 
 
 class ToldInvoiceAnswer(Answer):

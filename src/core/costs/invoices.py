@@ -44,7 +44,7 @@ def month_asked(said: str, today: date, name: str = "month") -> date:
     match = MONTH.fullmatch(said)
     if match is None:
         raise Rejected(f"{said[:20]!r} is no month; write it as {today:%Y-%m}", flaws=[Flaw("is no month", name)])
-    first = date(int(match[1]), int(match[2]), 1) if int(match[1]) else EARLIEST
+    first = date(int(match[1]), int(match[2]), 1) if int(match[1]) else date.min
     if not EARLIEST <= first <= today:
         raise Rejected(
             f"{said} is no month that costs are kept for; ask for one from {EARLIEST:%Y-%m} to {today:%Y-%m}",
