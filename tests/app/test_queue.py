@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tests.acceptance.observed import problem
 from tests.app.running_parts import House
@@ -32,7 +33,8 @@ async def test_it_counts_the_queue_and_has_the_worker_of_this_process_take_it_up
 async def test_without_a_worker_here_it_says_what_others_have_to_do(house):
     told = (await process(house)).json()
 
-    assert told == {"worker": "elsewhere", "queued": 0, "running": 0, "dead": 0, "oldest_queued_at": None, "running_here": []}
+    empty: dict[str, Any] = {"queued": 0, "running": 0, "dead": 0, "oldest_queued_at": None, "running_here": []}
+    assert told == {"worker": "elsewhere", **empty, "notifications": "by itself"}
     assert house.woken.processed == 0
 
 

@@ -15,6 +15,7 @@ FOLDER = "CONVERGENCE_TESTS_FOLDER"
 OWNER_ONLY = 0o700
 IN_MEMORY = "/dev/shm"
 ROOM = 6 * 2**30
+SHARED = ("gcp", "exports")
 ROWS_PER_HOUR = 3
 """A bill is proved by what is planted in it, and loads sooner without the rest."""
 
@@ -40,6 +41,8 @@ def sandbox() -> Path:
         made = Sandbox(folder, SystemClock())
         for account in SERVICE_ACCOUNTS:
             made.service_account(account)
+        for shared in SHARED:
+            (folder / shared).mkdir(mode=OWNER_ONLY, exist_ok=True)
     return folder
 
 
@@ -48,4 +51,8 @@ def lend_sandbox(data: Path) -> None:
     data.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
     place = data / "sandbox"
     if not place.exists():
-        place.symlink_to(sandbox())
+        place.mkdir(mode=OWNER_ONLY)
+        for shared in SHARED:
+            (place / shared).symlink_to(sandbox() / shared)
+        # a copy: beside the keys a sandbox writes where it receives messages, which is another place for each
+        shutil.copytree(sandbox() / "credentials", place / "credentials")

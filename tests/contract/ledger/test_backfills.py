@@ -78,7 +78,9 @@ def test_many_at_once_have_one_backfill_and_one_window_of_it(triggers, crowd):
     assert len({one.standing.row.scheduled_run_id for one in asked}) == 1
     standing = asking.existing(triggers, TENANT, asked[0].standing.row.scheduled_run_id)
     assert [window.window_start for window in standing.noted] == [date(2026, 7, 1)]
-    assert triggers.ledger.read(quotas.usage, "acme", TODAY).running == 1
+    used = triggers.ledger.read(quotas.usage, "acme", TODAY)
+    # it waits without a place
+    assert (used.run_today, used.running) == (1, 0)
 
 
 def test_a_cancelled_one_is_over_and_may_be_asked_for_anew(triggers):

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, closing
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -104,7 +104,8 @@ class Known:
     def __init__(self, table: TablePlace, export: BillingExport) -> None:
         self.table = table
         self.load_days, self.fetch, self.place, self.close = export.load_days, export.fetch, export.place, export.close
-        self.made = export.made
+        # the emulator makes tables by the wall's clock, and these runs go by another
+        self.made = lambda _table: datetime(2026, 10, 1, tzinfo=UTC)
 
 
 def opened(here: Billing, table: TablePlace, *, streamed: bool) -> Known:

@@ -27,7 +27,7 @@ def test_every_word_and_variable_is_explained():
 
 
 def test_the_example_is_a_document(tmp_path):
-    [example] = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    example = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)[0]
     path = tmp_path / "configs/gcp/cost/billing.yml"
     path.parent.mkdir(parents=True)
     path.write_text(example.replace("gcp.bq_etl", "sample.scripted").replace("notify_systems.email_notification", "sample.ending"))
