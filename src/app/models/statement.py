@@ -24,10 +24,13 @@ def _plain(value: object) -> object:
     return exact(value)
 
 
-def _on_paper(value: str | None) -> str | None:
-    if value is not None and any(ord(sign) < 32 or ord(sign) == 127 for sign in value):  # noqa: PLR2004 - ASCII's control characters
+def _on_paper(value: str) -> str:
+    if any(ord(sign) < 32 or ord(sign) == 127 for sign in value):  # noqa: PLR2004 - ASCII's control characters
         raise ValueError("holds characters that no paper has; write it as it is printed")
     return value
+
+
+PaperNumber = Annotated[str, Field(max_length=100), AfterValidator(_on_paper)]
 
 
 def _without_sign(value: Decimal | None) -> Decimal | None:
@@ -47,7 +50,7 @@ class InvoiceRequest(Request):
     amount: _paper("Tax included, as a text: 1190.00; null takes back what was told")  # type: ignore[valid-type]
     currency: Annotated[str, Field(pattern=r"^[A-Za-z]{3}$", description="ISO 4217")]
     tax: _paper("Tax within the amount; left out, the amounts alone are compared") = None  # type: ignore[valid-type]
-    number: Annotated[str | None, AfterValidator(_on_paper), Field(max_length=100, description="As the paper has it")] = None
+    number: Annotated[PaperNumber | None, Field(description="As the paper has it")] = None
 
 
 class ToldInvoiceAnswer(Answer):
