@@ -135,7 +135,8 @@ def claim(unit: Unit, parcel_ids: Collection[str], owner: str, at: datetime, unt
     if not unit.change(update(rows).where(rows.c.parcel_id.in_(parcel_ids), *free).values(held)):
         return []
     mine = _rows(unit.tables).where(rows.c.parcel_id.in_(parcel_ids), rows.c.lease_owner == owner, rows.c.state == "WAITING")
-    return [_row(row) for row in unit.rows(mine.order_by(rows.c.available_at, rows.c.created_at, rows.c.notification_id))]
+    # sorted here: SQLite would else go through all that waits, in that order, to find these
+    return sorted(map(_row, unit.rows(mine)), key=lambda row: (row.available_at, row.created_at, row.notification_id))
 
 
 def sent(unit: Unit, parcel_ids: Collection[str], owner: str, at: datetime, but: str | None = None) -> int:
