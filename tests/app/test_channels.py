@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from src.core.base.clock import SystemClock
 from src.core.base.events import Event, stable_id
 from src.core.ledger.tables import audit, channels, events, notifications
 from src.core.ledger.tables.notifications import NotificationRow
+from src.core.outbox.fanout import notification
 from tests.acceptance.observed import problem
 from tests.app.running_parts import House
 from tests.fakes.billing import StillClock
@@ -243,23 +245,9 @@ def tell(house: House, channel_id: str, name: str, state: Any = "SENT", minutes:
     event = Event(event_id=stable_id(name), type="run.failed", org_slug="acme_corp", occurred_at=at, data={"pipeline_id": name})
     channel = house.parts.ledger.read(channels.get, "acme_corp", channel_id)
     assert channel is not None
-    notification_id = stable_id(event.event_id, channel_id)
-    row = NotificationRow(
-        notification_id=notification_id,
-        org_slug="acme_corp",
-        event_id=event.event_id,
-        event_type=event.type,
-        channel_id=channel_id,
-        channel_kind=channel.kind,
-        channel_name=channel.name,
-        parcel_id=notification_id,
-        state=state,
-        attempts=1,
-        available_at=at,
-        last_error="it was out" if state != "SENT" else None,
-        sent_at=at if state == "SENT" else None,
-        created_at=at,
-        updated_at=at,
+    sent = state == "SENT"
+    row = replace(
+        notification(event, channel, state, at, at), attempts=1, last_error=None if sent else "it was out", sent_at=at if sent else None
     )
     house.parts.ledger.write(events.record, event)
     house.parts.ledger.write(notifications.add_all, [row], "acme_corp")

@@ -48,6 +48,11 @@ class Parcel:
     """Several that waited for the day's message; else it is one."""
 
 
+def message_id(event_id: str, channel_id: str) -> str:
+    """Of an event as one channel is told of it: the Message-ID of a mail and the `webhook-id`, unless it was gathered."""
+    return stable_id(event_id, channel_id, prefix="msg")
+
+
 def stable_id(*parts: str, prefix: str = "evt") -> str:
     """The same of the same parts, on every machine."""
     # as JSON, so that no two lists of parts run together into one text

@@ -9,7 +9,6 @@ from typing import Final
 from src.core.base.faults import Unavailable
 from src.core.costs.amounts import EXACT, HUNDRED, cents
 from src.core.costs.bridge import Bridge, BridgedMonth, MonthFilter, read_bridges
-from src.core.costs.comparison import month_window
 from src.core.costs.completeness import CompletenessCalendar
 from src.core.costs.question import CostQuestion
 from src.core.costs.reader import CostReader
@@ -18,7 +17,6 @@ from src.core.costs.verification import Verification, share_of, titles, verify
 from src.core.ledger.tables.invoices import Invoice
 
 TRIES: Final = 3
-LACKS_SHOWN: Final = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +48,6 @@ class MonthStatement:
     @property
     def verified(self) -> bool:
         return bool(self.verifications) and not self.untold and all(one.verified for one in self.verifications)
-
-
-def statement_question(first: date, asked: CostQuestion) -> CostQuestion:
-    return CostQuestion(month_window(first), asked.filters, asked.groups, asked.compare)
 
 
 def read_statement(reader: CostReader, question: CostQuestion, papers: Sequence[Invoice], limit: int) -> MonthStatement:

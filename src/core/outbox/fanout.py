@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import structlog
 
-from src.core.base.events import Event, stable_id
+from src.core.base.events import Event, message_id, stable_id
 from src.core.base.faults import Fault
 from src.core.ledger.store import Unit
 from src.core.ledger.tables import channels, events, notifications, orgs, runs
@@ -97,7 +97,7 @@ class FanOut:
 
 
 def notification(row: EventRow | Event, channel: Channel, state: NotificationState, when: datetime, at: datetime) -> NotificationRow:
-    key = stable_id(row.event_id, channel.channel_id, prefix="msg")
+    key = message_id(row.event_id, channel.channel_id)
     return NotificationRow(
         notification_id=key,
         org_slug=row.org_slug,

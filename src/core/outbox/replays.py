@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from src.core.base.events import stable_id
+from src.core.base.events import message_id
 from src.core.base.faults import Conflict, Flaw, Missing, Rejected
 from src.core.base.identity import Actor, Tenant
 from src.core.ledger.store import Unit
@@ -78,7 +78,7 @@ class Replayer:
 
     def _of_events(self, unit: Unit, webhook_id: str, event_ids: Sequence[str]) -> list[NotificationRow]:
         existing(unit, self.tenant.org_slug, webhook_id, SYSTEMS)
-        found = {one: notifications.get(unit, self.tenant.org_slug, stable_id(one, webhook_id)) for one in dict.fromkeys(event_ids)}
+        found = {one: notifications.get(unit, self.tenant.org_slug, message_id(one, webhook_id)) for one in dict.fromkeys(event_ids)}
         flaws = [Flaw(f"{one[:64]!r} was never meant for this webhook", "event_ids") for one, row in found.items() if row is None]
         if flaws:
             raise Rejected(

@@ -133,9 +133,7 @@ def test_a_try_that_failed_is_made_again_later_and_at_last_given_up(ledger, acme
     assert not ledger.write(notifications.replay, "other", failed.notification_id, LATER)
     again = ledger.read(notifications.get, "acme", failed.notification_id)
     assert (again.state, again.attempts, again.parcel_id, again.last_error) == ("WAITING", 0, failed.notification_id, None)
-    assert ledger.write(notifications.replay_since, "acme", "c2", AT, LATER) == 0
-    assert ledger.write(notifications.replay_since, "acme", "c1", AT + timedelta(seconds=3), LATER) == 0
-    assert ledger.write(notifications.replay_since, "acme", "c1", AT, LATER) == 1
+    assert ledger.write(notifications.replay, "acme", notification(2).notification_id, LATER)
     assert ledger.read(notifications.counts) == {"WAITING": 2}
 
 

@@ -91,11 +91,6 @@ def replay(unit: Unit, org_slug: str, notification_id: str, at: datetime) -> boo
     return unit.change(_replay, {"slug": org_slug, "id": notification_id, "at": at}) == 1
 
 
-def replay_since(unit: Unit, org_slug: str, channel_id: str, since: datetime, at: datetime) -> int:
-    """Those made since then that are over."""
-    return unit.change(_replay_since, {"slug": org_slug, "channel": channel_id, "since": since, "at": at})
-
-
 def ready(unit: Unit, at: datetime) -> list[Ready]:
     """Who has waited longest comes first."""
     found: dict[tuple[str, str], list[tuple[str, datetime]]] = {}
@@ -208,13 +203,6 @@ def _by_id(tables: Tables) -> Select[Any]:
 def _replay(tables: Tables) -> Update:
     rows = tables[NOTIFICATIONS]
     return _anew(tables).where(rows.c.org_slug == bindparam("slug"), rows.c.notification_id == bindparam("id"))
-
-
-def _replay_since(tables: Tables) -> Update:
-    rows = tables[NOTIFICATIONS]
-    since = bindparam("since", type_=rows.c.created_at.type)
-    own = (rows.c.org_slug == bindparam("slug"), rows.c.channel_id == bindparam("channel"))
-    return _anew(tables).where(*own, rows.c.created_at >= since)
 
 
 def _anew(tables: Tables) -> Update:
