@@ -55,7 +55,9 @@ def tables(parts: Parts, *, change: bool) -> str:
         made = parts.ledger.bootstrap()
         return (
             f"{engine}: {len(made.tables_created)} tables and {len(made.views_created)} views made, {len(made.tables_existing)} tables and "
-            f"{len(made.views_existing)} views were there, {len(made.columns_added)} columns added"
+            f"{len(made.views_existing)} views were there, {len(made.columns_added)} columns added; of the platform's own "
+            f"{len(made.platform_tables_created) + len(made.platform_views_created)} made, "
+            f"{len(made.platform_tables_existing) + len(made.platform_views_existing)} there"
         )
     if engine == "sqlite" and not Path(make_url(parts.settings.ledger).database or "").exists():
         raise Misconfigured("sqlite: there is no file yet; run this without --check")

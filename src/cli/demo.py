@@ -159,7 +159,8 @@ class Demo:
         made = _ask(client, "POST", "/api/v1/admin/bootstrap", admin, {"force_recreate_dataset": False})
         self.say(
             f"Bootstrapped: {len(made['tables_created'])} tables and {len(made['views_created'])} views made, "
-            f"{len(made['tables_existing'])} tables and {len(made['views_existing'])} views were there."
+            f"{len(made['tables_existing'])} tables and {len(made['views_existing'])} views were there; of the platform's own "
+            f"{len(made['platform_tables_created']) + len(made['platform_views_created'])} made."
         )
         org_key = self._organisation(client, admin, known)
         who = _ask(client, "GET", "/api/v1/whoami", {"X-API-Key": org_key})

@@ -21,17 +21,11 @@ TABLES = (
     "org_api_keys",
     "org_audit_logs",
     "org_cost_tracking",
-    "org_counted_sources",
-    "org_events",
-    "org_imported_files",
     "org_integration_credentials",
-    "org_invoices",
     "org_kms_keys",
     "org_meta_dq_results",
     "org_meta_pipeline_runs",
     "org_meta_step_logs",
-    "org_notification_channels",
-    "org_notifications",
     "org_pipeline_configs",
     "org_pipeline_execution_queue",
     "org_profiles",
@@ -40,6 +34,15 @@ TABLES = (
     "org_usage_quotas",
 )
 VIEWS = ("org_consolidated_view", "pipeline_logs_view", "step_logs_view")
+PLATFORM_TABLES = (
+    "org_counted_sources",
+    "org_events",
+    "org_imported_files",
+    "org_invoices",
+    "org_notification_channels",
+    "org_notifications",
+)
+PLATFORM_VIEWS = ("org_cloud_credentials",)
 
 Row = dict[str, Any]
 

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from tests.acceptance.observed import TABLES, VIEWS, change, problem, rows
+from tests.acceptance.observed import PLATFORM_TABLES, PLATFORM_VIEWS, TABLES, VIEWS, change, problem, rows
 from tests.fakes.running import RunningService
 
 BOOTSTRAP = "/api/v1/admin/bootstrap"
@@ -13,8 +13,10 @@ NOTHING_NEW = {
     "tables_created": [],
     "columns_added": [],
     "views_created": [],
+    "platform_tables_created": [],
+    "platform_views_created": [],
 }
-FIELDS = {"status", "dataset", "tables_created", "tables_existing", "columns_added", "views_created", "views_existing"}
+FIELDS = {*NOTHING_NEW, "tables_existing", "views_existing", "platform_tables_existing", "platform_views_existing"}
 
 
 def only_existing(answer: dict[str, object]) -> dict[str, object]:
@@ -35,16 +37,21 @@ def test_the_first_bootstrap_makes_all_and_the_second_nothing(fresh):
     assert first.json()["dataset"] == "organizations"
     assert sorted(first.json()["tables_created"]) == sorted(TABLES)
     assert sorted(first.json()["views_created"]) == sorted(VIEWS)
+    assert sorted(first.json()["platform_tables_created"]) == sorted(PLATFORM_TABLES)
+    assert sorted(first.json()["platform_views_created"]) == sorted(PLATFORM_VIEWS)
     assert (first.json()["tables_existing"], first.json()["views_existing"], first.json()["columns_added"]) == ([], [], [])
+    assert (first.json()["platform_tables_existing"], first.json()["platform_views_existing"]) == ([], [])
     for again in (second, bodyless, empty):
         assert again.status_code == 200
         assert set(again.json()) == FIELDS
         assert only_existing(again.json()) == NOTHING_NEW
         assert sorted(again.json()["tables_existing"]) == sorted(TABLES)
         assert sorted(again.json()["views_existing"]) == sorted(VIEWS)
+        assert sorted(again.json()["platform_tables_existing"]) == sorted(PLATFORM_TABLES)
+        assert sorted(again.json()["platform_views_existing"]) == sorted(PLATFORM_VIEWS)
     in_file = {row["name"]: row["type"] for row in rows(service, "SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view')")}
-    assert {name for name, kind in in_file.items() if kind == "table"} >= set(TABLES)
-    assert {name for name, kind in in_file.items() if kind == "view"} == set(VIEWS)
+    assert {name for name, kind in in_file.items() if kind == "table"} >= {*TABLES, *PLATFORM_TABLES}
+    assert {name for name, kind in in_file.items() if kind == "view"} == {*VIEWS, *PLATFORM_VIEWS}
 
 
 def test_eight_bootstraps_at_once_all_succeed_and_make_each_table_once(fresh):
@@ -68,6 +75,8 @@ def test_what_is_missing_is_told_and_added_again(fresh):
         "ALTER TABLE org_meta_pipeline_runs DROP COLUMN progress",
         "DROP TABLE org_cost_tracking",
         "DROP VIEW step_logs_view",
+        "DROP TABLE org_invoices",
+        "DROP VIEW org_cloud_credentials",
     )
     service.start()
     before = service.call("GET", "/health/ready")
@@ -82,6 +91,8 @@ def test_what_is_missing_is_told_and_added_again(fresh):
     assert sorted(answer.json()["columns_added"]) == ["org_meta_pipeline_runs.progress", "org_profiles.offboarding_at"]
     assert answer.json()["tables_created"] == ["org_cost_tracking"]
     assert answer.json()["views_created"] == ["step_logs_view"]
+    assert answer.json()["platform_tables_created"] == ["org_invoices"]
+    assert answer.json()["platform_views_created"] == ["org_cloud_credentials"]
     assert sorted(answer.json()["tables_existing"]) == sorted(set(TABLES) - {"org_cost_tracking"})
     assert sorted(answer.json()["views_existing"]) == sorted(set(VIEWS) - {"step_logs_view"})
     assert service.call("GET", "/api/v1/whoami", key=key).json()["org_slug"] == "upgraded"
@@ -113,6 +124,8 @@ def test_force_rebuilds_the_tables_and_leaves_every_dataset(fresh):
     assert answer.status_code == 200
     assert sorted(answer.json()["tables_created"]) == sorted(TABLES)
     assert sorted(answer.json()["views_created"]) == sorted(VIEWS)
+    assert sorted(answer.json()["platform_tables_created"]) == sorted(PLATFORM_TABLES)
+    assert sorted(answer.json()["platform_views_created"]) == sorted(PLATFORM_VIEWS)
     assert (answer.json()["tables_existing"], answer.json()["views_existing"]) == ([], [])
     assert service.call("GET", "/api/v1/whoami", key=key).status_code == 401
     assert service.admin("GET", "/api/v1/organizations").json() == {"organizations": [], "next_cursor": None}

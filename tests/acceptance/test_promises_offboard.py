@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.acceptance.observed import TABLES, files_of, new_slug, problem, rows
+from tests.acceptance.observed import PLATFORM_TABLES, TABLES, files_of, new_slug, problem, rows
 from tests.fakes.running import RunningService
 
-OWN_TABLES = sorted({*TABLES} - {"org_audit_logs", "org_profiles"})
+OWN_TABLES = sorted({*TABLES, *PLATFORM_TABLES} - {"org_audit_logs", "org_profiles"})
 
 
 def offboard(service: RunningService, slug: str):
@@ -54,7 +54,7 @@ def test_it_erases_and_says_what_it_erased(service: RunningService):
     assert erased["dataset"]["bytes"] > 0
     assert (erased["rows"]["org_api_keys"], erased["rows"]["org_subscriptions"], erased["rows"]["org_usage_quotas"]) == (2, 1, 1)
     assert erased["rows"]["org_profiles"] == 1
-    assert {*erased["rows"], *(kept.split(":")[0] for kept in answer.json()["kept"])} == set(TABLES)
+    assert {*erased["rows"], *(kept.split(":")[0] for kept in answer.json()["kept"])} == {*TABLES, *PLATFORM_TABLES}
     assert files_of(service, f"{slug}_dev") == []
     for table in OWN_TABLES:
         assert rows(service, f"SELECT * FROM {table} WHERE org_slug = ?", slug) == []

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.acceptance.observed import TABLES, dataset, files_of, new_slug, problem, rows, steps
+from tests.acceptance.observed import PLATFORM_TABLES, TABLES, dataset, files_of, new_slug, problem, rows, steps
 from tests.fakes.running import RunningService
 
 HOUSEHOLD = [
@@ -62,7 +62,7 @@ def test_the_key_has_its_form_and_only_its_hash_is_kept(service: RunningService)
 
     key = made["api_key"]
     (kept,) = rows(service, "SELECT * FROM org_api_keys WHERE org_slug = ?", slug)
-    everything = [row for table in TABLES for row in rows(service, f"SELECT * FROM {table}")]
+    everything = [row for table in (*TABLES, *PLATFORM_TABLES) for row in rows(service, f"SELECT * FROM {table}")]
     digest = hashlib.sha256(key.encode()).hexdigest()
     assert re.fullmatch(rf"{slug}_api_[A-Za-z0-9]{{16}}", key)
     assert made["api_key_fingerprint"] == f"{key[-4:]}-{digest[:8]}"

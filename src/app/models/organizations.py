@@ -49,9 +49,13 @@ class BootstrapAnswer(Answer):
     dataset: str
     tables_created: list[str]
     tables_existing: list[str]
-    columns_added: list[str]
+    columns_added: list[str] = Field(description="Of both kinds of table, as table.column")
     views_created: list[str]
     views_existing: list[str]
+    platform_tables_created: list[str] = Field(description="Of what the platform keeps beyond the customer's 14 tables and 3 views")
+    platform_tables_existing: list[str]
+    platform_views_created: list[str]
+    platform_views_existing: list[str]
 
 
 class OrganizationRequest(Request):

@@ -12,11 +12,17 @@ from src.core.ledger.model import LedgerModel, View
 
 @dataclass(frozen=True, slots=True)
 class BootstrapResult:
+    """The customer's tables and views, and beside them the platform's own."""
+
     tables_created: tuple[str, ...] = ()
     tables_existing: tuple[str, ...] = ()
     columns_added: tuple[str, ...] = ()
     views_created: tuple[str, ...] = ()
     views_existing: tuple[str, ...] = ()
+    platform_tables_created: tuple[str, ...] = ()
+    platform_tables_existing: tuple[str, ...] = ()
+    platform_views_created: tuple[str, ...] = ()
+    platform_views_existing: tuple[str, ...] = ()
 
 
 class AddColumn(DDLElement):
@@ -134,13 +140,12 @@ def bootstrap(place: Connection | Structure, model: LedgerModel, *, force: bool)
     added = [f"{name}.{column}" for name in existing for column in structure.evolve(model.tables[name])]
     for view in model.views:
         structure.show(view)
-    return BootstrapResult(
-        tables_created=tuple(created),
-        tables_existing=tuple(existing),
-        columns_added=tuple(added),
-        views_created=tuple(view.name for view in model.views if view.name not in views),
-        views_existing=tuple(view.name for view in model.views if view.name in views),
-    )
+    shown = [view.name for view in model.views if view.name not in views]
+    stood = [view.name for view in model.views if view.name in views]
+    told = {"tables_created": created, "tables_existing": existing, "views_created": shown, "views_existing": stood}
+    own = {field: tuple(name for name in names if name not in model.platform) for field, names in told.items()}
+    platform = {f"platform_{field}": tuple(name for name in names if name in model.platform) for field, names in told.items()}
+    return BootstrapResult(columns_added=tuple(added), **own, **platform)
 
 
 def missing(place: Connection | Structure, model: LedgerModel) -> tuple[str, ...]:

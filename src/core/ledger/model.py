@@ -27,7 +27,6 @@ class KeyedTableFacts(TableFacts):
 
 
 class LedgerConfig(Document):
-    dataset: str
     tables: dict[str, KeyedTableFacts]
     views: dict[str, ViewFacts] = Key(default_factory=dict)
 
@@ -41,15 +40,44 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class LedgerModel:
-    dataset: str
+    """The customer's tables and views first, then the platform's own, which `platform` names."""
+
+    schemas: Mapping[str, TableSchema]
+    facts: Mapping[str, KeyedTableFacts]
+    tables: Mapping[str, Table]
+    views: tuple[View, ...]
+    platform: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerPart:
+    """One folder of them."""
+
     schemas: Mapping[str, TableSchema]
     facts: Mapping[str, KeyedTableFacts]
     tables: Mapping[str, Table]
     views: tuple[View, ...]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*self.tables, *(view.name for view in self.views))
+
 
 def load_model(folder: Path) -> LedgerModel:
-    """Reads `config.yml`, `schemas/*.json` and `views/*.sql` of the bootstrap folder; all of them must agree."""
+    """Reads the bootstrap folder: the customer's tables and views, and those of `platform/` in it."""
+    metadata = MetaData()
+    own, platform = _part(folder, metadata), _part(folder / "platform", metadata)
+    return LedgerModel(
+        schemas={**own.schemas, **platform.schemas},
+        facts={**own.facts, **platform.facts},
+        tables={**own.tables, **platform.tables},
+        views=(*own.views, *platform.views),
+        platform=frozenset(platform.names),
+    )
+
+
+def _part(folder: Path, metadata: MetaData) -> LedgerPart:
+    """Of `config.yml`, `schemas/*.json` and `views/*.sql`; all of them must agree."""
     config = read_document(folder / "config.yml", LedgerConfig)
     flaws = [*_unpaired(config.tables, folder / "schemas", "json"), *_unpaired(config.views, folder / "views", "sql")]
     if flaws:
@@ -59,9 +87,7 @@ def load_model(folder: Path) -> LedgerModel:
     flaws = [flaw for name, facts in config.tables.items() for flaw in _unknown_columns(schemas[name], facts, folder)]
     if flaws:
         raise Misconfigured("config.yml names columns that are not there", flaws=flaws)
-    metadata = MetaData()
-    return LedgerModel(
-        dataset=config.dataset,
+    return LedgerPart(
         schemas=schemas,
         facts=config.tables,
         tables={name: _table(metadata, schemas[name], facts, folder) for name, facts in config.tables.items()},

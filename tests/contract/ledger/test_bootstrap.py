@@ -13,33 +13,38 @@ from tests.contract.ledger.rivals import race
 from tests.contract.ledger.samples import AT, TODAY, org, put, row_of, run, step
 
 VIEWS = ("org_consolidated_view", "pipeline_logs_view", "step_logs_view")
+PLATFORM_VIEWS = ("org_cloud_credentials",)
 
 
 def test_nothing_is_there_before_and_everything_after(empty):
-    assert len(empty.missing()) == 23
+    assert len(empty.missing()) == 24
     result = empty.bootstrap()
-    assert (len(result.tables_created), result.views_created) == (20, VIEWS)
+    assert (len(result.tables_created), result.views_created) == (14, VIEWS)
+    assert (len(result.platform_tables_created), result.platform_views_created) == (6, PLATFORM_VIEWS)
     assert (result.tables_existing, result.columns_added, result.views_existing) == ((), (), ())
     assert empty.missing() == ()
 
 
 def test_again_it_changes_nothing(ledger, acme):
     result = ledger.bootstrap()
-    assert (len(result.tables_existing), result.views_existing) == (20, VIEWS)
+    assert (len(result.tables_existing), result.views_existing) == (14, VIEWS)
+    assert (len(result.platform_tables_existing), result.platform_views_existing) == (6, PLATFORM_VIEWS)
     assert (result.tables_created, result.columns_added, result.views_created) == ((), (), ())
+    assert (result.platform_tables_created, result.platform_views_created) == ((), ())
     assert ledger.read(orgs.get, acme) is not None
 
 
 def test_force_begins_anew(ledger, acme):
     result = ledger.bootstrap(force=True)
-    assert (len(result.tables_created), len(result.views_created), result.tables_existing) == (20, 3, ())
+    assert (len(result.tables_created), len(result.views_created), result.tables_existing) == (14, 3, ())
+    assert (len(result.platform_tables_created), result.platform_views_created, result.platform_tables_existing) == (6, PLATFORM_VIEWS, ())
     assert ledger.missing() == ()
     assert ledger.read(orgs.get, acme) is None
 
 
 def test_what_follows_is_of_the_same_transaction(ledger, acme):
     def follow(unit, made):
-        assert len(made.tables_created) == 20
+        assert len(made.tables_created) == 14
         assert org(unit, "next")
 
     ledger.bootstrap(force=True, then=follow)
@@ -149,6 +154,18 @@ def test_views_answer(ledger, acme):
         assert unit.rows(logs) == [("r1", "acme Inc", "YES", 5), ("r2", None, "NO", 0)]
         steps = text("SELECT step_log_id, run_status, rows_processed FROM step_logs_view ORDER BY 1")
         assert unit.rows(steps) == [("s1", "SUCCESS", 3), ("s2", None, 7)]
+
+
+def test_the_credentials_answer_to_the_older_name_and_to_the_older_word_for_googles(ledger, acme):
+    with ledger.writing() as unit:
+        table = unit.tables["org_integration_credentials"]
+        for provider in ("gcp", "openai"):
+            one = {"credential_id": provider, "provider": provider, "encrypted_credential": f"sealed {provider}"}
+            put(unit, table, row_of(table, acme) | one)
+    with ledger.reading() as unit:
+        older = text("SELECT encrypted_credential FROM org_cloud_credentials WHERE org_slug = 'acme' AND provider = 'GCP_SA'")
+        assert unit.rows(older) == [("sealed gcp",)]
+        assert unit.rows(text("SELECT provider FROM org_cloud_credentials ORDER BY 1")) == [("GCP_SA",), ("openai",)]
 
 
 def test_the_view_says_that_a_trial_is_over_once_the_organisations_day_is_past_it(ledger, acme):

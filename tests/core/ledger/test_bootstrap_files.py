@@ -25,16 +25,24 @@ def flaws_of(folder):
     return str(caught.value)
 
 
-def test_the_tables_and_views_are_those_the_design_names():
+CUSTOMERS = {
+    "org_profiles", "org_api_keys", "org_subscriptions", "org_usage_quotas", "org_integration_credentials", "org_pipeline_configs",
+    "org_scheduled_pipeline_runs", "org_pipeline_execution_queue", "org_meta_pipeline_runs", "org_meta_step_logs",
+    "org_meta_dq_results", "org_audit_logs", "org_kms_keys", "org_cost_tracking",
+}  # fmt: skip
+CUSTOMERS_VIEWS = {"org_consolidated_view", "pipeline_logs_view", "step_logs_view"}
+PLATFORMS = {
+    "org_imported_files", "org_notification_channels", "org_events", "org_notifications", "org_invoices", "org_counted_sources",
+}  # fmt: skip
+
+
+def test_the_folders_hold_the_customers_14_tables_and_3_views_and_beside_them_the_platforms():
+    held = {kind: {path.stem for path in (FOLDER / kind).iterdir()} for kind in ("schemas", "views")}
+    assert held == {"schemas": CUSTOMERS, "views": CUSTOMERS_VIEWS}
     model = load_model(FOLDER)
-    assert set(model.tables) == {
-        "org_profiles", "org_api_keys", "org_subscriptions", "org_usage_quotas", "org_integration_credentials", "org_pipeline_configs",
-        "org_scheduled_pipeline_runs", "org_pipeline_execution_queue", "org_meta_pipeline_runs", "org_meta_step_logs",
-        "org_meta_dq_results", "org_audit_logs", "org_kms_keys", "org_cost_tracking", "org_imported_files",
-        "org_notification_channels", "org_events", "org_notifications", "org_invoices", "org_counted_sources",
-    }  # fmt: skip
-    assert [view.name for view in model.views] == ["org_consolidated_view", "pipeline_logs_view", "step_logs_view"]
-    assert model.dataset == "organizations"
+    assert set(model.tables) == CUSTOMERS | PLATFORMS
+    assert {view.name for view in model.views} == {*CUSTOMERS_VIEWS, "org_cloud_credentials"}
+    assert model.platform == {*PLATFORMS, "org_cloud_credentials"}
 
 
 def test_everything_is_described():
@@ -81,6 +89,11 @@ def test_views_use_joins_case_and_coalesce_only():
 def test_a_file_that_config_does_not_name_is_a_flaw(folder):
     (folder / "schemas" / "org_extras.json").write_text("[]")
     assert "org_extras.json: is not named in config.yml" in flaws_of(folder)
+
+
+def test_a_file_that_the_platforms_config_does_not_name_is_one_too(folder):
+    (folder / "platform" / "views" / "org_extras.sql").write_text("SELECT 1")
+    assert "org_extras.sql: is not named in config.yml" in flaws_of(folder)
 
 
 def test_a_named_file_that_is_not_there_is_a_flaw_and_all_are_told_at_once(folder):

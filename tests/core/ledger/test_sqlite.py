@@ -52,7 +52,7 @@ def test_every_commit_is_on_disk_and_readers_do_not_wait(ledger):
 def test_opening_touches_nothing_before_the_first_unit(ledger, file):
     assert not file.parent.exists()
     bootstrap = ROOT / "configs" / "setup" / "bootstrap"
-    named = [path.stem for folder in ("schemas", "views") for path in (bootstrap / folder).iterdir()]
+    named = [path.stem for kind in ("schemas", "views") for folder in ("", "platform") for path in (bootstrap / folder / kind).iterdir()]
     assert sorted(ledger.missing()) == sorted(named)
     assert file.exists()
 

@@ -86,10 +86,10 @@ async def test_forced_bootstrap_and_its_audit_row_are_one(bench):
 
     result = await get_engine().execute({}, context(bench))
 
-    assert len(result["tables_created"]) == 20
+    assert len(result["tables_created"]) == 14
     (entry,) = entries(bench.ledger)
     assert entry.details is not None
-    assert (entry.action, entry.details["forced"], len(entry.details["tables_created"])) == ("platform.bootstrap", True, 20)
+    assert (entry.action, entry.details["forced"], len(entry.details["tables_created"])) == ("platform.bootstrap", True, 14)
 
 
 async def test_tables_are_not_dropped_without_a_trace(bench):

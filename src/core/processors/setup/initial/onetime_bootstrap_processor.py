@@ -1,3 +1,5 @@
+from dataclasses import asdict
+
 import structlog
 
 from src.core.base.faults import Flaw, Rejected
@@ -51,14 +53,7 @@ def _refuse_over_a_loss(context: StepContext) -> None:
 
 
 def _facts(made: BootstrapResult) -> dict[str, str | list[str]]:
-    return {
-        "dataset": DATASET,
-        "tables_created": list(made.tables_created),
-        "tables_existing": list(made.tables_existing),
-        "columns_added": list(made.columns_added),
-        "views_created": list(made.views_created),
-        "views_existing": list(made.views_existing),
-    }
+    return {"dataset": DATASET, **{field: list(names) for field, names in asdict(made).items()}}
 
 
 def get_engine() -> OnetimeBootstrapProcessor:
