@@ -11,7 +11,7 @@ import structlog
 from fastapi import FastAPI
 from starlette.routing import BaseRoute
 
-from src.app.answers import docs_pages, openapi
+from src.app.answers import docs_pages, openapi, problem_page
 from src.app.answers.sse import Watchers
 from src.app.answers.tables import downloads
 from src.app.dependencies.auth import Door
@@ -116,6 +116,7 @@ def _app(settings: Settings, parts: Parts, routes: list[BaseRoute]) -> FastAPI:
     app.router.routes[:0] = routes
     openapi.install(app)
     docs_pages.install(app, settings)
+    problem_page.install(app)
     middleware.install(app, settings)
     return app
 

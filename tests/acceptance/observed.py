@@ -124,7 +124,7 @@ def problem(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
     assert answer.headers["content-type"] == "application/problem+json"
     document: dict[str, Any] = json.loads(answer.text)
     assert document["status"] == status
-    assert document["type"].endswith(f":{code}")
+    assert document["type"].endswith(f"#{code}")
     assert document["title"]
     assert document["detail"]
     assert document["request_id"] == answer.headers["x-request-id"]

@@ -3,22 +3,19 @@
 import re
 from pathlib import Path
 
+import httpx2
 import pytest
 import yaml
 
 from src.app.config import Settings
+from src.app.process.codes import every_code
 from src.app.service import create_app
-from src.core.base import faults
 from src.core.pipeline.checks import models_of
 from src.core.pipeline.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGURATION = (ROOT / "docs/reference/configuration.md").read_text()
 API = (ROOT / "docs/reference/api.md").read_text()
-
-
-def subclasses(kind: type[faults.Fault]) -> list[type[faults.Fault]]:
-    return [found for child in kind.__subclasses__() for found in (child, *subclasses(child))]
 
 
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))
@@ -49,9 +46,21 @@ def test_every_call_is_documented():
     assert set(re.findall(r"^\| `((?:GET|POST|PUT|PATCH|DELETE) [^`]+)` \|", API, re.MULTILINE)) == served
 
 
-def test_every_fault_is_documented_with_its_status():
-    for fault in subclasses(faults.Fault):
-        assert f"| `{fault.code}` | {fault.status} |" in API
+def test_every_code_of_a_problem_is_documented_with_its_status_and_mend():
+    told = re.findall(r"^\| `([a-z-]+)` \| (\d{3}) \| (.+) \| (.+) \|$", API, re.MULTILINE)
+
+    assert told == [(code.name, str(code.status), code.title, code.mend) for code in every_code()]
+
+
+async def test_the_type_of_every_problem_leads_to_what_is_said_of_it():
+    app = create_app(Settings(disable_auth=True, enable_api_docs=False, _env_file=None))
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test") as caller:
+        page = (await caller.get(every_code()[0].address)).text
+
+    for code in every_code():
+        address, _, place = code.address.partition("#")
+        assert address == "/problems"
+        assert f'<dt id="{place}"><code>{code.name}</code>: {code.status} {code.title}</dt>' in page
 
 
 def test_every_management_table_is_documented():

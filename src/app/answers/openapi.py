@@ -15,7 +15,7 @@ PROBLEM: Mapping[str, Any] = {
     "description": "RFC 9457; `detail` says what to do",
     "required": ["type", "title", "status", "detail", "instance", "request_id"],
     "properties": {
-        "type": {**TEXT, "description": "urn:convergence:problem: and the code"},
+        "type": {**TEXT, "description": "Where the reference tells of the code, which is what stands after the #"},
         "title": TEXT,
         "status": {"type": "integer"},
         "detail": TEXT,
@@ -26,7 +26,7 @@ PROBLEM: Mapping[str, Any] = {
             "items": {
                 "type": "object",
                 "required": ["message"],
-                "properties": {"field": TEXT, "message": TEXT, "file": TEXT, "line": {"type": "integer"}},
+                "properties": {"field": TEXT, "message": TEXT, "file": TEXT, "line": {"type": "integer"}, "column": {"type": "integer"}},
             },
         },
         "errors_left_out": {"type": "integer", "description": "How many more mistakes there are than `errors` tells of"},

@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 
 from fastapi import HTTPException
 from fastapi import Request as HttpRequest
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from src.app.models.llm_data import MOST_RATES, DiscountRequest, PlanRequest, PlanUpdate, PriceAxes, PriceRequest, PriceUpdate
 from src.app.models.organizations import UnfitBody
 from src.core.base.faults import Flaw, Rejected, TooLarge, first_flaws
 from src.core.base.threads import blocking
+from src.core.base.wording import json_flaw
 from src.core.step.prices.changes import Discount, Update
 from src.core.step.prices.forms import read_csv
 from src.core.step.prices.kinds import Seed
@@ -26,10 +27,6 @@ NEVER_NOTHING = frozenset({*MOMENTS, "currency", "source", "unit", "billing_peri
 BODY = "body"
 
 M = TypeVar("M", PriceRequest, PlanRequest)
-
-
-def fields_of(model: type[BaseModel]) -> list[str]:
-    return [*model.model_fields]
 
 
 def is_csv(request: HttpRequest) -> bool:
@@ -83,6 +80,9 @@ def _rates(model: type[M], body: bytes, seed: Seed[D]) -> Sequence[D]:
 def _models(model: type[M], body: bytes) -> list[M]:
     try:
         given = json.loads(body)
+    except json.JSONDecodeError as wrong:
+        flaw = json_flaw(wrong)
+        raise Rejected(f"the body {flaw.message}; send one rate or a list of them", flaws=[flaw]) from None
     except (ValueError, RecursionError):
         raise Rejected("the body cannot be read as JSON: send one rate or a list of them", flaws=[Flaw("cannot be read", BODY)]) from None
     many = given if isinstance(given, list) else [given]
@@ -91,15 +91,15 @@ def _models(model: type[M], body: bytes) -> list[M]:
     if len(many) > MOST_RATES:
         raise TooLarge(f"these are {len(many):,} rates, and {MOST_RATES:,} at a time is the most; send them in parts")
     found: list[M] = []
-    wrong: list[Any] = []
+    unfit: list[Any] = []
     for number, one in enumerate(many):
         try:
             found.append(model.model_validate(one))
         except ValidationError as invalid:
             place: tuple[str | int, ...] = (BODY, number) if isinstance(given, list) else (BODY,)
-            wrong += _placed(invalid, place)
-    if wrong:
-        raise UnfitBody(wrong, given, fields_of(model))
+            unfit += _placed(invalid, place)
+    if unfit:
+        raise UnfitBody(unfit, given, model)
     return found
 
 

@@ -2,14 +2,13 @@ from fastapi import HTTPException
 from starlette.types import Message, Receive
 
 from src.app.edge.problems import Problem
+from src.app.process.codes import code_of
 from src.core.base.faults import TooLarge
 
 
 def too_large(limit: int) -> Problem:
     return Problem(
-        TooLarge.status,
-        TooLarge.code,
-        TooLarge.title,
+        code_of(TooLarge),
         _sentence(limit),
         facts={"limit_bytes": limit},
         # The rest of the body is not going to be read.

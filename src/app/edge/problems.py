@@ -11,21 +11,22 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from src.app.models.organizations import UnfitBody
+from src.app.edge.addresses import addresses_of
+from src.app.edge.invalid import flaws_of
+from src.app.process import codes
+from src.app.process.codes import Code, code_of
 from src.app.process.redaction import redacted_text, shown_path
-from src.app.process.refusals import MEDIA_TYPE, TYPE_PREFIX
-from src.core.base.faults import MOST_FLAWS, Fault, Flaw, Missing, NotYours, Rejected, TooLarge, Unauthenticated, first_flaws
-from src.core.base.names import did_you_mean
+from src.app.process.refusals import MEDIA_TYPE
+from src.core.base.faults import Fault, Flaw, Missing, NotYours, Rejected, TooLarge, Unauthenticated
 
 CHALLENGE: Final = 'ApiKey realm="convergence"'
 # What a fault adds of its own may not take the place of what every problem document says.
 RESERVED: Final = frozenset({"type", "title", "status", "detail", "instance", "request_id", "errors", "errors_left_out"})
 LONGEST_INSTANCE: Final = 300
-LONGEST_FIELD: Final = 200
+SHOWN: Final = "/:@*{}"
 SHOWN_FLAWS: Final = 3
 SERVER_FAULT: Final = 500
 BAD_REQUEST: Final = 400
@@ -33,18 +34,14 @@ BAD_REQUEST: Final = 400
 BODILESS: Final = frozenset({204, 205, 304})
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
-BY_STATUS: Final[Mapping[int, tuple[str, str]]] = {
-    405: ("method-not-allowed", "This address does not take that method"),
-    406: ("not-acceptable", "The answer does not exist in that form"),
-    415: ("unsupported-media-type", "The body is in a form this does not take"),
-    **{fault.status: (fault.code, fault.title) for fault in (Unauthenticated, NotYours, Missing, TooLarge, Rejected)},
-}
-# What a caller can do about it, where the validator only says what it saw. None of them repeats the input: it may be a secret.
-MENDS: Final[Mapping[str, str]] = {
-    "missing": "is required; add it",
-    "extra_forbidden": "is not known here; remove it or check its spelling",
-    "model_attributes_type": "must be a JSON object; send one with Content-Type: application/json",
-    "dict_type": "must be a JSON object",
+BY_STATUS: Final[Mapping[int, Code]] = {
+    code.status: code
+    for code in (
+        codes.METHOD_NOT_ALLOWED,
+        codes.NOT_ACCEPTABLE,
+        codes.UNSUPPORTED_MEDIA_TYPE,
+        *map(code_of, (Unauthenticated, NotYours, Missing, TooLarge, Rejected)),
+    )
 }
 
 log = structlog.get_logger("problems")
@@ -52,14 +49,16 @@ log = structlog.get_logger("problems")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    status: int
-    code: str
-    title: str
+    code: Code
     detail: str
     flaws: Sequence[Flaw] = ()
     left_out: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def status(self) -> int:
+        return self.code.status
 
 
 def of_fault(fault: Fault) -> Problem:
@@ -71,18 +70,14 @@ def of_fault(fault: Fault) -> Problem:
         # RFC 9110 asks for a challenge with every 401
         headers["WWW-Authenticate"] = CHALLENGE
     detail = f"{fault.detail}{_beyond(fault.flaws, fault.left_out)}"
-    return Problem(fault.status, fault.code, fault.title, detail, fault.flaws, fault.left_out, fault.facts, headers)
+    return Problem(code_of(type(fault)), detail, fault.flaws, fault.left_out, fault.facts, headers)
 
 
-def of_invalid(wrong: RequestValidationError, known: Sequence[str] = ()) -> Problem:
-    flaws, left_out = first_flaws(wrong.errors(), lambda error: _flaw(error, wrong.body, known))
-    for part in (wrong.body if isinstance(wrong.body, list) else [wrong.body]) if known else ():
-        # of a request's unknown fields its model shows the validator no more than are told here
-        left_out += max(0, sum(name not in known for name in part) - MOST_FLAWS) if isinstance(part, Mapping) else 0
+def of_invalid(wrong: RequestValidationError, request: Request) -> Problem:
+    flaws, left_out = flaws_of(wrong, request)
     shown = "; ".join(f"{flaw.field}: {flaw.message}" for flaw in flaws[:SHOWN_FLAWS])
     more = f"; and {len(flaws) - SHOWN_FLAWS} more, see errors" if len(flaws) > SHOWN_FLAWS else ""
-    detail = f"{shown}{_beyond(flaws, left_out) or more}"
-    return Problem(Rejected.status, Rejected.code, Rejected.title, detail, flaws, left_out)
+    return Problem(code_of(Rejected), f"{shown}{_beyond(flaws, left_out) or more}", flaws, left_out)
 
 
 def _beyond(flaws: Sequence[Flaw], left_out: int) -> str:
@@ -92,33 +87,45 @@ def _beyond(flaws: Sequence[Flaw], left_out: int) -> str:
 def of_http(wrong: HTTPException, request: Request) -> Problem:
     if wrong.status_code == BAD_REQUEST:  # what the framework says of a body that it cannot even begin to check
         unreadable = "the body cannot be read as JSON: send one JSON object in UTF-8, not deeply nested, its numbers of ordinary length"
-        return Problem(Rejected.status, Rejected.code, Rejected.title, unreadable, [Flaw("cannot be read", "body")])
-    code, title = BY_STATUS.get(wrong.status_code, (f"http-{wrong.status_code}", "The request failed"))
+        return Problem(code_of(Rejected), unreadable, [Flaw("cannot be read", "body")])
     headers = dict(wrong.headers or {})
     detail = str(wrong.detail)
     # the framework's own words where no route matched, which say nothing to do
     if wrong.status_code == Missing.status and detail == "Not Found":
-        detail = f"nothing is served at {_instance(request.scope)}; check the address"
-    if wrong.status_code == 405:  # noqa: PLR2004 - the one status whose answer must list what is allowed
+        return _not_served(request)
+    if wrong.status_code == codes.METHOD_NOT_ALLOWED.status:  # the one status whose answer must list what is allowed
         headers["Allow"] = allowed = ", ".join(_allowed(request)) or headers.get("Allow", "")
         detail = f"{request.method} is not served at {_instance(request.scope)}; use {allowed}"
-    return Problem(wrong.status_code, code, title, detail, headers=headers)
+    return Problem(BY_STATUS.get(wrong.status_code, codes.UNEXPECTED), detail, headers=headers)
+
+
+def _not_served(request: Request) -> Problem:
+    addresses, path = addresses_of(request.app), shown_path(request.scope["path"], LONGEST_INSTANCE)
+    nearest = addresses.nearest(path)
+    if nearest is not None and nearest == path.rstrip("/"):
+        return Problem(code_of(Missing), f"an address here has no slash at its end; use {quote(nearest, safe=SHOWN)}")
+    beneath, there = addresses.known(path)
+    meant = f"; did you mean {quote(nearest, safe=SHOWN)}?" if nearest is not None else "; check the address."
+    return Problem(
+        code_of(Missing),
+        f"nothing is served at {_instance(request.scope)}{meant} Under {quote(beneath, safe=SHOWN)} there is {', '.join(there)}",
+    )
 
 
 def unexpected(request_id: str) -> Problem:
-    return Problem(500, "unexpected", "Something failed inside", f"this is our fault, not yours; quote {request_id} when you report it")
+    return Problem(codes.UNEXPECTED, f"this is our fault, not yours; quote {request_id} when you report it")
 
 
 def doubled_header(name: str) -> Problem:
-    return Problem(BAD_REQUEST, "doubled-header", "A header stands twice", f"{name} stands twice in this request; send it once")
+    return Problem(codes.DOUBLED_HEADER, f"{name} stands twice in this request; send it once")
 
 
 def problem_body(problem: Problem, scope: MutableMapping[str, Any]) -> bytes:
     state = scope.setdefault("state", {})
-    state["problem"] = problem.code
+    state["problem"] = problem.code.name
     body: dict[str, Any] = {
-        "type": f"{TYPE_PREFIX}{problem.code}",
-        "title": problem.title,
+        "type": problem.code.address,
+        "title": problem.code.title,
         "status": problem.status,
         # a key sent by mistake in a name, which is said back so that it can be found
         "detail": redacted_text(problem.detail),
@@ -134,6 +141,7 @@ def problem_body(problem: Problem, scope: MutableMapping[str, Any]) -> bytes:
                     ("message", redacted_text(flaw.message)),
                     ("file", flaw.file),
                     ("line", flaw.line),
+                    ("column", flaw.column),
                 )
                 if value
             }
@@ -165,43 +173,11 @@ async def _on_fault(request: Request, fault: Fault) -> Response:
 
 
 async def _on_invalid(request: Request, wrong: RequestValidationError) -> Response:
-    known = wrong.known if isinstance(wrong, UnfitBody) else _known_fields(request)
-    return problem_response(of_invalid(wrong, known), request.scope)
+    return problem_response(of_invalid(wrong, request), request.scope)
 
 
 async def _on_http(request: Request, wrong: HTTPException) -> Response:
     return problem_response(of_http(wrong, request), request.scope)
-
-
-def _flaw(error: Mapping[str, Any], body: object, known: Sequence[str]) -> Flaw:
-    where, *path = error["loc"]
-    if error["type"] == "json_invalid":
-        place = path[0] if path and isinstance(path[0], int) else 0
-        line = body.count("\n", 0, place) + 1 if isinstance(body, str) else None
-        why = error.get("ctx", {}).get("error", "it cannot be read")
-        return Flaw(f"is not JSON: {why}" + (f" on line {line}" if line else ""), "body", line=line)
-    if where != "body":
-        path = [where, *path]
-    message = MENDS.get(error["type"], str(error["msg"]).removeprefix("Value error, "))
-    if error["type"] == "extra_forbidden" and len(path) == 1:
-        message += did_you_mean(str(path[0]), known)
-    return Flaw(message, redacted_text(_dotted(path))[:LONGEST_FIELD] or "body")
-
-
-def _known_fields(request: Request) -> Sequence[str]:
-    """The fields of the body that this address takes; none where it takes others beside them."""
-    body = getattr(request.scope.get("route"), "body_field", None)
-    model = body.field_info.annotation if body is not None else None
-    if not isinstance(model, type) or not issubclass(model, BaseModel) or model.model_config.get("extra") != "forbid":
-        return ()
-    return tuple(model.model_fields)
-
-
-def _dotted(path: Sequence[str | int]) -> str:
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
 
 
 def _instance(scope: Mapping[str, Any]) -> str:

@@ -30,11 +30,11 @@ class Request(BaseModel):
 
 
 class UnfitBody(RequestValidationError):
-    """Of a route that reads its body itself: the models that its parts were held against are told with it."""
+    """Of a route that reads its body itself: the model that its parts were held against is told with it."""
 
-    def __init__(self, errors: Sequence[Any], body: Any, known: Sequence[str]) -> None:
+    def __init__(self, errors: Sequence[Any], body: Any, model: type[BaseModel]) -> None:
         super().__init__(errors, body=body)
-        self.known = tuple(known)
+        self.model = model
 
 
 class BootstrapRequest(Request):

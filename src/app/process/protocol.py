@@ -188,7 +188,7 @@ class HeldProtocol(HttpToolsProtocol):
             # whoever answers it is told as if the caller had gone
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        log.info("http.refused", status=refusal.status, problem=refusal.code)
+        log.info("http.refused", status=refusal.status, problem=refusal.code.name)
         if alone:
             self._say(refusal)
         if alone and self.transport.can_write_eof():

@@ -4,8 +4,11 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
+from src.app.process import codes
+from src.app.process.codes import Code
+from src.core.base.faults import Unavailable
+
 MEDIA_TYPE: Final = "application/problem+json"
-TYPE_PREFIX: Final = "urn:convergence:problem:"
 HEAD_BYTES: Final = 65_536
 HEADERS: Final = 200
 URL_BYTES: Final = 16_384
@@ -14,15 +17,17 @@ RETRY_SECONDS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    status: int
+    code: Code
     phrase: str
-    code: str
-    title: str
     detail: str
     retry_after: int | None = None
 
+    @property
+    def status(self) -> int:
+        return self.code.status
+
     def encoded(self) -> bytes:
-        document = {"type": f"{TYPE_PREFIX}{self.code}", "title": self.title, "status": self.status, "detail": self.detail}
+        document = {"type": self.code.address, "title": self.code.title, "status": self.status, "detail": self.detail}
         body = json.dumps(document, separators=(",", ":")).encode()
         retry = f"Retry-After: {self.retry_after}\r\n" if self.retry_after else ""
         head = (
@@ -33,27 +38,17 @@ class Refusal:
 
 
 MALFORMED: Final = Refusal(
-    400,
-    "Bad Request",
-    "malformed",
-    "This is not HTTP",
-    "what came cannot be read as HTTP/1.1; look at what sends it, or at the proxy between",
+    codes.MALFORMED, "Bad Request", "what came cannot be read as HTTP/1.1; look at what sends it, or at the proxy between"
 )
 HEAD_TOO_LARGE: Final = Refusal(
-    431,
+    codes.HEAD_TOO_LARGE,
     "Request Header Fields Too Large",
-    "head-too-large",
-    "The headers are too large",
     f"the head of a request, or what follows its body, may have {HEAD_BYTES} bytes and {HEADERS} headers; send fewer and shorter ones",
 )
-URL_TOO_LONG: Final = Refusal(
-    414, "URI Too Long", "url-too-long", "The address is too long", f"an address may have {URL_BYTES} bytes; send a shorter one"
-)
+URL_TOO_LONG: Final = Refusal(codes.URL_TOO_LONG, "URI Too Long", f"an address may have {URL_BYTES} bytes; send a shorter one")
 FULL: Final = Refusal(
-    503,
+    codes.code_of(Unavailable),
     "Service Unavailable",
-    "unavailable",
-    "Too many are connected",
     "every connection this process keeps (MAX_CONNECTIONS) is in use; try again, and keep fewer open at once",
     RETRY_SECONDS,
 )
@@ -68,4 +63,4 @@ def body_too_slow(seconds: float) -> Refusal:
 
 
 def _too_slow(detail: str) -> Refusal:
-    return Refusal(408, "Request Timeout", "too-slow", "The request came too slowly", detail)
+    return Refusal(codes.TOO_SLOW, "Request Timeout", detail)

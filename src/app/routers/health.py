@@ -13,9 +13,10 @@ from pydantic import BaseModel
 
 from src.app.dependencies.auth import access, parts_of
 from src.app.edge.problems import Problem, problem_response
+from src.app.process.codes import NOT_READY
 from src.app.process.metrics import METRICS_TYPE, Meter, OutboxMeter
 from src.core.base.clock import Clock
-from src.core.base.faults import Fault, Unavailable
+from src.core.base.faults import Fault
 
 Check = Callable[[], None]
 
@@ -104,7 +105,7 @@ async def ready(request: Request) -> Response:
         return JSONResponse({"status": "ready", "checks": checks})
     facts: dict[str, Any] = {"checks": checks}
     detail = "; ".join(f"{name}: {why}" for name, why in failed.items())
-    problem = Problem(Unavailable.status, "not-ready", "The service cannot serve yet", detail, facts=facts, headers={"Retry-After": "1"})
+    problem = Problem(NOT_READY, detail, facts=facts, headers={"Retry-After": "1"})
     return problem_response(problem, request.scope)
 
 

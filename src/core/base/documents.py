@@ -230,7 +230,7 @@ def _misfit(error: dict[str, Any], model: type[BaseModel]) -> Misfit:
     at: Place = tuple(error["loc"])
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == UNKNOWN_KEY:
-        known = _keys_at(model, at[:-1])
+        known = keys_at(model, at[:-1])
         message = f"unknown key {at[-1]!r}{did_you_mean(str(at[-1]), known)}"
         if known and "did you mean" not in message:
             message += f"; known here: {', '.join(sorted(known))}"
@@ -245,7 +245,7 @@ def _line(at: Place, lines: Mapping[Place, int]) -> int | None:
     return next((lines[at[:depth]] for depth in range(len(at), -1, -1) if at[:depth] in lines), None)
 
 
-def _keys_at(model: type[BaseModel], at: Place) -> list[str]:
+def keys_at(model: type[BaseModel], at: Place) -> list[str]:
     """The keys a model takes at a place, following nested models, lists and mappings."""
     candidates: list[object] = [model]
     for part in at:

@@ -42,6 +42,7 @@ class Flaw:
     field: str | None = None
     file: str | None = None
     line: int | None = None
+    column: int | None = None
 
     def __str__(self) -> str:
         place = self.file or ""
@@ -60,7 +61,9 @@ def first_flaws(wrong: Sequence[T], tell: Callable[[T], Flaw]) -> tuple[list[Fla
 class Fault(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "fault"
-    title: ClassVar[str] = "Something failed"
+    title: ClassVar[str] = "Failed"
+    mend: ClassVar[str] = "quote the request id"
+    """What whoever gets it does next, as the reference of problems says it."""
     retry: ClassVar[bool] = False
 
     def __init__(
@@ -85,7 +88,8 @@ class Fault(Exception):
 
 
 class Rejected(Fault):
-    status, code, title = 422, "rejected", "The request cannot be accepted as it is"
+    status, code, title = 422, "rejected", "Invalid request"
+    mend = "change the request; `errors` names fields"
 
 
 class CredentialRefused(Rejected):
@@ -93,68 +97,85 @@ class CredentialRefused(Rejected):
 
 
 class Unauthenticated(Rejected):
-    status, code, title = 401, "unauthenticated", "A valid key is needed"
+    status, code, title = 401, "unauthenticated", "Authentication required"
+    mend = "send a valid key"
 
 
 class NotYours(Rejected):
-    status, code, title = 403, "not-yours", "This key may not do that"
+    status, code, title = 403, "not-yours", "Forbidden"
+    mend = "use the key that `detail` names"
 
 
 class Missing(Rejected):
-    status, code, title = 404, "missing", "There is no such thing"
+    status, code, title = 404, "missing", "Not found"
+    mend = "name something that exists"
 
 
 class Conflict(Rejected):
-    status, code, title = 409, "conflict", "It is there already, or changed meanwhile"
+    status, code, title = 409, "conflict", "Conflict"
+    mend = "look at what is there"
 
 
 class Superseded(Conflict):
-    code, title = "superseded", "A newer publication took its place"
+    code, title = "superseded", "Superseded"
+    mend = "a newer publication won; nothing was written"
 
 
 class TooLarge(Rejected):
-    status, code, title = 413, "too-large", "The request is too large"
+    status, code, title = 413, "too-large", "Too large"
+    mend = "send less"
 
 
 class QuotaExceeded(Fault):
-    status, code, title = 429, "quota-exceeded", "The plan's limit is reached"
+    status, code, title = 429, "quota-exceeded", "Quota exceeded"
+    mend = "wait for the reset, or change the plan"
 
 
 class PaymentNeeded(Fault):
-    status, code, title = 402, "payment-needed", "The subscription does not allow this now"
+    status, code, title = 402, "payment-needed", "Payment required"
+    mend = "the subscription is suspended, or its trial is over; settle it"
 
 
 class Throttled(Fault):
     status, code, title, retry = 429, "throttled", "Too many requests", True
+    mend = "retry after `Retry-After`"
 
 
 class Unavailable(Fault):
-    status, code, title, retry = 503, "unavailable", "Something this needs did not answer", True
+    status, code, title, retry = 503, "unavailable", "Unavailable", True
+    mend = "retry"
 
 
 class Misconfigured(Fault):
-    status, code, title = 503, "misconfigured", "The service needs an operator's attention"
+    status, code, title = 503, "misconfigured", "Misconfigured"
+    mend = "an operator mends what `detail` names"
 
 
 class Timeout(Fault):
-    status, code, title, retry = 504, "timeout", "It took longer than it may", True
+    status, code, title, retry = 504, "timeout", "Timed out", True
+    mend = "retry"
 
 
 class StepFailed(Fault):
-    status, code, title = 500, "step-failed", "A step of the pipeline did not succeed"
+    status, code, title = 500, "step-failed", "Step failed"
+    mend = "a pipeline's step broke; quote the run id, the service's log says where"
 
 
 class QualityFailed(Fault):
-    status, code, title = 500, "quality-failed", "The data is not fit to be published"
+    status, code, title = 500, "quality-failed", "Data quality failed"
+    mend = "a run's `error`: a critical expectation did not hold, what was there stays"
 
 
 class BooksNotClosed(Fault):
-    status, code, title = 500, "books-not-closed", "What was loaded does not add up to what the source says"
+    status, code, title = 500, "books-not-closed", "Books not closed"
+    mend = "a run's `error`: what was written is not what was read, what was there stays"
 
 
 class LeaseLost(Fault):
-    status, code, title = 500, "lease-lost", "Another worker may have this run now"
+    status, code, title = 500, "lease-lost", "Lease lost"
+    mend = "a step's `error`: another attempt has the run"
 
 
 class Tampered(Fault):
-    status, code, title = 500, "tampered", "Stored data does not match its seal"
+    status, code, title = 500, "tampered", "Seal broken"
+    mend = "stored data does not match its seal; tell the operator"

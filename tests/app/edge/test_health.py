@@ -42,7 +42,7 @@ async def test_not_ready_names_what_fails_and_its_mend() -> None:
         answer = await caller.get("/health/ready")
     body = answer.json()
     assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
-    assert body["type"] == "urn:convergence:problem:not-ready"
+    assert body["type"] == "/problems#not-ready"
     assert body["detail"] == "bootstrap: not bootstrapped: POST /api/v1/admin/bootstrap"
     assert body["checks"]["ledger"] == {"status": "ok"}
     assert body["checks"]["bootstrap"]["status"] == "failed"

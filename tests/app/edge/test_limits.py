@@ -111,7 +111,7 @@ async def test_answers_carry_what_is_left_and_a_refusal_when_to_return() -> None
     refused = answers[2]
     assert 1 <= int(refused.headers["retry-after"]) <= 120
     assert f"t={refused.headers['retry-after']}" in refused.headers["ratelimit"]
-    assert refused.json()["type"] == "urn:convergence:problem:throttled"
+    assert refused.json()["type"] == "/problems#throttled"
     assert f"try again in {refused.headers['retry-after']} seconds" in refused.json()["detail"]
 
 

@@ -49,7 +49,7 @@ async def test_a_key_sent_as_request_id_is_replaced_and_written_nowhere(
 @pytest.mark.parametrize("name", ["X-API-Key", "x-ca-root-key", "X-ADMIN-KEY", "Idempotency-Key"])
 async def test_of_two_keys_neither_is_taken(caller: httpx2.AsyncClient, name: str) -> None:
     answer = await caller.get(SHOW, headers=[(name, ORG_KEY), ("Accept", "a"), (name.upper(), ORG_KEY)])
-    assert (answer.status_code, answer.json()["type"]) == (400, "urn:convergence:problem:doubled-header")
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems#doubled-header")
     assert "send it once" in answer.json()["detail"]
     assert (await caller.get(SHOW, headers=[(name, ORG_KEY), ("Accept", "a"), ("Accept", "b")])).status_code == 200
 
@@ -150,7 +150,7 @@ async def test_an_announced_body_too_large_is_refused_unread() -> None:
     async with client(build(max_body_bytes=1024)) as caller:
         answer = await caller.post(SHOW, content=b"x" * 1025)
     assert (answer.status_code, answer.headers["connection"]) == (413, "close")
-    assert (answer.json()["type"], answer.json()["limit_bytes"]) == ("urn:convergence:problem:too-large", 1024)
+    assert (answer.json()["type"], answer.json()["limit_bytes"]) == ("/problems#too-large", 1024)
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
 
 
@@ -165,7 +165,7 @@ async def test_a_streamed_body_is_stopped_at_the_limit() -> None:
 
     async with client(build(max_body_bytes=1024)) as caller:
         answer = await caller.post(SHOW, content=endless(), headers={"Content-Type": "application/json"})
-    assert (answer.status_code, answer.json()["type"]) == (413, "urn:convergence:problem:too-large")
+    assert (answer.status_code, answer.json()["type"]) == (413, "/problems#too-large")
     assert sent < 4096
 
 

@@ -180,7 +180,7 @@ async def test_nothing_around_a_body_goes_on_without_end(begun: bytes, piece: by
         line = await service.line(begun)
         answer = await line.without_end(piece)
 
-        assert problem_of(answer)["type"] == "urn:convergence:problem:head-too-large"
+        assert problem_of(answer)["type"] == "/problems#head-too-large"
         assert status_of(answer) == 431
         assert b"connection: close" in answer.lower()
 
@@ -203,7 +203,7 @@ async def test_a_head_is_taken_up_to_its_bounds() -> None:
         line = await service.line(GET + b"\r\n" + GET + b"X: " + b"a" * 66_000 + b"\r\n\r\n")
         assert await line.rest() == b""
         line = await service.line(b"GET /" + b"a" * 16_384 + b" HTTP/1.1\r\n" + HOST + b"\r\n")
-        assert problem_of(await line.rest())["type"] == "urn:convergence:problem:url-too-long"
+        assert problem_of(await line.rest())["type"] == "/problems#url-too-long"
 
 
 async def test_a_connection_that_asks_nothing_is_closed_without_a_word() -> None:
@@ -216,7 +216,7 @@ async def test_a_head_that_does_not_end_in_its_time_is_refused(begun: bytes) -> 
     async with running(header_seconds=0.1) as service:
         answer = await (await service.line(begun)).rest()
 
-        assert problem_of(answer)["type"] == "urn:convergence:problem:too-slow"
+        assert problem_of(answer)["type"] == "/problems#too-slow"
         assert "HEADER_SECONDS" in problem_of(answer)["detail"]
 
 
@@ -244,7 +244,7 @@ async def test_a_body_that_stops_is_refused_and_its_reader_is_told(begun: bytes)
     async with running(body_seconds=0.1) as service:
         answer = await (await service.line(begun)).rest()
 
-        assert problem_of(answer)["type"] == "urn:convergence:problem:too-slow"
+        assert problem_of(answer)["type"] == "/problems#too-slow"
         assert "BODY_SECONDS" in problem_of(answer)["detail"]
         await until(lambda: service.inside.left == ["/length"])
 
@@ -314,7 +314,7 @@ async def test_where_all_are_busy_one_more_is_refused_and_told_when_to_come_back
 
         for _ in range(3):
             refused = await (await service.line()).rest()
-            assert problem_of(refused)["type"] == "urn:convergence:problem:unavailable"
+            assert problem_of(refused)["type"] == "/problems#unavailable"
             assert b"Retry-After: 5" in refused
         await service.steps(3)
         assert capsys.readouterr().out.count("connections.full") == 1
@@ -402,7 +402,7 @@ async def test_what_has_two_meanings_or_none_is_refused(said: bytes) -> None:
     async with running() as service:
         answer = await (await service.line(said)).rest()
 
-    assert problem_of(answer)["type"] == "urn:convergence:problem:malformed"
+    assert problem_of(answer)["type"] == "/problems#malformed"
     assert service.inside.reached == []
 
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from src.core.base.faults import Flaw, Rejected, first_flaws
 from src.core.base.names import fingerprint
 from src.core.base.secret import Secret
+from src.core.base.wording import unknown, words
 from src.core.providers import packages
 from src.core.providers.anthropic import client
 from src.core.providers.anthropic.kinds import kind_flaw
@@ -57,4 +58,6 @@ def _settings(given: Mapping[str, Any]) -> AnthropicSettings:
 
 
 def _flaw(error: Mapping[str, Any]) -> Flaw:
-    return Flaw(str(error["msg"]), ".".join(["settings", *(str(part) for part in error["loc"])])[:100])
+    at = error["loc"]
+    said = unknown(str(at[0]), AnthropicSettings.model_fields) if error["type"] == "extra_forbidden" else words(error)
+    return Flaw(said, ".".join(["settings", *(str(part) for part in at)])[:100])

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from src.core.base.faults import Conflict, Flaw, Missing, Rejected, first_flaws
 from src.core.base.names import did_you_mean
+from src.core.base.wording import unknown, words
 from src.core.providers.export import ExportKind, TablePlace
 from src.core.providers.gcp.account import PROJECT
 from src.core.providers.gcp.bigquery_rest import BigQueryRest, Table
@@ -212,9 +213,6 @@ def _table_flaw(index: int) -> Flaw:
 
 
 def _setting_flaw(error: Mapping[str, Any]) -> Flaw:
-    at, said = error["loc"], str(error["msg"])
-    place = ".".join(["settings", *(str(part) for part in at)])
-    known = tuple(ExportSettings.model_fields)
-    if said.startswith("Extra inputs"):
-        said = f"is not known here{did_you_mean(str(at[0]), known) or '; known are ' + ', '.join(known)}"
-    return Flaw(said, place[:100])
+    at = error["loc"]
+    said = unknown(str(at[0]), ExportSettings.model_fields) if error["type"] == "extra_forbidden" else words(error)
+    return Flaw(said, ".".join(["settings", *(str(part) for part in at)])[:100])

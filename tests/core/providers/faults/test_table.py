@@ -29,7 +29,7 @@ def test_what_validate_meets_is_told_and_written_down(faulty: Faulty, drive: Dri
             _, answer = faulty.validate(drive)
         status, error = faulty.stands(drive)
         refused = row.validate == "INVALID"
-        code = None if refused or row.fault is None else f"urn:convergence:problem:{row.fault.code}"
+        code = None if refused or row.fault is None else f"/problems#{row.fault.code}"
         said = str(answer.get("detail") or answer.get("validation_error") or "")
         seen[row.name] = Met(said, answer.get("type"), bool(faulty.slept), status, error)
         written = said if row.validate in ("INVALID", "UNREACHABLE") else None
