@@ -29,31 +29,33 @@ class BackfillRequest(BaseModel):
 
 
 class UnservedDays(Answer):
-    start: date
-    end: date
-    reason: str
+    start: date = Field(description="First of these days")
+    end: date = Field(description="Last of these days")
+    reason: str = Field(description="Why they are not served")
 
 
 class WindowStanding(Answer):
-    start: date
-    end: date
-    state: Literal["PLANNED", "WAITING", "QUEUED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "MISSED"]
-    pipeline_logging_id: str | None
-    retry_count: int
+    start: date = Field(description="First day of the window")
+    end: date = Field(description="Last day of the window")
+    state: Literal["PLANNED", "WAITING", "QUEUED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "MISSED"] = Field(
+        description="PLANNED before it has a place in the queue"
+    )
+    pipeline_logging_id: str | None = Field(description="Id of the run that covers it; null before there is one")
+    retry_count: int = Field(description="How often it was tried again")
     reason: str | None = Field(description="Why it waits or is tried again, or why it failed")
     available_at: datetime | None = Field(description="Of one that waits: when it is tried again")
 
 
 class BackfillAmount(Answer):
-    total: int
-    done: int
-    failed: int
-    left: int
+    total: int = Field(description="All of them")
+    done: int = Field(description="Those that were loaded")
+    failed: int = Field(description="Those that were given up")
+    left: int = Field(description="Those that are yet to come")
 
 
 class BackfillProgress(Answer):
-    days: BackfillAmount
-    windows: BackfillAmount
+    days: BackfillAmount = Field(description="Counted by days")
+    windows: BackfillAmount = Field(description="Counted by windows")
     percent: float = Field(description="Of the days, those whose window has ended")
     days_per_hour: float | None = Field(description="Since its first window was queued; null before one has ended")
     estimated_end: datetime | None = Field(description="At that rate; null while it waits for anything but a worker, and once it is over")
@@ -61,9 +63,9 @@ class BackfillProgress(Answer):
 
 
 class BackfillLinks(Answer):
-    backfill: str
-    events: str
-    cancel: str
+    backfill: str = Field(description="Itself")
+    events: str = Field(description="Its progress as server-sent events")
+    cancel: str = Field(description="POST here stops it")
 
 
 class BackfillAnswer(Answer):
@@ -72,15 +74,15 @@ class BackfillAnswer(Answer):
     pipeline_id: str
     document: str
     state: Literal["RUNNING", "COMPLETED", "FAILED", "CANCELLED"] = Field(description="FAILED: it is over, and windows of it failed")
-    error: str | None
-    asked: Days
+    error: str | None = Field(description="Why it ended before its last window; null where it did not")
+    asked: Days = Field(description="The days that were asked for")
     served: Days = Field(description="What the windows cover")
     unserved: UnservedDays | None = Field(description="What was asked for and the provider does not tell of")
     window_days: int
-    inputs: dict[str, Any]
+    inputs: dict[str, Any] = Field(description="What every window's run is given beside its days")
     created_at: datetime
     completed_at: datetime | None
-    progress: BackfillProgress
+    progress: BackfillProgress = Field(description="How far it is")
     links: BackfillLinks
 
 

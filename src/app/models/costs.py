@@ -70,15 +70,15 @@ class DailyAnswer(Answer):
     as_of: datetime | None = Field(
         description="When the newest publication behind this answer became visible; pages that differ in it were read across one"
     )
-    rows: list[DailyRow]
+    rows: list[DailyRow] = Field(description="One a day and group; a day without rows stands once")
     totals: list[TotalAnswer] = Field(description="Of the whole range, not of this page; one a currency, never added up")
     completeness: dict[Status, int] = Field(description="How many days of the range are what")
     next_cursor: str | None = Field(description="Given back as `cursor` for the next page; null on the last")
 
 
 class ChangeAnswer(Answer):
-    billed_cost: Money | None
-    net_cost: Money | None
+    billed_cost: Money | None = Field(description="Difference before credits; null where it cannot be told")
+    net_cost: Money | None = Field(description="Difference after credits; null where it cannot be told")
     net_percent: Money | None = Field(description="Of the earlier net cost; null where that is zero")
     why_null: str | None = Field(description="Why a change is not told")
 
@@ -86,7 +86,7 @@ class ChangeAnswer(Answer):
 class SumAnswer(AmountsAnswer, Keys):
     currency: str
     figure: ShownFigure
-    previous: AmountsAnswer
+    previous: AmountsAnswer = Field(description="The same of the range it is compared with")
     change: ChangeAnswer = Field(
         description="null where one of the two ranges has no rows, or days of either are missing, partial or unpriced; `why_null` says so"
     )
@@ -96,36 +96,36 @@ class InvoiceAnswer(AmountsAnswer):
     provider: str
     invoice_month: str = Field(description="YYYYMM")
     currency: str
-    figure: Figure
+    figure: Figure = Field(description="What the amounts are: billed, reported, computed, estimated or mixed")
     completeness: Status | None = Field(description="Of the month as a whole; null where no run has said")
     completeness_reason: str | None
-    pipeline_logging_id: str
-    published_at: datetime
+    pipeline_logging_id: str = Field(description="Id of the run that published it")
+    published_at: datetime = Field(description="When it became visible")
 
 
 class RestatementAnswer(Answer):
     sentence: str
     provider: str
-    grain: str
+    grain: str = Field(description="day or month")
     period: str = Field(description="YYYY-MM-DD or YYYYMM")
     currency: str
-    billed_before: Money | None
-    billed_after: Money | None
-    net_before: Money | None
-    net_after: Money | None
-    said_since: datetime | None
-    changed_at: datetime
-    reason: str
-    pipeline_logging_id: str
+    billed_before: Money | None = Field(description="What it said before credits; null where it said nothing")
+    billed_after: Money | None = Field(description="What it says before credits; null where it says nothing")
+    net_before: Money | None = Field(description="What it said after credits; null where it said nothing")
+    net_after: Money | None = Field(description="What it says after credits; null where it says nothing")
+    said_since: datetime | None = Field(description="Since when it had said so")
+    changed_at: datetime = Field(description="When it changed")
+    reason: str = Field(description="Why it changed")
+    pipeline_logging_id: str = Field(description="Id of the run that changed it")
 
 
 class PreviousAnswer(Answer):
     compare: Compare = Field(description="As it was asked for, or as the range lies in the calendar")
     sentence: str
-    days: int
+    days: int = Field(description="How many days it has")
     from_: date = Field(alias="from")
     to: date
-    completeness: dict[Status, int]
+    completeness: dict[Status, int] = Field(description="How many of its days are what")
 
 
 class SummaryAnswer(Answer):
@@ -141,7 +141,7 @@ class SummaryAnswer(Answer):
     groups_left_off: int = Field(description="Groups beyond `limit` of a currency; totals hold them")
     invoice_months: list[InvoiceAnswer] = Field(description="Control totals of the invoices that the range touches, each as a whole")
     restatements: list[RestatementAnswer] = Field(description="What said something else before, the newest first")
-    restatements_left_off: int
+    restatements_left_off: int = Field(description="How many more there are than `restatements` tells of")
 
 
 Form = Literal["json", "csv", "parquet"]

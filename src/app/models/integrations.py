@@ -72,7 +72,7 @@ class CredentialPart(Answer):
 
 
 class SetupPart(Answer):
-    status: Literal["SUCCESS"]
+    status: Literal["SUCCESS"] = Field(description="SUCCESS; all else is a problem")
     org_slug: str
     replaced: bool = Field(description="Whether a credential of this name was there before")
     pipeline_logging_id: str
@@ -81,7 +81,7 @@ class SetupPart(Answer):
 
 
 class ValidatePart(Answer):
-    status: Literal["SUCCESS"]
+    status: Literal["SUCCESS"] = Field(description="SUCCESS: the provider was asked; what it said, `validation_status` says")
     org_slug: str
     pipeline_logging_id: str
 
@@ -101,23 +101,23 @@ else:
 
 class IntegrationAnswer(Answer):
     provider: str
-    title: str
-    kind: Literal["cloud", "model"]
+    title: str = Field(description="Name of the provider for people")
+    kind: Literal["cloud", "model"] = Field(description="A cloud, or a provider of models")
     status: Literal["VALID", "INVALID", "PENDING", "UNREACHABLE", "NOT_SET_UP", "NOT_SERVED"] = Field(
         description="The best of its credentials; NOT_SERVED: this release does not know the provider yet"
     )
-    credentials: list[CredentialAnswer]
+    credentials: list[CredentialAnswer] = Field(description="Its credentials")
 
 
 class IntegrationList(Answer):
     org_slug: str
-    integrations: list[IntegrationAnswer]
+    integrations: list[IntegrationAnswer] = Field(description="Every provider, set up or not")
 
 
 class RemovedAnswer(Answer):
     org_slug: str
     provider: str
     credential_name: str
-    credential_fingerprint: str
-    state: Literal["deleted"]
+    credential_fingerprint: str = Field(description="Names the credential without giving it away")
+    state: Literal["deleted"] = Field(description="deleted; all else is a problem")
     kept: list[str] = Field(description="What stays: the provider's other credentials, its price books, and what was loaded")

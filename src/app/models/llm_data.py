@@ -74,7 +74,7 @@ class PriceAxes(Request):
 class PriceRequest(Dated, PriceAxes):
     """A rate of a model; an axis that is left out makes no difference."""
 
-    model: str = Field(min_length=1, max_length=200)
+    model: str = Field(min_length=1, max_length=200, description="The model, as the provider names it")
     token_kind: str = Field(max_length=60, description="input, cached_input, output and others")
     price: Exact = Field(description="Of `per` units; 0 is free")
     unit: str | None = Field(default=None, max_length=40, description="Of the kind when left out: token, call, minute ...")
@@ -84,9 +84,9 @@ class PriceRequest(Dated, PriceAxes):
 class PriceUpdate(Dated, PriceAxes):
     """What is to be another from `effective_from` on, or from now; what is left out stays."""
 
-    price: Exact | None = None
-    unit: str | None = Field(default=None, max_length=40)
-    per: Annotated[int, Field(ge=1, le=LARGEST)] | None = None
+    price: Exact | None = Field(default=None, description="Of `per` units; 0 is free")
+    unit: str | None = Field(default=None, max_length=40, description="What the price is for")
+    per: Annotated[int, Field(ge=1, le=LARGEST)] | None = Field(default=None, description="Of how many units the price is")
 
 
 class DiscountRequest(PriceAxes):
@@ -112,8 +112,8 @@ class PlanRequest(Dated):
 class PlanUpdate(Dated):
     billing_period: str | None = Field(default=None, max_length=20, description="Which of the plan's rates; all when left out")
     price: Exact | None = Field(default=None, description="null where it is agreed with each customer")
-    unit: str | None = Field(default=None, max_length=20)
-    seats: Count | None = None
+    unit: str | None = Field(default=None, max_length=20, description="seat, user, organisation or account")
+    seats: Count | None = Field(default=None, description="Seats that the organisation pays for")
     min_seats: Count | None = None
     max_seats: Count | None = None
 
@@ -122,23 +122,23 @@ class DatedAnswer(Answer):
     """One edition of a rate."""
 
     rate_id: str = Field(description="Costs name the rate that they were made with by it, for ever")
-    edition: int
+    edition: int = Field(description="Counts the changes of this rate, from 1")
     provider: str
     currency: str
-    unit: str
+    unit: str = Field(description="What the price is for")
     effective_from: datetime | None = Field(description="null: since its launch")
     effective_to: datetime | None = Field(description="First instant it is not for; null: open")
     origin: Origin = Field(description="own: of the organisation, which a new release of the seed leaves alone")
     state: RateState = Field(description="closed: it stands in the book no more")
-    source: str
+    source: str = Field(description="Where the price is told")
     source_date: date | None
-    note: str | None
-    recorded_at: datetime
-    recorded_by: str | None
-    closed_at: datetime | None
-    closed_by: str | None
-    closed_because: str | None
-    replaced_by: str | None
+    note: str | None = Field(description="What else is to be known of it; null where nothing is")
+    recorded_at: datetime = Field(description="When it came into the book")
+    recorded_by: str | None = Field(description="Who wrote it; null for the seed")
+    closed_at: datetime | None = Field(description="When it was put away; null while it stands")
+    closed_by: str | None = Field(description="Who put it away; null while it stands")
+    closed_because: str | None = Field(description="Why it was put away; null while it stands")
+    replaced_by: str | None = Field(description="The `rate_id` that took its place; null where none did")
 
 
 class PriceAnswer(DatedAnswer):
@@ -149,13 +149,13 @@ class PriceAnswer(DatedAnswer):
     price_window: str
     region: str
     price: PriceText
-    per: int
+    per: int = Field(description="Of how many units the price is")
 
 
 class PlanAnswer(DatedAnswer):
     plan_name: str
     billing_period: str
-    price: PriceText | None
+    price: PriceText | None = Field(description="Exact decimal as text; null where it is agreed with each customer")
     seats: int | None
     min_seats: int | None
     max_seats: int | None
@@ -164,18 +164,18 @@ class PlanAnswer(DatedAnswer):
 class BookAnswer(Answer):
     org_slug: str
     provider: str
-    table: str
+    table: str = Field(description="The price book's table")
     as_of: datetime = Field(description="The book of this moment; the pages that follow are of the same")
     own: int = Field(description="Of the rows of this answer, how many are the organisation's own")
     next_cursor: str | None
 
 
 class PricingAnswer(BookAnswer):
-    rows: list[PriceAnswer]
+    rows: list[PriceAnswer] = Field(description="Rates, by model")
 
 
 class SubscriptionsAnswer(BookAnswer):
-    rows: list[PlanAnswer]
+    rows: list[PlanAnswer] = Field(description="Plans, by name")
 
 
 class CostEffect(Answer):
@@ -184,9 +184,9 @@ class CostEffect(Answer):
     usage_month: str = Field(description="YYYYMM", examples=["202611"])
     currency: str
     cost_now: PriceText = Field(description="As they are told; what is unpriced is not in it")
-    cost_then: PriceText
+    cost_then: PriceText = Field(description="As they would be told")
     difference: PriceText = Field(description="cost_then less cost_now")
-    days: int
+    days: int = Field(description="Days whose costs would be others")
     rows: int = Field(description="How many name another rate, get a price or lose it")
     days_priced: int = Field(description="Days with use that has no price now and would have one")
     rows_priced: int
@@ -205,64 +205,64 @@ class PlanEffect(CostEffect):
 
 
 class RunToCall(Answer):
-    method: Literal["POST"]
-    path: str
-    start_date: date
-    end_date: date
+    method: Literal["POST"] = Field(description="POST")
+    path: str = Field(description="The address")
+    start_date: date = Field(description="First day to send")
+    end_date: date = Field(description="Last day to send")
 
 
 class EffectPart(Answer):
     costs_known: bool = Field(description="false: nobody knows, which is not the same as no effect")
-    costs_unknown_because: str | None
+    costs_unknown_because: str | None = Field(description="Why nobody knows; null where it is known")
     costs_from: date | None = Field(description="First day of use that was looked at, about a year back; of days before it nothing is said")
-    costs_to: date | None
+    costs_to: date | None = Field(description="Last day of use that was looked at")
     costs_left_out: int = Field(description="Beyond the first 1000 of `costs`")
     costs_run: RunToCall | None = Field(description="What makes told costs so once the book is changed; null where none would be others")
 
 
 class ChangePart(EffectPart):
-    status: Literal["SUCCESS"]
+    status: Literal["SUCCESS"] = Field(description="SUCCESS; all else is a problem")
     org_slug: str
     provider: str
-    table: str
+    table: str = Field(description="The price book's table")
     dry_run: bool
     changed: bool = Field(description="false: the book says this already")
     at: datetime = Field(description="The moment of the change")
-    opened_count: int
-    closed_count: int
+    opened_count: int = Field(description="Rates that come to stand in the book")
+    closed_count: int = Field(description="Rates that stand there no more")
 
 
 class PricingChange(ChangePart):
     costs: list[PriceEffect] = Field(description="By month, model and currency")
     opened: list[PriceAnswer] = Field(description="The first 500")
-    closed: list[PriceAnswer]
+    closed: list[PriceAnswer] = Field(description="The first 500")
 
 
 class SubscriptionsChange(ChangePart):
     costs: list[PlanEffect] = Field(description="By month, plan, billing period and currency")
     opened: list[PlanAnswer] = Field(description="The first 500")
-    closed: list[PlanAnswer]
+    closed: list[PlanAnswer] = Field(description="The first 500")
 
 
 class PutAway(Answer):
-    rate_id: str
-    rate: str
-    price: PriceText | None
+    rate_id: str = Field(description="Id of the rate")
+    rate: str = Field(description="The rate in words")
+    price: PriceText | None = Field(description="Exact decimal as text; null where it had none")
 
 
 class ResetAnswer(EffectPart):
-    status: Literal["SUCCESS"]
+    status: Literal["SUCCESS"] = Field(description="SUCCESS; all else is a problem")
     org_slug: str
     provider: str
-    table: str
+    table: str = Field(description="The price book's table")
     dry_run: bool
-    table_created: bool
-    changed: bool
-    opened: int
-    closed: int
+    table_created: bool = Field(description="Whether this call made the table")
+    changed: bool = Field(description="Whether the book is another")
+    opened: int = Field(description="Rates that come to stand in the book")
+    closed: int = Field(description="Rates that stand there no more")
     own_put_away: int = Field(description="How many of the organisation's own rates stand no more")
     own_rates_put_away: list[PutAway] = Field(description="The first 100")
-    costs: list[PriceEffect | PlanEffect]
+    costs: list[PriceEffect | PlanEffect] = Field(description="By month, model or plan, and currency")
     pipeline_logging_id: str | None = Field(description="null of a dry run")
 
 

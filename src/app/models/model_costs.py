@@ -24,8 +24,8 @@ class ModelCostFigures(Answer):
     cost: ExactMoney | None = Field(
         description="Of the bill, before credits; null where it is not known, or where the bill does not tell it by these groups"
     )
-    credits: ExactMoney | None
-    net_cost: ExactMoney | None
+    credits: ExactMoney | None = Field(description="Zero or negative; null where they are not told")
+    net_cost: ExactMoney | None = Field(description="After credits; null where the cost is not known")
     whole: bool = Field(description="Whether the cost lacks nothing that is known to have been used, and none of it is an estimate")
     cost_least: ExactMoney | None = Field(description="Where one of several prices holds for a part and nobody tells which; else null")
     cost_most: ExactMoney | None = Field(description="null too where nobody can say how much at most")
@@ -47,27 +47,27 @@ class ModelCostFigures(Answer):
 
 
 class ModelRow(ModelCostFigures):
-    kind: Literal["api"]
+    kind: Literal["api"] = Field(description="api, use by the API")
     provider: str
     model: str | None = None
     token_kind: str | None = None
     project: str | None = Field(default=None, description="A workspace at Anthropic")
     key: str | None = Field(default=None, description="The API key's id; null where nobody told one")
-    user: str | None = None
+    user: str | None = Field(default=None, description="The user's id; null where nobody told one")
     account: str | None = None
     service_tier: str | None = None
-    day: date | None = None
+    day: date | None = Field(default=None, description="The day, UTC")
     month: str | None = Field(default=None, description="YYYYMM")
 
 
 class ApartRow(Answer):
-    kind: Literal["claude_code"]
+    kind: Literal["claude_code"] = Field(description="claude_code, use that a subscription covers")
     provider: str
-    product: str
+    product: str = Field(description="The provider's product")
     model: str | None
     currency: str | None
-    sessions: int | None
-    tokens: int | None
+    sessions: int | None = Field(description="Sessions that were told; null where none were")
+    tokens: int | None = Field(description="Tokens that were told; null where none were")
     estimated_cost: ExactMoney | None = Field(description="The provider's own estimate; no bill")
     first_day: date
     last_day: date
@@ -75,13 +75,13 @@ class ApartRow(Answer):
 
 class UntoldApartAnswer(Answer):
     provider: str
-    first_day: date
+    first_day: date = Field(description="First of these days")
     last_day: date
     days: int = Field(description="So many of them are over and were never told")
 
 
 class SeatRow(Answer):
-    kind: Literal["seats"]
+    kind: Literal["seats"] = Field(description="seats, what a plan comes to")
     provider: str
     month: str = Field(description="YYYYMM")
     first_day: date
@@ -98,7 +98,7 @@ class SeatRow(Answer):
 
 class LeftOutProvider(Answer):
     provider: str
-    reason: str
+    reason: str = Field(description="Why nothing is known of it")
 
 
 class UnfinishedDayAnswer(Answer):
@@ -124,5 +124,5 @@ class ModelsAnswer(Answer):
     left_out: list[LeftOutProvider] = Field(description="Providers that nothing is known of; they are not known to have cost nothing")
     completeness: dict[Status, int] = Field(description="How many days of the range are what, of these providers together")
     not_complete: list[UnfinishedDayAnswer] = Field(description="Days that are over or loaded and not complete, by provider")
-    not_complete_left_off: int
+    not_complete_left_off: int = Field(description="How many more there are than `not_complete` tells of")
     next_cursor: str | None

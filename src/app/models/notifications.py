@@ -54,8 +54,8 @@ Since = Annotated[datetime, BeforeValidator(_moment)]
 class QuietTimes(Request):
     """In the organisation's zone; they may go over midnight. What falls into them is sent at their end."""
 
-    start: Time
-    end: Time
+    start: Time = Field(description="When they begin")
+    end: Time = Field(description="When they end")
 
 
 class ChannelChange(Request):
@@ -118,15 +118,15 @@ class Receiver(Answer):
     usual_events: bool = Field(description="Whether those are the usual ones, which a later release may add to")
     refused_since: datetime | None = Field(description="Since when it has refused everything; null when it took the last one")
     disabled_at: datetime | None = Field(description="When it was disabled because it had refused for days; is_active true tries anew")
-    disabled_reason: str | None
+    disabled_reason: str | None = Field(description="What it said when it was disabled; null while it is not")
     created_at: datetime
     updated_at: datetime
 
 
 class ChannelAnswer(Receiver):
     channel_id: str
-    kind: Literal["email", "slack"]
-    recipients: list[str]
+    kind: Literal["email", "slack"] = Field(description="email or slack")
+    recipients: list[str] = Field(description="The addresses of e-mail; empty for Slack")
     address: str | None = Field(description="Of slack: the host alone; the rest of its address is a secret")
     quiet_hours: QuietTimes | None
     digest_time: str | None
@@ -145,32 +145,32 @@ class WebhookMade(WebhookAnswer):
 
 class ChannelList(Answer):
     org_slug: str
-    channels: list[ChannelAnswer]
+    channels: list[ChannelAnswer] = Field(description="E-mail and Slack, by name")
 
 
 class WebhookList(Answer):
     org_slug: str
-    webhooks: list[WebhookAnswer]
+    webhooks: list[WebhookAnswer] = Field(description="The systems that are told, by name")
 
 
 class ChannelRemoved(Answer):
     org_slug: str
     channel_id: str
-    state: Literal["deleted"]
+    state: Literal["deleted"] = Field(description="deleted; all else is a problem")
 
 
 class WebhookRemoved(Answer):
     org_slug: str
     webhook_id: str
-    state: Literal["deleted"]
+    state: Literal["deleted"] = Field(description="deleted; all else is a problem")
 
 
 class ChannelTested(Answer):
     org_slug: str
-    event_id: str
-    delivered: bool
+    event_id: str = Field(description="Id of the test event")
+    delivered: bool = Field(description="Whether the receiver took it")
     reason: str | None = Field(description="What was said where it, or one of several recipients, did not take it")
-    duration_ms: int
+    duration_ms: int = Field(description="How long the receiver took, in milliseconds")
 
 
 class WebhookReplayed(Answer):
@@ -182,28 +182,28 @@ class WebhookReplayed(Answer):
 
 class NotificationEvent(Answer):
     event_id: str
-    type: EventType
-    occurred_at: datetime
-    data: dict[str, Any]
+    type: EventType = Field(description="Kind of event, as noun.verb")
+    occurred_at: datetime = Field(description="When it happened")
+    data: dict[str, Any] = Field(description="What is told of it, as the reference of notifications has it")
 
 
 class NotificationAnswer(Answer):
-    notification_id: str
+    notification_id: str = Field(description="Id of the notification")
     org_slug: str
     channel_id: str
-    channel_kind: ChannelKind
+    channel_kind: ChannelKind = Field(description="email, slack or webhook")
     channel_name: str = Field(description="When the notification was made")
     parcel_id: str = Field(description="Id that the receiver sees; those that were gathered into one message share it")
     state: NotificationState = Field(
         description="WAITING for its next try, GATHERED for the day's message, SENT, FAILED (given up), "
         "WITHDRAWN (its channel is gone or paused)"
     )
-    attempts: int
+    attempts: int = Field(description="How often it was tried")
     last_error: str | None = Field(description="Why the last try failed, or why it was given up")
-    next_try_at: datetime | None
-    sent_at: datetime | None
+    next_try_at: datetime | None = Field(description="When it is tried next; null where it is not")
+    sent_at: datetime | None = Field(description="When it was taken; null where it was not")
     created_at: datetime
-    event: NotificationEvent | None
+    event: NotificationEvent | None = Field(description="What was told; null once the event was removed")
 
 
 class NotificationPage(Answer):

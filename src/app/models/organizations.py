@@ -45,17 +45,17 @@ class BootstrapRequest(Request):
 
 
 class BootstrapAnswer(Answer):
-    status: Literal["SUCCESS"]
-    dataset: str
-    tables_created: list[str]
-    tables_existing: list[str]
+    status: Literal["SUCCESS"] = Field(description="SUCCESS; all else is a problem")
+    dataset: str = Field(description="Name of the management dataset")
+    tables_created: list[str] = Field(description="Tables that this call made")
+    tables_existing: list[str] = Field(description="Tables that were there")
     columns_added: list[str] = Field(description="Of both kinds of table, as table.column")
-    views_created: list[str]
-    views_existing: list[str]
+    views_created: list[str] = Field(description="Views that this call made")
+    views_existing: list[str] = Field(description="Views that were there")
     platform_tables_created: list[str] = Field(description="Of what the platform keeps beyond the customer's 14 tables and 3 views")
-    platform_tables_existing: list[str]
-    platform_views_created: list[str]
-    platform_views_existing: list[str]
+    platform_tables_existing: list[str] = Field(description="Those of them that were there")
+    platform_views_created: list[str] = Field(description="Views that this call made of what the platform keeps")
+    platform_views_existing: list[str] = Field(description="Those of them that were there")
 
 
 class OrganizationRequest(Request):
@@ -82,46 +82,46 @@ class OrganizationRequest(Request):
 
 
 class CheckAnswer(Answer):
-    name: str
-    result: Literal["passed", "failed", "skipped"]
-    detail: str
+    name: str = Field(description="Name of the check")
+    result: Literal["passed", "failed", "skipped"] = Field(description="skipped where another that failed makes it needless")
+    detail: str = Field(description="What was found, and what to do where it failed")
 
 
 class DryRunAnswer(Answer):
-    status: Literal["SUCCESS"]
+    status: Literal["SUCCESS"] = Field(description="SUCCESS: the checks were made; whether they passed, `ready_for_onboarding` says")
     org_slug: str
     subscription_plan: str
-    ready_for_onboarding: bool
-    checks: list[CheckAnswer]
+    ready_for_onboarding: bool = Field(description="Whether every check passed")
+    checks: list[CheckAnswer] = Field(description="Every check of onboarding")
 
 
 class OnboardAnswer(Answer):
-    status: Literal["SUCCESS"]
+    status: Literal["SUCCESS"] = Field(description="SUCCESS; all else is a problem")
     org_slug: str
     api_key: str = Field(description="Shown only here, ever")
     api_key_fingerprint: str = Field(description="The key's last four characters and the first eight of its SHA-256")
     subscription_plan: str
     dataset_id: str
-    dataset_created: bool
-    tables_created: list[str]
-    views_created: list[str]
-    pipeline_logging_id: str
+    dataset_created: bool = Field(description="Whether this call made the dataset; false where one was taken over")
+    tables_created: list[str] = Field(description="Tables that this call made in it")
+    views_created: list[str] = Field(description="Views that this call made in it")
+    pipeline_logging_id: str = Field(description="Id of the run that onboarded it")
 
 
 class OrganizationAnswer(Answer):
     org_slug: str
     company_name: str
     admin_email: str
-    status: str
+    status: str = Field(description="ACTIVE, or OFFBOARDING while its data is erased")
     subscription_plan: str
-    subscription_status: str
+    subscription_status: str = Field(description="How its subscription stands")
     timezone: str
     dataset_id: str
     created_at: datetime
 
 
 class OrganizationPage(Answer):
-    organizations: list[OrganizationAnswer]
+    organizations: list[OrganizationAnswer] = Field(description="By slug")
     next_cursor: str | None = Field(description="Given back as `cursor` for the next page; null on the last")
 
 
@@ -133,29 +133,31 @@ class RotateRequest(Request):
 
 class KeyAnswer(Answer):
     api_key_fingerprint: str
-    state: Literal["active", "expiring", "expired", "revoked"]
+    state: Literal["active", "expiring", "expired", "revoked"] = Field(
+        description="expiring: another took its place, it is valid until `expires_at`"
+    )
     created_at: datetime
     expires_at: datetime | None
-    revoked_at: datetime | None
+    revoked_at: datetime | None = Field(description="When it was revoked; null where it was not")
     last_used_at: datetime | None = Field(description="Written at most once an hour")
 
 
 class KeyList(Answer):
     org_slug: str
-    keys: list[KeyAnswer]
+    keys: list[KeyAnswer] = Field(description="Every key that the organisation has had, the newest first")
 
 
 class RotateAnswer(Answer):
     org_slug: str
     api_key: str = Field(description="Shown only here, ever")
     api_key_fingerprint: str
-    replaced: list[KeyAnswer]
+    replaced: list[KeyAnswer] = Field(description="The keys before it")
 
 
 class RevokeAnswer(Answer):
     org_slug: str
     api_key_fingerprint: str
-    state: Literal["revoked"]
+    state: Literal["revoked"] = Field(description="revoked; all else is a problem")
 
 
 class OffboardRequest(Request):
@@ -164,26 +166,26 @@ class OffboardRequest(Request):
 
 class ErasedDataset(Answer):
     dataset_id: str
-    existed: bool
-    tables: int
-    views: int
-    bytes: int
+    existed: bool = Field(description="Whether it was there")
+    tables: int = Field(description="Tables it had")
+    views: int = Field(description="Views it had")
+    bytes: int = Field(description="How large it was")
 
 
 class Erased(Answer):
-    dataset: ErasedDataset
-    rows: dict[str, int]
+    dataset: ErasedDataset = Field(description="What became of the dataset")
+    rows: dict[str, int] = Field(description="Rows that were erased, by management table")
 
 
 class OffboardAnswer(Answer):
-    status: Literal["SUCCESS"]
+    status: Literal["SUCCESS"] = Field(description="SUCCESS; all else is a problem")
     org_slug: str
-    erased: Erased
-    kept: list[str]
+    erased: Erased = Field(description="What is gone")
+    kept: list[str] = Field(description="What stays, with why")
 
 
 class WhoAmI(Answer):
     org_slug: str
     dataset_id: str
-    environment: str
+    environment: str = Field(description="development, staging or production")
     api_key_fingerprint: str | None

@@ -69,15 +69,15 @@ class RunRequest(BaseModel):
 
 
 class Days(Answer):
-    start: date
-    end: date
+    start: date = Field(description="First day, UTC")
+    end: date = Field(description="Last day, UTC, itself included")
 
 
 class Links(Answer):
-    run: str
-    events: str
-    logs: str
-    cancel: str
+    run: str = Field(description="Itself")
+    events: str = Field(description="Its progress as server-sent events")
+    logs: str = Field(description="Its log")
+    cancel: str = Field(description="POST here stops it")
 
 
 class RunAccepted(Answer):
@@ -86,28 +86,28 @@ class RunAccepted(Answer):
     state: State = Field(description="Whether a worker has it yet: QUEUED or RUNNING")
     pipeline_id: str
     org_slug: str
-    window: Days | None
+    window: Days | None = Field(description="The days it covers; null where it covers none")
     reused: bool = Field(description="True when this same work had been accepted already: this is that run")
     links: Links
 
 
 class ProgressAnswer(Answer):
     step: str | None = Field(description="The step it is at")
-    step_index: int | None
-    steps: int | None
-    doing: str | None
-    rows: int | None
+    step_index: int | None = Field(description="Which of the steps, from 1")
+    steps: int | None = Field(description="How many steps there are")
+    doing: str | None = Field(description="What it is doing, in words")
+    rows: int | None = Field(description="Rows so far")
     rows_total: int | None = Field(description="An estimate, like everything that is yet to come")
-    bytes: int | None
-    bytes_total: int | None
+    bytes: int | None = Field(description="Bytes so far")
+    bytes_total: int | None = Field(description="An estimate of all there will be")
     percent: float | None = Field(description="Of the whole run")
-    eta_seconds: float | None
-    updated_at: datetime | None
+    eta_seconds: float | None = Field(description="How long it may still take; null where nobody knows")
+    updated_at: datetime | None = Field(description="When it was last told")
 
 
 class Failure(Answer):
-    code: str
-    message: str
+    code: str = Field(description="Code of the problem, as the reference lists them")
+    message: str = Field(description="What went wrong and what to do")
 
 
 class RunAnswer(Answer):
@@ -118,13 +118,13 @@ class RunAnswer(Answer):
     provider: str | None
     domain: str | None
     trigger: Trigger
-    status: Status
-    state: State
+    status: Status = Field(description="RUNNING from the moment it is accepted until it is over")
+    state: State = Field(description="The same, with QUEUED for one that no worker has yet")
     attempt: int = Field(description="How often a worker took it")
     window: Days | None
     user_id: str | None
     request_id: str | None
-    accepted_at: datetime
+    accepted_at: datetime = Field(description="When it was accepted")
     started_at: datetime | None
     ended_at: datetime | None
     duration_ms: int | None
@@ -134,16 +134,16 @@ class RunAnswer(Answer):
 
 
 class RunPage(Answer):
-    runs: list[RunAnswer]
+    runs: list[RunAnswer] = Field(description="Newest first")
     next_cursor: str | None = Field(description="Given back as `cursor` for the next page; null on the last")
 
 
 class StepAnswer(Answer):
     step_id: str
     ps_type: str
-    step_index: int
-    attempt: int
-    status: str
+    step_index: int = Field(description="Which of the steps, from 1")
+    attempt: int = Field(description="Which attempt of the step")
+    status: str = Field(description="RUNNING, or how it ended")
     started_at: datetime
     ended_at: datetime | None
     duration_ms: int | None
@@ -153,88 +153,88 @@ class StepAnswer(Answer):
 
 
 class Totals(Answer):
-    rows_processed: int | None
-    rows_read: int
-    rows_written: int
-    bytes_read: int
+    rows_processed: int | None = Field(description="Rows that the run wrote; null where nothing was counted")
+    rows_read: int = Field(description="Rows that its sources gave")
+    rows_written: int = Field(description="Rows that became visible")
+    bytes_read: int = Field(description="Bytes that were read for it")
     control: list[Any] = Field(description="Control totals of every publication, by currency and invoice month, as read and as written")
 
 
 class ManifestAnswer(Answer):
-    manifest_id: str
-    step_id: str
+    manifest_id: str = Field(description="Id of the publication")
+    step_id: str = Field(description="Step that published it")
     document: str
     provider: str
     window: Days | None
-    source: str
-    source_version: Any
-    schema_fingerprint: str
-    columns_unknown: Any
-    columns_absent: Any
-    rows_read: int
-    rows_written: int
-    bytes_read: int
-    totals: Any
-    tables: Any
-    unread: Any
-    quality: Any
-    published_at: datetime
+    source: str = Field(description="What it was read from")
+    source_version: Any = Field(description="What the source said its version was")
+    schema_fingerprint: str = Field(description="Names the columns that the source had")
+    columns_unknown: Any = Field(description="Columns that nobody knew; they are kept as they came")
+    columns_absent: Any = Field(description="Columns that were expected and lacked")
+    rows_read: int = Field(description="Rows that the source gave")
+    rows_written: int = Field(description="Rows that became visible")
+    bytes_read: int = Field(description="Bytes that were read for it")
+    totals: Any = Field(description="Control totals, as read and as written")
+    tables: Any = Field(description="Tables that it was written to")
+    unread: Any = Field(description="What could not be read, with why")
+    quality: Any = Field(description="What the expectations came to")
+    published_at: datetime = Field(description="When it became visible")
 
 
 class Expectation(Answer):
-    suite: str
-    table: str
-    step_id: str | None
-    expectation: str
-    column: str | None
-    severity: str
-    passed: bool
+    suite: str = Field(description="Suite the expectation belongs to")
+    table: str = Field(description="Table that was judged")
+    step_id: str | None = Field(description="Step that judged it; null where none is named")
+    expectation: str = Field(description="What was expected, by its kind")
+    column: str | None = Field(description="Column that was judged; null where the whole table was")
+    severity: str = Field(description="critical keeps the old window; all else is only told")
+    passed: bool = Field(description="Whether it held")
     observed: str | None = Field(description="As text, so that a sum stays exact")
-    expected: Any
-    rows_judged: int | None
-    rows_failing: int | None
-    checked_at: datetime
+    expected: Any = Field(description="What was allowed")
+    rows_judged: int | None = Field(description="Rows that were looked at; null where rows are not counted")
+    rows_failing: int | None = Field(description="Rows that did not hold; null where rows are not counted")
+    checked_at: datetime = Field(description="When it was judged")
 
 
 class DataQuality(Answer):
-    passed: int
-    failed: int
+    passed: int = Field(description="How many expectations held")
+    failed: int = Field(description="How many did not")
     critical: int = Field(description="Failed expectations that kept the old window")
-    results: list[Expectation]
+    results: list[Expectation] = Field(description="Each expectation")
 
 
 class RunDetail(RunAnswer):
     parameters: Any = Field(description="Inputs of the run, secrets masked")
-    progress: ProgressAnswer
+    progress: ProgressAnswer = Field(description="How far it is")
     steps: list[StepAnswer] = Field(description="Every attempt, in the order of the document")
-    totals: Totals
+    totals: Totals = Field(description="What it came to")
     manifests: list[ManifestAnswer] = Field(description="What it made visible, from the organisation's own dataset")
-    data_quality: DataQuality
+    data_quality: DataQuality = Field(description="What the expectations came to")
     links: Links
 
 
 class LogLine(Answer):
-    at: datetime
-    level: str
-    event: str
-    step: str | None
-    attempt: int | None
-    message: str
+    at: datetime = Field(description="When it was written")
+    level: str = Field(description="How grave it is")
+    event: str = Field(description="What happened, as noun.verb")
+    step: str | None = Field(description="The step it is of; null for the run as a whole")
+    attempt: int | None = Field(description="Which attempt of the step; null for the run as a whole")
+    message: str = Field(description="The same in words")
 
 
 class LogPage(Answer):
     pipeline_logging_id: str
-    lines: list[LogLine]
+    lines: list[LogLine] = Field(description="The oldest first")
     next_cursor: str | None = Field(description="Given back as `cursor` for what follows; null when there is no more so far")
 
 
 class InputAnswer(Answer):
-    name: str
-    type: str
-    required: bool
-    default: Any
-    choices: list[Any] | None
-    description: str
+    name: str = Field(description="Name of the input")
+    type: str = Field(description="What it takes")
+    required: bool = Field(description="Whether a run cannot do without it")
+    default: Any = Field(description="What it is when left out; null where nothing is")
+    choices: list[Any] | None = Field(description="What it may be; null where that is not listed")
+    description: str = Field(description="What it is for")
 
 
 class WindowRule(Answer):
@@ -243,31 +243,31 @@ class WindowRule(Answer):
     default: date = Field(description="The day that is covered when none is named: yesterday, in UTC")
     earliest: date = Field(description="The first day that may be named")
     latest: date = Field(description="The last day that may be named: today, in UTC")
-    longest_days: int
+    longest_days: int = Field(description="The most days that one run may cover")
 
 
 class LastRun(Answer):
     pipeline_logging_id: str
-    status: Status
-    state: State
+    status: Status = Field(description="RUNNING, or how it ended")
+    state: State = Field(description="The same, with QUEUED for one that waits")
     window: Days | None
-    accepted_at: datetime
+    accepted_at: datetime = Field(description="When it was accepted")
     ended_at: datetime | None
 
 
 class PipelineAnswer(Answer):
-    id: str
+    id: str = Field(description="Name of its document")
     pipeline_id: str
     path: str = Field(description="POST here to run it")
     aliases: list[str] = Field(description="Other paths of the same")
-    description: str
+    description: str = Field(description="What it loads")
     provider: str
     domain: str
     window: WindowRule
     inputs: list[InputAnswer]
-    last_run: LastRun | None
+    last_run: LastRun | None = Field(description="Its newest run; null before the first")
 
 
 class PipelineList(Answer):
     org_slug: str
-    pipelines: list[PipelineAnswer]
+    pipelines: list[PipelineAnswer] = Field(description="What can be run")

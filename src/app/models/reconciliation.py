@@ -57,15 +57,15 @@ class CostRulesRequest(Request):
 
 
 class RuleOwners(Answer):
-    bill: Owner
-    warn_share: Owner
-    hold_share: Owner
-    least_amount: Owner
+    bill: Owner = Field(description="Who set `bill`")
+    warn_share: Owner = Field(description="Who set `warn_share`")
+    hold_share: Owner = Field(description="Who set `hold_share`")
+    least_amount: Owner = Field(description="Who set `least_amount`")
 
 
 class ProviderRules(Answer):
     provider: str
-    bill: BillRule
+    bill: BillRule = Field(description="Which figure is the bill")
     warn_share: str = Field(description="Share of a day's money from which unexplained money is warned of")
     hold_share: str = Field(description="Share from which it keeps the day provisional")
     least_amount: str = Field(description="Unexplained money of a day below which neither is done")
@@ -74,31 +74,31 @@ class ProviderRules(Answer):
 
 class CostRulesAnswer(Answer):
     org_slug: str
-    rules: list[ProviderRules]
+    rules: list[ProviderRules] = Field(description="One a provider")
     note: str = Field(description="Of which days they hold")
 
 
 class CauseAmounts(Answer):
-    cache: ExactMoney | None
-    batch: ExactMoney | None
-    tier: ExactMoney | None
-    long_context: ExactMoney | None
-    rate_differs: ExactMoney | None
-    model_unknown: ExactMoney | None
-    not_in_usage: ExactMoney | None
-    not_in_report: ExactMoney | None
-    late_data: ExactMoney | None
-    rounding: ExactMoney | None
-    unexplained: ExactMoney | None
+    cache: ExactMoney | None = Field(description="By tokens read from a cache or written to one")
+    batch: ExactMoney | None = Field(description="By use in batches")
+    tier: ExactMoney | None = Field(description="By the tier of service")
+    long_context: ExactMoney | None = Field(description="By prompts beyond the length from which another price holds")
+    rate_differs: ExactMoney | None = Field(description="By another price than the book has")
+    model_unknown: ExactMoney | None = Field(description="By models that the book does not know")
+    not_in_usage: ExactMoney | None = Field(description="In the report and not in the usage")
+    not_in_report: ExactMoney | None = Field(description="In the usage and not in the report")
+    late_data: ExactMoney | None = Field(description="By days that one side is still adding to")
+    rounding: ExactMoney | None = Field(description="By the rounding of the report")
+    unexplained: ExactMoney | None = Field(description="By nothing that is known")
 
 
 class OpenMoney(Answer):
-    unexplained: ExactMoney
-    rate_differs: ExactMoney
-    model_unknown: ExactMoney
-    late_data: ExactMoney
-    not_in_usage: ExactMoney
-    not_in_report: ExactMoney
+    unexplained: ExactMoney = Field(description="By nothing that is known")
+    rate_differs: ExactMoney = Field(description="By another price than the book has")
+    model_unknown: ExactMoney = Field(description="By models that the book does not know")
+    late_data: ExactMoney = Field(description="By days that one side is still adding to")
+    not_in_usage: ExactMoney = Field(description="In the report and not in the usage")
+    not_in_report: ExactMoney = Field(description="In the usage and not in the report")
 
 
 class VerifiedShare(Answer):
@@ -112,25 +112,25 @@ class VerifiedShare(Answer):
 
 
 class ReconciliationRow(Answer):
-    day: date | None = None
-    month: str | None = None
+    day: date | None = Field(default=None, description="The day, UTC")
+    month: str | None = Field(default=None, description="Month, YYYYMM")
     account: str | None = None
     project: str | None = None
     model: str | None = None
-    line_item: str | None = None
-    cause: str | None = None
+    line_item: str | None = Field(default=None, description="Line of the provider's report")
+    cause: str | None = Field(default=None, description="Why the sides differ")
     currency: str | None = Field(description="null on a day of which nothing is known")
     sides: Sides = Field(description="Which of usage and report know these days; mixed where that differs")
     figure: Figure | None = Field(description="Which of both is the bill; null where there is none")
-    billed: ExactMoney | None
+    billed: ExactMoney | None = Field(description="Net, by the figure that is the bill; null where there is none")
     computed: ExactMoney | None = Field(description="By usage and price book; null where it knows nothing")
     reported: ExactMoney | None = Field(description="By the provider's report; null where it says nothing")
     difference: ExactMoney | None = Field(description="Reported less computed; by cause its part")
     causes: CauseAmounts | None = Field(description="Their sum is the difference; null where rows are told by cause")
     least_price_ratio: str | None = Field(description="Reported over our price where the rate differs")
-    most_price_ratio: str | None
+    most_price_ratio: str | None = Field(description="The largest of these; null where no rate differs")
     remainder: str | None = Field(description="ok, warn or hold, the worst of its days")
-    line_count: int
+    line_count: int = Field(description="How many lines of either side it stands for")
 
 
 class ReconciliationAnswer(Answer):
@@ -144,8 +144,8 @@ class ReconciliationAnswer(Answer):
     verified_since: date | None = Field(description="First day that both sides know, of all days")
     told_since: datetime | None = Field(description="Since when that day is told so; null where no day is, or nobody kept it")
     days: dict[Sides, int] = Field(description="How many days of the range are known to which side")
-    days_without_both: dict[date, Sides]
-    completeness: dict[Status, int]
+    days_without_both: dict[date, Sides] = Field(description="Days that not both sides know, with which side does")
+    completeness: dict[Status, int] = Field(description="How many days of the range are what")
     as_of: datetime | None
-    rows: list[ReconciliationRow]
+    rows: list[ReconciliationRow] = Field(description="One a group and currency")
     next_cursor: str | None

@@ -42,9 +42,9 @@ class ScheduleRequest(ScheduleTerms):
 
     schedule_cron: Expression
     document: Annotated[str, Field(max_length=200, examples=["openai/usage_cost"])] | None = None
-    provider: Segment | None = None
-    domain: Segment | None = None
-    pipeline: Segment | None = None
+    provider: Segment | None = Field(default=None, description="First part of the path of its runs")
+    domain: Segment | None = Field(default=None, description="Second part of the path of its runs")
+    pipeline: Segment | None = Field(default=None, description="Third part of the path of its runs, where a domain has several")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -70,18 +70,18 @@ class ScheduleAnswer(Answer):
     document: str
     provider: str | None
     domain: str | None
-    schedule_cron: str
+    schedule_cron: str = Field(description="Minute, hour, day of month, month, day of week")
     timezone: str
     is_active: bool
     priority: int
-    max_retries: int
+    max_retries: int = Field(description="How often a run that failed by a fault that may pass is tried again")
     parameters: dict[str, Any]
-    catch_up: bool
+    catch_up: bool = Field(description="Whether each slot that was missed is run, or the latest alone")
     next_run_time: datetime | None
-    last_run_time: datetime | None
+    last_run_time: datetime | None = Field(description="The slot that was taken up last; null before the first")
     next_runs: list[datetime] = Field(description="The next five")
     waiting: list[WaitingSlot] = Field(description="Its due times that are no run yet, with why")
-    created_by: str | None
+    created_by: str | None = Field(description="Who made it; null where the service did")
     created_at: datetime
     updated_at: datetime
 
@@ -89,13 +89,13 @@ class ScheduleAnswer(Answer):
 class ScheduleList(Answer):
     org_slug: str
     plan_too_small: str | None = Field(description="What waits because the plan allows fewer runs a day than the schedules come to")
-    pipelines: list[ScheduleAnswer]
+    pipelines: list[ScheduleAnswer] = Field(description="Every schedule")
 
 
 class ScheduleRemoved(Answer):
     org_slug: str
     config_id: str
-    state: Literal["deleted"]
+    state: Literal["deleted"] = Field(description="deleted; all else is a problem")
 
 
 class SkippedSlot(Answer):
@@ -114,9 +114,9 @@ class TriggerAnswer(Answer):
 
 
 class QueueStanding(Answer):
-    queued: int
-    running: int
-    dead: int
+    queued: int = Field(description="Runs that wait")
+    running: int = Field(description="Runs that a worker has")
+    dead: int = Field(description="Entries that were taken over too often")
     oldest_queued_at: datetime | None
     lag_seconds: float = Field(description="How long the oldest could have been taken; one that waits for its next try is not late")
 
@@ -126,37 +126,37 @@ class DeadEntryAnswer(Answer):
     pipeline_logging_id: str
     org_slug: str
     pipeline_id: str
-    reason: str | None
-    since: datetime
+    reason: str | None = Field(description="Why it was given up")
+    since: datetime = Field(description="Since when it lies there")
 
 
 class WorkerStanding(Answer):
-    lease_owner: str
-    runs: int
-    lease_expires_at: datetime
+    lease_owner: str = Field(description="The worker's own name")
+    runs: int = Field(description="How many runs it has")
+    lease_expires_at: datetime = Field(description="When another may take the first of them")
 
 
 class TodayStanding(Answer):
     """Since midnight UTC."""
 
-    runs: int
-    queued: int
-    running: int
-    succeeded: int
-    failed: int
-    cancelled: int
+    runs: int = Field(description="All of them")
+    queued: int = Field(description="Those that wait")
+    running: int = Field(description="Those that a worker has")
+    succeeded: int = Field(description="Those that ended well")
+    failed: int = Field(description="Those that failed")
+    cancelled: int = Field(description="Those that were stopped")
 
 
 class NextDue(Answer):
     org_slug: str
     config_id: str
     pipeline_id: str
-    next_run_time: datetime | None
+    next_run_time: datetime | None = Field(description="When it falls due")
 
 
 class DueStanding(Answer):
-    count: int
-    since: datetime | None
+    count: int = Field(description="How many are due")
+    since: datetime | None = Field(description="Since when the first of them is; null where none is")
     lag_seconds: float = Field(description="How long the first of them has been due")
 
 
@@ -165,8 +165,8 @@ class ClockStanding(Answer):
         description="Whether this process would keep the time: SCHEDULER_ENABLED, and a ledger that may be looked at again"
     )
     owner: str | None = Field(description="The process that keeps it")
-    here: bool
-    lease_expires_at: datetime | None
+    here: bool = Field(description="Whether the process that answers keeps it")
+    lease_expires_at: datetime | None = Field(description="When another process may take it over")
 
 
 class NotificationStanding(Answer):
@@ -174,19 +174,19 @@ class NotificationStanding(Answer):
     waiting: int = Field(description="Notifications to be sent, or sent again")
     gathered: int = Field(description="For the day's message")
     failed: int = Field(description="Given up")
-    sent: int
+    sent: int = Field(description="Taken by their receivers")
     lag_seconds: float = Field(description="How long the one that has been due longest has been")
 
 
 class SchedulerStatus(Answer):
-    at: datetime
-    queue: QueueStanding
+    at: datetime = Field(description="When this was looked at")
+    queue: QueueStanding = Field(description="Runs that wait or run")
     dead: list[DeadEntryAnswer] = Field(description="The last twenty; POST /api/v1/scheduler/requeue/{id} puts one back")
     workers: list[WorkerStanding] = Field(description="Those that work on a run; an idle one is not seen")
-    today: TodayStanding
-    due: DueStanding
-    next_due: list[NextDue]
-    waiting_count: int
+    today: TodayStanding = Field(description="Runs of this day")
+    due: DueStanding = Field(description="Slots that are due and were not taken up yet")
+    next_due: list[NextDue] = Field(description="The schedules that fall due next")
+    waiting_count: int = Field(description="Slots that wait")
     waiting: list[WaitingSlot] = Field(description="The first hundred")
-    clock: ClockStanding
-    notifications: NotificationStanding
+    clock: ClockStanding = Field(description="Which process keeps the time")
+    notifications: NotificationStanding = Field(description="What is to be sent")

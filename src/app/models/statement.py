@@ -58,13 +58,13 @@ class ToldInvoiceAnswer(Answer):
     version: int = Field(description="1 for what was told first, one more for each change")
     amount: ExactMoney | None = Field(description="Tax included; null where it was taken back")
     tax: ExactMoney | None = Field(description="null where nobody told it")
-    number: str | None
-    recorded_at: datetime
+    number: str | None = Field(description="As the paper has it; null where it was not told")
+    recorded_at: datetime = Field(description="When it was told")
     recorded_by: str | None = Field(description="Who says they told it")
 
 
 class HeldAgainstAnswer(Answer):
-    against: Against
+    against: Against = Field(description="Where the other figure comes from")
     money: ExactMoney = Field(description="What the other figure says")
     verified: ExactMoney = Field(description="Of `money` what is explained to the cent")
     share: Share | None = Field(
@@ -80,24 +80,24 @@ class VerificationAnswer(Answer):
     billed: ExactMoney | None = Field(description="The invoice month as exported; null where none was")
     verified: bool = Field(description="Whether every cent is what a figure from elsewhere says")
     share: Share | None = Field(description="The least of its checks; null while there is no figure to hold it against")
-    since: datetime | None
+    since: datetime | None = Field(description="Since when it is told so; null while there is no figure")
     why: str | None = Field(description="Why it is not verified, or not all of it, and which call helps")
-    checks: list[HeldAgainstAnswer]
+    checks: list[HeldAgainstAnswer] = Field(description="Each figure it is held against")
 
 
 class InvoicesAnswer(Answer):
     org_slug: str
     provider: str
-    month: str
+    month: str = Field(description="Month of the invoice, YYYYMM")
     invoices: list[ToldInvoiceAnswer] = Field(description="Those that hold, one a currency")
     history: list[ToldInvoiceAnswer] = Field(description="Every version, by currency")
-    verification: list[VerificationAnswer]
+    verification: list[VerificationAnswer] = Field(description="What the papers are held against")
 
 
 class BridgePartAnswer(Answer):
-    part: str
-    net_cost: ExactMoney
-    row_count: int | None
+    part: str = Field(description="What lies between days and invoice")
+    net_cost: ExactMoney = Field(description="What it comes to, after credits")
+    row_count: int | None = Field(description="Rows of the bill behind it; null where they are not counted")
     sentence: str
 
 
@@ -109,7 +109,7 @@ class BridgeAnswer(Answer):
     invoice: ExactMoney | None = Field(description="The invoice month as exported; null where none was")
     zone: str = Field(description="Where the provider cuts its months; days here are UTC")
     closed: bool = Field(description="Whether days and parts come to the invoice month, and it is complete")
-    why_open: str | None
+    why_open: str | None = Field(description="Why it does not close; null where it does")
 
 
 class NotCompleteAnswer(Answer):
@@ -126,15 +126,15 @@ class StatementAnswer(Answer):
     group_by: list[str]
     as_of: datetime | None
     trust: str = Field(description="In one sentence, how far the month may be trusted")
-    closed: bool
-    verified: bool
+    closed: bool = Field(description="Whether days and bridge come to the invoices as exported")
+    verified: bool = Field(description="Whether every cent is what a figure from elsewhere says")
     previous: PreviousAnswer = Field(description="What the month is compared with")
-    totals: list[SumAnswer]
-    rows: list[SumAnswer]
-    rows_left_off: int
-    completeness: dict[Status, int]
+    totals: list[SumAnswer] = Field(description="One a currency, never added up")
+    rows: list[SumAnswer] = Field(description="The dearest first, each currency by itself")
+    rows_left_off: int = Field(description="Groups beyond `limit` of a currency; totals hold them")
+    completeness: dict[Status, int] = Field(description="How many days of the month are what")
     not_complete: list[NotCompleteAnswer] = Field(description="Days of the month that are not complete, with why")
-    bridge: list[BridgeAnswer]
-    verification: list[VerificationAnswer]
-    restatements: list[RestatementAnswer]
-    restatements_left_off: int
+    bridge: list[BridgeAnswer] = Field(description="From the month's days to its invoice, by provider and currency")
+    verification: list[VerificationAnswer] = Field(description="What the month is held against, by provider and currency")
+    restatements: list[RestatementAnswer] = Field(description="What said something else before, the newest first")
+    restatements_left_off: int = Field(description="How many more there are than `restatements` tells of")

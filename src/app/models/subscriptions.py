@@ -74,39 +74,39 @@ class SubscriptionRequest(Request):
 
 class SubscriptionAnswer(Answer):
     org_slug: str
-    plan: str
-    status: SubscriptionStatus
+    plan: str = Field(description="STARTER, PROFESSIONAL or SCALE")
+    status: SubscriptionStatus = Field(description="How the subscription stands")
     may_run: bool = Field(description="Whether the subscription lets runs begin; the quota is another matter")
     trial_end_date: date | None
-    daily_run_limit: int
-    monthly_run_limit: int
-    concurrent_run_limit: int
+    daily_run_limit: int = Field(description="Runs a day, in the organisation's own zone")
+    monthly_run_limit: int = Field(description="Runs a month, in the organisation's own zone")
+    concurrent_run_limit: int = Field(description="Runs that may wait or run at once")
     updated_at: datetime
 
 
 class Allowance(Answer):
-    used: int
-    limit: int
-    remaining: int
+    used: int = Field(description="Runs that count in this time")
+    limit: int = Field(description="Runs that the plan allows in this time")
+    remaining: int = Field(description="Runs that are left of it")
     resets_at: datetime = Field(description="In the organisation's own time zone")
 
 
 class Slots(Answer):
-    used: int
-    limit: int
-    remaining: int
+    used: int = Field(description="Runs that take a place now")
+    limit: int = Field(description="Places that the plan has")
+    remaining: int = Field(description="Places that are left")
 
 
 class QuotaAnswer(Answer):
     org_slug: str
-    plan: str
-    status: SubscriptionStatus
+    plan: str = Field(description="STARTER, PROFESSIONAL or SCALE")
+    status: SubscriptionStatus = Field(description="How the subscription stands")
     timezone: str
     may_run: bool = Field(description="Whether a run would be accepted now")
     reason: Literal["blocked", "monthly", "daily", "concurrent"] | None = Field(description="What refuses a run now")
     why: str | None = Field(description="The same as a sentence that says what to do")
-    day: Allowance
-    month: Allowance
+    day: Allowance = Field(description="The day that it is in the organisation's zone")
+    month: Allowance = Field(description="The month that it is in the organisation's zone")
     running: Slots = Field(
         description="Runs that wait or run at once; a backfill's window keeps no other from being accepted, and is left out"
     )

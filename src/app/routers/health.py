@@ -9,7 +9,7 @@ import anyio
 from anyio import CapacityLimiter
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from src.app.dependencies.auth import access, parts_of
 from src.app.edge.problems import Problem, problem_response
@@ -28,19 +28,19 @@ router = APIRouter(tags=["health"])
 
 
 class Health(BaseModel):
-    status: str
-    version: str
-    environment: str
+    status: str = Field(description="healthy; all else is a problem")
+    version: str = Field(description="Version of this release")
+    environment: str = Field(description="development, staging or production")
 
 
 class CheckResult(BaseModel):
-    status: str
-    detail: str | None = None
+    status: str = Field(description="ok or failed")
+    detail: str | None = Field(default=None, description="What is wrong and what to do; left out where nothing is")
 
 
 class ReadinessAnswer(BaseModel):
-    status: str
-    checks: dict[str, CheckResult]
+    status: str = Field(description="ready; all else is a problem")
+    checks: dict[str, CheckResult] = Field(description="Each check by its name")
 
 
 @dataclass(slots=True)
