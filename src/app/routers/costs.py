@@ -93,7 +93,7 @@ Asked = Annotated[CostQuestion, Depends(asked_question)]
 
 
 @router.get("/{org_slug}/daily", summary="Costs by day, with how complete each day is", responses=DAILY_RESPONSES, **access("root_or_org"))
-async def daily(
+async def daily_costs(
     request: Request,
     org_slug: Slug,
     question: Asked,
@@ -127,7 +127,7 @@ async def daily(
     responses=SUMMARY_RESPONSES,
     **access("root_or_org"),
 )
-async def summary(request: Request, org_slug: Slug, question: Asked, limit: Limit = None, asked: AskedForm = None) -> Response:
+async def cost_summary(request: Request, org_slug: Slug, question: Asked, limit: Limit = None, asked: AskedForm = None) -> Response:
     form = form_of(request, JSON_OR_TABLE, asked)
     whole = form != "json" and limit is None
     reader = await reader_of(request, org_slug)

@@ -113,7 +113,7 @@ async def ready(request: Request) -> Response:
     "/metrics",
     summary="Its numbers, for Prometheus",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {}}}},
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
     **access("anyone"),
 )
 async def metrics(request: Request) -> Response:

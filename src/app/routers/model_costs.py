@@ -57,7 +57,7 @@ Asked = Annotated[ModelQuestion, Depends(asked_question)]
     responses=RESPONSES,
     **access("root_or_org"),
 )
-async def models(
+async def model_costs(
     request: Request,
     org_slug: Slug,
     question: Asked,

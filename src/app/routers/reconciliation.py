@@ -53,7 +53,7 @@ Asked = Annotated[ReconciliationQuestion, Depends(asked_question)]
     responses=RESPONSES,
     **access("root_or_org"),
 )
-async def reconciliation(
+async def reconcile_costs(
     request: Request,
     org_slug: Slug,
     question: Asked,

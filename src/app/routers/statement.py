@@ -63,7 +63,7 @@ Asked = Annotated[CostQuestion, Depends(asked_question)]
     responses=RESPONSES,
     **access("root_or_org"),
 )
-async def statement(
+async def cost_statement(
     request: Request,
     org_slug: Slug,
     question: Asked,
