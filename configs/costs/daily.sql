@@ -89,14 +89,24 @@ spans AS (
   WHERE @provider IS NULL OR x_cost_daily.provider = @provider
   GROUP BY x_cost_daily.provider
 ),
+awaited AS (
+  SELECT provider, MIN(first_day) AS first_day
+  FROM (
+    SELECT provider, first_day FROM spans
+    UNION ALL
+    -- a credential opens it, and nobody has read it: any day may hold money of it
+    SELECT provider, @first_day AS first_day FROM UNNEST(@unread) AS provider WHERE provider <> ''
+  ) AS asked_for
+  GROUP BY provider
+),
 days AS (
   SELECT usage_date FROM UNNEST(GENERATE_DATE_ARRAY(@first_day, @last_day)) AS usage_date
 ),
 expected AS (
   -- Beside each day stands every provider that was loaded before, where rows are told apart by provider.
-  SELECT days.usage_date, spans.provider
+  SELECT days.usage_date, awaited.provider
   FROM days
-  LEFT JOIN spans ON spans.first_day <= days.usage_date AND 'provider' IN (@group_1, @group_2)
+  LEFT JOIN awaited ON awaited.first_day <= days.usage_date AND 'provider' IN (@group_1, @group_2)
 ),
 gaps AS (
   SELECT expected.usage_date, expected.provider

@@ -53,6 +53,11 @@ class SetupRequest(Request):
     skip_validation: bool = Field(
         default=False, description="Keeps it as PENDING, known by its kind alone; the provider is asked when it is validated, or by a run"
     )
+    another_account: bool = Field(
+        default=False,
+        description="Of a provider that does not say whose account a credential is of: it is of another one than the others, "
+        "so both are counted; without it a second credential is refused (409)",
+    )
 
 
 class CredentialPart(Answer):

@@ -37,7 +37,12 @@ router = APIRouter(prefix="/api/v1/integrations", tags=["integrations"], route_c
 Slug = Annotated[str, Path(max_length=200, description="The organisation")]
 Named = Annotated[str, Path(max_length=40, description="The provider: gcp, or an alias of it")]
 CredentialName = Annotated[str, Query(pattern=NAME, description="Which of its credentials")]
-UNSAID: Mapping[str, Any] = {"credential_name": credentials.DEFAULT_NAME, "settings": {}, "skip_validation": False}
+UNSAID: Mapping[str, Any] = {
+    "credential_name": credentials.DEFAULT_NAME,
+    "settings": {},
+    "skip_validation": False,
+    "another_account": False,
+}
 BEST_FIRST = ("VALID", "PENDING", "UNREACHABLE", "INVALID")
 
 

@@ -70,18 +70,24 @@ def _reasons(marks: Sequence[Mark]) -> str:
 
 @dataclass(frozen=True)
 class CompletenessCalendar:
-    """The days of a range with what is known of each; `began` says from which day on a provider is expected."""
+    """The days of a range with what is known of each; `began` says from which day on a provider is expected, `ended` until when."""
 
     today: date
     days: Mapping[date, Mapping[str, Sequence[Mark]]] = field(default_factory=dict)
     began: Mapping[str, date] = field(default_factory=dict)
     as_of: datetime | None = None
+    ended: Mapping[str, date] = field(default_factory=dict)
     # asked for every row, and many rows share a day
     _held: dict[tuple[date, str | None], DayCompleteness] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
-        cls, marks: Iterable[Mark], began: Mapping[str, date], now: datetime, read_at: Mapping[str, datetime | None] | None = None
+        cls,
+        marks: Iterable[Mark],
+        began: Mapping[str, date],
+        now: datetime,
+        read_at: Mapping[str, datetime | None] | None = None,
+        ended: Mapping[str, date] | None = None,
     ) -> "CompletenessCalendar":
         days: dict[date, dict[str, list[Mark]]] = {}
         published: list[datetime] = []
@@ -90,7 +96,7 @@ class CompletenessCalendar:
             days.setdefault(mark.usage_date, {}).setdefault(mark.provider, []).append(found)
             if mark.published_at is not None:
                 published.append(mark.published_at)
-        return cls(now.date(), days, began, max(published, default=None))
+        return cls(now.date(), days, began, max(published, default=None), ended or {})
 
     def standing(self, day: date, provider: str | None = None) -> DayCompleteness:
         """Of all providers, or of one."""
@@ -99,6 +105,11 @@ class CompletenessCalendar:
             held = self._held[day, provider] = self._standing(day, provider)
         return held
 
+    def expected(self, day: date) -> set[str]:
+        """The providers of which anything is known of this day, or should be."""
+        due = {name for name, since in self.began.items() if since <= day <= self.ended.get(name, date.max)}
+        return {*self.days.get(day, {}), *due}
+
     def counts(self, window: Window) -> dict[Status, int]:
         found = [self.standing(day).status for day in window]
         return {status: found.count(status) for status in reversed(STATUSES)}
@@ -106,7 +117,7 @@ class CompletenessCalendar:
     def _standing(self, day: date, provider: str | None) -> DayCompleteness:
         recorded = self.days.get(day, {})
         absent = NOT_OVER if day >= self.today else NOT_LOADED
-        names = {provider} if provider else {*recorded, *(name for name, since in self.began.items() if since <= day)}
+        names = {provider} if provider else self.expected(day)
         if not names:
             return DayCompleteness("missing", absent)
         return of_day({name: recorded.get(name) or [Mark(day, name, "missing", absent)] for name in names})
@@ -122,4 +133,5 @@ def calendar_of(marks: Iterable[Row], unmarked: Iterable[Row], spans: Iterable[R
         {str(row["provider"]): cast("date", row["first_day"]) for row in known},
         now,
         {str(row["provider"]): cast("datetime | None", row["read_at"]) for row in known},
+        {str(row["provider"]): cast("date", row["last_day"]) for row in known if row.get("last_day") is not None},
     )

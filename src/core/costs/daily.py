@@ -48,9 +48,12 @@ def read_daily(reader: CostReader, question: CostQuestion, limit: int, cursor: s
     after = place_of(cursor, fingerprint) if cursor else None
     if reader.has(*NEEDED):
         # one row more than is shown tells whether another page follows
-        found = reader.ask("daily", {**question.parameters(), **parameters_after(after), "page_rows": limit + 1})
+        unread = [name for name in reader.sight.unread if question.filters.provider in (None, name)]
+        # a list of nothing has no type on BigQuery
+        given = {**question.parameters(), **parameters_after(after), "unread": ["", *unread]}
+        found = reader.ask("daily", {**given, "page_rows": limit + 1})
     else:
-        found = _nothing(question.window, after, limit + 1)
+        found = reader.seen(_nothing(question.window, after, limit + 1), question.parameters())
     calendar = calendar_of(found["marks"], found["unmarked"], found["spans"], reader.now)
     # the statement gathers its rows with ARRAY_AGG, which promises no order
     rows = sorted(found["page"], key=_order)

@@ -22,9 +22,8 @@ class Lacks:
 
     @property
     def providers(self) -> set[str]:
-        """Those of which anything is known in either range, or that were loaded for days before their end."""
-        told = {provider for window in (self.now, self.before) for day in window for provider in self.calendar.days.get(day, {})}
-        return told | {provider for provider, since in self.calendar.began.items() if since <= self.now.end}
+        """Those of which anything is known in either range, or should be."""
+        return {provider for window in (self.now, self.before) for day in window for provider in self.calendar.expected(day)}
 
     def of(self, providers: Iterable[str]) -> str | None:
         """Why ranges of these providers are not compared; None where nothing keeps them from it."""

@@ -193,8 +193,11 @@ def read_models(reader: CostReader, question: ModelQuestion, limit: int, cursor:
     after = cursors.place_of(cursor, fingerprint, _place) if cursor else (None,) * PLACES
     sources = question.sources.found_in(reader)
     found = _asked(reader, question, sources, after, limit) if sources.tables else _nothing()
+    found = reader.seen(found, question.parameters(), sources.names)
     calendar = calendar_of(found["marks"], [], found["spans"], reader.now)
-    standing = _Standing(calendar, question, sources.told)
+    # of one that was never loaded the days may lack as much as of one that was
+    unread = (name for name in sources.names if name in reader.sight.unread and name not in sources.told)
+    standing = _Standing(calendar, question, (*sources.told, *unread))
     # ARRAY_AGG promises no order
     rows = sorted(found["page"], key=_order)
     shown = rows[:limit]

@@ -1,19 +1,23 @@
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from src.core.base.documents import read_text
 from src.core.base.faults import Missing
 from src.core.base.identity import Tenant
-from src.core.costs.sight import NOTHING_NEW, CredentialSight
+from src.core.base.window import Window
+from src.core.costs.sight import NOTHING_NEW, CredentialSight, SeenDays
 from src.core.engine.port import Params, Warehouse
 
 COSTS_VIEW = "billing_cost_daily"
 FIGURE = "figure"
 FIGURES = {"{figures_of_days}": "x_cost_daily", "{figures_of_months}": "x_cost_monthly"}
 """What a statement asks of a table by a statement of its own: a dataset of an earlier release has no such column yet."""
+
+WINDOWS: Final = (("first_day", "last_day"), ("previous_day", "previous_last"))
+"""As a statement names the days that it is asked of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,18 @@ class CostReader:
             if place in text:
                 text = text.replace(place, self._figures(place.strip("{}"), table))
         [row] = self.warehouse.query(self.tenant, text, params).to_pylist()
-        return self.sight.seen({column: [] if value is None else value for column, value in row.items()})
+        return self.seen({column: [] if value is None else value for column, value in row.items()}, params)
+
+    def seen(self, found: dict[str, Any], params: Params, providers: Iterable[str] | None = None) -> dict[str, Any]:
+        """What a statement found, by the credentials of this moment too."""
+        windows = []
+        for first, last in WINDOWS:
+            start, end = params.get(first), params.get(last)
+            if isinstance(start, date) and isinstance(end, date):
+                windows.append(Window(start, end))
+        named = params.get("provider")
+        asked = frozenset(providers) if providers is not None else frozenset([named]) if isinstance(named, str) else None
+        return self.sight.seen(found, SeenDays(windows, self.now.date(), asked))
 
     def _figures(self, name: str, table: str) -> str:
         return self.statement(name if FIGURE in self.warehouse.columns(self.tenant, table) else f"{name}_before")

@@ -86,8 +86,7 @@ def _not_complete(calendar: CompletenessCalendar, question: CostQuestion) -> tup
 def _untold(calendar: CompletenessCalendar, question: CostQuestion, bridges: Iterable[Bridge]) -> tuple[str, ...]:
     bridged, untold = {one.provider for one in bridges}, set[str]()
     for day in question.window:
-        expected = {*calendar.days.get(day, {}), *(provider for provider, since in calendar.began.items() if since <= day)}
-        untold |= {one for one in expected - bridged if calendar.standing(day, one).status != "complete"}
+        untold |= {one for one in calendar.expected(day) - bridged if calendar.standing(day, one).status != "complete"}
     return tuple(sorted(untold))
 
 

@@ -68,7 +68,8 @@ class Summary:
 def read_summary(reader: CostReader, question: CostQuestion, limit: int) -> Summary:
     """What the window comes to, beside the days it is compared with."""
     comparison = question.comparison
-    found = reader.ask("summary", _parameters(question, comparison, limit)) if reader.has(*NEEDED) else NOTHING
+    given = _parameters(question, comparison, limit)
+    found = reader.ask("summary", given) if reader.has(*NEEDED) else reader.seen(dict(NOTHING), given)
     calendar = calendar_of(found["marks"], found["unmarked"], found["spans"], reader.now)
     titles = {name: one.title for name, one in known_providers(reader.configs).by_name.items()}
     judge = _Judge(Lacks(calendar, question.window, comparison.window), found["payers"])

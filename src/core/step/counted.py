@@ -45,19 +45,23 @@ def note_counted(unit: Unit, org_slug: str, provider: str, sources: Mapping[str,
 
 
 def opened_now(unit: Unit, org_slug: str, provider: str) -> tuple[dict[str, OpenedSource], dict[str, date]]:
-    """What the stored credentials open, and what none opens any more, by the day on which the last one that did was removed."""
+    """What the stored credentials open; and what days were judged by and none opens any more, by the day on which the last was removed."""
     known = (one for one in counted.of_org(unit, org_slug) if one.provider == provider)
-    gone = {one.source: one.removed_at.date() for one in known if one.removed_at is not None}
+    gone = {one.source: one.removed_at.date() for one in known if one.removed_at is not None and one.counted_at is not None}
     return opened_sources(provider, credentials.list_for(unit, org_slug)), gone
 
 
 def note_gone(unit: Unit, gone: CredentialRecord, left: Sequence[CredentialRecord], at: datetime) -> None:
-    """A credential is no more, or is another by now. What it alone opened nobody reads any further."""
+    """A credential is no more, or is another by now. What it alone opened nobody reads any further.
+
+    Of what no run has judged days by nothing is kept: it was stored by mistake, and is as if it never was.
+    """
     there = opened_sources(gone.provider, left)
     accounts = {one.account for one in there.values()}
     lost = [one for one in opened_sources(gone.provider, [gone]).values() if one.source not in there and one.account not in accounts]
-    known = {one.source: one.counted_at for one in counted.of_org(unit, gone.org_slug) if one.provider == gone.provider}
-    counted.put(unit, (_row(gone.org_slug, gone.provider, one, counted_at=known.get(one.source), removed_at=at) for one in lost))
+    judged = {one.source: one.counted_at for one in counted.of_org(unit, gone.org_slug) if one.provider == gone.provider}
+    lost = [one for one in lost if judged.get(one.source)]
+    counted.put(unit, (_row(gone.org_slug, gone.provider, one, counted_at=judged[one.source], removed_at=at) for one in lost))
 
 
 def _row(org_slug: str, provider: str, one: OpenedSource, *, counted_at: datetime | None, removed_at: datetime | None) -> CountedSource:

@@ -12,6 +12,7 @@ from src.core.ledger.tables import events
 from src.core.ledger.tables.credentials import ValidationStatus
 from src.core.providers.packages import CredentialVerdict
 from src.core.step import audit_trail, credentials
+from src.core.step.accounts import said_of
 from src.core.step.context import StepContext
 from src.core.step.credentials import OpenCredential
 
@@ -56,7 +57,7 @@ def write_verdict(unit: Unit, context: StepContext, opened: OpenCredential, verd
         at=context.services.clock.now(),
         subject=verdict.subject,
         # a refusal tells of no tables: those that were found when it worked stay
-        metadata=dict(verdict.facts) if verdict.valid else None,
+        metadata={**verdict.facts, **said_of(opened.connection)} if verdict.valid else None,
     )
     if known:
         _note(unit, context, opened, status, verdict.error)

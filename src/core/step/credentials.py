@@ -17,6 +17,7 @@ from src.core.ledger.tables import credentials, kms_keys, orgs, slots
 from src.core.ledger.tables.credentials import CredentialRecord
 from src.core.providers.directory import Providers
 from src.core.step import audit_trail
+from src.core.step.accounts import unclear
 from src.core.step.context import EarlierStep, Services, StepConfig, StepContext, StepResult
 from src.core.step.counted import note_gone
 
@@ -157,7 +158,8 @@ def lacking(unit: Unit, slug: str, needed: Needed, at: datetime) -> Rejected | N
     if found.validation_status == "INVALID":
         why = found.validation_error or f"{needed.provider} refused it"
     if why is None:
-        return None
+        # a release before asked nobody whose account the second one is of
+        return None if found.subject else unclear(found, credentials.list_for(unit, slug))
     calls = f"/api/v1/integrations/{slug}/{needed.provider}"
     return Conflict(
         f"the {needed.provider} credential {needed.name!r} of {slug} is not valid: {why}; "
@@ -231,6 +233,8 @@ def store(context: StepContext, proven: Proven) -> tuple[CredentialRecord, Crede
     with services.ledger.writing() as unit:
         orgs.alone(unit, tenant.org_slug)
         living(unit, tenant.org_slug, proven.generation)
+        if conflict := unclear(record, credentials.list_for(unit, tenant.org_slug)):
+            raise conflict
         kms_keys.note_current(unit, services.vault.key_id(sealed), now)
         before = credentials.put(unit, record)
         if before:

@@ -13,6 +13,7 @@ from src.core.ledger.tables import credentials as ledger_credentials
 from src.core.providers.link import linked
 from src.core.providers.packages import PACKAGES, CredentialVerdict
 from src.core.step import credentials
+from src.core.step.accounts import ANOTHER_ACCOUNT
 from src.core.step.context import EarlierStep, Services, StepConfig, StepContext, StepResult
 from src.core.step.credential_use import write_verdict
 from src.core.step.credentials import OpenCredential
@@ -88,7 +89,7 @@ def _asked_first(provider: str, context: StepContext, tenant: Tenant) -> StepRes
         "credential": verdict.secret,
         "fingerprint": verdict.fingerprint,
         "subject": verdict.subject,
-        "connection": dict(verdict.facts),
+        "connection": {**verdict.facts, **({ANOTHER_ACCOUNT: True} if context.inputs.get(ANOTHER_ACCOUNT) else {})},
         "generation": org.generation,
         "validated_at": None if unasked else services.clock.now(),
         "expires_at": verdict.expires_at,
