@@ -12,8 +12,8 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
+from src.core.base.dataset_types import dataset_types
 from src.core.base.settings import ROOT
-from src.core.ledger.tables.orgs import KEPT_BY_ERASURE
 from src.core.pipeline.catalog import Catalog
 from tests.acceptance.observed import problem
 from tests.app.running_parts import WAIT_SECONDS, House
@@ -109,7 +109,7 @@ async def test_off_boarding_leaves_nothing_under_the_slug_and_the_platform_knows
 
     await life.offboard()
 
-    assert {name for name, found in life.rows().items() if found} == set(KEPT_BY_ERASURE)
+    assert {name for name, found in life.rows().items() if found} == set(dataset_types().central.erasing.keeps)
     [run] = [run for run in life.rows(None)["org_meta_pipeline_runs"] if run["pipeline_id"] == "organizations-offboarding"]
     assert (run["status"], run["user_id"], run["parameters"]["org_slug"]) == ("SUCCESS", "root-of-them-all", SLUG)
 

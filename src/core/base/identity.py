@@ -3,13 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from src.core.base.dataset_types import dataset_types
 from src.core.base.names import Environment, OrgSlug
 
 ActorKind = Literal["root", "org", "system"]
 
 
 def dataset_name(slug: OrgSlug, environment: Environment) -> str:
-    return f"{slug}_{environment.suffix}"
+    return dataset_types().organization.named(slug, environment)
 
 
 @dataclass(frozen=True, slots=True)

@@ -235,7 +235,7 @@ class Settings(CostSettings, NotifySettings):
     def ledger(self) -> str:
         if self.ledger_url:
             return self.ledger_url
-        return f"sqlite:///{self.data_dir / 'ledger.db'}" if self.embedded else f"bigquery://{self.gcp_project_id or ''}/organizations"
+        return f"sqlite:///{self.data_dir / 'ledger.db'}" if self.embedded else f"bigquery://{self.gcp_project_id or ''}"
 
     @property
     def ledger_engine(self) -> str:

@@ -6,6 +6,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar, cast
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from src.core.base.dataset_types import dataset_types
 from src.core.base.faults import Misconfigured
 from src.core.base.settings import Settings
 from src.core.ledger.bootstrap import BootstrapResult, bootstrap, missing
@@ -97,7 +98,7 @@ def _do(opened: Callable[[], AbstractContextManager[Unit]], op: Callable[Concate
 
 def open_ledger(settings: Settings) -> Ledger:
     """Nothing is opened, on disk or over the network, before the first unit."""
-    model = load_model(settings.configs_dir / "setup" / "bootstrap")
+    model = load_model(settings.configs_dir / dataset_types().central.folder)
     plans = Plans.load(settings.configs_dir / "system" / "plans.yml")
     return Ledger(_engine(settings, model), model, plans)
 

@@ -14,6 +14,7 @@ from src.core.ledger.tables import dq_results, orgs, run_pages, runs
 from src.core.ledger.tables.dq_results import DqResult
 from src.core.ledger.tables.runs import RunRecord, StepLog
 from src.core.step.context import Services
+from src.core.step.onboarding import profile
 
 # not a pipeline's: the copies would move the fence that its own runs publish by
 SCOPE = "x_meta"
@@ -93,6 +94,8 @@ class RunCopies:
                 # asked last: what was read of one who had the slug is not to be left in the dataset of who has it by now
                 if not self._lives(tenant):
                     raise orgs.off_boarded(tenant.org_slug)
+            # for one whose change was not shown in the end, or was made by a release that showed none
+            profile.follow(self.services, tenant)
             return len(missing)
 
     def _lives(self, tenant: Tenant) -> bool:

@@ -5,13 +5,14 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from src.core.base.events import Event, stable_id
-from src.core.base.faults import Missing
+from src.core.base.faults import Fault, Missing, Unavailable
 from src.core.base.identity import Actor, Tenant
 from src.core.ledger.store import Unit
 from src.core.ledger.tables import events, orgs, slots, subscriptions
 from src.core.ledger.tables.subscriptions import Subscription, SubscriptionStatus
 from src.core.step import audit_trail
 from src.core.step.context import Services
+from src.core.step.onboarding import profile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,15 @@ def standing(unit: Unit, slug: str, now: datetime) -> SubscriptionStanding:
 
 def change(services: Services, actor: Actor, tenant: Tenant, asked: SubscriptionChange) -> SubscriptionStanding:
     """Counts from the next run on: what is running is not stopped."""
-    return services.ledger.write(_change, services, actor, tenant, asked)
+    changed = services.ledger.write(_change, services, actor, tenant, asked)
+    try:
+        profile.follow(services, tenant)
+    except Fault as fault:
+        # the change stands; sent again, it brings the dataset up to date
+        raise Unavailable(
+            f"the subscription of {tenant.org_slug} is changed, and its dataset does not show that yet: {fault.detail}. Send the same again"
+        ) from fault
+    return changed
 
 
 def _change(unit: Unit, services: Services, actor: Actor, tenant: Tenant, asked: SubscriptionChange) -> SubscriptionStanding:

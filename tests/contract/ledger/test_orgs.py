@@ -1,8 +1,9 @@
 import pytest
 from sqlalchemy import func, select
 
+from src.core.base.dataset_types import dataset_types
 from src.core.ledger.tables import keys, orgs, quotas, subscriptions
-from src.core.ledger.tables.orgs import KEPT_BY_ERASURE, Holder
+from src.core.ledger.tables.orgs import Holder
 from tests.contract.ledger.rivals import at_once, race
 from tests.contract.ledger.samples import AT, SCALE, TODAY, key, org, put, row_of, schemas
 
@@ -62,9 +63,9 @@ def test_erasure_takes_everything_of_one_organisation_and_nothing_of_another(led
 
 def test_an_erasure_names_every_table_as_erased_or_as_kept(ledger, acme):
     erased = ledger.write(orgs.erase, acme, AT)
-    assert set(erased) | set(KEPT_BY_ERASURE) == set(schemas())
+    assert set(erased) | set(dataset_types().central.erasing.keeps) == set(schemas())
     # of a profile both are true: what it said is gone, and its row is the tombstone
-    assert set(erased) & set(KEPT_BY_ERASURE) == {"org_profiles"}
+    assert set(erased) & set(dataset_types().central.erasing.keeps) == {"org_profiles"}
 
 
 def test_the_time_is_that_of_who_has_the_slug_now(ledger):

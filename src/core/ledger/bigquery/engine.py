@@ -11,6 +11,7 @@ from sqlalchemy import Select, Table
 from sqlalchemy.engine import URL
 from sqlalchemy.sql.base import Executable
 
+from src.core.base.dataset_types import dataset_types
 from src.core.base.faults import Misconfigured
 from src.core.base.names import IDENTIFIER
 from src.core.base.settings import Settings
@@ -24,7 +25,6 @@ from src.core.ledger.turnstile import OnePerThread
 from src.core.ledger.unit import Build, LedgerTraits, Params, Row, Unit
 
 EXAMPLE = "LEDGER_URL=bigquery://my-project/organizations"
-DEFAULT_DATASET = "organizations"
 # each telling is a job, and changes of one table wait for each other
 NEWS_SECONDS = 15.0
 
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 def open_engine(settings: Settings, url: URL, model: LedgerModel) -> "BigQueryEngine":
     project = url.host or settings.gcp_project_id
-    dataset = url.database or DEFAULT_DATASET
+    dataset = url.database or dataset_types().central.name
     if not project:
         raise Misconfigured(f"LEDGER_URL names no project of Google's, nor does GCP_PROJECT_ID; write it like {EXAMPLE}")
     if not IDENTIFIER.fullmatch(dataset) or url.username or url.password or url.query:

@@ -4,17 +4,12 @@ from typing import Any, Literal
 
 from sqlalchemy import Select, Update, bindparam, delete, func, select, update
 
+from src.core.base.dataset_types import dataset_types
 from src.core.base.faults import Missing
 from src.core.ledger.plans import Plan
 from src.core.ledger.unit import Tables, Unit
 
 Status = Literal["ACTIVE", "OFFBOARDING", "ERASED"]
-
-# what an erasure leaves, and why; the other tables' rows of the organisation go
-KEPT_BY_ERASURE = {
-    "org_audit_logs": "the audit rows of the organisation",
-    "org_profiles": "a tombstone of its profile (slug and generation only)",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +167,8 @@ def erase(unit: Unit, slug: str, at: datetime, generation: int | None = None) ->
     So does a generation that is not the living one: the slug belongs to somebody else by now.
     """
     alone(unit, slug)
-    named = {name: table for name, table in unit.tables.items() if name not in KEPT_BY_ERASURE and "org_slug" in table.c}
+    kept = dataset_types().central.erasing.keeps
+    named = {name: table for name, table in unit.tables.items() if name not in kept and "org_slug" in table.c}
     if generation is not None:
         living = get(unit, slug)
         if living is None or living.generation != generation:

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
+from src.core.base.dataset_types import dataset_types
 from src.core.base.documents import read_document, read_text
 from src.core.base.faults import Flaw, Misconfigured, Rejected
 from src.core.base.identity import Tenant
@@ -23,7 +24,7 @@ from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
 from src.core.step.credential_use import in_use
 from src.core.step.etl.config import EtlStep, Rules, WriteMode, day_column, place_flaws
 from src.core.step.etl.fit import fit_result
-from src.core.step.etl.protected_tables import ONBOARDING, kept_tables
+from src.core.step.etl.protected_tables import kept_tables
 from src.core.step.etl.publication import QueryLoad, publish, require_rows
 from src.core.step.onboarding.plan import DatasetConfig
 from src.core.step.placeholders import bind_sql
@@ -48,7 +49,7 @@ class QueryEngine:
     def read(
         cls, provider: str, configs: Path, template_dir: Path, templates: Mapping[str, TableSchema], usual: tuple[WriteMode, int]
     ) -> Self:
-        dataset = configs / ONBOARDING
+        dataset = configs / dataset_types().organization.folder / "config.yml"
         manifest_table = read_document(dataset, DatasetConfig).tables[manifests.TABLE].with_columns(dataset.parent, manifests.TABLE)
         insert = read_text(template_dir / INSERT, str(template_dir / INSERT))
         return cls(provider, Rules(templates, kept_tables(configs), *usual), manifest_table, insert)

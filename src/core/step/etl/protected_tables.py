@@ -6,14 +6,13 @@ from typing import Any
 
 from pydantic import ConfigDict
 
+from src.core.base.dataset_types import dataset_types
 from src.core.base.documents import Document, read_document
 from src.core.providers.packages import PACKAGES
 from src.core.step.books.retelling import before_of
 from src.core.step.onboarding.plan import DatasetConfig
 
-HOUSEKEEPING = "x_"
 STAGED = frozenset({"incoming", "fetched"})  # what publications stage under; a table of that name would keep them from it
-ONBOARDING = Path("setup") / "organizations" / "onboarding" / "config.yml"
 
 
 class KeptTables(Document):
@@ -38,8 +37,9 @@ def kept_tables(configs: Path) -> Mapping[str, str]:
     for path in sorted([*configs.glob("*/schemas/*.json"), *configs.glob("*/seed/schemas/*.json")]):
         name = path.stem.lower()
         kept = {name: path.relative_to(configs.parent).as_posix(), before_of(name): path.relative_to(configs.parent).as_posix(), **kept}
-    dataset = read_document(configs / ONBOARDING, DatasetConfig)
-    kept.update(dict.fromkeys(map(str.lower, [*dataset.tables, *dataset.views]), f"{configs.name}/{ONBOARDING.as_posix()}"))
+    onboarding = dataset_types().organization.folder / "config.yml"
+    dataset = read_document(configs / onboarding, DatasetConfig)
+    kept.update(dict.fromkeys(map(str.lower, [*dataset.tables, *dataset.views]), f"{configs.name}/{onboarding.as_posix()}"))
     return kept
 
 
@@ -47,7 +47,8 @@ def table_flaw(name: str, kept: Mapping[str, str]) -> str | None:
     if name.lower() in kept:
         return f"{name} is kept by {kept[name.lower()]}; choose another table"
     # no housekeeping has a provider's name behind its x_, so that those names are free for documents
-    free = tuple(f"{HOUSEKEEPING}{provider}_" for provider in PACKAGES.names)
-    if (name.lower().startswith(HOUSEKEEPING) and not name.startswith(free)) or name.lower() in STAGED:
-        return f"{', '.join(sorted(STAGED))} and names that begin with {HOUSEKEEPING!r} are the pipeline's own; choose another table"
+    own = dataset_types().organization.housekeeping.prefix
+    free = tuple(f"{own}{provider}_" for provider in PACKAGES.names)
+    if (name.lower().startswith(own) and not name.startswith(free)) or name.lower() in STAGED:
+        return f"{', '.join(sorted(STAGED))} and names that begin with {own!r} are the pipeline's own; choose another table"
     return None

@@ -3,6 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
+from src.core.base.dataset_types import dataset_types
 from src.core.base.faults import Conflict, Misconfigured
 from src.core.base.identity import Tenant
 from src.core.base.names import OrgSlug
@@ -11,9 +12,9 @@ from src.core.ledger.tables import orgs
 from src.core.ledger.tables.orgs import NewOrg
 from src.core.step import api_keys, audit_trail
 from src.core.step.context import Services, StepContext, StepResult
-from src.core.step.onboarding.plan import PROFILE_TABLE, VALIDATION_TABLE, Dataset, OnboardingPlan, plan, requested, taken_message
+from src.core.step.onboarding import profile
+from src.core.step.onboarding.plan import Dataset, OnboardingPlan, plan, requested, taken_message
 
-SCOPE = "setup/organizations/onboarding"
 PROBE = Decimal("1234567.123456789")  # all nine digits of a NUMERIC
 
 
@@ -76,16 +77,7 @@ def _fill_dataset(dataset: Dataset, tenant: Tenant, org: NewOrg, context: StepCo
     created = [schema.name for schema in dataset.schemas if warehouse.ensure_table(tenant, schema).created]
     for name, text in dataset.views.items():
         warehouse.ensure_view(tenant, name, text)
-    profile = {
-        "org_slug": org.org_slug,
-        "company_name": org.company_name,
-        "subscription_plan": org.plan.name,
-        "subscription_status": "ACTIVE",
-        "timezone": org.timezone,
-        "generation": org.generation,
-        "created_at": org.created_at,
-        "snapshot_at": org.created_at,
-    }
+    own = dataset_types().organization.housekeeping
     record = {
         "org_slug": org.org_slug,
         "run_id": context.run_id,
@@ -94,11 +86,11 @@ def _fill_dataset(dataset: Dataset, tenant: Tenant, org: NewOrg, context: StepCo
         "written_at": org.created_at,
     }
     # by the clock, but never below what was published: a clock may step back
-    generation = max(int(org.created_at.timestamp() * 1_000_000), warehouse.last_generation(tenant, SCOPE) + 1)
-    with warehouse.publication(tenant, context.run_id, Fence(SCOPE, generation)) as publication:
-        publication.replace(PROFILE_TABLE, [profile])
-        publication.replace(VALIDATION_TABLE, [record])
-        back = publication.query("SELECT run_id, amount FROM onboarding_validation_test").to_pylist()
+    generation = max(int(org.created_at.timestamp() * 1_000_000), warehouse.last_generation(tenant, profile.SCOPE) + 1)
+    with warehouse.publication(tenant, context.run_id, Fence(profile.SCOPE, generation)) as publication:
+        publication.replace(own.profile, [profile.of_new(org)])
+        publication.replace(own.validation, [record])
+        back = publication.query(profile.query(context.services, "read_back")).to_pylist()
         # a warehouse that rounds money would be noticed here, before the first bill is loaded into it
         if back != [{"run_id": context.run_id, "amount": PROBE}]:
             raise Misconfigured(f"the dataset {tenant.dataset} does not give back what was written to it: {back!r}")

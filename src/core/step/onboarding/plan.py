@@ -11,6 +11,7 @@ from zoneinfo import available_timezones
 from email_validator import EmailNotValidError, validate_email
 from pydantic import field_validator
 
+from src.core.base.dataset_types import dataset_types
 from src.core.base.documents import Document, read_document, read_text
 from src.core.base.faults import Conflict, Fault, Flaw, Misconfigured, Rejected, Unavailable
 from src.core.base.identity import Tenant
@@ -22,7 +23,6 @@ from src.core.ledger.tables import orgs
 from src.core.step.context import Services
 from src.core.step.losses import lost_ledger
 
-VALIDATION_TABLE, PROFILE_TABLE = "onboarding_validation_test", "x_org_profile"
 # Files that lie beside the zones and mean something else on each machine.
 NOT_ZONES = frozenset({"localtime", "posixrules", "Factory"})
 
@@ -209,7 +209,7 @@ def _dataset_is_free(request: OnboardingRequest, services: Services, tenant: Ten
     warehouse = services.warehouse
     if not warehouse.has_dataset(tenant):
         return f"there is no dataset {tenant.dataset} yet"
-    own = (VALIDATION_TABLE, PROFILE_TABLE)
+    own = _written()
     # what onboarding itself writes does not count: a crash half way leaves that, and it must be possible to go on
     filled = [table for table in warehouse.tables(tenant) if table not in own and warehouse.measure(tenant, table).rows]
     if filled and not request.adopt_dataset:
@@ -240,6 +240,12 @@ def _vault(services: Services) -> str:
     return "a secret was sealed and opened"
 
 
+def _written() -> tuple[str, str]:
+    """The tables that onboarding itself writes to."""
+    own = dataset_types().organization.housekeeping
+    return own.validation, own.profile
+
+
 class DatasetConfig(Document):
     """`configs/setup/organizations/onboarding/config.yml`: what a new dataset holds."""
 
@@ -249,7 +255,7 @@ class DatasetConfig(Document):
     @field_validator("tables")
     @classmethod
     def _has_what_onboarding_writes(cls, tables: dict[str, TableFacts]) -> dict[str, TableFacts]:
-        missing = [name for name in (VALIDATION_TABLE, PROFILE_TABLE) if name not in tables]
+        missing = [name for name in _written() if name not in tables]
         if missing:
             raise ValueError(f"the table {missing[0]} is needed: onboarding writes to it")
         return tables

@@ -2,6 +2,7 @@ from dataclasses import asdict
 
 import structlog
 
+from src.core.base.dataset_types import dataset_types
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
 from src.core.step import audit_trail
@@ -15,7 +16,7 @@ class OrgDryRunProcessor:
     def __init__(self) -> None:
         self.settings = get_settings()
         self.logger = structlog.get_logger(__name__)
-        self.template_dir = self.settings.configs_dir / "setup" / "organizations" / "onboarding"
+        self.template_dir = self.settings.configs_dir / dataset_types().organization.folder
 
     async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:
         request = requested(context.inputs, context.services)

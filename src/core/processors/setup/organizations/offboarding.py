@@ -2,6 +2,7 @@ from dataclasses import asdict
 
 import structlog
 
+from src.core.base.dataset_types import dataset_types
 from src.core.base.faults import Conflict, Flaw, Misconfigured, Missing, Rejected
 from src.core.base.identity import Tenant
 from src.core.base.settings import get_settings
@@ -58,7 +59,7 @@ def offboard(tenant: Tenant, context: StepContext) -> StepResult:
         "status": "SUCCESS",
         "org_slug": tenant.org_slug,
         "erased": erased,
-        "kept": [f"{table}: {what}" for table, what in orgs.KEPT_BY_ERASURE.items()],
+        "kept": [f"{table}: {what}" for table, what in dataset_types().central.erasing.keeps.items()],
     }
 
 

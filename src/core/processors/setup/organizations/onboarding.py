@@ -1,5 +1,6 @@
 import structlog
 
+from src.core.base.dataset_types import dataset_types
 from src.core.base.settings import get_settings
 from src.core.base.threads import blocking
 from src.core.step.context import StepConfig, StepContext, StepResult
@@ -13,7 +14,7 @@ class OrgOnboardingProcessor:
     def __init__(self) -> None:
         self.settings = get_settings()
         self.logger = structlog.get_logger(__name__)
-        self.template_dir = self.settings.configs_dir / "setup" / "organizations" / "onboarding"
+        self.template_dir = self.settings.configs_dir / dataset_types().organization.folder
         self.dataset = Dataset.read(self.template_dir)
 
     async def execute(self, step_config: StepConfig, context: StepContext) -> StepResult:

@@ -1,0 +1,1 @@
+SELECT run_id, amount FROM onboarding_validation_test
