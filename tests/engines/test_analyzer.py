@@ -10,9 +10,10 @@ from src.core.base.schema import Field, TableSchema
 from src.core.engine.bigquery.values import with_parameters
 from src.core.ledger.model import load_model
 from src.core.processors.gcp.bq_etl import GoogleTables
+from src.core.step.books.housekeeping import Housekeeping
 from src.core.step.books.reconciled import FOLDER
 from src.core.step.books.retelling import with_told_since
-from src.core.step.books.rules import Books, Housekeeping
+from src.core.step.books.rules import Books
 from src.core.step.prices.rate_card import RATES
 from src.core.step.reconciliation.rules import reconciled
 from src.core.step.source.engine import SourceEngine

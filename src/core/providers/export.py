@@ -1,12 +1,12 @@
 """A billing export as its owner's credential opens it: tables of rows that are only ever appended, kept by the day they were written."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
-from src.core.providers.slices import OnBytes, Slice
+from src.core.providers.slices import OnBytes, Slice, SliceDays
 
 ExportKind = Literal["standard", "detailed"]
 
@@ -34,6 +34,10 @@ class BillingExport(Protocol):
 
     def made(self, table: str) -> datetime | None:
         """When it was made: a table that is deleted and made anew has the name of the old one, and rows of its own."""
+        ...
+
+    def holds(self, table: str, days: Iterable[Slice]) -> Mapping[str, SliceDays]:
+        """Of which days of use and invoice months these days have rows, by key; nothing of those of which it cannot be told for little."""
         ...
 
     def fetch(self, table: str, days: Iterable[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:

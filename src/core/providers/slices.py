@@ -10,10 +10,23 @@ from src.core.base.window import Window
 
 OnBytes = Callable[[int], None]
 SHOWN = 3
+EMPTY = "empty"
+"""The version of a slice that holds nothing."""
 
 
 class SourceChanged(Conflict):
     """What was listed is not what is there: the listing is asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class SliceDays:
+    """Of which days of use and invoice months (YYYYMM) a slice has rows."""
+
+    days: frozenset[date] = frozenset()
+    months: frozenset[str] = frozenset()
+
+    def __or__(self, other: "SliceDays") -> "SliceDays":
+        return SliceDays(self.days | other.days, self.months | other.months)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +42,8 @@ class Slice:
     rows: int | None = None
     bytes: int | None = None
     """As the source says; None where it does not."""
+    holds: SliceDays | None = field(default=None, compare=False)
+    """None where the source was not asked, or cannot tell."""
 
     @property
     def day(self) -> date:
@@ -51,6 +66,8 @@ class Listing:
     """The first slice that the source has at all, where it was looked for before it too: what was before is not known."""
     made: datetime | None = None
     """When the source itself was made, where it tells: another of the same name holds rows of its own."""
+    holds: Callable[[Sequence[Slice]], Mapping[str, SliceDays]] | None = None
+    """What slices that are not read hold, by key; a question of its own, where the source can answer it for little."""
 
 
 @dataclass(frozen=True, slots=True)

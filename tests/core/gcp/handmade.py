@@ -1,6 +1,6 @@
 """Exports whose every row a test writes, loaded through the real engine."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from itertools import count
@@ -18,7 +18,7 @@ from src.core.ledger.tables import credentials
 from src.core.ledger.tables.credentials import CredentialRecord
 from src.core.processors.gcp.bq_etl import BigQueryETLEngine
 from src.core.providers.export import BillingExport, TablePlace
-from src.core.providers.slices import Listing, OnBytes, Slice, day_slice
+from src.core.providers.slices import Listing, OnBytes, Slice, SliceDays, day_slice
 from src.core.step.books.axis import Axis
 from src.core.step.context import StepContext
 from src.core.step.gcp.exports import ExportSource
@@ -77,6 +77,10 @@ class Hand:
     account: str | None = None
     """Whose bill it is, where the credential knows."""
     created: datetime | None = datetime(2026, 1, 1, tzinfo=UTC)
+    tells: bool = True
+    """Whether it tells what load days hold that are not read."""
+    asked: list[str] = field(default_factory=list)
+    """The load days of which it was asked that."""
     older: date | None = None
     """A load day before all of the rows that are asked for, so that it is known not to have begun with these."""
 
@@ -95,6 +99,10 @@ class Hand:
     def made(self, table: str) -> datetime | None:
         return self.created
 
+    def holds(self, table: str, days: Iterable[Slice]) -> Mapping[str, SliceDays]:
+        self.asked += [day.key for day in days]
+        return {day.key: SliceDays(*self._used(day.day)) for day in days} if self.tells else {}
+
     def fetch(self, table: str, days: Iterable[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         paths = []
         for day in days:
@@ -110,6 +118,11 @@ class Hand:
 
     def _of(self, day: date) -> list[dict[str, Any]]:
         return [row for row in self.rows if row["export_time"].date() == day]
+
+    def _used(self, day: date) -> tuple[frozenset[date], frozenset[str]]:
+        rows = self._of(day)
+        used = frozenset((row["usage_start_time"] or row["export_time"]).date() for row in rows)
+        return used, frozenset(row["invoice"]["month"] for row in rows if row["invoice"])
 
 
 def connect(acme: Billing, **named: list[Hand]) -> None:

@@ -103,7 +103,8 @@ class Known:
 
     def __init__(self, table: TablePlace, export: BillingExport) -> None:
         self.table = table
-        self.load_days, self.fetch, self.place, self.close = export.load_days, export.fetch, export.place, export.close
+        self.load_days, self.holds, self.fetch = export.load_days, export.holds, export.fetch
+        self.place, self.close = export.place, export.close
         # the emulator makes tables by the wall's clock, and these runs go by another
         self.made = lambda _table: datetime(2026, 10, 1, tzinfo=UTC)
 

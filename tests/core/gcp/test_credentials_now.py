@@ -77,8 +77,9 @@ def test_what_a_credential_that_is_deleted_has_not_read_stays_unread(bare: Billi
     after = told(bare)
     assert {word for word, _ in after.values()} == {"partial"}
     assert after[day(20, 10)][1] == (
-        "gcp: load days 2026-10-20 to 2026-10-30 (11 of them) have not been read; "
-        "the credential was removed on 2026-11-20: set it up again and run the pipeline"
+        "gcp: load days 2026-10-20 to 2026-10-30 (11 of them) of proj.ds.other have not been read; "
+        "the credential was removed on 2026-11-20: set it up again and run the pipeline from 2026-10-20 to 2026-10-30: "
+        'POST /api/v1/pipelines/run/acme_corp/gcp/cost/billing {"start_date": "2026-10-20", "end_date": "2026-10-30"}'
     )
     # what the reason says, helps
     connect(bare, second=[other])

@@ -349,7 +349,10 @@ def test_a_day_that_its_source_restates_is_whole_once_it_was_read_again(bare: Bi
     assert said(bare)["11-19"] == ("3.69", "stale")
     assert said(bare)["12-20"] == ("100.00", "complete")
     [told] = bare.ask("SELECT completeness_reason AS why FROM x_cost_daily WHERE usage_date = @day", day=nineteenth)
-    assert told["why"] == "usage was last looked at on 2026-11-20; run the pipeline again, more may have come"
+    assert told["why"] == (
+        "usage was last looked at on 2026-11-20, and more may have come since; run the pipeline from 2026-11-19 to 2026-11-19: "
+        'POST /api/v1/pipelines/run/acme_corp/gcp/cost/billing {"start_date": "2026-11-19", "end_date": "2026-11-19"}'
+    )
 
     load_from(bare, nineteenth, nineteenth, source, axis=axis)
     assert said(bare)["11-19"] == ("7.38", "complete")

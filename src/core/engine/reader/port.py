@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from src.core.engine.port import Params, Scalar
 
@@ -38,6 +38,13 @@ class RemoteTables(Protocol):
 
     def made(self, table: RemoteTable) -> datetime | None:
         """When it was made, where that is told."""
+        ...
+
+    def held(self, table: RemoteTable, days: Sequence[date], values: Mapping[str, str]) -> list[Mapping[str, Any]]:
+        """The different values that rows of these partitions have, each under its name, and `load_day`, the partition's day.
+
+        Only the columns that the values are made of are scanned.
+        """
         ...
 
     def read(self, table: RemoteTable, day: date, path: Path, told: Callable[[int], None]) -> int:

@@ -34,6 +34,11 @@ WHERE table_name = @table AND partition_id BETWEEN @first AND @last
 ORDER BY partition_id
 """
 READABLE: Final = "SELECT * FROM `{project}.{dataset}.{table}` WHERE _PARTITIONTIME IN UNNEST(@days)"
+HELD: Final = """
+SELECT DISTINCT DATE(_PARTITIONTIME) AS load_day, {values}
+FROM `{project}.{dataset}.{table}`
+WHERE _PARTITIONTIME IN UNNEST(@days)
+"""
 RESTRICTION: Final = "_PARTITIONTIME = TIMESTAMP '{day} 00:00:00+00:00'"
 
 
@@ -61,12 +66,17 @@ class BigQueryTables:
     def prove(self, table: RemoteTable, days: Sequence[date]) -> None:
         """A listing of partitions needs no right to read them; planning to read them does."""
         location = self._described(table).location
-        moments = [datetime(day.year, day.month, day.day, tzinfo=UTC) for day in days]
-        config = bigquery.QueryJobConfig(
-            query_parameters=[bigquery.ArrayQueryParameter("days", "TIMESTAMP", moments)], dry_run=True, use_query_cache=False
-        )
+        config = bigquery.QueryJobConfig(query_parameters=[_midnights(days)], dry_run=True, use_query_cache=False)
         with self._told(table):
             self._access.asked(READABLE.format(project=table.project, dataset=table.dataset, table=table.table), config, location)
+
+    def held(self, table: RemoteTable, days: Sequence[date], values: Mapping[str, str]) -> list[Mapping[str, Any]]:
+        location = self._described(table).location
+        told = ", ".join(f"{value} AS {name}" for name, value in values.items())
+        sql = HELD.format(project=table.project, dataset=table.dataset, table=table.table, values=told)
+        with self._told(table):
+            answer = self._access.asked(sql, bigquery.QueryJobConfig(query_parameters=[_midnights(days)]), location)
+            return [dict(row.items()) for row in answer]
 
     def read(self, table: RemoteTable, day: date, path: Path, told: Callable[[int], None]) -> int:
         named = _checked(table)
@@ -112,6 +122,10 @@ def _require_load_days(table: RemoteTable, facts: bigquery.Table) -> None:
             f"{table} is not partitioned by the day its rows were written (_PARTITIONTIME), as Google's own exports are; name the export "
             "itself in settings.tables, not a view or a copy of it"
         )
+
+
+def _midnights(days: Sequence[date]) -> bigquery.ArrayQueryParameter:
+    return bigquery.ArrayQueryParameter("days", "TIMESTAMP", [datetime(day.year, day.month, day.day, tzinfo=UTC) for day in days])
 
 
 def _day_of(row: Mapping[str, Any]) -> RemoteDay:

@@ -116,7 +116,7 @@ class Used:
         return Holding(day, day, self._settles(day), later=False)
 
     def of_month(self, first: date) -> Holding:
-        last = _month_end(first)
+        last = month_end(first)
         return Holding(first, last, self._settles(last), later=False)
 
     def to_read(self, first: date, last: date, late_days: int | None) -> tuple[date, date]:
@@ -149,7 +149,7 @@ class Period:
         return Holding(day, day, _closing(day, self.closing_day), later=False)
 
     def of_month(self, first: date) -> Holding:
-        last = _month_end(first)
+        last = month_end(first)
         return Holding(first, last, _closing(last, self.closing_day), later=False)
 
     def to_read(self, first: date, last: date, late_days: int | None) -> tuple[date, date]:
@@ -175,7 +175,7 @@ def _closing(day: date, closing_day: int) -> date:
         return date.max
 
 
-def _month_end(first: date) -> date:
+def month_end(first: date) -> date:
     try:
         return _next_month(first) - ONE_DAY
     except ValueError:

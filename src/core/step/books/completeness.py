@@ -1,20 +1,22 @@
 """How complete each day is, from what the sources list and what of it is loaded. Pure: everything it goes by is given."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import Literal
+from typing import Final, Literal
 
-from src.core.providers.slices import Slice
-from src.core.step.books.axis import Axis, Holding
+from src.core.providers.slices import EMPTY, Slice, SliceDays
+from src.core.step.books.axis import Axis, Holding, month_end
 from src.core.step.books.looks import Looks
+from src.core.step.books.reasons import NO_CALL, NO_RUN, LoadedRows, Remedy, Why, named, shown, written_since
 from src.core.step.books.shares import Reach
 
 Completeness = Literal["complete", "provisional", "partial", "stale", "missing", "unpriced"]
-EMPTY = "empty"
 ONE_DAY = timedelta(1)
-SHOWN_SLICES = 3
+SHOWN_FINDINGS: Final = 2
+NOTHING_HELD: Final = SliceDays()
+NO_FIX: Final = "no run can tell which of both is meant"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class SourceState:
     """Nobody reads it any more: of days of which it has no rows here nothing is expected of it."""
     removed: date | None = None
     """The day on which the last credential that opened it was removed, where that is known."""
+    here: Mapping[str, LoadedRows] = field(default_factory=dict)
+    """What was loaded of slices that are listed in another version by now, where it was asked."""
     nameless: bool = False
     """Its provider did not say whose account it is: it may be one that is read under its name now."""
 
@@ -108,22 +112,23 @@ class SourceState:
 class Calendar:
     today: date
     axis: Axis
+    remedy: Remedy = NO_CALL
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
     completeness: Completeness
     reason: str | None
+    why: Why | None = None
 
 
 def of_day(day: date, *, has_rows: bool, sources: Iterable[SourceState], calendar: Calendar) -> Judgement:
-    holding = calendar.axis.of_day(day)
-    unread = _unread(sources, holding, calendar)
-    if not has_rows:
-        unseen = f"{calendar.axis.slices} {_shown(unread.since)} have not been read" if unread.since else None
-        # missing, never zero; and why: a day that nobody looked for is not told as one that the source has nothing of
-        return Judgement("missing", unread.absent or unseen or unread.old or "the source holds no row of this day")
-    return _stands(unread, calendar, holding.closes, "day")
+    period, states = JudgedPeriod(day, day, calendar.axis.of_day(day)), tuple(sources)
+    found = _findings(states, period, calendar)
+    if has_rows:
+        return _stands(found, states, period, calendar)
+    # missing, never zero; and why: a day that nobody looked for is not told as one that the source has nothing of
+    return _told(found, "missing") if found else Judgement("missing", _no_row(states, period, calendar), Why.NO_ROW)
 
 
 def of_invoice_month(month: str, *, sources: Iterable[SourceState], calendar: Calendar) -> Judgement:
@@ -132,71 +137,108 @@ def of_invoice_month(month: str, *, sources: Iterable[SourceState], calendar: Ca
         first = date(int(month[:4]), int(month[4:]), 1)
     except ValueError:
         # nobody knows which slices hold the rows of what is no month, so it is never told as whole
-        return Judgement("partial", f"{month[:20]!r} is no month")
-    holding = calendar.axis.of_month(first)
-    return _stands(_unread(sources, holding, calendar), calendar, holding.closes, "invoice month")
+        return Judgement("partial", f"{month[:20]!r} is no month; {NO_RUN}", Why.NO_MONTH)
+    period, states = JudgedPeriod(first, month_end(first), calendar.axis.of_month(first), month), tuple(sources)
+    return _stands(_findings(states, period, calendar), states, period, calendar)
 
 
 @dataclass(frozen=True, slots=True)
-class _Unread:
-    """Slices that hold rows of a period and were never read; and those that may hold corrections of it and changed or came since."""
+class JudgedPeriod:
+    """A day of use or an invoice month, and the slices that may hold rows of it."""
 
-    never: frozenset[Slice]
-    since: frozenset[Slice]
-    before: date | None
-    """Nothing older than this was ever read, and the period begins before it."""
-    unseen: str | None
-    """A source that was not looked at since the period began, has not delivered it, or began after it."""
-    old: str | None
-    """A source that was not looked at since, though rows of the period may have come."""
-    slices: str
-    """What they are called."""
+    first: date
+    last: date
+    holding: Holding
+    month: str | None = None
 
-    @property
-    def absent(self) -> str | None:
-        """What the period lacks for certain."""
-        if self.unseen:
-            return self.unseen
-        if self.before:
-            return f"{self.slices} before {self.before} have not been read"
-        return f"{self.slices} {_shown(self.never)} have not been read" if self.never else None
+    def __str__(self) -> str:
+        return "invoice month" if self.month else "day"
+
+    def within(self, holds: SliceDays) -> bool:
+        return self.month in holds.months if self.month else self.first in holds.days
 
 
-def _unread(asked: Iterable[SourceState], holding: Holding, calendar: Calendar) -> _Unread:
-    sources = tuple(asked)
-    never: set[Slice] = set()
-    since: set[Slice] = set()
-    before: date | None = None
-    unseen: str | None = None
-    old: str | None = None
-    axis, first = calendar.axis, holding.first
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """What of one source keeps a period from being whole."""
+
+    why: Why
+    source: str
+    text: str
+
+
+LACKS: Final = frozenset(
+    {Why.NEVER_READ, Why.BEGINS, Why.BEFORE, Why.NOT_LOOKED_AT, Why.NOT_DELIVERED, Why.UNREAD, Why.MAYBE_TWICE, Why.REMOVED_UNREAD}
+)
+"""Of these a part is not here, or nobody knows; of the others all was read, and is old."""
+
+
+def _findings(sources: tuple[SourceState, ...], period: JudgedPeriod, calendar: Calendar) -> list[_Finding]:
+    """Of each source at most one, the worst of all kinds first."""
+    found = []
     for source in sources:
-        if source.left:
-            unseen = _left_unread(source, holding, calendar) or unseen
-            old = _maybe_twice(source, sources, holding) or _left_too_early(source, holding, calendar) or old
-            continue
-        if source.looks.latest is None:
-            unseen = f"{source.source} has never been read"
-            continue
-        looked_at = axis.to_look_at(holding, calendar.today)
-        if source.begins is not None and first < source.begins:
-            unseen = f"{source.source} begins on {source.begins}, and nobody knows what was before; no run can bring it"
-        elif source.looks.since is not None and first < source.looks.since:
-            # of several sources the one that begins last: from there on all of them have been read
-            before = max(source.looks.since, before or source.looks.since)
-        elif not source.looks.cover(*looked_at):
-            unseen = _last_look(source, first)
-        elif axis.covers and not source.covers(*looked_at):
-            unseen = f"{source.source} has delivered nothing that covers {looked_at[0]}" + (
-                f" to {looked_at[1]}" if looked_at[1] > looked_at[0] else ""
-            )
-        elif _too_long_ago(source, holding, calendar):
-            old = f"{_last_look(source, first)}; run the pipeline again, more may have come"
-        # never read where rows lie as a rule: a part is missing. Read once and written to since, or a later slice
-        # that may correct: the figure was whole, and is old
-        for one in source.changed(*holding.possible(calendar.today)):
-            (never if one.first <= holding.last and one.key not in source.loaded else since).add(one)
-    return _Unread(frozenset(never), frozenset(since), before, unseen, old, axis.slices)
+        own = _of_left(source, sources, period, calendar) if source.left else _of_read(source, period, calendar)
+        found += [own] if own else []
+    return sorted(found, key=lambda one: (one.why not in LACKS, [*Why].index(one.why), one.source))
+
+
+def _of_read(source: SourceState, period: JudgedPeriod, calendar: Calendar) -> _Finding | None:
+    anew = calendar.remedy.run(period.first, max(period.first, min(period.last, calendar.today)), source.source)
+    return _not_seen(source, period, calendar, anew) or _not_read(source, period, calendar) or _seen_early(source, period, calendar, anew)
+
+
+def _not_seen(source: SourceState, period: JudgedPeriod, calendar: Calendar, anew: str) -> _Finding | None:
+    """Nobody knows what the source has of it; `anew` is the call that asks for it."""
+    name, axis, first, begins, since = source.source, calendar.axis, period.first, source.begins, source.looks.since
+    if since is None:
+        return _Finding(Why.NEVER_READ, name, f"{name} has never been read; {anew}")
+    looked_at = axis.to_look_at(period.holding, calendar.today)
+    if begins is not None and first < begins:
+        return _Finding(Why.BEGINS, name, f"{name} begins on {begins}, and nobody knows what was before; {NO_RUN}")
+    if first < since:
+        load = calendar.remedy.run(first, max(first, min(period.last, since - ONE_DAY)), name)
+        return _Finding(Why.BEFORE, name, f"{axis.slices} of {name} before {since} have not been read; {load}")
+    if not source.looks.cover(*looked_at):
+        return _Finding(Why.NOT_LOOKED_AT, name, f"{_last_look(source, first)}; {anew}")
+    if axis.covers and not source.covers(*looked_at):
+        covers = f"{looked_at[0]}" + (f" to {looked_at[1]}" if looked_at[1] > looked_at[0] else "")
+        return _Finding(Why.NOT_DELIVERED, name, f"{name} has delivered nothing that covers {covers}; when it has, {anew}")
+    return None
+
+
+def _not_read(source: SourceState, period: JudgedPeriod, calendar: Calendar) -> _Finding | None:
+    # never read where rows lie as a rule: a part is missing. Read once and written to since, or a later slice
+    # that may correct: the figure was whole, and is old
+    name, slices, holding = source.source, calendar.axis.slices, period.holding
+    touching = [one for one in source.changed(*holding.possible(calendar.today)) if _touches(source, one, period)]
+    if never := [one for one in touching if one.first <= holding.last and one.key not in source.loaded]:
+        return _Finding(Why.UNREAD, name, f"{slices} {shown(never)} of {name} have not been read; {_load(never, name, calendar)}")
+    if touching:
+        since = written_since(name, touching, source.loaded, source.here, slices)
+        return _Finding(Why.CHANGED, name, f"{since}; {_load(touching, name, calendar)}")
+    return None
+
+
+def _seen_early(source: SourceState, period: JudgedPeriod, calendar: Calendar, anew: str) -> _Finding | None:
+    if not _too_long_ago(source, period.holding, calendar):
+        return None
+    return _Finding(Why.LOOKED_EARLY, source.source, f"{_last_look(source, period.first)}, and more may have come since; {anew}")
+
+
+def _touches(source: SourceState, one: Slice, period: JudgedPeriod) -> bool:
+    """Whether a slice that is not here as it is listed may hold rows of the period, or held some."""
+    if not period.holding.later or (one.first <= period.holding.last and one.key not in source.loaded):
+        return True
+    now = NOTHING_HELD if one.version == EMPTY else one.holds
+    before = source.here.get(one.key)
+    was = NOTHING_HELD if source.version(one.key) == EMPTY else before.holds if before else None
+    # what was not looked at is not known
+    return now is None or was is None or period.within(now) or period.within(was)
+
+
+def _load(slices: Sequence[Slice], source: str, calendar: Calendar) -> str:
+    first = min(one.first for one in slices)
+    return calendar.remedy.run(first, max(first, min(calendar.today, max(one.last for one in slices))), source)
 
 
 def _too_long_ago(source: SourceState, holding: Holding, calendar: Calendar) -> bool:
@@ -207,27 +249,41 @@ def _too_long_ago(source: SourceState, holding: Holding, calendar: Calendar) -> 
     return late or (holding.later and not source.looks.cover(holding.first, last))
 
 
-def _left_too_early(source: SourceState, holding: Holding, calendar: Calendar) -> str | None:
+def _of_left(source: SourceState, sources: Iterable[SourceState], period: JudgedPeriod, calendar: Calendar) -> _Finding | None:
+    """Of one that no credential reads any more."""
+    return (
+        _left_unread(source, period, calendar) or _maybe_twice(source, sources, period.holding) or _left_too_early(source, period, calendar)
+    )
+
+
+def _left_too_early(source: SourceState, period: JudgedPeriod, calendar: Calendar) -> _Finding | None:
     """Its rows are a part of the period's figure, and some of them were told while they could change."""
+    name, holding = source.source, period.holding
     for one in source.held(holding.first, holding.last):
         at = source.looks.at(one.last)
         if at is None or at < min(calendar.today, calendar.axis.needed(one.last, holding)):
-            told = f"{source.source} was last looked at on {at or source.looks.latest}, when {one.key} could still change"
-            return f"{told}, and no credential reads it now; set one up and run the pipeline again"
+            told = f"{name} was last looked at on {at or source.looks.latest}, when {one.key} could still change"
+            again = calendar.remedy.run(one.first, max(one.first, min(one.last, calendar.today)), name)
+            return _Finding(Why.REMOVED_EARLY, name, f"{told}, and no credential reads it now; set one up and {again}")
     return None
 
 
-def _left_unread(source: SourceState, holding: Holding, calendar: Calendar) -> str | None:
+def _left_unread(source: SourceState, period: JudgedPeriod, calendar: Calendar) -> _Finding | None:
     """What was not read of a period while there was a credential that could; of later ones nothing is expected."""
-    if source.removed is None or holding.first > source.removed:
+    if source.removed is None or period.first > source.removed:
         return None
     then = replace(calendar, today=min(calendar.today, source.removed))
-    unread = _unread([replace(source, left=False, removed=None)], holding, then)
-    told = unread.absent or (f"{source.source} has written on {_shown(unread.since)}, which was not read" if unread.since else None)
-    return f"{told}; the credential was removed on {source.removed}: set it up again and run the pipeline" if told else None
+    found = _of_read(replace(source, left=False, removed=None), period, then)
+    if found is None or found.why is Why.LOOKED_EARLY:
+        return None
+    if found.why is Why.BEGINS:
+        return found
+    lack, _, load = found.text.rpartition("; ")
+    told = f"{lack}; the credential was removed on {source.removed}: set it up again and {load}"
+    return _Finding(Why.REMOVED_UNREAD, source.source, told)
 
 
-def _maybe_twice(source: SourceState, sources: Iterable[SourceState], holding: Holding) -> str | None:
+def _maybe_twice(source: SourceState, sources: Iterable[SourceState], holding: Holding) -> _Finding | None:
     if not source.nameless:
         return None
     own = {one.key for one in source.held(holding.first, holding.last)}
@@ -235,7 +291,9 @@ def _maybe_twice(source: SourceState, sources: Iterable[SourceState], holding: H
         both = own & {one.key for one in other.held(holding.first, holding.last)}
         if both and not other.left:
             before = f"{source.source} has told of it while nobody named its account"
-            return f"{other.source} tells of {min(both)}, and {before}: it may count twice"
+            return _Finding(
+                Why.MAYBE_TWICE, other.source, f"{other.source} tells of {min(both)}, and {before}: it may count twice; {NO_FIX}"
+            )
     return None
 
 
@@ -246,24 +304,35 @@ def _last_look(source: SourceState, first: date) -> str:
     return f"{source.source} was last looked at on {at}"
 
 
-def _stands(unread: _Unread, calendar: Calendar, closes: date, what: str) -> Judgement:
-    # the worst first: a sum that lacks a part must not be told as one that is only old or may still grow
-    if unread.absent:
-        return Judgement("partial", unread.absent)
-    if unread.since:
-        return Judgement(
-            "stale",
-            f"the source has written on {_shown(unread.since)} since, maybe corrections of this {what}; load these {unread.slices} too",
-        )
-    if unread.old:
-        return Judgement("stale", unread.old)
-    if calendar.today < closes:
-        return Judgement("provisional", f"rows of this {what} may arrive until {closes - ONE_DAY}")
+def _stands(found: Sequence[_Finding], sources: Sequence[SourceState], period: JudgedPeriod, calendar: Calendar) -> Judgement:
+    if found:
+        # the worst first: a sum that lacks a part must not be told as one that is only old or may still grow
+        return _told(found, "partial" if found[0].why in LACKS else "stale")
+    if calendar.today < period.holding.closes:
+        return Judgement("provisional", f"rows of this {period} may arrive{_within(sources)} until {_awaited(period)}", Why.MAY_ARRIVE)
     return Judgement("complete", None)
 
 
-def _shown(slices: frozenset[Slice]) -> str:
-    keys = [one.key for one in sorted(slices, key=lambda one: (one.first, one.key))]
-    if len(keys) <= SHOWN_SLICES:
-        return ", ".join(keys)
-    return f"{keys[0]} to {keys[-1]} ({len(keys)} of them)"
+def _told(found: Sequence[_Finding], word: Completeness) -> Judgement:
+    """Those that are as bad as the worst, a few of them."""
+    alike = [one for one in found if (one.why in LACKS) == (found[0].why in LACKS)]
+    more = len(alike) - SHOWN_FINDINGS
+    text = "; ".join(one.text for one in alike[:SHOWN_FINDINGS])
+    return Judgement(word, text + (f"; and {more} more sources" if more > 0 else ""), found[0].why)
+
+
+def _no_row(sources: Sequence[SourceState], period: JudgedPeriod, calendar: Calendar) -> str:
+    held = [one.source for one in sources if not one.left]
+    told = (
+        f"{named(held)} {'holds' if len(held) == 1 else 'hold'} no row of this day" if held else "no source that is read tells of this day"
+    )
+    return f"{told}; {NO_RUN if calendar.today >= period.holding.closes else f'rows may arrive until {_awaited(period)}'}"
+
+
+def _within(sources: Sequence[SourceState]) -> str:
+    held = [one.source for one in sources if not one.left]
+    return f" in {named(held)}" if held else ""
+
+
+def _awaited(period: JudgedPeriod) -> str:
+    return f"{period.holding.closes - ONE_DAY}; run the pipeline after that day"

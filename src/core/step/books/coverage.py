@@ -1,14 +1,15 @@
 """What is known of each source: which slices it listed when it was last looked at, and which versions of them are loaded."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, TypeAlias
 
 from src.core.base.window import Window
-from src.core.providers.slices import Listing, Slice
+from src.core.providers.slices import EMPTY, Listing, Slice, SliceDays
 from src.core.step.books.axis import Axis
-from src.core.step.books.completeness import EMPTY, SourceState
+from src.core.step.books.completeness import SourceState
 from src.core.step.books.looks import Look, Looks
 
 Row: TypeAlias = Mapping[str, Any]
@@ -60,7 +61,7 @@ class KnownSlices:
     def state(self, source: str) -> SourceState:
         """As it was when it was last looked at."""
         rows = self.slices.get(source, {})
-        listed = [_slice(row, row["listed_version"]) for row in rows.values() if _is_listed(row)]
+        listed = [_with_days(_slice(row, row["listed_version"]), row) for row in rows.values() if _is_listed(row)]
         loaded = {key: _slice(row, row["version"]) for key, row in rows.items() if row["version"] is not None}
         return SourceState(
             source, self.looks.get(source, Looks()), _ordered(listed), loaded, self.begins.get(source), self.made.get(source)
@@ -70,6 +71,8 @@ class KnownSlices:
         """As it is after this look, before anything of it is read."""
         before = self.state(source)
         there = {one.key for one in listing.slices}
+        told = {(one.key, one.version): one.holds for one in before.listed}
+        seen = [replace(one, holds=told.get((one.key, one.version))) for one in listing.slices]
         elsewhere = [one for one in before.listed if one.key not in there and not _within(one, listing.looked)]
         known = {**before.loaded, **{one.key: one for one in before.listed}}
         gone = [one for key, one in known.items() if key not in there and _within(one, listing.looked)]
@@ -80,7 +83,7 @@ class KnownSlices:
         if listing.looked.start <= today:
             # of slices of days to come a look says nothing: as looked at they would pass for known once their day is there
             looks = looks.with_look(Look(listing.looked.start, min(listing.looked.end, today), today))
-        listed = _ordered([*elsewhere, *listing.slices, *taken_back])
+        listed = _ordered([*elsewhere, *seen, *taken_back])
         return SourceState(source, looks, listed, before.loaded, _begins(listing, before), listing.made or before.made)
 
     def made_anew(self, source: str, listing: Listing, *, again: bool) -> bool:
@@ -135,12 +138,15 @@ def _row(state: SourceState, listed: Slice | None, key: str, was: Row, *, anew: 
         "listed_version": word,
         "row_count": _count(one.rows) if one else was["row_count"],
         "bytes": _count(one.bytes) if one else was["bytes"],
+        "holds": _days_told(listed.holds) if listed and listed.holds else None,
     }
-    return row, same, same and was["listed_version"] == word
+    return row, same, same and not _says_else(was, row)
 
 
 def _says_else(was: Row | None, row: Row) -> bool:
-    return was is None or (was["version"], was["listed_version"]) != (row["version"], row["listed_version"])
+    if was is None or (was["version"], was["listed_version"]) != (row["version"], row["listed_version"]):
+        return True
+    return row["holds"] is not None and not was.get("holds")
 
 
 def _count(told: int | None) -> int:
@@ -158,6 +164,17 @@ def _key(row: Row) -> str:
 
 def _slice(row: Row, version: str) -> Slice:
     return Slice(_key(row), row["slice"], row.get("last_day") or row["slice"], version, _told(row["row_count"]), _told(row["bytes"]))
+
+
+def _with_days(one: Slice, row: Row) -> Slice:
+    told = json.loads(row.get("holds") or "null")
+    if told is None:
+        return one
+    return replace(one, holds=SliceDays(frozenset(map(date.fromisoformat, told["days"])), frozenset(told["months"])))
+
+
+def _days_told(holds: SliceDays) -> dict[str, list[str]]:
+    return {"days": sorted(map(str, holds.days)), "months": sorted(holds.months)}
 
 
 def _is_listed(row: Row) -> bool:

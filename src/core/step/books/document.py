@@ -96,6 +96,8 @@ class BooksDocument(Document):
     raw: dict[str, RawFacts] = Field(min_length=1)
     derived: dict[str, DerivedFacts] = Field(min_length=1)
     cost: str
+    brought_by: str | None = None
+    """The pipeline that brings days of its sources."""
     rivals: str | None = None
     suite: str
     axis: AxisFacts

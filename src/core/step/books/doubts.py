@@ -5,7 +5,8 @@ from datetime import date
 from typing import Any, Final
 
 from src.core.base.faults import Misconfigured
-from src.core.step.books.completeness import SHOWN_SLICES, Completeness, Judgement
+from src.core.step.books.completeness import Completeness, Judgement
+from src.core.step.books.reasons import SHOWN_SLICES
 
 # the worst first: a sum that lacks rows is worse than one that lacks prices, and that than one that is old or may still change
 ORDER: Final[tuple[Completeness, ...]] = ("missing", "partial", "unpriced", "stale", "provisional", "complete")

@@ -8,10 +8,10 @@ from typing import Any
 
 from src.core.base.schema import TableSchema
 from src.core.engine.port import Params, Publication, TablePart
-from src.core.providers.slices import Slice
-from src.core.step.books.completeness import EMPTY
+from src.core.providers.slices import EMPTY, Slice, SliceDays
 from src.core.step.books.deriving import Derivation, derive, span_of
 from src.core.step.books.doubts import Doubts, doubts_by_day
+from src.core.step.books.reasons import LoadedRows
 from src.core.step.books.rules import Books, Derived, Prices, Raw
 from src.core.step.books.shares import Share
 from src.core.step.books.telling import By
@@ -103,6 +103,19 @@ class Asking:
         """How many rows of each day of use these slices of its source hold."""
         asked = self._ask(reload.raw.days_of_rows, reload.asked(slices)) if slices else []
         return {row["usage_date"]: row["row_count"] for row in asked}
+
+    def loaded(self, raw: Raw, source: str, slices: Sequence[Slice]) -> dict[str, LoadedRows]:
+        """What is here of these slices, by key."""
+        names = _names(raw, (one.key for one in slices))
+        first, last = _bounds(slices)
+        found: dict[str, LoadedRows] = {}
+        for row in self._ask(raw.loaded, {"source": source, "slices": names, "first": first, "last": last}):
+            # an invoice month that no row names is that of its day
+            month = row["invoice_month"] or f"{row['usage_date']:%Y%m}"
+            one = LoadedRows(row["row_count"], SliceDays(frozenset({row["usage_date"]}), frozenset({month})))
+            key = str(row["slice_key"])
+            found[key] = found[key] + one if key in found else one
+        return found
 
     def causes(self, reload: Reload) -> list[dict[str, Any]]:
         """What the rows of these slices come to by their kind; nothing where the provider's books tell no kinds."""

@@ -5,48 +5,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from src.core.base.documents import Located, read_document, read_located
+from src.core.base.documents import Located, read_located
 from src.core.base.faults import Flaw, Misconfigured
 from src.core.base.names import did_you_mean, identifier, provider_table_flaw
 from src.core.base.schema import TableSchema
 from src.core.base.table_facts import TableFacts
 from src.core.step.books.axis import Axis
 from src.core.step.books.document import BooksDocument, RawFacts
+from src.core.step.books.housekeeping import Housekeeping
 from src.core.step.books.placing import METERS, ROWS, QuestionPlaces, over, put, question_file, question_text, within
 from src.core.step.books.reconciled import ReportQuestions, reconciled_flaws, with_reconciled
-from src.core.step.books.retelling import RETELLING, Retelling, flaws_of, with_told_since
-from src.core.step.onboarding.plan import DatasetConfig
+from src.core.step.books.retelling import Retelling, flaws_of, with_told_since
 from src.core.step.prices.kinds import PRICING, Seed, seed_of, seeded
 from src.core.step.prices.rates import Rate
 from src.core.step.quality.judge import check_suite
 from src.core.step.quality.suite import Suite, load_suite
 
-OWN_QUESTIONS = ("slices", "looks", "shares", "said_days", "said_months", "restated_by")
-OWN_TABLES = ("x_source_slices", "x_source_looks", "x_cost_daily", "x_cost_monthly", "x_cost_history", "x_load_manifests")
-OF_EVERY_PROVIDER = (
-    "write_one",
-    "write_many",
-    "rows_of_slices",
-    "rows_of_days",
-    "rows_that_count",
-    "touched",
-    "days_of_rows",
-    "made_before",
-    "spans",
-    "accounts",
-    "account_days",
-    "clear",
-    "days",
-    "months",
-    "months_touched",
-    "days_held",
-    "figures_of_days",
-    "figures_of_months",
-    "uses",
-    "unpriced",
-    "book_unchanged",
-    *RETELLING,
-)
 FIGURES = frozenset({"usage_date", "invoice_month", "currency", "cost", "credits", "net_cost", "row_count", "source_as_of"})
 UNPRICED = frozenset({"model_told", "service_tier", "token_kind", "unpriced_reason"})
 FIGURED = ("figures_of_days", "figures_of_months")
@@ -55,34 +29,6 @@ KNOWN = frozenset({"usage_date", "currency", "cost", "credits", "net_cost", "row
 INCOMING = "incoming"
 SETTLED = re.compile(r"@settled\b")
 RATES = re.compile(r"\brates\b")
-
-
-@dataclass(frozen=True, slots=True)
-class Housekeeping:
-    """The housekeeping tables of every dataset and the questions asked of them, whatever the provider."""
-
-    schemas: tuple[TableSchema, ...]
-    questions: Mapping[str, str]
-    templates: Mapping[str, str]
-    """Questions asked of every provider's tables, whose names are put in."""
-
-    @classmethod
-    def read(cls, configs: Path) -> "Housekeeping":
-        folder = configs / "setup" / "organizations" / "onboarding"
-        tables = read_document(folder / "config.yml", DatasetConfig).tables
-        absent = [name for name in OWN_TABLES if name not in tables]
-        # at the start, and not with the first load: books that have nowhere to be kept are no books
-        if absent:
-            raise Misconfigured(
-                "books cannot be kept",
-                flaws=[Flaw(f"the table {name} is not listed", "tables", str(folder / "config.yml")) for name in absent],
-            )
-        questions = configs / "system" / "books"
-        return cls(
-            tuple(tables[name].with_columns(folder, name) for name in OWN_TABLES),
-            {name: question_text(questions / f"{name}.sql") for name in OWN_QUESTIONS},
-            {name: question_text(questions / f"{name}.sql") for name in OF_EVERY_PROVIDER},
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +56,7 @@ class Raw:
     """The same of what counts of these days."""
     touched: str
     days_of_rows: str
+    loaded: str
     made_before: str
     """Takes away what another source of the same name told."""
     spans: str
@@ -162,6 +109,7 @@ class Books:
     raw: Mapping[str, Raw]
     derived: tuple[Derived, ...]
     cost: Derived
+    brought_by: str | None
     rivals: bool
     days: str
     months: str
@@ -208,6 +156,7 @@ class Books:
             raw=raw,
             derived=tuple(made.values()),
             cost=made[document.cost],
+            brought_by=document.brought_by,
             rivals=document.rivals is not None,
             days=put(own.templates["days"], cost=document.cost),
             months=put(own.templates["months"], cost=document.cost),
@@ -314,7 +263,7 @@ def _raw(facts: RawFacts, schema: TableSchema, folder: Path, own: Housekeeping, 
     columns = {"raw": schema.name, "source": facts.source, "slice": facts.slice, "day": facts.day}
     of_slices = put(own.templates["rows_of_slices"], **columns)
     measures = question_text(folder / "books" / facts.measures)
-    causes = folder / "books" / "causes.sql"
+    causes, loaded = (folder / "books" / f"{name}.sql" for name in ("causes", "loaded"))
     return Raw(
         schema=schema,
         template=facts.template,
@@ -336,6 +285,7 @@ def _raw(facts: RawFacts, schema: TableSchema, folder: Path, own: Housekeeping, 
         counted=over(measures, _counting(columns, own, account)),
         touched=over(own.templates["touched"], of_slices),
         days_of_rows=over(own.templates["days_of_rows"], of_slices),
+        loaded=over(question_text(loaded) if loaded.exists() else put(own.templates["loaded"], slice=facts.slice), of_slices),
         made_before=put(own.templates["made_before"], **columns),
         spans=over(put(own.templates["spans"], slice=facts.slice, day=facts.day), of_slices),
         causes=over(question_text(causes), of_slices) if causes.exists() else None,

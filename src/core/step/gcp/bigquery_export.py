@@ -1,17 +1,22 @@
 """A billing export where Google writes it: tables of BigQuery, partitioned by the day rows were loaded."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
+from typing import Final
 
+from src.core.base.faults import Rejected
 from src.core.base.identity import Tenant
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
 from src.core.engine import open_tables
 from src.core.engine.reader.port import RemoteTable, RemoteTables
 from src.core.providers.export import TablePlace
-from src.core.providers.slices import OnBytes, Slice, day_slice, require_listed, source_changed
+from src.core.providers.slices import OnBytes, Slice, SliceDays, day_slice, require_listed, source_changed
+
+# as the load's own query makes them
+HELD: Final = {"usage_date": "DATE(COALESCE(usage_start_time, export_time))", "invoice_month": "invoice.month"}
 
 
 class BigQueryExport:
@@ -26,6 +31,20 @@ class BigQueryExport:
 
     def made(self, table: str) -> datetime | None:
         return self._tables.made(self._named(table))
+
+    def holds(self, table: str, days: Iterable[Slice]) -> Mapping[str, SliceDays]:
+        wanted = {one.day: one.key for one in days}
+        try:
+            rows = self._tables.held(self._named(table), [*wanted], HELD)
+        except Rejected:
+            # it would scan more than is allowed, or an old export lacks a column; what is asked helps, and is not needed
+            return {}
+        found = {key: (set[date](), set[str]()) for key in wanted.values()}
+        for row in rows:
+            used, months = found[wanted[row["load_day"]]]
+            used.add(row["usage_date"])
+            months |= {row["invoice_month"]} - {None}
+        return {key: SliceDays(frozenset(used), frozenset(months)) for key, (used, months) in found.items() if used}
 
     def fetch(self, table: str, days: Iterable[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         wanted = tuple(days)

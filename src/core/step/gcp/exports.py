@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -37,12 +38,12 @@ class ExportSource:
 
     def slices(self, wanted: Window, everything: Window) -> Listing:  # noqa: ARG002 - one question tells of all
         days = self.export.load_days(self.table.table, everything.start, everything.end)
-        made = self.export.made(self.table.table)
+        made, holds = self.export.made(self.table.table), partial(self.export.holds, self.table.table)
         if not days or days[0].first <= everything.start:
-            return Listing(days, everything, made=made)
+            return Listing(days, everything, made=made, holds=holds)
         # of the days without rows before the first it is not known whether there was nothing, or no export yet
         before = self.export.load_days(self.table.table, EARLIEST, everything.start - timedelta(1))
-        return Listing(days, everything, begins=None if before else days[0].first, made=made)
+        return Listing(days, everything, begins=None if before else days[0].first, made=made, holds=holds)
 
     def fetch(self, slices: Sequence[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         return self.export.fetch(self.table.table, slices, into, on_bytes)

@@ -22,8 +22,9 @@ from src.core.engine import write_rows
 from src.core.engine.port import ParquetFiles
 from src.core.step import manifests
 from src.core.step.books.deriving import derive
+from src.core.step.books.housekeeping import Housekeeping
 from src.core.step.books.retelling import Retelling, with_told_since
-from src.core.step.books.rules import Derived, Housekeeping
+from src.core.step.books.rules import Derived
 from src.core.step.books.telling import By
 from src.core.step.context import StepConfig, StepContext, StepResult
 from src.core.step.prices.book import Book

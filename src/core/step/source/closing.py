@@ -11,9 +11,12 @@ from src.core.base.schema import TableSchema
 from src.core.engine.port import TablePart
 from src.core.ledger.store import Unit
 from src.core.ledger.tables import dq_results, orgs
+from src.core.providers.slices import EMPTY
 from src.core.step.books import telling
+from src.core.step.books.completeness import SourceState
 from src.core.step.books.deriving import Derivation
 from src.core.step.books.history import Figures, Key, Restatement, difference, restatements
+from src.core.step.books.reasons import LoadedRows
 from src.core.step.books.shares import Share, contested, shares, told_since
 from src.core.step.books.telling import Before, By
 from src.core.step.books.totals import require_equal, require_proven
@@ -46,6 +49,7 @@ def judge_table(work: Work, table: TableSchema, part: Mapping[str, list[Any]]) -
 def close(work: Work, before: Before, held_before: dict[str, set[date]], causes_before: list[dict[str, Any]]) -> Closed:
     held = held_days(work)
     counting, contested_days, work = _counting(work)
+    work = _with_loaded(work)
     read = contested_days.union(*held_before.values(), *held.values())
     work, touched = _days_made_anew(work, before, read)
     asking, books = work.asking, work.books
@@ -79,6 +83,20 @@ def close(work: Work, before: Before, held_before: dict[str, set[date]], causes_
     tables = {each.table: made[each.table].rows if each.table in made else 0 for each in books.derived}
     told = {"unpriced": asking.unpriced(touched) if rates else (), "tells": asking.tells(touched)}
     return Closed(standing, tuple(changed), restated, tuple(sorted(touched)), tables, counting, rates, **told)
+
+
+def _with_loaded(work: Work) -> Work:
+    """With what is here of slices that their source has in another version by now, and this run does not read."""
+
+    def one(state: SourceState) -> SourceState:
+        changed = [one for one in state.pending if state.version(one.key) != EMPTY]
+        found: dict[str, LoadedRows] = {}
+        for raw in work.books.raw.values() if changed else ():
+            for key, rows in work.asking.loaded(raw, state.source, [state.loaded[one.key] for one in changed]).items():
+                found[key] = found[key] + rows if key in found else rows
+        return replace(state, here=found)
+
+    return replace(work, loading=replace(work.loading, sources=work.loading.sources.each(one)))
 
 
 def _days_made_anew(work: Work, before: Before, read: set[date]) -> tuple[Work, set[date]]:

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, TypeVar
@@ -25,7 +25,8 @@ from src.core.step import credentials
 from src.core.step.books.completeness import Calendar
 from src.core.step.books.coverage import KnownSlices
 from src.core.step.books.history import restated_facts
-from src.core.step.books.rules import Books, Housekeeping, Raw
+from src.core.step.books.housekeeping import Housekeeping
+from src.core.step.books.rules import Books, Raw
 from src.core.step.books.shared_views import Views, read_views
 from src.core.step.context import StepConfig, StepContext, StepPlace, StepResult
 from src.core.step.counted import opened_now
@@ -36,7 +37,7 @@ from src.core.step.source.config import SourceStep, place_flaws, read_query_flaw
 from src.core.step.source.fetching import SLICE, ToRead, fetch_batches, inbox
 from src.core.step.source.load import already_published, prepare, publish, track
 from src.core.step.source.load_parts import Closed, Landing, Published, SourceLoad, SourceStates
-from src.core.step.source.planning import Planned, left_sources, plan_sources, reload_of
+from src.core.step.source.planning import Planned, left_sources, plan_sources, reload_of, remedy_of
 from src.core.step.source.port import Source
 from src.core.step.source.staged import find_staged, forget, require_staged, stage
 
@@ -258,7 +259,7 @@ class SourceEngine:
                 tuple(left_sources(books, known, others | asked | beside, removed)),
                 {source: self.leaf.named_after(source) for source in asked | others | known.held},
             ),
-            calendar=_calendar(context, books),
+            calendar=replace(_calendar(context, books), remedy=remedy_of(books, tenant, opened, self.leaf.sources_of)),
             folder=folder,
             given=self.leaf.asked(context, tenant),
             reprice=step.reprice,

@@ -1,6 +1,6 @@
 """What one step publishes, and what came of it."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -10,7 +10,8 @@ from src.core.base.identity import Tenant
 from src.core.base.schema import TableSchema
 from src.core.base.window import Window
 from src.core.engine.port import Params, Publication, Scalar
-from src.core.step.books.completeness import EMPTY, Calendar, SourceState
+from src.core.providers.slices import EMPTY
+from src.core.step.books.completeness import Calendar, SourceState
 from src.core.step.books.coverage import KnownSlices
 from src.core.step.books.history import Restatement
 from src.core.step.books.questions import Asking, Reload
@@ -67,6 +68,10 @@ class SourceStates:
     def judged(self) -> tuple[SourceState, ...]:
         """By which it is told how whole a day is."""
         return (*self.counting, *self.left)
+
+    def each(self, made: Callable[[SourceState], SourceState]) -> "SourceStates":
+        asked, others, left = (tuple(made(state) for state in states) for states in (self.asked, self.others, self.left))
+        return replace(self, asked=asked, others=others, left=left)
 
     def told_since(self, since: Mapping[str, date], others: Container[str]) -> "SourceStates":
         """`others` are the sources that others have taken the place of."""

@@ -1,20 +1,25 @@
 """Which slices a run looks at, and which of them it reads. What it asks of a source is only its listing."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
 from src.core.base.faults import StepFailed
+from src.core.base.identity import Tenant
 from src.core.base.window import Window
-from src.core.providers.slices import Listing, Slice
-from src.core.step.books.completeness import EMPTY, Calendar, SourceState
+from src.core.providers.slices import EMPTY, Listing, Slice
+from src.core.step.books.completeness import Calendar, SourceState
 from src.core.step.books.coverage import KnownSlices
 from src.core.step.books.questions import Reload
+from src.core.step.books.reasons import Remedy
 from src.core.step.books.rules import Books, Raw
+from src.core.step.counted import OpenedSource
+from src.core.step.credentials import DEFAULT_NAME
 from src.core.step.source.port import Source
 
 # a slice's name becomes part of a file's
+MOST_ASKED = 10  # more are not worth a question: a backfill reads them soon, and to ask of hundreds costs as much as to read them
 UNFIT = re.compile(r"[/\\\x00-\x1f\x7f]")
 
 
@@ -61,8 +66,18 @@ def plan_sources(
         # what the old one told goes, so all that the new one has is read, whatever days the run is of
         anew = known.made_anew(source.name, listing, again=again)
         slices = listing.slices if anew else state.changed(reads.start, reads.end, again=again)
-        found.append(Planned(source, listing, at, state, slices, anew))
+        found.append(Planned(source, listing, at, _with_days(state, listing, slices), slices, anew))
     return tuple(found)
+
+
+def _with_days(state: SourceState, listing: Listing, read: Iterable[Slice]) -> SourceState:
+    """With what slices hold that are not read now: days and months of which they hold nothing need not wait for them."""
+    reads, listed = {one.key for one in read}, {one.key for one in listing.slices}
+    unknown = [one for one in state.pending if one.holds is None and one.key in listed - reads]
+    if listing.holds is None or not 0 < len(unknown) <= MOST_ASKED:
+        return state
+    told = listing.holds(unknown)
+    return replace(state, listed=tuple(replace(one, holds=told[one.key]) if one.key in told else one for one in state.listed))
 
 
 def _require_names(source: str, slices: Iterable[Slice]) -> None:
@@ -84,6 +99,12 @@ def left_sources(
         # as DaysProcessor calls an account that its provider does not name
         nameless = not books.rivals and source.startswith(f"{books.provider}-")
         yield replace(known.state(source), left=True, nameless=nameless, removed=removed.get(source))
+
+
+def remedy_of(books: Books, tenant: Tenant, opened: Mapping[str, OpenedSource], sources_of: Callable[[str], Iterable[str]]) -> Remedy:
+    """The call that loads days of each source that the stored credentials open."""
+    named = {source: one.record.credential_name for account, one in opened.items() for source in sources_of(account)}
+    return Remedy(str(tenant.org_slug), books.brought_by, {source: name for source, name in named.items() if name != DEFAULT_NAME})
 
 
 def reload_of(raw: Raw, plan: Planned, known: KnownSlices) -> Reload:

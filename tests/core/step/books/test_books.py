@@ -63,9 +63,15 @@ def test_a_day_stands_as_its_load_days_do(day, source, word):
 
 
 def test_a_day_without_rows_is_missing_and_says_why():
-    assert of_day(date(2026, 10, 15), has_rows=False, sources=[state()], calendar=CALENDAR).reason == "the source holds no row of this day"
+    assert (
+        of_day(date(2026, 10, 15), has_rows=False, sources=[state()], calendar=CALENDAR).reason
+        == "t holds no row of this day; no run can bring it"
+    )
     unread = of_day(date(2026, 10, 15), has_rows=False, sources=[state(unread=[date(2026, 10, 16)])], calendar=CALENDAR)
-    assert (unread.completeness, unread.reason) == ("missing", "load days 2026-10-16 have not been read")
+    assert (unread.completeness, unread.reason) == (
+        "missing",
+        "load days 2026-10-16 of t have not been read; run the pipeline from 2026-10-16 to 2026-10-16",
+    )
 
 
 @pytest.mark.parametrize(

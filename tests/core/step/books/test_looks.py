@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from src.core.base.window import Window
 from src.core.engine.port import RemoteRows
-from src.core.providers.slices import Listing, OnBytes, Slice, day_slice
+from src.core.providers.slices import EMPTY, Listing, OnBytes, Slice, day_slice
 from src.core.step.books.axis import Axis, Period, Used, Written
-from src.core.step.books.completeness import EMPTY, Calendar, of_day, of_invoice_month
+from src.core.step.books.completeness import Calendar, of_day, of_invoice_month
 from src.core.step.books.coverage import KnownSlices
 from src.core.step.books.looks import Look, Looks
 from src.core.step.source.planning import plan_sources
@@ -252,7 +252,7 @@ def test_a_day_without_rows_that_was_looked_at_too_early_says_so():
 
     assert (stands.completeness, stands.reason) == (
         "missing",
-        "s was last looked at on 2026-11-15; run the pipeline again, more may have come",
+        "s was last looked at on 2026-11-15, and more may have come since; run the pipeline from 2026-11-15 to 2026-11-15",
     )
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from src.core.base.faults import Misconfigured
 from src.core.base.settings import ROOT
-from src.core.step.books.rules import Books, Housekeeping
+from src.core.step.books.housekeeping import Housekeeping
+from src.core.step.books.rules import Books
 from src.core.step.reconciliation.rules import reconciled
 
 CONFIGS = ROOT / "configs"
