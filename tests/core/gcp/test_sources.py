@@ -214,6 +214,27 @@ async def test_the_first_reading_of_a_load_day_is_no_restatement(bare: Billing):
     assert told[0]["reason"].startswith("late rows +7")
 
 
+async def test_late_rows_are_no_restated_load_day(bare: Billing):
+    source = Hand("costs", [row(one) for one in (*days(1, 31, 10), *days(1, 20))])
+    source.add(row(day(2, 10), 3, written=day(15)))
+    load(bare, day(1, 10), day(31, 10), source, late_days=0)
+    load(bare, TODAY, TODAY, source)
+    # the rest of a day that was not over when it was read, and a load day that is read for the first time though it was there before
+    source.add(row(day(1, 10), 7, written=TODAY))
+    bare.clock.today = day(21)
+    load(bare, day(1), day(21), source)
+    # written to a load day that was over when it was read
+    source.add(row(day(3, 10), 5, written=TODAY))
+    load(bare, day(1), day(21), source)
+
+    told = bare.ask("SELECT period, reason FROM x_cost_history WHERE grain = 'day' AND period < '2026-11' ORDER BY period")
+    assert [(one["period"][-2:], one["reason"].split(" +")[0]) for one in told] == [
+        ("01", "late rows"),
+        ("02", "late rows"),
+        ("03", "restated load day"),
+    ]
+
+
 async def test_a_change_is_told_by_the_kind_of_row_that_brought_it(bare: Billing):
     kinds: list[tuple[str, dict[str, Any]]] = [
         ("correction", {"cost_type": "adjustment"}), ("correction", {"adjustment_info": {"id": "c"}}),

@@ -102,6 +102,11 @@ class KnownSlices:
         rows = self.slices.get(source, {}).items() if made is not None else ()
         return frozenset(key for key, row in rows if row["version"] not in (None, EMPTY) and row["loaded_at"] and row["loaded_at"] < made)
 
+    def read_over(self, source: str, one: Slice) -> bool:
+        """Whether its days were over when it was loaded: rows that it has beside those were not just the rest of it."""
+        loaded = self.slices.get(source, {}).get(one.key, {}).get("loaded_at")
+        return loaded is None or loaded.date() > one.last
+
     def changes(self, state: SourceState, read: Sequence[Slice], run_id: str, at: datetime) -> tuple[list[dict[str, Any]], set[date]]:
         """The rows that say otherwise than is known, and the first days of the slices whose rows they replace; of one first day all."""
         before = self.slices.get(state.source, {})

@@ -30,9 +30,11 @@ class Reload:
     slices: tuple[Slice, ...]
     """One of which the rows only go is EMPTY."""
     restated: tuple[str, ...]
-    """Loaded before, in another version."""
+    """Loaded before in another version, when they were over: what is in them by now was not added in the course of their days."""
     first_read: tuple[str, ...]
     """There before the source was last looked at, and read only now."""
+    new: tuple[str, ...] = ()
+    """Of a source of which nothing was ever read."""
     before: tuple[Slice, ...] = ()
     """These slices as they were loaded: they may have stood for other days."""
     old: tuple[Slice, ...] = ()
@@ -65,7 +67,8 @@ class Reload:
 
     @property
     def kinds(self) -> dict[str, Any]:
-        return {"restated": _names(self.raw, self.restated), "first_read": _names(self.raw, self.first_read)}
+        kinds = {"restated": self.restated, "first_read": self.first_read, "new": self.new}
+        return {name: _names(self.raw, keys) for name, keys in kinds.items()}
 
 
 def _bounds(slices: Iterable[Slice]) -> tuple[date, date]:
