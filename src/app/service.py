@@ -40,6 +40,7 @@ from src.app.routers import (
     scheduler,
     statement,
     subscriptions,
+    tenants,
     webhooks,
 )
 from src.app.version import VERSION
@@ -80,6 +81,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
             *channels.router.routes,
             *webhooks.router.routes,
             *notifications.router.routes,
+            *tenants.router.routes,
             *health.router.routes,
         ],
     )

@@ -36,7 +36,7 @@ Credential = Annotated[
 ]
 
 
-def _bounded(value: dict[str, Any]) -> dict[str, Any]:
+def bounded(value: dict[str, Any]) -> dict[str, Any]:
     if len(json.dumps(value)) > LONGEST_SETTINGS:
         raise ValueError(f"is longer than {LONGEST_SETTINGS} characters")
     return value
@@ -45,7 +45,7 @@ def _bounded(value: dict[str, Any]) -> dict[str, Any]:
 class SetupRequest(Request):
     credential: Credential = Field(description=f"{KINDS[:1].upper()}{KINDS[1:]}, as a text or as the object itself; kept sealed")
     credential_name: str = Field(default="default", pattern=NAME, description="Tells several credentials of one provider apart")
-    settings: Annotated[dict[str, Any], AfterValidator(_bounded)] = Field(
+    settings: Annotated[dict[str, Any], AfterValidator(bounded)] = Field(
         default_factory=dict,
         description="For gcp `project`, `dataset` and `tables` of the billing export, where they cannot be found by looking; "
         "a provider that takes none refuses any",

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from src.core.base.dataset_types import dataset_types
 from src.core.base.faults import Conflict, Misconfigured
-from src.core.base.identity import Tenant
+from src.core.base.identity import Actor, Tenant
 from src.core.base.names import OrgSlug
 from src.core.engine.port import Fence
 from src.core.ledger.tables import orgs
@@ -72,11 +72,30 @@ def _new_org(made: OnboardingPlan, tenant: Tenant, now: datetime, services: Serv
     )
 
 
+def make_dataset(services: Services, actor: Actor, tenant: Tenant) -> bool:
+    """Where it or a table of it is absent; whether the dataset was. What was in one that went is not in it: its sources are read again."""
+    dataset = Dataset.read(services.settings.configs_dir / dataset_types().organization.folder)
+    created = services.warehouse.ensure_dataset(tenant)
+    tables = _shape(dataset, tenant, services)
+    profile.follow(services, tenant)
+    if created or tables:
+        details = {"dataset_created": created, "tables_created": tables}
+        resource = f"datasets/{tenant.dataset}"
+        services.ledger.write(audit_trail.note, services, actor, "tenants.dataset", resource, org_slug=tenant.org_slug, details=details)
+    return created
+
+
+def _shape(dataset: Dataset, tenant: Tenant, services: Services) -> list[str]:
+    """The tables that lacked."""
+    created = [schema.name for schema in dataset.schemas if services.warehouse.ensure_table(tenant, schema).created]
+    for name, text in dataset.views.items():
+        services.warehouse.ensure_view(tenant, name, text)
+    return created
+
+
 def _fill_dataset(dataset: Dataset, tenant: Tenant, org: NewOrg, context: StepContext) -> list[str]:
     warehouse = context.services.warehouse
-    created = [schema.name for schema in dataset.schemas if warehouse.ensure_table(tenant, schema).created]
-    for name, text in dataset.views.items():
-        warehouse.ensure_view(tenant, name, text)
+    created = _shape(dataset, tenant, context.services)
     own = dataset_types().organization.housekeeping
     record = {
         "org_slug": org.org_slug,
