@@ -54,6 +54,15 @@ USER_ID: Final[Mapping[str, Any]] = {
     "schema": {"type": "string", "maxLength": USER_ID_LENGTH},
     "description": "The acting person, for the audit trail; recorded, never trusted",
 }
+IF_NONE_MATCH: Final[Mapping[str, Any]] = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "maxLength": 1000},
+    "description": "The ETag of the answer that is there already; where it still says the same, this one is 304",
+}
+NOT_MODIFIED: Final[Mapping[str, Any]] = {"description": "The answer that `If-None-Match` names still says the same"}
+ETAG: Final[Mapping[str, Any]] = {"description": "Names what the answer says, whether packed or not", "schema": TEXT}
 OF_KEYS: Final = ("unauthenticated", "not-yours", "throttled", "unavailable")
 OF_ORGANISATIONS: Final = ("missing",)
 OF_QUESTIONS: Final = ("rejected",)
@@ -114,6 +123,10 @@ class _Describing:
         parameters = operation.setdefault("parameters", [])
         if operation["x-access"] != "anyone":
             parameters.append(USER_ID)
+        if "x-conditional" in operation:
+            parameters.append(IF_NONE_MATCH)
+            operation["responses"]["304"] = NOT_MODIFIED
+            operation["responses"]["200"]["headers"] = {"ETag": ETAG}
         for parameter in parameters:
             if "description" not in parameter and parameter["name"] in self._words.fields:
                 parameter["description"] = self._words.fields[parameter["name"]]

@@ -11,6 +11,7 @@ from fastapi import HTTPException, Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from src.app.dependencies.conditional import packed, takes_gzip
 from src.app.dependencies.lasting import key_ends
 from src.app.edge.concurrency import Places
 from src.app.edge.connections import Connections
@@ -172,9 +173,14 @@ async def file_answer(
         # until the answer has it, whatever goes wrong here gives the place back
         held.enter_context(places.place(org_slug))
         pieces = await blocking(begin)
+        told = {"Content-Disposition": f'attachment; filename="{org_slug}_{name}.{form}"', "Vary": "Accept", **(headers or {})}
+        # parquet is packed already
+        if form == "csv":
+            told["Vary"] = "Accept, Accept-Encoding"
+            if takes_gzip(request):
+                pieces, told["Content-Encoding"] = packed(pieces), "gzip"
         first = await blocking(next, pieces)
-        disposition = {"Content-Disposition": f'attachment; filename="{org_slug}_{name}.{form}"', "Vary": "Accept"}
-        return FileAnswer(request, first, pieces, form=form, headers={**disposition, **(headers or {})}, held=held.pop_all())
+        return FileAnswer(request, first, pieces, form=form, headers=told, held=held.pop_all())
 
 
 async def page_file(

@@ -15,6 +15,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from src.app.dependencies.audited import note
+from src.app.dependencies.conditional import conditional as conditional_answers
 from src.app.dependencies.limits import Limiter
 from src.app.wiring import Parts
 from src.core.base.faults import Fault, NotYours, Unauthenticated
@@ -236,18 +237,22 @@ ASKS: Mapping[Access, Callable[[Request], Awaitable[Admin | CurrentOrg]] | None]
 }
 
 
-def access(who: Access) -> dict[str, Any]:
+def access(who: Access, *, conditional: bool = False) -> dict[str, Any]:
     """What a route declares: it stands in the OpenAPI document, and `KeyedRoute` asks for it."""
-    return {"openapi_extra": {"x-access": who, "security": [{scheme: []} for scheme in OPENED_BY[who]]}}
+    told = {"x-conditional": True} if conditional else {}
+    return {"openapi_extra": {"x-access": who, **told, "security": [{scheme: []} for scheme in OPENED_BY[who]]}}
 
 
 class KeyedRoute(APIRoute):
     """Asks who calls before anything else of the request is read, its body included. A dependency would cost a sixth of a request."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        declared = self.openapi_extra or {}
         handle = super().get_route_handler()
+        if "x-conditional" in declared:
+            handle = conditional_answers(handle)
         # no default: a route that declares nothing breaks at the start instead of standing open
-        ask = ASKS[(self.openapi_extra or {})["x-access"]]
+        ask = ASKS[declared["x-access"]]
         if ask is None:
             return handle
 

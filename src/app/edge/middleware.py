@@ -33,7 +33,17 @@ HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 CSP = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 NO_STORE = (b"cache-control", b"no-store")
 AUTH_OFF = (b"x-auth-disabled", b"true")
-EXPOSED = ("X-Request-ID", "RateLimit", "RateLimit-Policy", "Retry-After", "traceresponse", "Location", "Link", "Content-Disposition")
+EXPOSED = (
+    "X-Request-ID",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "traceresponse",
+    "Location",
+    "Link",
+    "Content-Disposition",
+    "ETag",
+)
 # who calls, and for which work: of two it could only be guessed which is meant
 ONCE = ("X-API-Key", "X-CA-Root-Key", "X-Admin-Key", "Idempotency-Key")
 ACCEPTED = (
@@ -44,6 +54,7 @@ ACCEPTED = (
     "X-Request-ID",
     "Idempotency-Key",
     "Last-Event-ID",
+    "If-None-Match",
     "Content-Type",
     "traceparent",
 )

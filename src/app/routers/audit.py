@@ -74,7 +74,9 @@ def asked_filter(
 Wanted = Annotated[AuditFilter, Depends(asked_filter)]
 
 
-@router.get("/admin/audit", summary="Who did what, of all organisations, newest first", responses=RESPONSES, **access("root"))
+@router.get(
+    "/admin/audit", summary="Who did what, of all organisations, newest first", responses=RESPONSES, **access("root", conditional=True)
+)
 async def list_audit(
     request: Request,
     wanted: Wanted,
@@ -92,7 +94,7 @@ async def list_audit(
     "/organizations/{org_slug}/audit",
     summary="Who did what to an organisation, newest first",
     responses=RESPONSES,
-    **access("root_or_org"),
+    **access("root_or_org", conditional=True),
 )
 async def list_own_audit(
     request: Request, org_slug: Slug, wanted: Wanted, *, limit: Limit = 100, cursor: Cursor = None, asked: AskedForm = None

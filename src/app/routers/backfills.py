@@ -49,7 +49,7 @@ async def backfill_only_pipeline(
     return await _ask(request, org_slug, parts_of(request).catalog.look_up(provider, domain), body)
 
 
-@router.get("/backfills/{org_slug}", summary="List backfills, newest first", **access("root_or_org"))
+@router.get("/backfills/{org_slug}", summary="List backfills, newest first", **access("root_or_org", conditional=True))
 async def list_backfills(request: Request, org_slug: Slug) -> BackfillList:
     tenant, parts = await living_tenant(request, org_slug), parts_of(request)
     found, now = await blocking(asking.listed, parts, tenant), parts.clock.now()

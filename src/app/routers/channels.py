@@ -20,7 +20,7 @@ Slug = Annotated[str, Path(max_length=200, description="The organisation")]
 ChannelId = Annotated[str, Path(max_length=100, description="The channel's `channel_id`")]
 
 
-@router.get("/{org_slug}/channels", summary="Where people are told: e-mail and Slack", **access("root_or_org"))
+@router.get("/{org_slug}/channels", summary="Where people are told: e-mail and Slack", **access("root_or_org", conditional=True))
 async def list_channels(request: Request, org_slug: Slug) -> ChannelList:
     tenant = await living_tenant(request, org_slug)
     found = await blocking(parts_of(request).ledger.read, listed, tenant.org_slug, PEOPLE)

@@ -92,7 +92,12 @@ def asked_question(
 Asked = Annotated[CostQuestion, Depends(asked_question)]
 
 
-@router.get("/{org_slug}/daily", summary="Costs by day, with how complete each day is", responses=DAILY_RESPONSES, **access("root_or_org"))
+@router.get(
+    "/{org_slug}/daily",
+    summary="Costs by day, with how complete each day is",
+    responses=DAILY_RESPONSES,
+    **access("root_or_org", conditional=True),
+)
 async def daily_costs(
     request: Request,
     org_slug: Slug,
@@ -125,7 +130,7 @@ async def daily_costs(
     "/{org_slug}/summary",
     summary="What a range comes to, beside what it is compared with",
     responses=SUMMARY_RESPONSES,
-    **access("root_or_org"),
+    **access("root_or_org", conditional=True),
 )
 async def cost_summary(request: Request, org_slug: Slug, question: Asked, limit: Limit = None, asked: AskedForm = None) -> Response:
     form = form_of(request, JSON_OR_TABLE, asked)

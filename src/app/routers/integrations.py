@@ -46,7 +46,7 @@ UNSAID: Mapping[str, Any] = {
 BEST_FIRST = ("VALID", "PENDING", "UNREACHABLE", "INVALID")
 
 
-@router.get("/{org_slug}", summary="Every provider, and how its credentials stand", **access("root_or_org"))
+@router.get("/{org_slug}", summary="Every provider, and how its credentials stand", **access("root_or_org", conditional=True))
 async def list_integrations(request: Request, org_slug: Slug) -> IntegrationList:
     stored = await _stored(request, org_slug)
     shown = [_integration(provider, stored) for provider in _providers(request).by_name.values()]

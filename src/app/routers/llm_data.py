@@ -78,7 +78,13 @@ def _taking(model: type[PriceRequest | PlanRequest], kind: BookKind[Any]) -> dic
     return {"openapi_extra": {**declared, "requestBody": body_schema(model, file_columns(kind.rates))}}
 
 
-@router.get(f"{AT}/pricing", summary="The price book of models", response_model=PricingAnswer, responses=CSV_TOO, **access("root_or_org"))
+@router.get(
+    f"{AT}/pricing",
+    summary="The price book of models",
+    response_model=PricingAnswer,
+    responses=CSV_TOO,
+    **access("root_or_org", conditional=True),
+)
 async def list_pricing(
     request: Request, org_slug: Slug, provider: Named, *,
     model: Word = None, token_kind: Word = None, service_tier: Word = None, origin: Annotated[Origin | None, Query()] = None,
@@ -153,7 +159,7 @@ async def discount_pricing(
     summary="The price book of plans",
     response_model=SubscriptionsAnswer,
     responses=CSV_TOO,
-    **access("root_or_org"),
+    **access("root_or_org", conditional=True),
 )
 async def list_subscriptions(
     request: Request, org_slug: Slug, provider: Named, *,

@@ -55,7 +55,7 @@ Asked = Annotated[ModelQuestion, Depends(asked_question)]
     "/{org_slug}/models",
     summary="What models cost, by model, kind of token, project and key",
     responses=RESPONSES,
-    **access("root_or_org"),
+    **access("root_or_org", conditional=True),
 )
 async def model_costs(
     request: Request,

@@ -24,7 +24,7 @@ Slug = Annotated[str, Path(max_length=200, description="The organisation")]
 NotificationId = Annotated[str, Path(max_length=100, description="The notification's `notification_id`")]
 
 
-@router.get("/{org_slug}/notifications", summary="What was told, to whom, and what waits", **access("root_or_org"))
+@router.get("/{org_slug}/notifications", summary="What was told, to whom, and what waits", **access("root_or_org", conditional=True))
 async def list_notifications(
     request: Request,
     org_slug: Slug,

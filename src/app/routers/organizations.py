@@ -44,7 +44,7 @@ async def whoami(request: Request) -> WhoAmI:
     )
 
 
-@router.get("/organizations", summary="List organisations", **access("root"))
+@router.get("/organizations", summary="List organisations", **access("root", conditional=True))
 async def list_organizations(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
@@ -110,7 +110,9 @@ async def offboard(request: Request, org_slug: Slug, body: OffboardRequest) -> O
     return OffboardAnswer.model_validate(erased)
 
 
-@router.get("/organizations/{org_slug}/keys", summary="List an organisation's keys by fingerprint", **access("root_or_org"))
+@router.get(
+    "/organizations/{org_slug}/keys", summary="List an organisation's keys by fingerprint", **access("root_or_org", conditional=True)
+)
 async def list_keys(request: Request, org_slug: Slug) -> KeyList:
     caller = caller_of(request)
     parts = parts_of(request)

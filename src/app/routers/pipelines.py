@@ -94,7 +94,7 @@ async def run_only_pipeline(
     return await run_asked(request, org_slug, entry, body, wait=wait, idempotency_key=idempotency_key)
 
 
-@router.get("/runs/{org_slug}", summary="List runs, newest first", **access("root_or_org"))
+@router.get("/runs/{org_slug}", summary="List runs, newest first", **access("root_or_org", conditional=True))
 async def list_runs(
     request: Request,
     *,
@@ -138,7 +138,7 @@ async def get_run(request: Request, org_slug: Slug, pipeline_logging_id: RunId) 
     response_model=LogPage,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
     summary="Show a run's log, as JSON or as text",
-    **access("root_or_org"),
+    **access("root_or_org", conditional=True),
 )
 async def get_run_log(
     request: Request,
@@ -189,7 +189,7 @@ async def cancel_run(request: Request, org_slug: Slug, pipeline_logging_id: RunI
     return run_answer(run, tenant.org_slug)
 
 
-@router.get("/{org_slug}", summary="List what can be run", **access("root_or_org"))
+@router.get("/{org_slug}", summary="List what can be run", **access("root_or_org", conditional=True))
 async def list_pipelines(request: Request, org_slug: Slug) -> PipelineList:
     tenant = await living_tenant(request, org_slug)
     parts = parts_of(request)

@@ -51,7 +51,7 @@ Asked = Annotated[ReconciliationQuestion, Depends(asked_question)]
     "/{org_slug}/reconciliation",
     summary="Costs by usage beside the provider's own report, and why they differ",
     responses=RESPONSES,
-    **access("root_or_org"),
+    **access("root_or_org", conditional=True),
 )
 async def reconcile_costs(
     request: Request,
@@ -80,7 +80,9 @@ async def reconcile_costs(
     )
 
 
-@router.get("/{org_slug}/rules", summary="Which figure is the bill, and when a day is warned of or held", **access("root_or_org"))
+@router.get(
+    "/{org_slug}/rules", summary="Which figure is the bill, and when a day is warned of or held", **access("root_or_org", conditional=True)
+)
 async def get_rules(
     request: Request,
     org_slug: Slug,

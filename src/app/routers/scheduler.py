@@ -53,7 +53,7 @@ async def scheduler_standing(request: Request) -> SchedulerStatus:
     return scheduler_status(found, enabled=parts.keeps_time, owner=parts.timekeeper.owner)
 
 
-@router.get("/customer/{org_slug}/pipelines", summary="List an organisation's schedules", **access("root_or_org"))
+@router.get("/customer/{org_slug}/pipelines", summary="List an organisation's schedules", **access("root_or_org", conditional=True))
 async def list_schedules(request: Request, org_slug: Slug) -> ScheduleList:
     tenant, parts = await living_tenant(request, org_slug), parts_of(request)
     found = await blocking(editing.listed, parts, tenant)

@@ -61,7 +61,7 @@ Asked = Annotated[CostQuestion, Depends(asked_question)]
     "/{org_slug}/statement",
     summary="A month beside the one before, and how far it may be trusted",
     responses=RESPONSES,
-    **access("root_or_org"),
+    **access("root_or_org", conditional=True),
 )
 async def cost_statement(
     request: Request,
@@ -92,7 +92,11 @@ async def cost_statement(
     )
 
 
-@router.get("/{org_slug}/invoices/{provider}/{month}", summary="What the paper invoice of a month asks for", **access("root_or_org"))
+@router.get(
+    "/{org_slug}/invoices/{provider}/{month}",
+    summary="What the paper invoice of a month asks for",
+    **access("root_or_org", conditional=True),
+)
 async def get_invoices(request: Request, org_slug: Slug, provider: str, month: str) -> InvoicesAnswer:
     check_parameters(request)
     return await _invoices(request, org_slug, provider, month)

@@ -30,7 +30,7 @@ Slug = Annotated[str, Path(max_length=200, description="The organisation")]
 WebhookId = Annotated[str, Path(max_length=100, description="The webhook's `webhook_id`")]
 
 
-@router.get("/{org_slug}/webhooks", summary="Which systems are told, by signed webhooks", **access("root_or_org"))
+@router.get("/{org_slug}/webhooks", summary="Which systems are told, by signed webhooks", **access("root_or_org", conditional=True))
 async def list_webhooks(request: Request, org_slug: Slug) -> WebhookList:
     tenant = await living_tenant(request, org_slug)
     found = await blocking(parts_of(request).ledger.read, listed, tenant.org_slug, SYSTEMS)
