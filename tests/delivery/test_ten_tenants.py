@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from src.core.base.faults import Misconfigured
-from test_10_tenants import Service, _running_demo
+from src.core.base.faults import Misconfigured, Unavailable
+from test_10_tenants import PLACES, Service, _running_demo, _running_service
 from tests.delivery.stand_ins import ROOT
 from tests.fakes.made_once import ROWS_PER_HOUR
 from tests.fakes.running import ROOT_KEY, RunningService, free_port
@@ -107,7 +107,26 @@ def test_a_wrong_root_key_is_told(closed):
     done = ten(closed, root_key="admin_of_somewhere_else")
 
     assert done.returncode == 2
-    assert "answered 401" in done.stderr
+    assert done.stdout == ""
+    assert done.stderr.count("refuses the root key") == 1
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_key_may_have_its_older_name_and_stand_in_a_file(closed, tmp_path):
+    (tmp_path / ".env").write_text(f"ADMIN_API_KEY={ROOT_KEY}\n")
+    begun = [sys.executable, "-u", TENANTS, "--url", closed.address, "--organisations", "2"]
+    done = subprocess.run(begun, env={"PATH": os.environ["PATH"]}, cwd=tmp_path, text=True, capture_output=True, timeout=300, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_without_an_address_the_first_place_is_asked_where_a_service_answers(closed):
+    nowhere = f"http://127.0.0.1:{free_port()}"
+
+    assert PLACES == ("http://localhost:8080", "http://localhost:8000")
+    assert _running_service([nowhere, closed.address]) == closed.address
+    with pytest.raises(Unavailable, match=r"no service answers at .*; start it, or name another with --url"):
+        _running_service([nowhere])
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
