@@ -213,4 +213,4 @@ def test_keys_of_an_organisation_that_is_not_there_are_not_found(service: Runnin
 
 
 def test_the_root_key_is_no_organisation_key(service: RunningService):
-    problem(service.call("GET", "/api/v1/whoami", root=ROOT_KEY), 401, "unauthenticated")
+    problem(service.call("GET", "/api/v1/whoami", root=ROOT_KEY), 403, "not-yours")

@@ -101,9 +101,9 @@ def test_a_query_out_of_range_is_refused(service: RunningService, query):
     assert document["errors"][0]["field"].endswith(query.split("=")[0])
 
 
-def test_an_organisation_key_lists_and_shows_nobody(service: RunningService):
+def test_an_organisation_key_lists_nobody_and_shows_its_own(service: RunningService):
     slug = new_slug("curious")
     key = service.key_of(slug)
 
-    problem(service.call("GET", ORGS, key=key), 401, "unauthenticated")
-    problem(service.call("GET", f"{ORGS}/{slug}", key=key), 401, "unauthenticated")
+    problem(service.call("GET", ORGS, key=key), 403, "not-yours")
+    assert service.call("GET", f"{ORGS}/{slug}", key=key).json()["org_slug"] == slug

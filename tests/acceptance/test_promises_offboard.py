@@ -124,6 +124,6 @@ def test_an_organisation_key_cannot_off_board_its_own(service: RunningService):
     slug = new_slug("mine")
     key = service.key_of(slug)
 
-    problem(service.call("DELETE", f"/api/v1/organizations/{slug}", key=key, json={"confirm": slug}), 401, "unauthenticated")
+    problem(service.call("DELETE", f"/api/v1/organizations/{slug}", key=key, json={"confirm": slug}), 403, "not-yours")
 
     assert service.call("GET", "/api/v1/whoami", key=key).status_code == 200

@@ -122,11 +122,11 @@ async def test_a_lost_dataset_is_told_to_its_own_and_by_readiness_and_others_are
             loss(place.data / FILE)
         for _ in range(2):
             status, told = await caller.costs(ACME)
-            assert (status, told["type"].rpartition(":")[2]) == (503, "misconfigured")
+            assert (status, told["type"].rpartition("#")[2]) == (503, "misconfigured")
             assert FILE in told["detail"]
             assert "restore that file from its backup" in told["detail"]
             status, ready = await caller.ready()
-            assert (status, ready["type"].rpartition(":")[2]) == (503, "not-ready")
+            assert (status, ready["type"].rpartition("#")[2]) == (503, "not-ready")
             assert [name for name, check in ready["checks"].items() if check["status"] == "failed"] == ["stored"]
             assert ready["checks"]["stored"]["detail"] == told["detail"]
         assert str(place.data) not in told["detail"]

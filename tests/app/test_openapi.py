@@ -48,7 +48,7 @@ def test_the_document_is_the_same_each_time_and_names_each_parameter_once(app):
             assert len(named) == len(set(named))
             assert (("header", USER_ID["name"]) in named) == (operation["x-access"] != "anyone")
             assert operation["responses"]["default"]["content"].keys() == {MEDIA_TYPE}
-    assert {"RootKey", "AdminKey", "OrgKey"} <= set(document["components"]["securitySchemes"])
+    assert {"RootKey", "AdminKey", "OrgKey", "OrgBearer"} <= set(document["components"]["securitySchemes"])
 
 
 def test_every_operation_parameter_field_and_tag_has_words(document, operations):

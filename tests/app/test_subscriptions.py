@@ -185,7 +185,7 @@ async def test_only_the_platform_changes_a_subscription_and_its_organisation_rea
         assert (await caller.get("/api/v1/organizations/second_corp/quota")).json()["may_run"] is True
         problem(await caller.get("/api/v1/organizations/acme_corp/quota"), 403, "not-yours")
 
-    problem(await put(house, {"plan": "SCALE"}, "second_corp", **mine), 401, "unauthenticated")
+    problem(await put(house, {"plan": "SCALE"}, "second_corp", **mine), 403, "not-yours")
     problem(await put(house, {"plan": "SCALE"}, "nobody_here"), 404, "missing")
     for what in ("quota", "subscription"):
         problem(await house.read(f"/api/v1/organizations/nobody_here/{what}"), 404, "missing")

@@ -17,6 +17,7 @@ from fastapi.routing import APIRoute
 from src.app.dependencies.audited import note
 from src.app.dependencies.conditional import conditional as conditional_answers
 from src.app.dependencies.limits import Limiter
+from src.app.dependencies.parameters import check_parameters, parameters_of
 from src.app.wiring import Parts
 from src.core.base.faults import Fault, NotYours, Unauthenticated
 from src.core.base.identity import Actor, ActorKind, Tenant
@@ -36,13 +37,19 @@ SHORTEST_LOOK_SECONDS = 0.1  # between two looks whether the key of a stream sti
 TOUCH_EVERY_SECONDS = 3600.0  # last_used_at is a hint for people; one write an hour and key is enough
 
 ROOT_HEADER, OLD_ROOT_HEADER, ORG_HEADER = "X-CA-Root-Key", "X-Admin-Key", "X-API-Key"
+BEARER_HEADER, BEARER = "Authorization", "bearer"
 # Written into the OpenAPI document by hand: as dependencies of their own they cost a request a quarter of its time.
 SCHEMES: Mapping[str, Mapping[str, str]] = {
     "RootKey": {"type": "apiKey", "in": "header", "name": ROOT_HEADER, "description": "The platform admin's key"},
     "AdminKey": {"type": "apiKey", "in": "header", "name": OLD_ROOT_HEADER, "description": "The same key under its older header"},
     "OrgKey": {"type": "apiKey", "in": "header", "name": ORG_HEADER, "description": "An organisation's key"},
+    "OrgBearer": {"type": "http", "scheme": "bearer", "description": f"The same key, where {ORG_HEADER} has none"},
 }
-ROOT_SCHEMES, ORG_SCHEMES = ("RootKey", "AdminKey"), ("OrgKey",)
+ROOT_PLACE, ORG_PLACE = f"send it in the header {ROOT_HEADER}", f"send it in the header {ORG_HEADER}"
+ROOT_NEEDED = f"this call needs the root key, in the header {ROOT_HEADER}"
+ORG_NEEDED = f"this call needs an organisation's key, in the header {ORG_HEADER}"
+NO_KEY = "an organisation's key is {org_slug}_api_ and 16 letters and digits; send it so, alone, without quotes or a word before it"
+ROOT_SCHEMES, ORG_SCHEMES = ("RootKey", "AdminKey"), ("OrgKey", "OrgBearer")
 OPENED_BY: Mapping[Access, Sequence[str]] = {
     "anyone": (),
     "root": ROOT_SCHEMES,
@@ -189,11 +196,13 @@ def parts_of(request: Request) -> Parts:
     return door_of(request).parts
 
 
-async def verify_admin_key(request: Request) -> Admin:
+async def verify_admin_key(request: Request, opens: Access = "root") -> Admin:
     door = door_of(request)
     if door.parts.settings.disable_auth:
         return Admin(_actor(request, "root"), door.parts)
     given = _root_key(request)
+    if not given or not door.is_root_key(given):
+        await _refuse_misplaced(request, opens, given, *([_org_key(request)] if opens == "root" else []))
     if not given:
         await _refuse(request, "this call needs the root key in the header X-CA-Root-Key")
     if not door.is_root_key(given):
@@ -202,17 +211,18 @@ async def verify_admin_key(request: Request) -> Admin:
     return Admin(_actor(request, "root"), door.parts)
 
 
-async def get_current_org(request: Request) -> CurrentOrg:
+async def get_current_org(request: Request, opens: Access = "org") -> CurrentOrg:
     """The organisation of the key; a path that names another one is refused."""
     door = door_of(request)
     named: str | None = request.path_params.get("org_slug")
     if door.parts.settings.disable_auth:
         tenant = Tenant(org_slug(named or "anyone"), door.parts.settings.environment)
         return CurrentOrg(_actor(request, "org", tenant.org_slug), tenant, None)
-    api_key = request.headers.get(ORG_HEADER)
+    api_key = _org_key(request)
     if not api_key:
+        await _refuse_misplaced(request, "org", _root_key(request))
         await _refuse(request, "this call needs an organisation's key in the header X-API-Key")
-    held = await _living_key(request, door, api_key)
+    held = await _living_key(request, door, api_key, opens)
     # only now: a key that was refused must not use up what belongs to the organisation it names
     await door.limiter.admit(request.scope, "org", held.tenant.org_slug)
     actor = _actor(request, "org", held.tenant.org_slug, held.record.fingerprint)
@@ -223,10 +233,10 @@ async def get_current_org(request: Request) -> CurrentOrg:
 
 async def get_admin_or_current_org(request: Request) -> Admin | CurrentOrg:
     if _root_key(request) or parts_of(request).settings.disable_auth:
-        return await verify_admin_key(request)
-    if ORG_HEADER not in request.headers:
+        return await verify_admin_key(request, "root_or_org")
+    if not _org_key(request):
         await _refuse(request, "this call needs the organisation's key in X-API-Key, or the root key in X-CA-Root-Key")
-    return await get_current_org(request)
+    return await get_current_org(request, "root_or_org")
 
 
 ASKS: Mapping[Access, Callable[[Request], Awaitable[Admin | CurrentOrg]] | None] = {
@@ -251,6 +261,7 @@ class KeyedRoute(APIRoute):
         handle = super().get_route_handler()
         if "x-conditional" in declared:
             handle = conditional_answers(handle)
+        known = parameters_of(self.dependant)
         # no default: a route that declares nothing breaks at the start instead of standing open
         ask = ASKS[declared["x-access"]]
         if ask is None:
@@ -258,6 +269,8 @@ class KeyedRoute(APIRoute):
 
         async def keyed(request: Request) -> Response:
             request.scope.setdefault("state", {})["caller"] = await ask(request)
+            if request.scope["query_string"]:
+                check_parameters(request, known)
             return await handle(request)
 
         return keyed
@@ -286,19 +299,49 @@ def _root_key(request: Request) -> str | None:
     return request.headers.get(ROOT_HEADER) or request.headers.get(OLD_ROOT_HEADER)
 
 
-async def _living_key(request: Request, door: Door, api_key: str) -> _SeenKey:
+def _org_key(request: Request) -> str | None:
+    """In front of a cloud's own check of identities the bearer is the cloud's, so the header of our own comes first."""
+    given = request.headers.get(ORG_HEADER)
+    if given:
+        return given
+    scheme, _, token = request.headers.get(BEARER_HEADER, "").partition(" ")
+    return token.strip() or None if scheme.lower() == BEARER else None
+
+
+async def _living_key(request: Request, door: Door, api_key: str, opens: Access) -> _SeenKey:
     refused = "this key is unknown, expired or revoked; ask the platform admin for a new one"
     # what cannot be a key costs the ledger no read
     if not API_KEY.fullmatch(api_key):
-        await _refuse(request, "an organisation's key looks like {org_slug}_api_ and 16 letters and digits; this one does not")
+        await _refuse_misplaced(request, opens, api_key)
+        await _refuse(request, NO_KEY)
+    held = await _opening(door, api_key)
+    if held is None:
+        await _refuse(request, refused)
+    return held
+
+
+async def _opening(door: Door, api_key: str) -> _SeenKey | None:
+    """What this key opens now, if anything."""
     hashed = key_hash(api_key)
     held = await door.keys.find(hashed)
     if held is None or not hmac.compare_digest(held.record.key_hash, hashed):
-        await _refuse(request, refused)
+        return None
     # asked of a remembered key too, for it may end meanwhile; in the same words, so that a guess learns nothing from them
-    if not held.opens(door.parts.clock.now()):
-        await _refuse(request, refused)
-    return held
+    return held if held.opens(door.parts.clock.now()) else None
+
+
+async def _refuse_misplaced(request: Request, opens: Access, *given: str | None) -> None:
+    """Who has a valid key is told where it belongs, or which other one this call needs."""
+    door = door_of(request)
+    for one in given:
+        if one is not None and door.is_root_key(one):
+            await door.limiter.admit(request.scope, "root", "root")
+            _actor(request, "root")
+            raise NotYours(f"this is the root key; {ORG_NEEDED if opens == 'org' else ROOT_PLACE}")
+        if one is not None and API_KEY.fullmatch(one) and (held := await _opening(door, one)):
+            await door.limiter.admit(request.scope, "org", held.tenant.org_slug)
+            _actor(request, "org", held.tenant.org_slug, held.record.fingerprint)
+            raise NotYours(f"this is an organisation's key; {ROOT_NEEDED if opens == 'root' else ORG_PLACE}")
 
 
 async def _refuse(request: Request, why: str) -> NoReturn:

@@ -26,8 +26,8 @@ def usual_window(today: date) -> Window:
 
 
 def window_of(asked: RunRequest, today: date) -> Window:
-    window = asked.window or usual_window(today)
-    first, last = ("start_date", "end_date") if asked.end_date else ("date", "date")
+    window = asked.window(today) or usual_window(today)
+    first, last = ("start_date", "end_date") if asked.end_date else ("month", "month") if asked.month else ("date", "date")
     if window.end > today:
         raise _rejected(last, f"{window.end} lies in the future; name {today} (today, UTC) or a day before it")
     if window.start < EARLIEST:

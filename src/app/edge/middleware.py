@@ -45,9 +45,10 @@ EXPOSED = (
     "ETag",
 )
 # who calls, and for which work: of two it could only be guessed which is meant
-ONCE = ("X-API-Key", "X-CA-Root-Key", "X-Admin-Key", "Idempotency-Key")
+ONCE = ("X-API-Key", "X-CA-Root-Key", "X-Admin-Key", "Authorization", "Idempotency-Key")
 ACCEPTED = (
     "X-API-Key",
+    "Authorization",
     "X-CA-Root-Key",
     "X-Admin-Key",
     "X-User-ID",

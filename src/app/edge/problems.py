@@ -22,7 +22,7 @@ from src.app.process.redaction import redacted_text, shown_path
 from src.app.process.refusals import MEDIA_TYPE
 from src.core.base.faults import Fault, Flaw, Missing, NotYours, Rejected, TooLarge, Unauthenticated
 
-CHALLENGE: Final = 'ApiKey realm="convergence"'
+CHALLENGE: Final = 'ApiKey realm="convergence", Bearer realm="convergence"'
 # What a fault adds of its own may not take the place of what every problem document says.
 RESERVED: Final = frozenset({"type", "title", "status", "detail", "instance", "request_id", "errors", "errors_left_out"})
 LONGEST_INSTANCE: Final = 300

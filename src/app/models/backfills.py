@@ -1,31 +1,31 @@
-from datetime import date, datetime
-from typing import Any, Literal, Self
+from datetime import date, datetime, timedelta
+from typing import Any, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from src.app.models.organizations import Answer
-from src.app.models.pipelines import Day, Days
+from src.app.models.pipelines import Days, RangeRequest
+from src.core.base.window import Window
 
 
-class BackfillRequest(BaseModel):
+class BackfillRequest(RangeRequest):
     """Further keys are the pipeline's own inputs, given to every window's run."""
 
     model_config = ConfigDict(
-        extra="allow", frozen=True, json_schema_extra={"examples": [{"start_date": "2026-07-01", "end_date": "2026-09-30"}]}
+        extra="allow",
+        frozen=True,
+        json_schema_extra={"examples": [{"start_date": "2026-07-01", "end_date": "2026-09-30"}, {"month": "2026-09"}]},
     )
 
-    start_date: Day = Field(description="First day to cover")
-    end_date: Day = Field(description="Last day to cover, itself included; yesterday (UTC) at the latest")
-
     @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.end_date < self.start_date:
-            raise ValueError(f"end_date {self.end_date} lies before start_date {self.start_date}; swap them")
+    def _some_days(self) -> Self:
+        if self.start_date is None and self.month is None:
+            raise ValueError("names no days; send start_date and end_date, or month")
         return self
 
-    @property
-    def inputs(self) -> dict[str, Any]:
-        return dict(self.__pydantic_extra__ or {})
+    def days(self, today: date) -> Window:
+        # of the month that is going on those that are over
+        return cast("Window", self.window(today - timedelta(days=1)))
 
 
 class UnservedDays(Answer):

@@ -1,14 +1,17 @@
 import re
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from src.app.models.organizations import Answer
+from src.core.base import wording
 from src.core.base.window import Window
 
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-DATES = ("date", "start_date", "end_date")
+MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+DATES = ("date", "start_date", "end_date", "from", "to", "month")
+SAME = {"from": "start_date", "to": "end_date"}
 
 # What a caller is told: an accepted run is RUNNING whether or not a worker has it yet. `state` tells the two apart.
 Status = Literal["RUNNING", "SUCCESS", "FAILED", "CANCELLED"]
@@ -26,14 +29,64 @@ def _iso(value: object) -> object:
         try:
             return date.fromisoformat(value)
         except ValueError:
-            raise ValueError("is not a day of the calendar; write it like 2026-11-20") from None
-    raise ValueError("is not a day; write it like 2026-11-20")
+            raise ValueError("is not a day of the calendar; write one as YYYY-MM-DD, like 2026-11-20") from None
+    raise ValueError(wording.DAY)
+
+
+def _month(value: object) -> object:
+    if value is None or type(value) is date:
+        return value
+    if isinstance(value, str) and MONTH.fullmatch(value):
+        return date(int(value[:4]), int(value[5:]), 1)
+    raise ValueError("is not a month; write it as YYYY-MM, like 2026-10")
 
 
 Day = Annotated[date, BeforeValidator(_iso)]
+Month = Annotated[date, BeforeValidator(_month, json_schema_input_type=Annotated[str, Field(pattern=MONTH.pattern)])]
 
 
-class RunRequest(BaseModel):
+class RangeRequest(BaseModel):
+    """Days that a body names: by their ends, each of which has two names, or as a month. Further keys are the pipeline's own inputs."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    start_date: Day | None = Field(
+        default=None, validation_alias=AliasChoices("start_date", "from"), description="First day to cover; `from` is the same"
+    )
+    end_date: Day | None = Field(
+        default=None, validation_alias=AliasChoices("end_date", "to"), description="Last day to cover, itself included; `to` is the same"
+    )
+    month: Month | None = Field(default=None, description="YYYY-MM, in place of first and last day; of this month the days so far")
+
+    @model_validator(mode="after")
+    def _one_range(self) -> Self:
+        twice = next((name for name in SAME if name in self.inputs), None)
+        if twice is not None:
+            raise ValueError(f"names {SAME[twice]} and {twice}, which mean the same; send one of them")
+        if self.month is not None and (self.start_date is not None or self.end_date is not None):
+            raise ValueError("names a month and days; send either month, or start_date and end_date")
+        if (self.start_date is None) != (self.end_date is None):
+            lacking = "start_date" if self.start_date is None else "end_date"
+            raise ValueError(f"names one end of a range; add {lacking}")
+        if self.start_date is not None and self.end_date is not None and self.end_date < self.start_date:
+            raise ValueError(f"end_date {self.end_date} lies before start_date {self.start_date}; swap them")
+        return self
+
+    def window(self, today: date) -> Window | None:
+        if self.start_date is not None and self.end_date is not None:
+            return Window(self.start_date, self.end_date)
+        if self.month is None:
+            return None
+        last = (self.month + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+        # of the month that is going on, what there is of it
+        return Window(self.month, max(self.month, min(last, today)))
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        return dict(self.__pydantic_extra__ or {})
+
+
+class RunRequest(RangeRequest):
     """Further keys are the pipeline's own inputs."""
 
     model_config = ConfigDict(
@@ -43,29 +96,19 @@ class RunRequest(BaseModel):
     )
 
     date: Day | None = Field(default=None, description="The one day to cover; yesterday (UTC) when no day is named")
-    start_date: Day | None = Field(default=None, description="First day to cover")
-    end_date: Day | None = Field(default=None, description="Last day to cover, itself included")
 
     @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if self.date is not None and (self.start_date is not None or self.end_date is not None):
-            raise ValueError("names a date and a range; send either date, or start_date and end_date")
-        if (self.start_date is None) != (self.end_date is None):
-            lacking = "start_date" if self.start_date is None else "end_date"
-            raise ValueError(f"names one end of a range; add {lacking}, or send date for a single day")
-        if self.start_date is not None and self.end_date is not None and self.end_date < self.start_date:
-            raise ValueError(f"end_date {self.end_date} lies before start_date {self.start_date}; swap them")
+    def _one_day(self) -> Self:
+        if self.date is not None and (self.start_date is not None or self.month is not None):
+            raise ValueError("names a date and a range; send either date, or start_date and end_date, or month")
         return self
 
     @property
-    def window(self) -> Window | None:
-        if self.start_date is not None and self.end_date is not None:
-            return Window(self.start_date, self.end_date)
-        return None if self.date is None else Window.day(self.date)
+    def names_days(self) -> bool:
+        return any(day is not None for day in (self.date, self.start_date, self.month))
 
-    @property
-    def inputs(self) -> dict[str, Any]:
-        return dict(self.__pydantic_extra__ or {})
+    def window(self, today: Day) -> Window | None:
+        return super().window(today) if self.date is None else Window.day(self.date)
 
 
 class Days(Answer):

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator
 
 from src.app.answers.tables import MEDIA_TYPES, file_answer, form_of, next_link, rows_as
 from src.app.dependencies.auth import KeyedRoute, access, parts_of
-from src.app.dependencies.parameters import check_parameters
+from src.app.dependencies.days import MonthQuery, month_days, one_way
 from src.app.dependencies.tenants import living_tenant
 from src.app.models.audit import AuditActor, AuditEntryAnswer, AuditOutcome, AuditPage
 from src.core.base.threads import blocking
@@ -19,7 +19,6 @@ from src.core.ledger.tables.audit import AuditEntry, AuditFilter
 
 router = APIRouter(prefix="/api/v1", tags=["audit"], route_class=KeyedRoute)
 
-PARAMETERS: Final = ("from", "to", "actor", "user_id", "key_fingerprint", "action", "outcome", "limit", "cursor", "format")
 PLATFORM: Final = "platform"
 COLUMNS: Final[dict[str, ColumnKind]] = {name: "moment" if name == "occurred_at" else "text" for name in AuditEntryAnswer.model_fields}
 RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
@@ -35,7 +34,9 @@ def _moment(told: str) -> datetime | date:
         moment = datetime.fromisoformat(told)
         if moment.tzinfo is not None:
             return moment.astimezone(UTC)
-    raise ValueError("is a day, 2026-11-20, or a moment with its offset, 2026-11-20T09:30:00Z (a + in an address is written %2B)")
+    raise ValueError(
+        "is neither a day, YYYY-MM-DD, nor a moment with its offset, like 2026-11-20T09:30:00Z (a + in an address is written %2B)"
+    )
 
 
 # before the types of their own would read a bare number as seconds since 1970
@@ -48,9 +49,13 @@ AskedForm = Annotated[AuditForm | None, Query(alias="format", description="Befor
 
 
 def asked_filter(
+    request: Request,
     *,
     first: Annotated[Moment | None, Query(alias="from", description="First moment, with its offset, or day in UTC")] = None,
     to: Annotated[Moment | None, Query(description="Moment to end before, with its offset, or last day in UTC")] = None,
+    start_date: Annotated[Moment | None, Query(description="The same as `from`")] = None,
+    end_date: Annotated[Moment | None, Query(description="The same as `to`")] = None,
+    month: MonthQuery = None,
     actor: Annotated[AuditActor | None, Query(description="With what authority")] = None,
     user_id: Annotated[str | None, Query(max_length=128, description="Acting person, as X-User-ID named them")] = None,
     key_fingerprint: Annotated[str | None, Query(max_length=64)] = None,
@@ -59,14 +64,17 @@ def asked_filter(
     ] = None,
     outcome: AuditOutcome | None = None,
 ) -> AuditFilter:
+    whole = month_days(request, month)
+    since = one_way({"from": first, "start_date": start_date, "month": whole and whole.first})
+    until = one_way({"to": to, "end_date": end_date, "month": whole and whole.last})
     return AuditFilter(
         actor_kind=actor,
         user_id=user_id,
         key_fingerprint=key_fingerprint,
         action=action,
         outcome=outcome,
-        since=None if first is None else _first(first),
-        before=None if to is None else _end(to),
+        since=None if since is None else _first(since),
+        before=None if until is None else _end(until),
         holders_own=True,
     )
 
@@ -86,7 +94,6 @@ async def list_audit(
     cursor: Cursor = None,
     asked: AskedForm = None,
 ) -> Response:
-    check_parameters(request, *PARAMETERS, "org_slug")
     return await _page(request, org_slug, replace(wanted, holders_own=False), limit=limit, cursor=cursor, asked=asked)
 
 
@@ -99,7 +106,6 @@ async def list_audit(
 async def list_own_audit(
     request: Request, org_slug: Slug, wanted: Wanted, *, limit: Limit = 100, cursor: Cursor = None, asked: AskedForm = None
 ) -> Response:
-    check_parameters(request, *PARAMETERS)
     tenant = await living_tenant(request, org_slug)
     return await _page(request, tenant.org_slug, wanted, limit=limit, cursor=cursor, asked=asked)
 

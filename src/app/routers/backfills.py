@@ -14,7 +14,6 @@ from src.app.models.backfills import BackfillAccepted, BackfillDetail, BackfillL
 from src.core.backfill import asking
 from src.core.backfill.standing import watch
 from src.core.base.threads import blocking
-from src.core.base.window import Window
 from src.core.pipeline.catalog import CatalogEntry
 from src.core.schedules.trigger import go_on
 
@@ -110,7 +109,7 @@ async def _ask(request: Request, org_slug: str, entry: CatalogEntry, body: Backf
             tenant=tenant,
             actor=actor,
             entry=entry,
-            days=Window(body.start_date, body.end_date),
+            days=body.days(parts.clock.now().date()),
             inputs=known_inputs(body.inputs, entry),
         )
         # at once, and not at the trigger's next pass: who asked is watching

@@ -1,4 +1,4 @@
-from datetime import date
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -7,14 +7,14 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from src.app.answers.cost_tables import daily_answer, daily_columns, daily_rows, summary_answer, summary_columns, summary_rows
 from src.app.answers.tables import FILES, JSON_OR_TABLE, TABLE_CONTENT, file_answer, form_of, page_file, rows_as
 from src.app.dependencies.auth import KeyedRoute, access, parts_of
-from src.app.dependencies.parameters import check_parameters
+from src.app.dependencies.days import Days
 from src.app.dependencies.tenants import living_tenant
 from src.app.models.costs import DailyAnswer, FileForm, Form, SummaryAnswer
 from src.core.base.faults import TooLarge
 from src.core.base.threads import blocking
 from src.core.costs.comparison import Compare
 from src.core.costs.daily import read_daily
-from src.core.costs.question import MOST_DAYS, CostQuestion, Filters, GroupName, groups_asked, window_asked
+from src.core.costs.question import CostQuestion, Filters, GroupName, groups_asked, window_asked
 from src.core.costs.reader import CostReader
 from src.core.costs.sight import sight_of
 from src.core.costs.summary import read_summary
@@ -27,25 +27,7 @@ ROWS: Final = 1000
 MOST_ROWS: Final = 5000
 MOST_FILE_ROWS: Final = 50_000  # rows of a file without `limit` are put together in memory
 
-QUESTION_PARAMETERS: Final = (
-    "from",
-    "to",
-    "provider",
-    "service",
-    "project",
-    "currency",
-    "group_by",
-    "compare",
-    "limit",
-    "cursor",
-    "format",
-)
-
 Slug = Annotated[str, Path(max_length=200, description="The organisation")]
-From = Annotated[
-    date | None, Query(alias="from", description=f"First day, UTC; at most {MOST_DAYS} days; the first of `to`'s month when left out")
-]
-To = Annotated[date | None, Query(description="Last day, UTC; today when left out")]
 Limit = Annotated[int | None, Query(ge=1, le=MOST_ROWS, description=f"{ROWS} when left out; a file without it holds all rows")]
 AskedForm = Annotated[Form | None, Query(alias="format", description="Before what Accept says")]
 SUMMARY_RESPONSES: dict[int | str, dict[str, Any]] = {200: {"model": SummaryAnswer, "content": dict(TABLE_CONTENT)}}
@@ -66,9 +48,8 @@ async def reader_of(request: Request, org_slug: str) -> CostReader:
 
 def asked_question(
     request: Request,
+    days: Days,
     *,
-    first: From = None,
-    to: To = None,
     provider: Annotated[str | None, Query(max_length=100, description="For example gcp")] = None,
     service: Annotated[str | None, Query(max_length=500, description="As the provider names it")] = None,
     project: Annotated[str | None, Query(max_length=500, description="The provider's project id")] = None,
@@ -77,19 +58,27 @@ def asked_question(
         list[str] | None,
         Query(max_length=8, description="None, one or two of provider, service, project, sku, region, account, cost_type, invoice_month"),
     ] = None,
-    compare: Annotated[
-        Compare | None, Query(description="Of summary: with what; previous_month for whole months and a month to date when left out")
-    ] = None,
 ) -> CostQuestion:
-    check_parameters(request, *QUESTION_PARAMETERS)
     parts = parts_of(request)
-    window = window_asked(first, to, parts.clock.now().date())
+    window = window_asked(days.first, days.last, parts.clock.now().date())
     groups: tuple[GroupName, ...] = groups_asked(group_by or ())
     named = known_providers(parts.settings.configs_dir).named(provider) if provider else None
-    return CostQuestion(window, Filters(named, service, project, currency.upper() if currency else None), groups, compare)
+    return CostQuestion(window, Filters(named, service, project, currency.upper() if currency else None), groups)
 
 
 Asked = Annotated[CostQuestion, Depends(asked_question)]
+
+
+def asked_comparison(
+    question: Asked,
+    compare: Annotated[
+        Compare | None, Query(description="With what; previous_month for whole months and a month to date when left out")
+    ] = None,
+) -> CostQuestion:
+    return replace(question, compare=compare)
+
+
+Compared = Annotated[CostQuestion, Depends(asked_comparison)]
 
 
 @router.get(
@@ -107,8 +96,6 @@ async def daily_costs(
     cursor: Annotated[str | None, Query(max_length=6000, description="`next_cursor` of the page before")] = None,
     asked: AskedForm = None,
 ) -> Response:
-    # days are compared with nothing
-    check_parameters(request, *(name for name in QUESTION_PARAMETERS if name != "compare"))
     form = form_of(request, JSON_OR_TABLE, asked)
     whole = form != "json" and limit is None
     reader = await reader_of(request, org_slug)
@@ -132,7 +119,7 @@ async def daily_costs(
     responses=SUMMARY_RESPONSES,
     **access("root_or_org", conditional=True),
 )
-async def cost_summary(request: Request, org_slug: Slug, question: Asked, limit: Limit = None, asked: AskedForm = None) -> Response:
+async def cost_summary(request: Request, org_slug: Slug, question: Compared, limit: Limit = None, asked: AskedForm = None) -> Response:
     form = form_of(request, JSON_OR_TABLE, asked)
     whole = form != "json" and limit is None
     reader = await reader_of(request, org_slug)
@@ -163,16 +150,13 @@ async def table_rows(
     request: Request,
     org_slug: Slug,
     table: Annotated[str, Path(max_length=127, description="A table or view of the organisation's dataset")],
-    *,
-    first: Annotated[date | None, Query(alias="from", description="First day of the column the table's days are told by")] = None,
-    to: Annotated[date | None, Query(description="Last day")] = None,
+    days: Days,
     asked: Annotated[FileForm | None, Query(alias="format", description="Before what Accept says")] = None,
 ) -> Response:
-    check_parameters(request, "from", "to", "format")
     form = form_of(request, FILES, asked)
     reader = await reader_of(request, org_slug)
-    begin = partial(table_file, reader, table, first, to, "csv" if form == "csv" else "parquet")
-    window = "".join(f"_{day}" for day in (first, to) if day)
+    begin = partial(table_file, reader, table, days.first, days.last, "csv" if form == "csv" else "parquet")
+    window = "".join(f"_{day}" for day in days if day)
     return await file_answer(request, reader.tenant.org_slug, form, f"{table}{window}", begin)
 
 

@@ -4,7 +4,6 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from src.app.dependencies.audited import audited
 from src.app.dependencies.auth import KeyedRoute, access, caller_of, parts_of
-from src.app.dependencies.parameters import check_parameters
 from src.app.dependencies.tenants import living_tenant
 from src.app.models.integrations import NAME
 from src.app.models.pipelines import Day, RunRequest
@@ -16,7 +15,6 @@ from src.core.providers.directory import known_providers
 router = APIRouter(prefix="/api/v1/imports", tags=["imports"], route_class=KeyedRoute)
 
 TYPES = ("application/zip", "text/csv", "application/octet-stream")
-PARAMETERS = ("credential_name", "exported_on", "name", "wait")
 FILE: dict[str, Any] = {"required": True, "content": {each: {"schema": {"type": "string", "format": "binary"}} for each in TYPES}}
 Credential = Annotated[str, Query(pattern=NAME, description="Of the account that the file tells of")]
 ExportedOn = Annotated[
@@ -39,7 +37,6 @@ async def import_file(
     wait: Wait = False,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    check_parameters(request, *PARAMETERS)
     tenant = await living_tenant(request, org_slug)
     parts, actor = parts_of(request), caller_of(request).actor
     served = known_providers(parts.settings.configs_dir).served(provider).name

@@ -10,7 +10,6 @@ from src.app.answers.prices import book_before, change_answer, costs_of, effects
 from src.app.answers.tables import MEDIA_TYPES, file_answer, form_of, next_link
 from src.app.dependencies.audited import audited
 from src.app.dependencies.auth import KeyedRoute, access, caller_of, parts_of
-from src.app.dependencies.parameters import check_parameters
 from src.app.dependencies.price_requests import discount, is_csv, named_axes, plan_update, price_update, told_lines, told_rates
 from src.app.dependencies.tenants import living_tenant
 from src.app.models.llm_data import (
@@ -20,7 +19,6 @@ from src.app.models.llm_data import (
     Origin,
     PlanRequest,
     PlanUpdate,
-    PriceAxes,
     PriceRequest,
     PriceUpdate,
     PricingAnswer,
@@ -49,8 +47,6 @@ router = APIRouter(prefix="/api/v1/integrations", tags=["prices"], route_class=K
 
 ROWS: Final = 1000
 MOST_ROWS: Final = 5000
-PAGING: Final = ("at", "as_of", "history", "limit", "cursor", "format")
-AXES: Final = tuple(PriceAxes.model_fields)
 AT: Final = "/{org_slug}/{provider}"
 
 Slug = Annotated[str, Path(max_length=200, description="The organisation")]
@@ -91,7 +87,6 @@ async def list_pricing(
     at: At = None, as_of: AsOf = None, history: History = False,
     limit: Limit = None, cursor: Cursor = None, asked: AskedForm = None,
 ) -> Response:  # fmt: skip
-    check_parameters(request, "model", "token_kind", "service_tier", "origin", *PAGING)
     equal = named_axes(model=model, token_kind=token_kind, service_tier=service_tier, origin=origin)
     store = await _store(request, org_slug, provider, PRICING)
     return await _listed(request, store, BookQuestion(equal, at, as_of, history), (limit, cursor, asked))
@@ -103,7 +98,6 @@ async def list_pricing(
 async def add_pricing(
     request: Request, org_slug: Slug, provider: Named, *, dry_run: DryRun = False, replace: Replace = False, effective_from: From = None
 ) -> Response:
-    check_parameters(request, "dry_run", "replace", "effective_from")
     store = await _store(request, org_slug, provider, PRICING)
     verb, asked = await _told(request, store, PriceRequest, replace=replace, effective_from=effective_from)
     return await _changed(request, store, asked, verb, dry_run=dry_run)
@@ -115,7 +109,6 @@ async def add_pricing(
 async def update_pricing(
     request: Request, org_slug: Slug, provider: Named, model_id: ModelId, body: PriceUpdate, *, dry_run: DryRun = False
 ) -> Response:
-    check_parameters(request, "dry_run")
     store = await _store(request, org_slug, provider, PRICING)
     return await _changed(request, store, price_update(model_id, body), "update", dry_run=dry_run)
 
@@ -131,7 +124,6 @@ async def delete_pricing(
     token_kind: Word = None, service_tier: Word = None, prompt_tokens_over: Tokens = None, price_window: Word = None, region: Word = None,
     effective_from: From = None, withdraw: Back = False, dry_run: DryRun = False,
 ) -> Response:  # fmt: skip
-    check_parameters(request, *AXES, "effective_from", "withdraw", "dry_run")
     axes = named_axes(
         token_kind=token_kind, service_tier=service_tier, prompt_tokens_over=prompt_tokens_over, price_window=price_window, region=region
     )
@@ -149,7 +141,6 @@ async def reset_pricing(request: Request, org_slug: Slug, provider: Named, *, dr
 async def discount_pricing(
     request: Request, org_slug: Slug, provider: Named, body: DiscountRequest, *, dry_run: DryRun = False
 ) -> Response:
-    check_parameters(request, "dry_run")
     store = await _store(request, org_slug, provider, PRICING)
     return await _changed(request, store, discount(store.seed, body), "discount", dry_run=dry_run)
 
@@ -167,7 +158,6 @@ async def list_subscriptions(
     at: At = None, as_of: AsOf = None, history: History = False,
     limit: Limit = None, cursor: Cursor = None, asked: AskedForm = None,
 ) -> Response:  # fmt: skip
-    check_parameters(request, "plan_name", "billing_period", "origin", *PAGING)
     equal = named_axes(plan_name=plan_name, billing_period=billing_period, origin=origin)
     store = await _store(request, org_slug, provider, SUBSCRIPTIONS)
     return await _listed(request, store, BookQuestion(equal, at, as_of, history), (limit, cursor, asked))
@@ -182,7 +172,6 @@ async def list_subscriptions(
 async def add_subscription(
     request: Request, org_slug: Slug, provider: Named, *, dry_run: DryRun = False, replace: Replace = False, effective_from: From = None
 ) -> Response:
-    check_parameters(request, "dry_run", "replace", "effective_from")
     store = await _store(request, org_slug, provider, SUBSCRIPTIONS)
     verb, asked = await _told(request, store, PlanRequest, replace=replace, effective_from=effective_from)
     return await _changed(request, store, asked, verb, dry_run=dry_run)
@@ -197,7 +186,6 @@ async def add_subscription(
 async def update_subscription(
     request: Request, org_slug: Slug, provider: Named, plan_name: PlanName, body: PlanUpdate, *, dry_run: DryRun = False
 ) -> Response:
-    check_parameters(request, "dry_run")
     store = await _store(request, org_slug, provider, SUBSCRIPTIONS)
     return await _changed(request, store, plan_update(plan_name, body), "update", dry_run=dry_run)
 
@@ -212,7 +200,6 @@ async def delete_subscription(
     request: Request, org_slug: Slug, provider: Named, plan_name: PlanName, *,
     billing_period: Word = None, effective_from: From = None, withdraw: Back = False, dry_run: DryRun = False,
 ) -> Response:  # fmt: skip
-    check_parameters(request, "billing_period", "effective_from", "withdraw", "dry_run")
     chosen = {"plan_name": plan_name, **named_axes(billing_period=billing_period)}
     store: BookStore[PlanRate] = await _store(request, org_slug, provider, SUBSCRIPTIONS)
     verb, asked = _ended(chosen, effective_from, withdraw=withdraw)
@@ -282,7 +269,6 @@ async def _changed(request: Request, store: BookStore[D], asked: BookRequest[D],
 
 
 async def _reset(request: Request, store: BookStore[D], *, dry_run: bool) -> ResetAnswer:
-    check_parameters(request, "dry_run")
     parts, actor, name = parts_of(request), caller_of(request).actor, store.seed.kind.name
     if dry_run:
         async with _reading(request, store):

@@ -5,9 +5,9 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from src.app.answers import model_costs as shown
 from src.app.answers.tables import JSON_OR_TABLE, TABLE_CONTENT, form_of, page_file, rows_as
 from src.app.dependencies.auth import KeyedRoute, access, parts_of
-from src.app.dependencies.parameters import check_parameters
+from src.app.dependencies.days import Days
 from src.app.models.model_costs import ModelsAnswer
-from src.app.routers.costs import MOST_FILE_ROWS, ROWS, AskedForm, From, Limit, Slug, To, reader_of
+from src.app.routers.costs import MOST_FILE_ROWS, ROWS, AskedForm, Limit, Slug, reader_of
 from src.core.base.threads import blocking
 from src.core.costs.model_sources import ModelSources
 from src.core.costs.models import GROUPS, MOST_GROUPS, ModelFilters, ModelQuestion, model_groups, read_models
@@ -16,7 +16,6 @@ from src.core.costs.question import window_asked
 router = APIRouter(prefix="/api/v1/costs", tags=["costs"], route_class=KeyedRoute)
 
 FILTERS: Final = ("model", "token_kind", "project", "key", "currency")
-PARAMETERS: Final = ("provider", "from", "to", *FILTERS, "group_by", "limit", "cursor", "format")
 RESPONSES: dict[int | str, dict[str, Any]] = {200: {"model": ModelsAnswer, "content": dict(TABLE_CONTENT)}}
 
 
@@ -36,15 +35,13 @@ def asked_question(
     filters: Annotated[ModelFilters, Depends(asked_filters)],
     provider: Annotated[str | None, Query(max_length=100, description="All providers of models when left out")] = None,
     *,
-    first: From = None,
-    to: To = None,
+    days: Days,
     group_by: Annotated[
         list[str] | None, Query(max_length=16, description=f"Up to {MOST_GROUPS} of {', '.join(GROUPS)}; model when left out")
     ] = None,
 ) -> ModelQuestion:
-    check_parameters(request, *PARAMETERS)
     parts = parts_of(request)
-    window = window_asked(first, to, parts.clock.now().date())
+    window = window_asked(days.first, days.last, parts.clock.now().date())
     return ModelQuestion(window, ModelSources.of(parts.settings.configs_dir, provider), model_groups(group_by or ()), filters)
 
 

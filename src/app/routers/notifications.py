@@ -1,11 +1,10 @@
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 
 from src.app.answers.channels import notification_answer
 from src.app.dependencies.audited import audited
 from src.app.dependencies.auth import KeyedRoute, access, caller_of, parts_of
-from src.app.dependencies.parameters import check_parameters
 from src.app.dependencies.tenants import living_tenant
 from src.app.models.notifications import NotificationAnswer, NotificationPage
 from src.core.base.events import EventType
@@ -18,7 +17,6 @@ from src.core.outbox.replays import Replayer, existing_notification
 
 router = APIRouter(prefix="/api/v1/organizations", tags=["notifications"], route_class=KeyedRoute)
 
-PARAMETERS: Final = ("state", "type", "channel", "limit", "cursor")
 
 Slug = Annotated[str, Path(max_length=200, description="The organisation")]
 NotificationId = Annotated[str, Path(max_length=100, description="The notification's `notification_id`")]
@@ -35,7 +33,6 @@ async def list_notifications(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=100, description="`next_cursor` of the page before")] = None,
 ) -> NotificationPage:
-    check_parameters(request, *PARAMETERS)
     tenant = await living_tenant(request, org_slug)
     wanted = NotificationFilter(state=state, event_type=type_, channel_id=channel)
     # one more than is shown tells whether a page follows

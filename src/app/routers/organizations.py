@@ -59,7 +59,7 @@ async def list_organizations(
     )
 
 
-@router.get("/organizations/{org_slug}", summary="Show one organisation", **access("root"))
+@router.get("/organizations/{org_slug}", summary="Show one organisation", **access("root_or_org"))
 async def get_organization(request: Request, org_slug: Slug) -> OrganizationAnswer:
     found = await parts_of(request).glance(orgs.get, org_slug)
     if found is None:

@@ -1,6 +1,5 @@
 import hashlib
 from dataclasses import replace
-from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
@@ -12,8 +11,8 @@ from src.app.answers.runs import accepted_answer, links_of, pipeline_answer, run
 from src.app.answers.sse import EventStream, encoded, watchers_of
 from src.app.dependencies.audited import audited
 from src.app.dependencies.auth import KeyedRoute, access, caller_of, parts_of
+from src.app.dependencies.days import Days
 from src.app.dependencies.lasting import Lasting, require_key
-from src.app.dependencies.parameters import check_parameters
 from src.app.dependencies.run_requests import inputs_of, usual_window, window_of, window_rule
 from src.app.dependencies.tenants import living_tenant
 from src.app.models.pipelines import LogPage, PipelineList, RunAccepted, RunAnswer, RunDetail, RunPage, RunRequest, State, Status, Trigger
@@ -31,7 +30,6 @@ router = APIRouter(prefix="/api/v1/pipelines", tags=["pipelines"], route_class=K
 
 LONGEST_KEY = 200
 RUN_ID = "^[0-9a-f]{32}$"
-LIST_PARAMETERS = ("status", "state", "pipeline_id", "provider", "trigger", "from", "to", "limit", "cursor")
 
 
 def _printable(value: str) -> str:
@@ -99,25 +97,23 @@ async def list_runs(
     request: Request,
     *,
     org_slug: Slug,
+    days: Days,
     status: Annotated[Status | None, Query(description="RUNNING: accepted and not over")] = None,
     state: Annotated[State | None, Query(description="Tells waiting runs from those a worker has")] = None,
     pipeline_id: Annotated[str | None, Query(max_length=200)] = None,
     provider: Annotated[str | None, Query(max_length=60)] = None,
     trigger: Trigger | None = None,
-    from_day: Annotated[date | None, Query(alias="from", description="First day of acceptance, UTC")] = None,
-    to_day: Annotated[date | None, Query(alias="to", description="Last day of acceptance, UTC")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(pattern=RUN_ID, description="`next_cursor` of the page before")] = None,
 ) -> RunPage:
-    check_parameters(request, *LIST_PARAMETERS)
     tenant = await living_tenant(request, org_slug)
     wanted = RunFilter(
         statuses=run_pages.statuses_of(status, state),
         pipeline_id=pipeline_id,
         provider=provider,
         trigger=trigger,
-        from_day=from_day,
-        to_day=to_day,
+        from_day=days.first,
+        to_day=days.last,
     )
     found = await blocking(parts_of(request).ledger.read, run_pages.page, tenant.org_slug, wanted, after=cursor, limit=limit + 1)
     shown = found[:limit]
@@ -235,7 +231,7 @@ async def _accept(request: Request, tenant: Tenant, entry: CatalogEntry, asked: 
             inputs=inputs_of(asked, entry),
             idempotency_key=idempotency_key,
             # sent again with its idempotency key the day after, a request that names no day is still the same one
-            usual_window=None if asked.window else usual_window,
+            usual_window=None if asked.names_days else usual_window,
         )
     # at once, and not at its next look: who asked for a run is watching
     parts.worker.wake()

@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
@@ -7,10 +7,10 @@ from src.app.answers import reconciliation as shown
 from src.app.answers.tables import JSON_OR_TABLE, TABLE_CONTENT, form_of, page_file, rows_as
 from src.app.dependencies.audited import audited
 from src.app.dependencies.auth import KeyedRoute, access, caller_of, parts_of
-from src.app.dependencies.parameters import check_parameters
+from src.app.dependencies.days import Days
 from src.app.dependencies.tenants import living_tenant
 from src.app.models.reconciliation import CostRulesAnswer, CostRulesRequest, ReconciliationAnswer
-from src.app.routers.costs import MOST_FILE_ROWS, ROWS, AskedForm, From, Limit, Slug, To, reader_of
+from src.app.routers.costs import MOST_FILE_ROWS, ROWS, AskedForm, Limit, Slug, reader_of
 from src.core.base.identity import Tenant
 from src.core.base.threads import blocking
 from src.core.costs.question import window_asked
@@ -21,24 +21,21 @@ from src.core.step.reconciliation.rules import RulesInForce
 
 router = APIRouter(prefix="/api/v1/costs", tags=["costs"], route_class=KeyedRoute)
 
-PARAMETERS: Final = ("provider", "from", "to", "project", "model", "currency", "group_by", "limit", "cursor", "format")
 RESPONSES: dict[int | str, dict[str, Any]] = {200: {"model": ReconciliationAnswer, "content": dict(TABLE_CONTENT)}}
 
 
 def asked_question(
     request: Request,
     provider: Annotated[str, Query(max_length=100, description="For example openai")],
+    days: Days,
     *,
-    first: From = None,
-    to: To = None,
     project: Annotated[str | None, Query(max_length=500, description="The provider's project id")] = None,
     model: Annotated[str | None, Query(max_length=500, description="Model without its day, or tool")] = None,
     currency: Annotated[str | None, Query(max_length=10, description="ISO 4217")] = None,
     group_by: Annotated[list[str] | None, Query(max_length=8, description=f"One or two of {', '.join(GROUPS)}; day when left out")] = None,
 ) -> ReconciliationQuestion:
-    check_parameters(request, *PARAMETERS)
     parts = parts_of(request)
-    window = window_asked(first, to, parts.clock.now().date())
+    window = window_asked(days.first, days.last, parts.clock.now().date())
     filters = {"project": project, "model": model, "currency": currency.upper() if currency else None}
     named = _required(parts.settings.configs_dir, provider)
     return ReconciliationQuestion(named, window, reconciled_groups(group_by or ()), filters)
@@ -88,7 +85,6 @@ async def get_rules(
     org_slug: Slug,
     provider: Annotated[str | None, Query(max_length=100, description="All that are reconciled when left out")] = None,
 ) -> CostRulesAnswer:
-    check_parameters(request, "provider")
     configs = parts_of(request).settings.configs_dir
     names = (_required(configs, provider),) if provider else await blocking(rules.reconciled, configs)
     tenant = await living_tenant(request, org_slug)

@@ -8,7 +8,6 @@ from src.app.answers.statement_page import statement_page
 from src.app.answers.tables import MEDIA_TYPES, file_answer, form_of, rows_as
 from src.app.dependencies.audited import audited
 from src.app.dependencies.auth import KeyedRoute, access, caller_of, parts_of
-from src.app.dependencies.parameters import check_parameters
 from src.app.dependencies.tenants import living_tenant
 from src.app.models.statement import InvoiceRequest, InvoicesAnswer, StatementAnswer, StatementForm
 from src.app.routers.costs import MOST_FILE_ROWS, ROWS, Limit, Slug, reader_of
@@ -27,7 +26,6 @@ from src.core.providers.directory import known_providers
 router = APIRouter(prefix="/api/v1/costs", tags=["costs"], route_class=KeyedRoute)
 
 FORMS: Final[tuple[StatementForm, ...]] = get_args(StatementForm)
-PARAMETERS: Final = ("month", "provider", "currency", "group_by", "compare", "limit", "format")
 TEXT: Final = {"schema": {"type": "string"}}
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"model": StatementAnswer, "content": {MEDIA_TYPES["csv"]: TEXT, MEDIA_TYPES["html"]: TEXT}}
@@ -44,7 +42,6 @@ def asked_question(
     group_by: Annotated[list[str] | None, Query(max_length=8, description="As of summary")] = None,
     compare: Annotated[Compare | None, Query(description="As of summary; previous_month when left out")] = None,
 ) -> CostQuestion:
-    check_parameters(request, *PARAMETERS)
     parts = parts_of(request)
     today = parts.clock.now().date()
     last = today.replace(day=1) - timedelta(days=1)
@@ -98,7 +95,6 @@ async def cost_statement(
     **access("root_or_org", conditional=True),
 )
 async def get_invoices(request: Request, org_slug: Slug, provider: str, month: str) -> InvoicesAnswer:
-    check_parameters(request)
     return await _invoices(request, org_slug, provider, month)
 
 
