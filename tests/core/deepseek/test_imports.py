@@ -1,5 +1,6 @@
 """The export of the console end to end, as an organisation sends it: what was said stays said, whatever is sent twice or late."""
 
+import hashlib
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -30,7 +31,9 @@ def exported(*days: int, name: str = "2026-11") -> bytes:
 
 
 async def connect(acme: Served, name: str = "default") -> None:
-    told = {"credential": "sk-" + "0123456789abcdef" * 2, "credential_name": name, "skip_validation": True}
+    """Each with a key of its own, and as its owner says of an account of its own."""
+    key = "sk-" + hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
+    told = {"credential": key, "credential_name": name, "skip_validation": True, "another_account": True}
     answer = await acme.ask("POST", "integrations/{org}/deepseek/setup", told)
     assert answer.status_code == 200, answer.text
 
@@ -154,6 +157,7 @@ async def test_what_cannot_be_imported_is_refused_at_once_and_nothing_is_kept(tm
 async def test_one_account_under_two_names_is_refused_and_counts_once(tmp_path: Path) -> None:
     async with served(tmp_path, TODAY) as acme:
         await connect(acme)
+        # its owner is wrong
         await connect(acme, "second")
         await imported(acme, exported(2, 3))
         status, run = await send(acme, exported(3, 5), credential_name="second")
