@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from src.core.providers.slices import EMPTY, Slice, SliceDays
 from src.core.step.books.axis import Axis, Holding, month_end
+from src.core.step.books.gaps import Gap, told_of
 from src.core.step.books.looks import Looks
 from src.core.step.books.reasons import NO_CALL, NO_RUN, LoadedRows, Remedy, Why, named, shown, written_since
 from src.core.step.books.shares import Reach
@@ -31,7 +32,9 @@ class SourceState:
     loaded: Mapping[str, Slice] = field(default_factory=dict)
     """By key; as EMPTY where the rows are gone."""
     begins: date | None = None
-    """It has no slice before that day, so that nobody knows what was before it."""
+    """Its first slice, where it has none before it."""
+    gaps: tuple[Gap, ...] = ()
+    """What was written then nobody knows: before it began, and before it was made anew."""
     made: datetime | None = None
     """When the source itself was made, where it tells."""
     left: bool = False
@@ -73,12 +76,21 @@ class SourceState:
         gaps = (one.last for one in self.pending if one.key not in self.loaded and one.last <= last)
         # of a period that runs the days to come were not looked at
         seen = min(last, self.looks.ranges[-1].last) if self.looks.ranges else last
-        unknown = [self.begins - ONE_DAY] if self.begins else []
-        since = max([self.looks.unseen_before(seen), *gaps, *unknown])
+        lost = [gap for gap in self.gaps if gap.kind == "unknown"]
+        since = max([self.looks.unseen_before(seen), *gaps, *(gap.last - ONE_DAY for gap in lost)])
         firsts = [one.first for one in filled if one.first > since]
         at = self.looks.at(last)
         over = None if at is None or at > last else at - ONE_DAY
-        return Reach(min(firsts), last, over) if firsts else None
+        if not firsts:
+            return None
+        told = [gap.whole_from for gap in lost if gap.whole_from]
+        partly = any(gap.last == min(firsts) for gap in lost)
+        own = max(told) if told and len(told) == len(lost) else None
+        return Reach(min(firsts), last, over, partly, own, at - ONE_DAY if at else None, self.gaps)
+
+    def gap(self, first: date, last: date, written: date) -> Gap | None:
+        """What of the days of use from `first` to `last`, whose rows are written until `written`, nobody knows."""
+        return next((gap for gap in self.gaps if gap.swallows(first, last, written)), None)
 
     def version(self, key: str) -> str:
         """That is loaded; what was never read has nothing, as what is EMPTY has."""
@@ -189,12 +201,15 @@ def _of_read(source: SourceState, period: JudgedPeriod, calendar: Calendar) -> _
 
 def _not_seen(source: SourceState, period: JudgedPeriod, calendar: Calendar, anew: str) -> _Finding | None:
     """Nobody knows what the source has of it; `anew` is the call that asks for it."""
-    name, axis, first, begins, since = source.source, calendar.axis, period.first, source.begins, source.looks.since
+    name, axis, first, since = source.source, calendar.axis, period.first, source.looks.since
     if since is None:
         return _Finding(Why.NEVER_READ, name, f"{name} has never been read; {anew}")
     looked_at = axis.to_look_at(period.holding, calendar.today)
-    if begins is not None and first < begins:
-        return _Finding(Why.BEGINS, name, f"{name} begins on {begins}, and nobody knows what was before; {NO_RUN}")
+    gap = source.gap(first, period.last, period.holding.last)
+    if gap is not None:
+        told = told_of(name, gap, during=source.begins == gap.last)
+        mend = f"{anew}, with reload: true where the new one tells all" if gap.kind == "mixed" else NO_RUN
+        return _Finding(Why.MAYBE_TWICE if gap.kind == "mixed" else Why.BEGINS, name, f"{told}; {mend}")
     if first < since:
         load = calendar.remedy.run(first, max(first, min(period.last, since - ONE_DAY)), name)
         return _Finding(Why.BEFORE, name, f"{axis.slices} of {name} before {since} have not been read; {load}")

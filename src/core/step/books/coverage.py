@@ -10,6 +10,7 @@ from src.core.base.window import Window
 from src.core.providers.slices import EMPTY, Listing, Slice, SliceDays
 from src.core.step.books.axis import Axis
 from src.core.step.books.completeness import SourceState
+from src.core.step.books.gaps import ONE_DAY, Gap, before_it_began, read_gaps, until_made_anew
 from src.core.step.books.looks import Look, Looks
 
 Row: TypeAlias = Mapping[str, Any]
@@ -27,6 +28,8 @@ class KnownSlices:
     """Of sources that have no slice before that day: what was before it is not known."""
     made: Mapping[str, datetime] = field(default_factory=dict)
     """When each source was made, where it tells."""
+    gaps: Mapping[str, tuple[Gap, ...]] = field(default_factory=dict)
+    """Of what was written when, of each source, nobody knows."""
 
     @classmethod
     def of(cls, rows: Iterable[Row], looks: Iterable[Row]) -> "KnownSlices":
@@ -36,15 +39,17 @@ class KnownSlices:
         found: dict[str, list[Look]] = {}
         begins: dict[str, date] = {}
         made: dict[str, datetime] = {}
+        gaps: dict[str, tuple[Gap, ...]] = {}
         for row in looks:
             found.setdefault(row["source"], []).append(Look(row["first_slice"], row["last_slice"], row["looked_on"]))
             if row.get("source_begins") is not None:
                 begins[row["source"]] = row["source_begins"]
             if row.get("source_made") is not None:
                 made[row["source"]] = row["source_made"]
+            gaps[row["source"]] = _gaps(row)
         # before looks were kept, whoever looked at a source looked at all of it
         whole = {source: [_whole_look(known.values())] for source, known in slices.items() if source not in found}
-        return cls(slices, {source: Looks.of(ranges) for source, ranges in (found | whole).items()}, begins, made)
+        return cls(slices, {source: Looks.of(ranges) for source, ranges in (found | whole).items()}, begins, made, gaps)
 
     @property
     def since(self) -> date | None:
@@ -63,13 +68,12 @@ class KnownSlices:
         rows = self.slices.get(source, {})
         listed = [_with_days(_slice(row, row["listed_version"]), row) for row in rows.values() if _is_listed(row)]
         loaded = {key: _slice(row, row["version"]) for key, row in rows.items() if row["version"] is not None}
-        return SourceState(
-            source, self.looks.get(source, Looks()), _ordered(listed), loaded, self.begins.get(source), self.made.get(source)
-        )
+        begins, gaps = self.begins.get(source), self.gaps.get(source, ())
+        return SourceState(source, self.looks.get(source, Looks()), _ordered(listed), loaded, begins, gaps, self.made.get(source))
 
     def looked_at(self, source: str, listing: Listing, today: date, axis: Axis) -> SourceState:
         """As it is after this look, before anything of it is read."""
-        before = self.state(source)
+        before = self._before(source, listing)
         there = {one.key for one in listing.slices}
         told = {(one.key, one.version): one.holds for one in before.listed}
         seen = [replace(one, holds=told.get((one.key, one.version))) for one in listing.slices]
@@ -84,7 +88,9 @@ class KnownSlices:
             # of slices of days to come a look says nothing: as looked at they would pass for known once their day is there
             looks = looks.with_look(Look(listing.looked.start, min(listing.looked.end, today), today))
         listed = _ordered([*elsewhere, *seen, *taken_back])
-        return SourceState(source, looks, listed, before.loaded, _begins(listing, before), listing.made or before.made)
+        begins = _begins(listing, before)
+        gaps = self._gaps(before, listing, begins)
+        return SourceState(source, looks, listed, before.loaded, begins, gaps, listing.made or before.made)
 
     def made_anew(self, source: str, listing: Listing, *, again: bool) -> bool:
         """Whether it is another source of the name of the one that was read. Of one that did not tell when it was made, who reads all
@@ -92,29 +98,54 @@ class KnownSlices:
         if listing.made is None or source in self.made:
             return listing.made is not None and self.made[source] != listing.made
         there = {one.key for one in listing.slices}
-        rows = self.slices.get(source, {}).items()
-        lost = [row["loaded_at"] for key, row in rows if key not in there and row["version"] not in (None, EMPTY)]
+        lost = [row["loaded_at"] for key, row in self._filled(source).items() if key not in there]
         return again and any(at is not None and at < listing.made for at in lost)
 
     def of_old(self, source: str, listing: Listing) -> frozenset[str]:
-        """The slices whose rows another source of this name told, one that was made anew since: they were read before it was made."""
-        made = listing.made
-        rows = self.slices.get(source, {}).items() if made is not None else ()
-        return frozenset(key for key, row in rows if row["version"] not in (None, EMPTY) and row["loaded_at"] and row["loaded_at"] < made)
+        """The slices whose rows another source of this name told, one that was made anew since."""
+        rows = self._filled(source).items() if listing.made is not None else ()
+        return frozenset(key for key, row in rows if row.get("source_made") not in (None, listing.made))
 
     def read_over(self, source: str, one: Slice) -> bool:
         """Whether its days were over when it was loaded: rows that it has beside those were not just the rest of it."""
         loaded = self.slices.get(source, {}).get(one.key, {}).get("loaded_at")
         return loaded is None or loaded.date() > one.last
 
-    def changes(self, state: SourceState, read: Sequence[Slice], run_id: str, at: datetime) -> tuple[list[dict[str, Any]], set[date]]:
-        """The rows that say otherwise than is known, and the first days of the slices whose rows they replace; of one first day all."""
+    def _filled(self, source: str) -> dict[str, Row]:
+        return {key: row for key, row in self.slices.get(source, {}).items() if row["version"] not in (None, EMPTY)}
+
+    def _before(self, source: str, listing: Listing) -> SourceState:
+        """As it was; where nothing was read of a table that is no more, as if it had not been."""
+        before = self.state(source)
+        if self.made_anew(source, listing, again=False) and not self._filled(source):
+            return SourceState(source, Looks())
+        return before
+
+    @staticmethod
+    def _gaps(before: SourceState, listing: Listing, begins: date | None) -> tuple[Gap, ...]:
+        """As they are known after this look."""
+        if listing.made is not None and before.made not in (None, listing.made) and before.looks.latest:
+            return (*before.gaps, until_made_anew(before.loaded.values(), before.pending, before.looks.latest, listing))
+        if begins is None or begins == before.begins:
+            return before.gaps
+        read = any(one.first == begins and one.version != EMPTY for one in before.loaded.values())
+        # a slice that was read while there were others before it is one in the midst of them
+        began = Gap(None, begins - ONE_DAY) if read else before_it_began(begins, listing.made)
+        return (began, *(gap for gap in before.gaps if gap.first is not None))
+
+    def changes(
+        self, state: SourceState, read: Sequence[Slice], old: Iterable[Slice], run_id: str, at: datetime
+    ) -> tuple[list[dict[str, Any]], set[date]]:
+        """The rows that say otherwise than is known, and the first days of the slices whose rows they replace; of one first day all.
+
+        `old` were read of another source of this name.
+        """
         before = self.slices.get(state.source, {})
-        anew, listed = {one.key for one in read}, {one.key: one for one in state.listed}
+        anew, listed, of_old = {one.key for one in read}, {one.key: one for one in state.listed}, {one.key for one in old}
         told = {}
         for key in {*state.loaded, *listed, *before}:
             was = before.get(key, {})
-            row, same, unchanged = _row(state, listed.get(key), key, was, anew=key in anew)
+            row, same, unchanged = _row(state, listed.get(key), key, was, self._made(state, was, old=key in of_old), anew=key in anew)
             told[key] = {
                 **row,
                 "pipeline_logging_id": was["pipeline_logging_id"] if unchanged else run_id,
@@ -126,8 +157,17 @@ class KnownSlices:
         changed = {told[key]["slice"] for key in other} | {before[key]["slice"] for key in other if key in before}
         return [row for _, row in sorted(told.items()) if row["slice"] in changed], changed
 
+    def _made(self, state: SourceState, was: Row, *, old: bool) -> datetime | None:
+        """When the source was made that a slice was read of."""
+        if was.get("source_made") is not None or not old:
+            return was.get("source_made")
+        # of one that did not tell it, it is known that it was made before
+        return self.made.get(state.source) or was["loaded_at"]
 
-def _row(state: SourceState, listed: Slice | None, key: str, was: Row, *, anew: bool) -> tuple[dict[str, Any], bool, bool]:
+
+def _row(
+    state: SourceState, listed: Slice | None, key: str, was: Row, made: datetime | None, *, anew: bool
+) -> tuple[dict[str, Any], bool, bool]:
     """What is known of a slice; whether it was loaded before in this version, and whether nothing is known otherwise."""
     loaded = state.loaded.get(key)
     version = loaded.version if loaded else None
@@ -140,6 +180,7 @@ def _row(state: SourceState, listed: Slice | None, key: str, was: Row, *, anew: 
         "slice_key": key,
         "last_day": one.last if one else was.get("last_day") or was["slice"],
         "version": version,
+        "source_made": made if same else None if version in (None, EMPTY) else state.made,
         "listed_version": word,
         "row_count": _count(one.rows) if one else was["row_count"],
         "bytes": _count(one.bytes) if one else was["bytes"],
@@ -149,7 +190,8 @@ def _row(state: SourceState, listed: Slice | None, key: str, was: Row, *, anew: 
 
 
 def _says_else(was: Row | None, row: Row) -> bool:
-    if was is None or (was["version"], was["listed_version"]) != (row["version"], row["listed_version"]):
+    names = ("version", "listed_version", "source_made")
+    if was is None or any(was.get(name) != row[name] for name in names):
         return True
     return row["holds"] is not None and not was.get("holds")
 
@@ -189,6 +231,12 @@ def _is_listed(row: Row) -> bool:
 
 def _within(one: Slice, looked: Window) -> bool:
     return looked.start <= one.first and one.last <= looked.end
+
+
+def _gaps(row: Row) -> tuple[Gap, ...]:
+    begins = row.get("source_begins")
+    # before they were kept, it was only kept where a source begins
+    return read_gaps(row.get("source_gaps")) or ((before_it_began(begins, row.get("source_made")),) if begins else ())
 
 
 def _begins(listing: Listing, before: SourceState) -> date | None:

@@ -55,6 +55,7 @@ class RawFacts(Document):
     slice: str = "source_slice"
     day: str = "usage_date"
     made: tuple[str, ...] = ()
+    alike: tuple[str, ...] = ()
     measures: str = "measures.sql"
     sums: tuple[str, ...] = ()
     counts: bool = True

@@ -23,6 +23,7 @@ OF_EVERY_PROVIDER = (
     "days_of_rows",
     "loaded",
     "made_before",
+    "made_before_all",
     "spans",
     "accounts",
     "account_days",

@@ -1,13 +1,14 @@
 """Puts tables, and the rows of them that are asked for, into the questions beside a `books.yml`. A name in braces stands for them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from src.core.base.documents import read_text
 from src.core.base.faults import Flaw, Misconfigured
 from src.core.base.names import did_you_mean, identifier
+from src.core.base.schema import TableSchema
 
 PLACE = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 ROWS, METERS = "rows", "meters"
@@ -60,6 +61,15 @@ def put(question: str, **names: str) -> str:
     for name, value in names.items():
         question = question.replace(f"{{{name}}}", identifier(value))
     return question
+
+
+def alike(question: str, columns: Iterable[str], schema: TableSchema) -> str:
+    """`{alike}` is what these columns of a row say, by dotted path."""
+    moments = {column.name for column in schema.fields if column.type == "TIMESTAMP"}
+    named = {column: ".".join(f"`{identifier(part)}`" for part in column.split(".")) for column in columns}
+    plain = (f"UNIX_MICROS({name})" if column in moments else name for column, name in named.items())
+    texts = ", '|', ".join(f"COALESCE(CAST({one} AS STRING), '')" for one in plain)
+    return question.replace("{alike}", f"CONCAT({texts})")
 
 
 def over(question: str, rows: str) -> str:

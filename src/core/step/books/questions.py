@@ -38,9 +38,11 @@ class Reload:
     before: tuple[Slice, ...] = ()
     """These slices as they were loaded: they may have stood for other days."""
     old: tuple[Slice, ...] = ()
-    """All that was loaded of another source of this name, which is no more."""
+    """What stays of another source of this name, which is no more."""
     stays: tuple[Slice, ...] = ()
-    """What was loaded of this one beside, where there is something of the other."""
+    """What was loaded of this one beside, where it is to be known what all of it tells."""
+    fills: bool = False
+    """It may tell what was used before it was made."""
 
     @property
     def filled(self) -> tuple[Slice, ...]:
@@ -58,6 +60,9 @@ class Reload:
     def asked(self, slices: Sequence[Slice]) -> dict[str, Any]:
         first, last = _bounds(slices)
         return {"source": self.source, "slices": _names(self.raw, (one.key for one in slices)), "first": first, "last": last}
+
+    def named(self, slices: Sequence[Slice]) -> dict[str, Any]:
+        return {"slices": _names(self.raw, (one.key for one in slices))}
 
     @property
     def every(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from src.core.base.table_facts import TableFacts
 from src.core.step.books.axis import Axis
 from src.core.step.books.document import BooksDocument, RawFacts
 from src.core.step.books.housekeeping import Housekeeping
-from src.core.step.books.placing import METERS, ROWS, QuestionPlaces, over, put, question_file, question_text, within
+from src.core.step.books.placing import METERS, ROWS, QuestionPlaces, alike, over, put, question_file, question_text, within
 from src.core.step.books.reconciled import ReportQuestions, reconciled_flaws, with_reconciled
 from src.core.step.books.retelling import Retelling, flaws_of, with_told_since
 from src.core.step.prices.kinds import PRICING, Seed, seed_of, seeded
@@ -43,7 +43,7 @@ class Raw:
     made: tuple[str, ...]
     sums: tuple[str, ...]
     counts: bool
-    """Whether the costs are made of its rows, each of which counts once."""
+    """Whether the costs are made of its rows."""
     beside: bool
     """Whether its rows stand beside the money, so that of days which hold nothing else there is nothing to prove."""
     write: Mapping[bool, str]
@@ -57,8 +57,8 @@ class Raw:
     touched: str
     days_of_rows: str
     loaded: str
-    made_before: str
-    """Takes away what another source of the same name told."""
+    made_before: str | None  # takes away what another source of its name told and this one tells again
+    made_before_all: str
     spans: str
     causes: str | None
     held: str
@@ -286,7 +286,8 @@ def _raw(facts: RawFacts, schema: TableSchema, folder: Path, own: Housekeeping, 
         touched=over(own.templates["touched"], of_slices),
         days_of_rows=over(own.templates["days_of_rows"], of_slices),
         loaded=over(question_text(loaded) if loaded.exists() else put(own.templates["loaded"], slice=facts.slice), of_slices),
-        made_before=put(own.templates["made_before"], **columns),
+        made_before=alike(put(own.templates["made_before"], **columns), facts.alike, schema) if facts.alike else None,
+        made_before_all=put(own.templates["made_before_all"], **columns),
         spans=over(put(own.templates["spans"], slice=facts.slice, day=facts.day), of_slices),
         causes=over(question_text(causes), of_slices) if causes.exists() else None,
         held=put(own.templates["days_held"], raw=schema.name),

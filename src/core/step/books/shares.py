@@ -15,6 +15,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from src.core.base.faults import Conflict
+from src.core.step.books.gaps import Gap
 
 ONE_DAY = timedelta(1)
 LATER: Final = ("load_ceiling", "counted_from")
@@ -28,6 +29,30 @@ class Reach:
     last: date
     over: date | None = None
     """The latest of them that was over when it was last looked at; None where all were."""
+    partly: bool = False
+    """Of the first of them it has only what was written after it began."""
+    filled: date | None = None
+    """From this day of use on it tells all the same, since what was used before it began was written to it too."""
+    seen: date | None = None
+    """The last day that was over when it was last looked at."""
+    gaps: tuple[Gap, ...] = ()
+    """What it does not know by itself."""
+
+    @property
+    def until(self) -> date:
+        """The last load day of which all is known, also that nothing was written."""
+        return self.seen or self.over or self.last
+
+    @property
+    def whole(self) -> date:
+        """The first load day of which it has all."""
+        return self.first + ONE_DAY if self.partly else self.first
+
+    @property
+    def own_from(self) -> date:
+        """The first day of use of which it tells all by itself."""
+        # the first load day of a source may have begun in its middle
+        return self.filled or self.first + ONE_DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,29 +107,38 @@ def shares(
     return tuple(found)
 
 
-def told_since(
+def gaps_of(
     accounts: Iterable[tuple[str, str]],
     reaches: Mapping[str, Reach],
     counting: frozenset[str],
     named: Mapping[str, str | None] | None = None,
-) -> dict[str, date]:
-    """From which day on each source that counts today, with those whose place it took, tells of all its accounts.
+) -> dict[str, tuple[Gap, ...]]:
+    """Of each source that counts today what neither it nor those whose place it took know of all its accounts.
 
     `reaches` are those of sources of which nothing is left unread.
     """
-    found: dict[str, date] = {}
+    found: dict[str, dict[Gap, None]] = {}
     for account, sources in _by_account(accounts).items():
         tiers = _tiers(account, sources, reaches, counting, named or {})
         for source in sources & counting & reaches.keys():
             at = next((number for number, tier in enumerate(tiers) if source in tier), len(tiers) - 1)
-            since = reaches[source].first
-            for number in range(at - 1, -1, -1):
-                # of days between the last that the older one was read on and the first of the newer nobody knows
-                if _end(number, tiers, reaches) >= since - ONE_DAY:
-                    since = min(since, _begins(tiers[number], reaches))
             # an account that nobody told of before is known since the source itself is
-            found[source] = max(since, found.get(source, since))
-    return found
+            gaps = _between(tiers[: at + 1], reaches) if at else reaches[source].gaps
+            found.setdefault(source, {}).update(dict.fromkeys(gaps))
+    return {source: tuple(gaps) for source, gaps in found.items()}
+
+
+def _between(known: list[list[str]], reaches: Mapping[str, Reach]) -> list[Gap]:
+    """What lies before the oldest, and between each and the next."""
+    own = _newest(known[-1], reaches)
+    since, gaps = own.whole, list[Gap]()
+    for number in range(len(known) - 2, -1, -1):
+        end = max(reaches[source].until for source in known[number])
+        # of days between the last that the older one was read on and the first that the newer one has whole nobody knows
+        if end < since - ONE_DAY:
+            gaps.append(Gap(end + ONE_DAY, since - ONE_DAY, own.filled))
+        since = min(since, _newest(known[number], reaches).whole)
+    return [Gap(None, since - ONE_DAY, own.filled), *gaps]
 
 
 def contested(before: Iterable[Mapping[str, Any]], now: Iterable[Share]) -> frozenset[str]:
@@ -152,6 +186,11 @@ def _tiers(
     return tiers
 
 
+def _newest(tier: list[str], reaches: Mapping[str, Reach]) -> Reach:
+    """Of those of a tier, which begin together, the first."""
+    return min((reaches[source] for source in tier), key=lambda reach: reach.first)
+
+
 def _begins(tier: list[str], reaches: Mapping[str, Reach]) -> date:
     return min(reaches[source].first for source in tier)
 
@@ -161,20 +200,19 @@ def _end(at: int, tiers: list[list[str]], reaches: Mapping[str, Reach]) -> date:
     last = max(reaches[source].last for source in tiers[at])
     over = max(reaches[source].over or reaches[source].last for source in tiers[at])
     # a day that was not over when it was read stands whole in the newer source alone, if that has it
-    newer = [_begins(tier, reaches) for tier in tiers[at + 1 :]]
+    newer = [_newest(tier, reaches).whole for tier in tiers[at + 1 :]]
     return over if newer and min(newer) <= over + ONE_DAY and over >= _begins(tiers[at], reaches) else last
 
 
 def _share(source: str, account: str, tiers: list[list[str]], reaches: Mapping[str, Reach]) -> Share:
     at = next(number for number, tier in enumerate(tiers) if source in tier)
     older = [_end(number, tiers, reaches) for number in range(at)]
-    newer = [_begins(tier, reaches) + ONE_DAY for tier in tiers[at + 1 :]]
+    newer = [_newest(tier, reaches).own_from for tier in tiers[at + 1 :]]
     end = _end(at, tiers, reaches)
     return Share(
         source,
         account,
-        # the first load day of a source may have begun in its middle
-        own_from=_begins(tiers[at], reaches) + ONE_DAY if older else None,
+        own_from=_newest(tiers[at], reaches).own_from if older else None,
         # what was written until the older sources were last read stands in them too, and would count twice
         load_floor=max(older) if older else None,
         until_day=min(newer) if newer else None,

@@ -39,7 +39,9 @@ class ExportSource:
     def slices(self, wanted: Window, everything: Window) -> Listing:  # noqa: ARG002 - one question tells of all
         days = self.export.load_days(self.table.table, everything.start, everything.end)
         made, holds = self.export.made(self.table.table), partial(self.export.holds, self.table.table)
-        if not days or days[0].first <= everything.start:
+        # also of the first day that is asked for it is to be known whether it is that on which the export began
+        known = made is not None and made.date() < everything.start
+        if not days or (days[0].first == everything.start and known):
             return Listing(days, everything, made=made, holds=holds)
         # of the days without rows before the first it is not known whether there was nothing, or no export yet
         before = self.export.load_days(self.table.table, EARLIEST, everything.start - timedelta(1))

@@ -15,9 +15,10 @@ from src.core.providers.slices import EMPTY
 from src.core.step.books import telling
 from src.core.step.books.completeness import SourceState
 from src.core.step.books.deriving import Derivation
+from src.core.step.books.gaps import written
 from src.core.step.books.history import Figures, Key, Restatement, difference, restatements
 from src.core.step.books.reasons import LoadedRows
-from src.core.step.books.shares import Share, contested, shares, told_since
+from src.core.step.books.shares import Share, contested, gaps_of, shares
 from src.core.step.books.telling import Before, By
 from src.core.step.books.totals import require_equal, require_proven
 from src.core.step.books.wording import Wording
@@ -145,11 +146,11 @@ def _counting(work: Work) -> tuple[tuple[Share, ...], set[date], Work]:
     reaches = {source: state.reach for source, state in states.items() if state.reach is not None}
     counting = shares(accounts, reaches, frozenset(today), sources.named)
     whole = {source: reach for source, reach in reaches.items() if source in today or not states[source].pending}
-    since = told_since(accounts, whole, frozenset(today), sources.named)
+    gaps = gaps_of(accounts, whole, frozenset(today), sources.named)
     told = {account for source, account in accounts if source in today}
     alone = {source for source, account in accounts if account not in told}
     followed = {source for source, _ in accounts} - alone
-    work = replace(work, loading=replace(work.loading, sources=sources.told_since(since, followed)))
+    work = replace(work, loading=replace(work.loading, sources=sources.known_of(gaps, followed)))
     changed = contested(work.asking.told_shares(), counting)
     return counting, work.asking.account_days(changed) if changed else set(), work
 
@@ -192,16 +193,18 @@ def _keep(
 
 def _keep_slices(work: Work) -> None:
     known, provider = work.loading.sources.known, work.books.provider
-    read = {reload.source: reload.slices for reload in work.loading.reloads}
+    reloads = {reload.source: (reload.slices, reload.old) for reload in work.loading.reloads}
     for state in work.loading.sources.asked:
         own = {"provider": provider, "source": state.source}
-        changes, firsts = known.changes(state, read.get(state.source, ()), work.by.run_id, work.by.at)
+        read, old = reloads.get(state.source, ((), ()))
+        changes, firsts = known.changes(state, read, old, work.by.run_id, work.by.at)
         rows = [{"provider": provider, **row} for row in changes]
         if rows:
             work.publication.replace("x_source_slices", rows, TablePart(equal={**own, "slice": tuple(sorted(firsts))}))
-        before = known.looks.get(state.source), known.begins.get(state.source), known.made.get(state.source)
-        if before != (state.looks, state.begins, state.made):
-            of_all = {**own, "source_begins": state.begins, "source_made": state.made, "pipeline_logging_id": work.by.run_id}
+        before = known.state(state.source)
+        if (before.looks, before.begins, before.made, before.gaps) != (state.looks, state.begins, state.made, state.gaps):
+            facts = {"source_begins": state.begins, "source_made": state.made, "source_gaps": written(state.gaps)}
+            of_all = {**own, **facts, "pipeline_logging_id": work.by.run_id}
             looks = [{"first_slice": look.first, "last_slice": look.last, "looked_on": look.at} for look in state.looks.ranges]
             work.publication.replace("x_source_looks", [{**of_all, **look} for look in looks], TablePart(equal=own))
 

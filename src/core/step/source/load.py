@@ -22,7 +22,7 @@ from src.core.step.counted import note_counted
 from src.core.step.source.closing import causes_of, close, held_days, judge_table, tell
 from src.core.step.source.fetching import MARKS, require_unchanged
 from src.core.step.source.load_parts import Published, SourceLoad, Work, WrittenRows
-from src.core.step.source.made_anew import old_days, settle
+from src.core.step.source.made_anew import settle
 from src.core.step.source.manifest import manifest
 
 TRACKED = (
@@ -59,12 +59,13 @@ def publish(context: StepContext, tenant: Tenant, loading: SourceLoad) -> Publis
         work = Work(context, tenant, loading, publication, Asking(books, publication, loading.given), by)
         before = Before(work.asking.told_days(), work.asking.told_months())
         # before anything is removed: a day that a row has left has to be made anew as well, or it would count there and where it is now
-        held, causes, old = held_days(work), causes_of(work), old_days(work)
+        held, causes = held_days(work), causes_of(work)
         written = _write(work)
         _require_written(work, written)
-        replaced, less = settle(work, old)
-        held["made before"] = replaced
-        work = replace(work, loading=replace(work.loading, sources=work.loading.sources.begun(less)))
+        settled = settle(work)
+        held["made before"] = set(settled.gone)
+        sources = work.loading.sources.settled(settled.filled, settled.doubts)
+        work = replace(work, loading=replace(work.loading, sources=sources))
         closed = close(work, before, held, causes)
         context.progress(doing="writing the manifest")
         left = manifest(work, written, closed)

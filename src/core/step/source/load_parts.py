@@ -10,9 +10,9 @@ from src.core.base.identity import Tenant
 from src.core.base.schema import TableSchema
 from src.core.base.window import Window
 from src.core.engine.port import Params, Publication, Scalar
-from src.core.providers.slices import EMPTY
 from src.core.step.books.completeness import Calendar, SourceState
 from src.core.step.books.coverage import KnownSlices
+from src.core.step.books.gaps import Gap, told_again
 from src.core.step.books.history import Restatement
 from src.core.step.books.questions import Asking, Reload
 from src.core.step.books.rules import Books, Raw
@@ -48,19 +48,20 @@ class SourceStates:
     """Those that no credential opens any more, and whose rows are here, or were never read."""
     named: Mapping[str, str | None] = field(default_factory=dict)
     """The account after which each of them is named, where sources are rivals."""
-    since: Mapping[str, date] = field(default_factory=dict)
-    """From when on a source that took another's place is told of by that one."""
+    gaps: Mapping[str, tuple[Gap, ...]] = field(default_factory=dict)
+    """What is not known of a source with those whose place it took."""
 
     @property
     def counting(self) -> tuple[SourceState, ...]:
         return tuple(self._told(one) for one in (*(one for one in self.asked if one.source not in self.beside), *self.others))
 
-    def begun(self, sources: Container[str]) -> "SourceStates":
-        """These tell less than others of their names did, so nobody knows what was before their first slice."""
+    def settled(self, filled: Mapping[str, date], doubts: Mapping[str, tuple[Gap, ...]]) -> "SourceStates":
+        """Some tell all of the days of use from a day on, whatever was written when; of some there are days in doubt."""
 
         def one(state: SourceState) -> SourceState:
-            firsts = [one.first for one in state.listed if one.version != EMPTY and one.key]
-            return replace(state, begins=min(firsts)) if state.source in sources and firsts else state
+            unknown = (gap for gap in state.gaps if gap.kind == "unknown")
+            gaps = (*unknown, *doubts[state.source]) if state.source in doubts else state.gaps
+            return replace(state, gaps=told_again(gaps, filled[state.source]) if state.source in filled else gaps)
 
         return replace(self, asked=tuple(one(state) for state in self.asked))
 
@@ -73,13 +74,13 @@ class SourceStates:
         asked, others, left = (tuple(made(state) for state in states) for states in (self.asked, self.others, self.left))
         return replace(self, asked=asked, others=others, left=left)
 
-    def told_since(self, since: Mapping[str, date], others: Container[str]) -> "SourceStates":
+    def known_of(self, gaps: Mapping[str, tuple[Gap, ...]], others: Container[str]) -> "SourceStates":
         """`others` are the sources that others have taken the place of."""
-        return replace(self, since=since, left=tuple(one for one in self.left if one.source not in others))
+        return replace(self, gaps=gaps, left=tuple(one for one in self.left if one.source not in others))
 
     def _told(self, state: SourceState) -> SourceState:
-        since = self.since.get(state.source)
-        return state if since is None or state.begins is None else replace(state, begins=min(state.begins, since))
+        # of one that does not begin, what was before is not unknown, only not read
+        return replace(state, gaps=self.gaps.get(state.source, state.gaps)) if state.begins is not None else state
 
 
 @dataclass(frozen=True, slots=True)

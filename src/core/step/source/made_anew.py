@@ -1,53 +1,73 @@
-"""A source that was deleted and made anew under its own name: what it tells takes the place of what the old one told of the same days."""
+"""A source that was deleted and made anew under its own name: what both it and the old one tell counts once.
+
+Rows are known again by what was used, when and by whom, not by what it came to: of what both tell, the new one's rows count, or those
+of the old one where it told of it by more. What the new one does not tell of stays as the old one told it.
+"""
 
 from collections.abc import Mapping
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 
-from src.core.base.faults import Conflict
+from src.core.step.books.completeness import SourceState
+from src.core.step.books.gaps import FILLS, Gap, filled_from, mixed_days, ranges
 from src.core.step.books.questions import Reload
 from src.core.step.source.load_parts import Work
 
-SHOWN = 3
-OldDays = Mapping[str, Mapping[date, int]]
-"""By source: how many rows of each day of use the old one told."""
+FEW = 2
+DaysOfRows = Mapping[date, int]
 
 
-def old_days(work: Work) -> OldDays:
-    """Asked before anything is written: a load day of the new one may have the name of one of the old."""
-    return {reload.source: work.asking.days_of_rows(reload, reload.old) for reload in work.loading.reloads if reload.old}
+@dataclass(frozen=True, slots=True)
+class Settled:
+    gone: frozenset[date] = frozenset()
+    """Days of use of which rows of an old one went."""
+    filled: Mapping[str, date] = field(default_factory=dict)
+    """From which day of use on a source tells all that there is, though it began later."""
+    doubts: Mapping[str, tuple[Gap, ...]] = field(default_factory=dict)
+    """By source of which there is something of an old one: the days of use of which a part may lack, or count twice."""
 
 
-def settle(work: Work, old: OldDays) -> tuple[set[date], frozenset[str]]:
-    """The days of use that the old one told and the new one tells now; and the new ones that tell less than the old did.
+def settle(work: Work) -> Settled:
+    gone, filled, doubts = set[date](), dict[str, date](), dict[str, tuple[Gap, ...]]()
+    states = {state.source: state for state in work.loading.sources.asked}
+    for reload in (one for one in work.loading.reloads if one.old or one.fills):
+        state, told = states[reload.source], work.asking.days_of_rows(reload, (*reload.filled, *reload.stays))
+        old = work.asking.days_of_rows(reload, reload.old)
+        left, doubts[reload.source] = _settle(work, reload, state, told, old)
+        gone |= {day for day in old if old[day] != left.get(day, 0)}
+        since = _filled(state, told, left, work)
+        if since:
+            filled[reload.source] = since
+    return Settled(frozenset(gone), filled, doubts)
 
-    Of days before the first that the new one tells, what the old one told stays.
-    """
-    gone, less = set[date](), set[str]()
-    for reload in work.loading.reloads:
-        if reload.source not in old:
-            continue
-        told = work.asking.days_of_rows(reload, (*reload.filled, *reload.stays))
-        if not told:
-            continue
+
+def _settle(work: Work, reload: Reload, state: SourceState, told: DaysOfRows, old: DaysOfRows) -> tuple[DaysOfRows, tuple[Gap, ...]]:
+    """What is left of the old one, and what of it stands in doubt."""
+    raw, execute, current = reload.raw, work.publication.execute, (*reload.filled, *reload.stays)
+    if work.loading.again and told and old:
         since = min(told)
-        lacking = sorted(day for day, rows in old[reload.source].items() if day >= since and told.get(day, 0) < rows)
-        if lacking and not work.loading.again:
-            raise _less(reload, lacking, old[reload.source], told)
-        # of what was written after the old one was read last, and before the new one began, nobody tells
-        if lacking or since > max(old[reload.source], default=since):
-            less.add(reload.source)
-        kept = {one.key for one in reload.slices}
-        left = [one for one in reload.old if one.key not in kept]
-        if left:
-            work.publication.execute(reload.raw.made_before, {**reload.asked(left), "since": since})
-        gone |= {day for day in old[reload.source] if day >= since}
-    return gone, frozenset(less)
+        execute(raw.made_before_all, {**reload.asked(reload.old), "since": since})
+        less = [day for day, rows in old.items() if day >= since and told.get(day, 0) < rows]
+        return {day: rows for day, rows in old.items() if day < since}, ranges(less, "less")
+    both = sorted(work.asking.days_of_rows(reload, reload.filled).keys() & old.keys())
+    if both and raw.made_before is not None:
+        execute(raw.made_before, {**reload.asked((*current, *reload.old)), **reload.named(reload.old), "days": both})
+    left, now = work.asking.days_of_rows(reload, reload.old), work.asking.days_of_rows(reload, current)
+    mixed = {day for day in both if day in left and (left[day] < old[day] or now.get(day, 0) < told[day])}
+    # late rows of a day are few beside those that were told of it; as many by other rows may be the same money
+    many = {day: now[day] for day in both if day in left and day in now and 2 * now[day] >= left[day]}
+    mixed |= set(many) if sum(many.values()) > FEW else set()
+    # what was mixed before is so until nothing of the old one is left
+    return left, (*(gap for gap in state.gaps if gap.kind == "less"), *ranges(mixed | (mixed_days(state.gaps) & left.keys()), "mixed"))
 
 
-def _less(reload: Reload, lacking: list[date], old: Mapping[date, int], told: Mapping[date, int]) -> Conflict:
-    days = ", ".join(f"{day} ({told.get(day, 0)} rows, {old[day]} before)" for day in lacking[:SHOWN])
-    more = f" and {len(lacking) - SHOWN} days more" if len(lacking) > SHOWN else ""
-    return Conflict(
-        f"{reload.source} was made anew, and tells less than the table before it of {days}{more}; nothing was changed. When it has been "
-        "filled again, run the pipeline again; or run it with reload: true, which takes it at its word and tells these days as partial"
-    )
+def _filled(state: SourceState, told: DaysOfRows, left: DaysOfRows, work: Work) -> date | None:
+    """A source that was made anew, or only just made, may be given what was used before."""
+    at = state.looks.latest
+    if state.made is None or not state.gaps or at is None or at <= state.made.date() + FILLS:
+        return None
+    made = state.made.date()
+    late = work.loading.calendar.axis.of_day(made)
+    # what the new one does not tell of the old one's days it would not tell of others either
+    lacks = max((day for day in left if day < made), default=date.min)
+    return filled_from([day for day in told if day > lacks], made, min(late.last - late.first, timedelta(31)))

@@ -11,6 +11,7 @@ from src.core.base.window import Window
 from src.core.providers.slices import EMPTY, Listing, Slice
 from src.core.step.books.completeness import Calendar, SourceState
 from src.core.step.books.coverage import KnownSlices
+from src.core.step.books.gaps import FILLS
 from src.core.step.books.questions import Reload
 from src.core.step.books.reasons import Remedy
 from src.core.step.books.rules import Books, Raw
@@ -111,11 +112,13 @@ def reload_of(raw: Raw, plan: Planned, known: KnownSlices) -> Reload:
     before = known.state(plan.state.source)
     looked = before.looks.latest
     read = frozenset(key for key, one in before.loaded.items() if one.version != EMPTY)
-    # of one that told when it was made all that was read is the old one's, also what has the name of a slice of the new one
+    # of one that told when it was made all that was read is the old one's
     there = {one.key for one in plan.listing.slices} if before.made is None else frozenset[str]()
     # what stayed of the old one is held against all that comes later: a table is filled again over days
-    old = read - there if plan.anew else known.of_old(plan.state.source, plan.listing)
+    of_old = read - there if plan.anew else known.of_old(plan.state.source, plan.listing)
     anew = {one.key for one in plan.slices}
+    old, fills = of_old - anew, _may_be_filled(plan, looked)
+    stays = sorted(read - of_old - anew) if old or fills else []
     return Reload(
         raw,
         plan.state.source,
@@ -125,5 +128,14 @@ def reload_of(raw: Raw, plan: Planned, known: KnownSlices) -> Reload:
         new=tuple(one.key for one in plan.slices) if looked is None else (),
         before=tuple(before.loaded[one.key] for one in plan.slices if one.key in before.loaded),
         old=tuple(before.loaded[key] for key in sorted(old)),
-        stays=tuple(before.loaded[key] for key in sorted(read - old - anew)) if old else (),
+        stays=tuple(before.loaded[key] for key in stays),
+        fills=fills,
     )
+
+
+def _may_be_filled(plan: Planned, looked: date | None) -> bool:
+    """Whether what was used before it was made may have been written to it, and it is not known yet."""
+    if plan.state.made is None or all(gap.whole_from for gap in plan.state.gaps):
+        return False
+    over = plan.state.made.date() + FILLS
+    return plan.at > over and (looked is None or looked <= over or any(one.first <= over for one in plan.slices))

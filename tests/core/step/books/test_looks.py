@@ -90,7 +90,7 @@ class Kept:
         self.source.today = today
         [plan] = plan_sources([self.source], self.known, window, Calendar(today, self.axis))
         moment = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
-        changes, anew = self.known.changes(plan.loaded, plan.slices, "run", moment)
+        changes, anew = self.known.changes(plan.loaded, plan.slices, (), "run", moment)
         self.rows = [*(row for row in self.rows if row["slice"] not in anew), *changes]
         self.looks = plan.state.looks
 
