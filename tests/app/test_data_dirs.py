@@ -130,13 +130,13 @@ def unpack(archive: Path, folder: Path) -> None:
             path.chmod(member.mode)
 
 
-WORDED = "sentence"  # a restatement's, of the facts beside it
+WORDED = frozenset({"sentence", "completeness_reason"})  # of the facts beside them
 
 
 def of_old(now: Any, before: Any) -> Any:
     """What is told now without what a later release tells besides, and whatever its words."""
     if isinstance(before, dict) and isinstance(now, dict):
-        return {key: value if key == WORDED else of_old(now[key], value) for key, value in before.items() if key in now}
+        return {key: value if key in WORDED else of_old(now[key], value) for key, value in before.items() if key in now}
     if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
         return [of_old(*both) for both in zip(now, before, strict=True)]
     return now
@@ -144,7 +144,7 @@ def of_old(now: Any, before: Any) -> Any:
 
 def rows_of_old(now: list[dict[str, str]], before: list[dict[str, str]]) -> list[list[str]]:
     """The columns there were. A table's rows come in any order."""
-    return sorted([one[column] for column in before[0]] for one in now)
+    return sorted([one[column] for column in before[0] if column not in WORDED] for one in now)
 
 
 def without(rows: list[dict[str, Any]], day: date) -> list[dict[str, Any]]:

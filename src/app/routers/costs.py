@@ -16,6 +16,7 @@ from src.core.costs.comparison import Compare
 from src.core.costs.daily import read_daily
 from src.core.costs.question import CostQuestion, Filters, GroupName, groups_asked, window_asked
 from src.core.costs.reader import CostReader
+from src.core.costs.run_sight import run_sight_of
 from src.core.costs.sight import sight_of
 from src.core.costs.summary import read_summary
 from src.core.costs.tables import table_file
@@ -42,8 +43,9 @@ async def reader_of(request: Request, org_slug: str) -> CostReader:
     # in a thread: the first to ask for the warehouse loads its driver
     warehouse = await blocking(lambda: parts.warehouse)
     # before the dataset is asked: a run that ends meanwhile has judged by more than is seen here, and never by less
-    sight = await blocking(parts.ledger.read, sight_of, tenant.org_slug)
-    return CostReader(warehouse, parts.settings.configs_dir, tenant, parts.clock.now(), sight)
+    configs = parts.settings.configs_dir
+    seen = await blocking(parts.ledger.read, lambda unit: (sight_of(unit, tenant.org_slug), run_sight_of(unit, tenant.org_slug, configs)))
+    return CostReader(warehouse, configs, tenant, parts.clock.now(), *seen)
 
 
 def asked_question(

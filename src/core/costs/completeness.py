@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, cast, get_args
 
 from src.core.base.window import Window
 from src.core.engine.port import Row
+from src.core.step.books.reasons import NO_CALL, Remedy
 
 Status = Literal["missing", "partial", "unpriced", "stale", "provisional", "complete"]
 
@@ -28,6 +29,8 @@ class Mark:
     reason: str | None = None
     source_as_of: datetime | None = None
     published_at: datetime | None = None
+    failed: str | None = None
+    """How the last run failed that was to bring it, and the call that helps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +40,15 @@ class DayCompleteness:
     source_as_of: datetime | None = None
 
 
-def aged(mark: Mark, read_at: datetime | None, now: datetime) -> Mark:
-    """A day that was provisional is stale when nobody has read its source since: what it waits for may have come."""
+def aged(mark: Mark, read_at: datetime | None, now: datetime, remedy: Remedy | None = None) -> Mark:
+    """A day that was provisional is stale when nobody has looked at its source since: what it waits for may have come."""
     if mark.status != "provisional" or read_at is None or now - read_at <= STALE_AFTER:
         return mark
     hours = (now - read_at) // timedelta(hours=1)
-    reason = f"provisional, and the source was last read {hours} hours ago; run the pipeline again"
-    return replace(mark, status="stale", reason=f"{reason} ({mark.reason})" if mark.reason else reason)
+    before = f" ({mark.reason.partition('; ')[0]})" if mark.reason else ""
+    again = (remedy or NO_CALL).run(mark.usage_date, mark.usage_date)
+    old = f"its source was last read {hours} hours ago, and more may have come since{before}"
+    return replace(mark, status="stale", reason=f"{old}; {again}")
 
 
 def together(statuses: Sequence[Status]) -> Status:
@@ -65,7 +70,9 @@ def of_day(by_provider: Mapping[str, Sequence[Mark]]) -> DayCompleteness:
 
 def _reasons(marks: Sequence[Mark]) -> str:
     # the currencies of a day often share their reason
-    return ", ".join(dict.fromkeys(mark.reason for mark in marks if mark.reason))
+    told = ", ".join(dict.fromkeys(mark.reason for mark in marks if mark.reason))
+    failed = dict.fromkeys(mark.failed for mark in marks if mark.failed)
+    return "; ".join([told or marks[0].status, *failed]) if failed else told
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,8 @@ class CompletenessCalendar:
     began: Mapping[str, date] = field(default_factory=dict)
     as_of: datetime | None = None
     ended: Mapping[str, date] = field(default_factory=dict)
+    remedies: Mapping[str, Remedy] = field(default_factory=dict)
+    """The call that brings days, by provider."""
     # asked for every row, and many rows share a day
     _held: dict[tuple[date, str | None], DayCompleteness] = field(default_factory=dict, repr=False)
 
@@ -88,15 +97,17 @@ class CompletenessCalendar:
         now: datetime,
         read_at: Mapping[str, datetime | None] | None = None,
         ended: Mapping[str, date] | None = None,
+        *,
+        remedies: Mapping[str, Remedy] | None = None,
     ) -> "CompletenessCalendar":
         days: dict[date, dict[str, list[Mark]]] = {}
         published: list[datetime] = []
         for mark in marks:
-            found = aged(mark, (read_at or {}).get(mark.provider), now)
+            found = aged(mark, (read_at or {}).get(mark.provider), now, (remedies or {}).get(mark.provider))
             days.setdefault(mark.usage_date, {}).setdefault(mark.provider, []).append(found)
             if mark.published_at is not None:
                 published.append(mark.published_at)
-        return cls(now.date(), days, began, max(published, default=None), ended or {})
+        return cls(now.date(), days, began, max(published, default=None), ended or {}, remedies or {})
 
     def standing(self, day: date, provider: str | None = None) -> DayCompleteness:
         """Of all providers, or of one."""
@@ -120,18 +131,34 @@ class CompletenessCalendar:
         names = {provider} if provider else self.expected(day)
         if not names:
             return DayCompleteness("missing", absent)
-        return of_day({name: recorded.get(name) or [Mark(day, name, "missing", absent)] for name in names})
+        told = {name: recorded.get(name) or [Mark(day, name, "missing")] for name in names}
+        return of_day({name: [self._with_reason(mark) for mark in marks] for name, marks in told.items()})
+
+    def _with_reason(self, mark: Mark) -> Mark:
+        if mark.status != "missing" or mark.reason is not None:
+            return mark
+        if mark.usage_date >= self.today:
+            return replace(mark, reason=NOT_OVER)
+        return replace(mark, reason=_helped(NOT_LOADED, mark.usage_date, None if mark.failed else self.remedies.get(mark.provider)))
+
+
+def _helped(reason: str, day: date, remedy: Remedy | None) -> str:
+    return f"{reason}; {remedy.run(day, day)}" if remedy else reason
 
 
 def calendar_of(marks: Iterable[Row], unmarked: Iterable[Row], spans: Iterable[Row], now: datetime) -> CompletenessCalendar:
     """From what both questions select of `x_cost_daily`, and the days that have rows and stand not there."""
     recorded = [Mark(**cast("Any", row)) for row in marks]
-    recorded += [Mark(**cast("Any", row), status="provisional", reason=UNRECORDED) for row in unmarked]
     known = list(spans)
+    remedies = {str(row["provider"]): cast("Remedy", row["remedy"]) for row in known if row.get("remedy") is not None}
+    for row in unmarked:
+        reason = _helped(UNRECORDED, cast("date", row["usage_date"]), remedies.get(str(row["provider"])))
+        recorded.append(Mark(**cast("Any", row), status="provisional", reason=reason))
     return CompletenessCalendar.of(
         recorded,
         {str(row["provider"]): cast("date", row["first_day"]) for row in known},
         now,
         {str(row["provider"]): cast("datetime | None", row["read_at"]) for row in known},
         {str(row["provider"]): cast("date", row["last_day"]) for row in known if row.get("last_day") is not None},
+        remedies=remedies,
     )

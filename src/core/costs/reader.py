@@ -8,6 +8,7 @@ from src.core.base.documents import read_text
 from src.core.base.faults import Missing
 from src.core.base.identity import Tenant
 from src.core.base.window import Window
+from src.core.costs.run_sight import NO_RUNS, RunSight
 from src.core.costs.sight import NOTHING_NEW, CredentialSight, SeenDays
 from src.core.engine.port import Params, Warehouse
 
@@ -30,6 +31,8 @@ class CostReader:
     now: datetime
     sight: CredentialSight = NOTHING_NEW
     """What the credentials of this moment say of it."""
+    runs: RunSight = NO_RUNS
+    """What the runs do that failed."""
 
     def statement(self, name: str) -> str:
         return read_text(self.configs / "costs" / f"{name}.sql", f"configs/costs/{name}.sql")
@@ -53,7 +56,8 @@ class CostReader:
                 windows.append(Window(start, end))
         named = params.get("provider")
         asked = frozenset(providers) if providers is not None else frozenset([named]) if isinstance(named, str) else None
-        return self.sight.seen(found, SeenDays(windows, self.now.date(), asked))
+        seen = SeenDays(windows, self.now.date(), asked)
+        return self.runs.seen(self.sight.seen(found, seen), seen)
 
     def _figures(self, name: str, table: str) -> str:
         return self.statement(name if FIGURE in self.warehouse.columns(self.tenant, table) else f"{name}_before")
