@@ -29,7 +29,7 @@ from src.core.engine.port import Warehouse
 from src.core.ledger.store import open_ledger
 from src.core.processors.gcp.bq_etl import BigQueryETLEngine, GoogleTables
 from src.core.providers.export import TablePlace
-from src.core.providers.slices import OnBytes, Slice, day_slice
+from src.core.providers.slices import OnBytes, Slice, SliceDays, day_slice
 from src.core.step.context import StepContext
 from src.core.step.gcp.exports import ExportSource
 from src.core.step.source.config import SourceStep
@@ -104,6 +104,9 @@ class Files:
 
     def made(self, table: str) -> None:  # noqa: ARG002 - there is one
         return None
+
+    def holds(self, table: str, days: Iterable[Slice]) -> dict[str, SliceDays]:  # noqa: ARG002 - all are read
+        return {}
 
     def fetch(self, table: str, days: Iterable[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:  # noqa: ARG002 - there is one
         paths = []

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from src.core.base.window import Window
 from src.core.costs.daily import read_daily
 from src.core.costs.question import CostQuestion, Filters
+from src.core.costs.reader import CostReader
 from src.core.costs.run_sight import bringing, run_sight_of
 from src.core.costs.sight import sight_of
 from src.core.costs.summary import read_summary
@@ -37,10 +38,9 @@ def ended(here: Billing, number: int, status: runs.LastStatus, window: Window, d
     here.parts.ledger.write(runs.finish, made.pipeline_logging_id, status=status, at=here.clock.now(), error_message=message)
 
 
-def asked(here: Billing):
-    ledger = here.parts.ledger
-    sights = {"sight": ledger.read(sight_of, "acme_corp"), "runs": ledger.read(run_sight_of, "acme_corp", CONFIGS)}
-    return replace(reader(here.parts.warehouse, here.tenant, here.clock.now()), **sights)
+def asked(here: Billing) -> CostReader:
+    ledger, plain = here.parts.ledger, reader(here.parts.warehouse, here.tenant, here.clock.now())
+    return replace(plain, sight=ledger.read(sight_of, "acme_corp"), runs=ledger.read(run_sight_of, "acme_corp", CONFIGS))
 
 
 def told(here: Billing, first: date, last: date) -> dict[int, tuple[str, str]]:
