@@ -6,4 +6,4 @@ WHERE {source} = @source
   AND usage_date IN UNNEST(@days)
   AND (@until_day IS NULL OR usage_date < @until_day)
   AND (@load_ceiling IS NULL OR {day} <= @load_ceiling)
-  AND (@own_from IS NULL OR usage_date >= @own_from OR {day} > @load_floor)
+  AND (@own_from IS NULL OR usage_date >= @own_from OR ({day} > @load_floor AND (@fills_from IS NULL OR usage_date < @fills_from)))

@@ -4,7 +4,7 @@ import csv
 import io
 import shutil
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -444,4 +444,57 @@ async def test_what_was_not_read_of_the_shorter_export_is_unknown(bare: Billing,
 
     assert said(bare)["10-05"][1] in ("partial", "missing")
     assert said(bare)["10-25"] == ("1.00", "complete")
+    assert bare.ask("SELECT completeness FROM x_cost_monthly WHERE invoice_month = '202610'") == [{"completeness": "partial"}]
+
+
+async def test_of_the_day_on_which_an_export_was_switched_on_a_part_is_unknown(bare: Billing):
+    switched_on = Hand("costs", [row(one, 1) for one in (*days(20, 31, 10), *days(1, 19))], created=datetime(2026, 10, 20, 14, tzinfo=UTC))
+    load(bare, day(20, 10), TODAY, switched_on)
+    told = said(bare)
+    assert (told["10-20"], told["10-21"]) == (("1.00", "partial"), ("1.00", "complete"))
+    [one] = bare.ask("SELECT completeness_reason AS why FROM x_cost_daily WHERE usage_date = @day", day=day(20, 10))
+    assert one["why"] == "proj.ds.costs begins during 2026-10-20, and nobody knows what was before; no run can bring it"
+    assert bare.ask("SELECT completeness FROM x_cost_monthly WHERE invoice_month = '202610'") == [{"completeness": "partial"}]
+
+
+async def test_an_export_that_is_filled_with_what_was_used_before_it_was_made_is_whole_when_that_is_over(bare: Billing):
+    """As of a dataset in a whole continent: all since the month before, within five days."""
+    made, filled = datetime(2026, 11, 10, 14, tzinfo=UTC), (*days(1, 31, 10), *days(1, 9))
+    export = Hand("costs", [row(one, 1, written=day(11)) for one in filled] + [row(one, 1) for one in days(10, 14)], created=made)
+    bare.clock.today = day(14)
+    load(bare, day(1, 10), day(14), export)
+    assert said(bare)["10-20"] == ("1.00", "partial")
+    bare.clock.today = day(16)
+    load(bare, day(10), day(16), export.add(row(day(15), 1)))
+
+    assert {said(bare)[name][1] for name in ("10-20", "10-31")} == {"complete"}
+    assert said(bare)["11-10"][1] == "provisional"
+
+
+@pytest.mark.parametrize("filled", [days(1, 31, 10), days(25, 31, 10)])
+async def test_what_a_newer_export_is_filled_with_counts_once_beside_the_older(bare: Billing, filled: list[date]):
+    """Also while it is being filled, when nobody knows whether it will be."""
+    older = Hand("standard", [row(one, 1) for one in (*days(1, 31, 10), *days(1, 6))], account="A")
+    connect(bare, first=[older])
+    bare.clock.today = day(6)
+    load(bare, day(1, 10), day(6), older)
+    newer = Hand("detailed", [row(one, 1, written=day(7)) for one in (*filled, *days(1, 6))], kind="detailed", account="A")
+    newer.created = datetime(2026, 11, 6, 20, tzinfo=UTC)
+    connect(bare, first=[newer])
+    for at in (7, 8, 12):
+        bare.clock.today = day(at)
+        load(bare, day(1, 10), day(at), newer.add(row(day(at), 1)))
+        told = said(bare)
+        assert {told[name][0] for name in ("10-05", "10-28", "11-05")} == {"1.00"}
+        assert told["10-28"][1] == ("complete" if at > 11 else "partial")
+
+
+async def test_a_load_day_that_is_gone_before_it_was_read_is_not_forgotten(bare: Billing):
+    source = Hand("costs", [row(one, 1) for one in (*days(1, 31, 10), *days(1, 19))])
+    load(bare, day(1, 10), day(10, 10), source, late_days=0)
+    source.rows = [one for one in source.rows if one["export_time"].date() != day(23, 10)]
+    load(bare, day(1, 10), TODAY, source)
+
+    told = said(bare)
+    assert (told["10-12"][1], told["10-13"][1], told["10-24"][1]) == ("complete", "partial", "complete")
     assert bare.ask("SELECT completeness FROM x_cost_monthly WHERE invoice_month = '202610'") == [{"completeness": "partial"}]

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from src.core.providers.slices import EMPTY, Slice, SliceDays
 from src.core.step.books.axis import Axis, Holding, month_end
-from src.core.step.books.gaps import Gap, told_of
+from src.core.step.books.gaps import FILLS, OF_LOAD_DAYS, Gap, month_before, told_of
 from src.core.step.books.looks import Looks
 from src.core.step.books.reasons import NO_CALL, NO_RUN, LoadedRows, Remedy, Why, named, shown, written_since
 from src.core.step.books.shares import Reach
@@ -76,7 +76,7 @@ class SourceState:
         gaps = (one.last for one in self.pending if one.key not in self.loaded and one.last <= last)
         # of a period that runs the days to come were not looked at
         seen = min(last, self.looks.ranges[-1].last) if self.looks.ranges else last
-        lost = [gap for gap in self.gaps if gap.kind == "unknown"]
+        lost = [gap for gap in self.gaps if gap.kind in OF_LOAD_DAYS]
         since = max([self.looks.unseen_before(seen), *gaps, *(gap.last - ONE_DAY for gap in lost)])
         firsts = [one.first for one in filled if one.first > since]
         at = self.looks.at(last)
@@ -86,7 +86,13 @@ class SourceState:
         told = [gap.whole_from for gap in lost if gap.whole_from]
         partly = any(gap.last == min(firsts) for gap in lost)
         own = max(told) if told and len(told) == len(lost) else None
-        return Reach(min(firsts), last, over, partly, own, at - ONE_DAY if at else None, self.gaps)
+        return Reach(min(firsts), last, over, partly, own, self.fills_from, at - ONE_DAY if at else None, self.gaps)
+
+    @property
+    def fills_from(self) -> date | None:
+        """What was used from this day on may be written to it yet."""
+        at, made = self.looks.latest, self.made and self.made.date()
+        return month_before(made) if made and at and at <= made + FILLS else None
 
     def gap(self, first: date, last: date, written: date) -> Gap | None:
         """What of the days of use from `first` to `last`, whose rows are written until `written`, nobody knows."""
@@ -208,7 +214,8 @@ def _not_seen(source: SourceState, period: JudgedPeriod, calendar: Calendar, ane
     gap = source.gap(first, period.last, period.holding.last)
     if gap is not None:
         told = told_of(name, gap, during=source.begins == gap.last)
-        mend = f"{anew}, with reload: true where the new one tells all" if gap.kind == "mixed" else NO_RUN
+        mends = {"mixed": f"{anew}, with reload: true where the new one tells all", "filling": f"after that, {anew}"}
+        mend = mends.get(gap.kind, NO_RUN)
         return _Finding(Why.MAYBE_TWICE if gap.kind == "mixed" else Why.BEGINS, name, f"{told}; {mend}")
     if first < since:
         load = calendar.remedy.run(first, max(first, min(period.last, since - ONE_DAY)), name)

@@ -10,7 +10,7 @@ from src.core.base.window import Window
 from src.core.providers.slices import EMPTY, Listing, Slice, SliceDays
 from src.core.step.books.axis import Axis
 from src.core.step.books.completeness import SourceState
-from src.core.step.books.gaps import ONE_DAY, Gap, before_it_began, read_gaps, until_made_anew
+from src.core.step.books.gaps import ONE_DAY, Gap, after_look, before_it_began, read_gaps, until_made_anew
 from src.core.step.books.looks import Look, Looks
 
 Row: TypeAlias = Mapping[str, Any]
@@ -89,7 +89,8 @@ class KnownSlices:
             looks = looks.with_look(Look(listing.looked.start, min(listing.looked.end, today), today))
         listed = _ordered([*elsewhere, *seen, *taken_back])
         begins = _begins(listing, before)
-        gaps = self._gaps(before, listing, begins)
+        lost = [one for one in gone if axis.forgets and one.version != EMPTY and one.key not in before.loaded]
+        gaps = after_look(self._gaps(before, listing, begins), lost, listing.slices)
         return SourceState(source, looks, listed, before.loaded, begins, gaps, listing.made or before.made)
 
     def made_anew(self, source: str, listing: Listing, *, again: bool) -> bool:

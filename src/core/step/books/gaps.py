@@ -16,7 +16,8 @@ SINCE_EVER = ".."
 # where a dataset lies in a whole continent, what was used since the month before is written to a new export too, within so many days
 FILLS = timedelta(5)
 HOLE = timedelta(4)  # a long weekend without any use
-Kind = Literal["unknown", "mixed", "less"]
+Kind = Literal["unknown", "gone", "mixed", "less", "filling"]
+OF_LOAD_DAYS = ("unknown", "gone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,14 @@ class Gap:
     whole_from: date | None = None
     """The days of use from this one on were told again since, all that there is of them."""
     kind: Kind = "unknown"
-    """Of the others it is days of use and not load days: of these the one that was made anew tells a part of what the one before it did
-    (`mixed`), or was taken at its word though it tells less."""
+    """A load day may be `gone` before it was read. Of the others it is days of use and not load days: of these the one that was made
+    anew tells a part of what the one before it did (`mixed`), or was taken at its word though it tells less; and what was used before
+    a source was made may be written to it yet."""
 
     def swallows(self, first: date, last: date, written: date) -> bool:
         """Whether it may hold rows of the days of use from `first` to `last`, which are written until `written`."""
         told_again = self.whole_from is not None and first >= self.whole_from
-        until = written if self.kind == "unknown" else last
+        until = written if self.kind in OF_LOAD_DAYS else last
         return not told_again and first <= self.last and (self.first is None or until >= self.first)
 
     @property
@@ -45,7 +47,7 @@ class Gap:
     def read(cls, text: str) -> "Gap":
         first, last, whole, kind = text.split("/")
         since = None if first == SINCE_EVER else date.fromisoformat(first)
-        known: dict[str, Kind] = {"less": "less", "mixed": "mixed"}
+        known: dict[str, Kind] = {"gone": "gone", "less": "less", "mixed": "mixed"}
         return cls(since, date.fromisoformat(last), date.fromisoformat(whole) if whole else None, known.get(kind, "unknown"))
 
 
@@ -75,7 +77,11 @@ def until_made_anew(loaded: Iterable[Slice], unread: Iterable[Slice], seen: date
 
 def told_again(gaps: Iterable[Gap], since: date) -> tuple[Gap, ...]:
     """Its source tells all of the days of use from `since` on."""
-    return tuple(replace(gap, whole_from=min(since, gap.whole_from or since)) for gap in gaps)
+    return tuple(replace(gap, whole_from=min(since, gap.whole_from or since)) if gap.kind == "unknown" else gap for gap in gaps)
+
+
+def month_before(day: date) -> date:
+    return (day.replace(day=1) - ONE_DAY).replace(day=1)
 
 
 def filled_from(told: Collection[date], made: date, late: timedelta) -> date | None:
@@ -96,6 +102,13 @@ def mixed_days(gaps: Iterable[Gap]) -> frozenset[date]:
     return frozenset(gap.first + timedelta(number) for gap in found if gap.first for number in range((gap.last - gap.first).days + 1))
 
 
+def after_look(gaps: Iterable[Gap], lost: Iterable[Slice], listed: Iterable[Slice]) -> tuple[Gap, ...]:
+    """With those slices that were listed and never read, and are there no more; without those that are there again."""
+    there, known = {(one.first, one.last) for one in listed}, list(gaps)
+    known += [gap for one in lost for gap in [Gap(one.first, one.last, kind="gone")] if gap not in known]
+    return tuple(gap for gap in known if gap.kind != "gone" or (gap.first, gap.last) not in there)
+
+
 def ranges(days: Iterable[date], kind: Kind) -> tuple[Gap, ...]:
     found: list[Gap] = []
     for day in sorted(days):
@@ -114,6 +127,10 @@ def told_of(source: str, gap: Gap, *, during: bool) -> str:
     days = f"{gap.first} to {gap.last}" if gap.last > gap.first else f"{gap.first}"
     if gap.kind == "mixed":
         return f"{source} was made anew and tells {days} in part by other rows than the one before it: a part may lack or count twice"
+    if gap.kind == "gone":
+        return f"{source} listed what was written on {days}, and it was gone before it was read"
+    if gap.kind == "filling":
+        return f"{source} was only just made, and what was used from {gap.first} on may be written to it within {FILLS.days} days"
     if gap.kind == "less":
         return f"{source} was made anew and was taken at its word, though it tells less of {days} than the table before it"
     return f"{source} was made anew, and what was written on {days} stands in no table that was read, unless the new one is filled with it"

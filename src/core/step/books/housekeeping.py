@@ -24,6 +24,7 @@ OF_EVERY_PROVIDER = (
     "loaded",
     "made_before",
     "made_before_all",
+    "told_by_others",
     "spans",
     "accounts",
     "account_days",

@@ -59,6 +59,7 @@ class Raw:
     loaded: str
     made_before: str | None  # takes away what another source of its name told and this one tells again
     made_before_all: str
+    told_by_others: str | None
     spans: str
     causes: str | None
     held: str
@@ -288,6 +289,9 @@ def _raw(facts: RawFacts, schema: TableSchema, folder: Path, own: Housekeeping, 
         loaded=over(question_text(loaded) if loaded.exists() else put(own.templates["loaded"], slice=facts.slice), of_slices),
         made_before=alike(put(own.templates["made_before"], **columns), facts.alike, schema) if facts.alike else None,
         made_before_all=put(own.templates["made_before_all"], **columns),
+        told_by_others=alike(put(own.templates["told_by_others"], **columns, account=account), facts.alike, schema)
+        if account and facts.alike
+        else None,
         spans=over(put(own.templates["spans"], slice=facts.slice, day=facts.day), of_slices),
         causes=over(question_text(causes), of_slices) if causes.exists() else None,
         held=put(own.templates["days_held"], raw=schema.name),

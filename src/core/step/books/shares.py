@@ -18,7 +18,7 @@ from src.core.base.faults import Conflict
 from src.core.step.books.gaps import Gap
 
 ONE_DAY = timedelta(1)
-LATER: Final = ("load_ceiling", "counted_from")
+LATER: Final = ("load_ceiling", "fills_from", "counted_from")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class Reach:
     """Of the first of them it has only what was written after it began."""
     filled: date | None = None
     """From this day of use on it tells all the same, since what was used before it began was written to it too."""
+    fills_from: date | None = None
+    """It was only just made: what was used from this day on may be written to it yet, as it stands in an older one."""
     seen: date | None = None
     """The last day that was over when it was last looked at."""
     gaps: tuple[Gap, ...] = ()
@@ -63,6 +65,8 @@ class Share:
     load_floor: date | None = None
     until_day: date | None = None
     load_ceiling: date | None = None
+    fills_from: date | None = None
+    """Of days of use from this one to `own_from` nothing of it counts."""
     counted_from: str | None = None
     """The source that this account is counted from in its place; none of its rows of it count."""
 
@@ -138,7 +142,8 @@ def _between(known: list[list[str]], reaches: Mapping[str, Reach]) -> list[Gap]:
         if end < since - ONE_DAY:
             gaps.append(Gap(end + ONE_DAY, since - ONE_DAY, own.filled))
         since = min(since, _newest(known[number], reaches).whole)
-    return [Gap(None, since - ONE_DAY, own.filled), *gaps]
+    may_be_filled = [Gap(own.fills_from, own.first, kind="filling")] if own.fills_from else []
+    return [Gap(None, since - ONE_DAY, own.filled), *gaps, *may_be_filled]
 
 
 def contested(before: Iterable[Mapping[str, Any]], now: Iterable[Share]) -> frozenset[str]:
@@ -217,4 +222,5 @@ def _share(source: str, account: str, tiers: list[list[str]], reaches: Mapping[s
         load_floor=max(older) if older else None,
         until_day=min(newer) if newer else None,
         load_ceiling=end if newer and end < reaches[source].last else None,
+        fills_from=_newest(tiers[at], reaches).fills_from if older else None,
     )

@@ -12,7 +12,7 @@ from src.core.base.window import Window
 from src.core.engine.port import Params, Publication, Scalar
 from src.core.step.books.completeness import Calendar, SourceState
 from src.core.step.books.coverage import KnownSlices
-from src.core.step.books.gaps import Gap, told_again
+from src.core.step.books.gaps import OF_LOAD_DAYS, Gap, told_again
 from src.core.step.books.history import Restatement
 from src.core.step.books.questions import Asking, Reload
 from src.core.step.books.rules import Books, Raw
@@ -59,7 +59,7 @@ class SourceStates:
         """Some tell all of the days of use from a day on, whatever was written when; of some there are days in doubt."""
 
         def one(state: SourceState) -> SourceState:
-            unknown = (gap for gap in state.gaps if gap.kind == "unknown")
+            unknown = (gap for gap in state.gaps if gap.kind in OF_LOAD_DAYS)
             gaps = (*unknown, *doubts[state.source]) if state.source in doubts else state.gaps
             return replace(state, gaps=told_again(gaps, filled[state.source]) if state.source in filled else gaps)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from src.core.step.books.completeness import SourceState
-from src.core.step.books.gaps import FILLS, Gap, filled_from, mixed_days, ranges
+from src.core.step.books.gaps import FILLS, ONE_DAY, Gap, filled_from, mixed_days, month_before, ranges
 from src.core.step.books.questions import Reload
 from src.core.step.source.load_parts import Work
 
@@ -35,7 +35,8 @@ def settle(work: Work) -> Settled:
         old = work.asking.days_of_rows(reload, reload.old)
         left, doubts[reload.source] = _settle(work, reload, state, told, old)
         gone |= {day for day in old if old[day] != left.get(day, 0)}
-        since = _filled(state, told, left, work)
+        since, partly = _filled(state, reload, told, left, work)
+        doubts[reload.source] += partly
         if since:
             filled[reload.source] = since
     return Settled(frozenset(gone), filled, doubts)
@@ -61,13 +62,22 @@ def _settle(work: Work, reload: Reload, state: SourceState, told: DaysOfRows, ol
     return left, (*(gap for gap in state.gaps if gap.kind == "less"), *ranges(mixed | (mixed_days(state.gaps) & left.keys()), "mixed"))
 
 
-def _filled(state: SourceState, told: DaysOfRows, left: DaysOfRows, work: Work) -> date | None:
-    """A source that was made anew, or only just made, may be given what was used before."""
-    at = state.looks.latest
-    if state.made is None or not state.gaps or at is None or at <= state.made.date() + FILLS:
-        return None
+def _filled(state: SourceState, reload: Reload, told: DaysOfRows, left: DaysOfRows, work: Work) -> tuple[date | None, tuple[Gap, ...]]:
+    """From which day on a source that was made anew, or only just made, tells what was used before; and where it does so in part."""
+    at, gaps = state.looks.latest, state.gaps
+    if state.made is None or not gaps or at is None or at <= state.made.date() + FILLS:
+        return None, ()
     made = state.made.date()
+    others = work.asking.told_by_others(reload, month_before(made), made - ONE_DAY) if work.books.rivals and reload.fills else {}
+    since, lacks = made, list[date]()
+    # as long as it tells of each day the most of what others tell: merely late rows are the least of a day
+    for day, (again, lacking) in sorted(others.items(), reverse=True):
+        if again < lacking:
+            break
+        since, lacks = day, lacks + [day] * (lacking > 0)
+    if since < made:
+        return since, ranges(lacks, "mixed")
     late = work.loading.calendar.axis.of_day(made)
     # what the new one does not tell of the old one's days it would not tell of others either
-    lacks = max((day for day in left if day < made), default=date.min)
-    return filled_from([day for day in told if day > lacks], made, min(late.last - late.first, timedelta(31)))
+    kept = max((day for day in left if day < made), default=date.min)
+    return filled_from([day for day in told if day > kept], made, min(late.last - late.first, timedelta(31))), ()
