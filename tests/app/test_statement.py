@@ -10,6 +10,7 @@ import pytest
 
 from src.core.base.identity import Tenant
 from src.core.base.names import OrgSlug
+from src.core.costs.comparison import month_window
 from tests.app.running_parts import House
 from tests.core.costs.bills import cost, manifest, mark, prepare, publish
 from tests.core.costs.test_summary import change, month
@@ -44,6 +45,44 @@ def billed(house: House) -> House:
 async def put(house: House, **told: Any) -> Any:
     async with house.client() as caller:
         return await caller.put(f"{AT}/invoices/gcp/2026-10", json=told)
+
+
+async def test_the_month_that_runs_is_compared_with_the_same_days_and_told_as_not_over(billed: House) -> None:
+    today = billed.parts.clock.now().date()
+    warehouse, tenant = billed.parts.warehouse, Tenant(OrgSlug("acme_corp"), billed.parts.settings.environment)
+    first = today.replace(day=1)
+    over = [first + timedelta(days=number) for number in range((today - first).days)]
+    months = month_window((first - timedelta(days=1)).replace(day=1))
+    both = [*over, *(day for day in months if day not in DAYS)]
+    publish(
+        warehouse,
+        tenant,
+        gcp_cost_daily=[cost(day, "2" if day >= first else "1") for day in [*both, today]],
+        x_cost_daily=[*(mark(day) for day in both), mark(today, "provisional")],
+    )
+    found = await billed.found(f"{AT}/statement?month={today:%Y-%m}")
+
+    [total] = found["totals"]
+    assert (found["from"], found["to"]) == (str(first), str(over[-1]))
+    assert found["previous"]["to"] == str(months.start.replace(day=over[-1].day))
+    assert total["net_cost"] == f"{2 * len(over)}.00"
+    assert (total["change"]["net_cost"], total["change"]["why_null"]) == (f"{len(over)}.00", None)
+    # of the whole month it is said all the same that days lack
+    assert found["trust"].startswith("Not yet: ")
+    assert {one["usage_date"] for one in found["not_complete"]} == {str(day) for day in month_window(first) if day >= today}
+
+
+async def test_rows_of_one_service_are_told_and_the_trust_says_that_it_speaks_of_the_whole(billed: House) -> None:
+    whole = await billed.found(f"{AT}/statement?month=2026-10")
+    tax = await billed.found(f"{AT}/statement?month=2026-10&service=Tax&group_by=service")
+    mine = await billed.found(f"{AT}/statement?month=2026-10&service=Compute&project=p")
+
+    assert [row["service"] for row in tax["rows"]] == ["Tax"]
+    assert (tax["totals"][0]["net_cost"], mine["totals"][0]["net_cost"]) == ("5.89", "31.00")
+    assert tax["bridge"] == mine["bridge"] == whole["bridge"]
+    assert tax["verification"] == whole["verification"]
+    said = "This is said of all costs of the month, and so are bridge, restatements and verified share"
+    assert mine["trust"] == f"{whole['trust']} {said}: rows and totals are of service 'Compute' and project 'p' alone."
 
 
 async def test_a_month_is_told_in_one_call(billed: House) -> None:

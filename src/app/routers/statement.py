@@ -38,6 +38,8 @@ def asked_question(
     *,
     month: Annotated[str | None, Query(max_length=20, description=f"{MONTH}; the last whole month when left out")] = None,
     provider: Annotated[str | None, Query(max_length=100, description="For example gcp; all when left out")] = None,
+    service: Annotated[str | None, Query(max_length=500, description="Of the rows and totals alone; as the provider names it")] = None,
+    project: Annotated[str | None, Query(max_length=500, description="Of the rows and totals alone; the provider's project id")] = None,
     currency: Annotated[str | None, Query(max_length=10, description="ISO 4217; all when left out")] = None,
     group_by: Annotated[list[str] | None, Query(max_length=8, description="As of summary")] = None,
     compare: Annotated[Compare | None, Query(description="As of summary; previous_month when left out")] = None,
@@ -47,7 +49,7 @@ def asked_question(
     last = today.replace(day=1) - timedelta(days=1)
     first = told.month_asked(month, today) if month else last.replace(day=1)
     named = known_providers(parts.settings.configs_dir).named(provider) if provider else None
-    filters = Filters(named, currency=currency.upper() if currency else None)
+    filters = Filters(named, service, project, currency.upper() if currency else None)
     return CostQuestion(month_window(first), filters, groups_asked(group_by or ()), compare)
 
 

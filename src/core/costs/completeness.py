@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal, cast, get_args
 
-from src.core.base.window import Window
 from src.core.engine.port import Row
 from src.core.step.books.reasons import NO_CALL, Remedy
 
@@ -121,7 +120,7 @@ class CompletenessCalendar:
         due = {name for name, since in self.began.items() if since <= day <= self.ended.get(name, date.max)}
         return {*self.days.get(day, {}), *due}
 
-    def counts(self, window: Window) -> dict[Status, int]:
+    def counts(self, window: Iterable[date]) -> dict[Status, int]:
         found = [self.standing(day).status for day in window]
         return {status: found.count(status) for status in reversed(STATUSES)}
 

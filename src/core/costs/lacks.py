@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from src.core.base.window import Window
+from src.core.costs.comparison import Comparison
 from src.core.costs.completeness import CompletenessCalendar, Status
 
 LACKING: Final[tuple[Status, ...]] = ("missing", "partial", "unpriced")
@@ -17,13 +18,17 @@ class Lacks:
 
     calendar: CompletenessCalendar
     now: Window
-    before: Window
+    comparison: Comparison
     _told: dict[str, str | None] = field(default_factory=dict, repr=False)
+
+    @property
+    def _windows(self) -> tuple[Window, Window]:
+        return self.now, self.comparison.window
 
     @property
     def providers(self) -> set[str]:
         """Those of which anything is known in either range, or should be."""
-        return {provider for window in (self.now, self.before) for day in window for provider in self.calendar.expected(day)}
+        return {provider for window in self._windows for day in window for provider in self.calendar.expected(day)}
 
     def of(self, providers: Iterable[str]) -> str | None:
         """Why ranges of these providers are not compared; None where nothing keeps them from it."""
@@ -32,7 +37,7 @@ class Lacks:
 
     def _of(self, provider: str) -> str | None:
         if provider not in self._told:
-            said = [one for one in (self._in(provider, window) for window in (self.now, self.before)) if one]
+            said = [one for one in (self._in(provider, window) for window in self._windows) if one]
             self._told[provider] = "; ".join(said) or None
         return self._told[provider]
 

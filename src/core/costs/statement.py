@@ -1,16 +1,17 @@
 """A month in one answer: what it came to beside the month before, how far it may be trusted, and what it said before."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
 from src.core.base.faults import Unavailable
+from src.core.base.window import Window
 from src.core.costs.amounts import EXACT, HUNDRED, cents
 from src.core.costs.bridge import Bridge, BridgedMonth, MonthFilter, read_bridges
 from src.core.costs.completeness import CompletenessCalendar
-from src.core.costs.question import CostQuestion
+from src.core.costs.question import CostQuestion, Filters
 from src.core.costs.reader import CostReader
 from src.core.costs.summary import Summary, read_summary
 from src.core.costs.verification import Verification, share_of, titles, verify
@@ -51,20 +52,33 @@ class MonthStatement:
 
 
 def read_statement(reader: CostReader, question: CostQuestion, papers: Sequence[Invoice], limit: int) -> MonthStatement:
-    first = question.window.start
-    summary, bridged = _of_one_moment(reader, question, limit)
+    """`question` is of the whole month. Of one that runs the days that are over are summed and compared, and all are judged."""
+    month = question.window
+    first, yesterday = month.start, reader.now.date() - timedelta(days=1)
+    to_date = replace(question, window=Window(first, max(first, min(month.end, yesterday))))
+    summary, bridged = _of_one_moment(reader, to_date, limit)
     verifications = verify(reader, first, bridged.bridges, papers, question)
     not_complete = _not_complete(summary.calendar, question)
     untold = _untold(summary.calendar, question, bridged.bridges)
+    said = trust(first, not_complete, bridged.bridges, verifications, _open(bridged.bridges, untold, titles(reader)))
     return MonthStatement(
-        question,
+        to_date,
         summary,
         bridged.bridges,
         tuple(verifications),
         not_complete,
         untold,
-        trust(first, not_complete, bridged.bridges, verifications, _open(bridged.bridges, untold, titles(reader))),
+        said + _beyond(question.filters),
     )
+
+
+def _beyond(filters: Filters) -> str:
+    """Days, invoices and figures from elsewhere are whole providers' alone, whatever the rows are."""
+    named = [f"{name} {value!r}" for name, value in (("service", filters.service), ("project", filters.project)) if value is not None]
+    if not named:
+        return ""
+    alone = f"rows and totals are of {' and '.join(named)} alone"
+    return f" This is said of all costs of the month, and so are bridge, restatements and verified share: {alone}."
 
 
 def _of_one_moment(reader: CostReader, question: CostQuestion, limit: int) -> tuple[Summary, BridgedMonth]:

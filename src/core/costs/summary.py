@@ -3,6 +3,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from src.core.base.window import EARLIEST
 from src.core.costs.amounts import UNKNOWN, AmountChange, Amounts, Figure
 from src.core.costs.comparison import Comparison
 from src.core.costs.completeness import CompletenessCalendar, Status, calendar_of
@@ -72,7 +73,7 @@ def read_summary(reader: CostReader, question: CostQuestion, limit: int) -> Summ
     found = reader.ask("summary", given) if reader.has(*NEEDED) else reader.seen(dict(NOTHING), given)
     calendar = calendar_of(found["marks"], found["unmarked"], found["spans"], reader.now)
     titles = {name: one.title for name, one in known_providers(reader.configs).by_name.items()}
-    judge = _Judge(Lacks(calendar, question.window, comparison.window), found["payers"])
+    judge = _Judge(Lacks(calendar, question.window, comparison), found["payers"])
     return Summary(
         comparison=comparison,
         calendar=calendar,
@@ -81,7 +82,7 @@ def read_summary(reader: CostReader, question: CostQuestion, limit: int) -> Summ
         groups_left_off=found["groups_left_off"],
         totals=tuple(judge.sum(row, ()) for row in sorted(found["totals"], key=lambda row: str(row["currency"]))),
         completeness=calendar.counts(question.window),
-        completeness_before=calendar.counts(comparison.window),
+        completeness_before=calendar.counts(() if comparison.empty else comparison.window),
         as_of=calendar.as_of,
         invoices=tuple(_invoice(row) for row in sorted(found["invoices"], key=_invoice_order)),
         restatements=tuple(sorted((restatement(row, titles) for row in found["changes"]), key=_change_order, reverse=True)),
@@ -100,8 +101,9 @@ def _parameters(question: CostQuestion, comparison: Comparison, limit: int) -> d
     window = question.window
     return {
         **question.parameters(),
-        "previous_day": comparison.window.start,
-        "previous_last": comparison.window.end,
+        # of days that are none nothing is asked
+        "previous_day": EARLIEST if comparison.empty else comparison.window.start,
+        "previous_last": EARLIEST if comparison.empty else comparison.window.end,
         "first_month": f"{window.start:%Y%m}",
         "last_month": f"{window.end:%Y%m}",
         "first_text": str(window.start),
@@ -122,14 +124,15 @@ class _Judge:
     def sum(self, row: Mapping[str, Any], groups: Sequence[GroupName]) -> Sum:
         keys = dict(zip(groups, (row.get("key_1"), row.get("key_2")), strict=False))
         now, before = Amounts.now(row), Amounts.before(row)
-        why = self.lacks.of(self._providers(row, keys)) or self._empty(now, before)
+        why = self.lacks.comparison.why_null or self.lacks.of(self._providers(row, keys)) or self._empty(now, before)
         change = AmountChange.between(before, now) if why is None else UNKNOWN
         if why is None and change.net_percent is None:
             why = "the earlier net cost is 0, of which nothing is a percentage"
         return Sum(keys, row["currency"], now, before, change, why, row["figure"])
 
     def _empty(self, now: Amounts, before: Amounts) -> str | None:
-        lacking = [window for window, amounts in ((self.lacks.now, now), (self.lacks.before, before)) if amounts.row_count is None]
+        sides = ((self.lacks.now, now), (self.lacks.comparison.window, before))
+        lacking = [window for window, amounts in sides if amounts.row_count is None]
         return "; ".join(f"there are no rows of it in {window.start} to {window.end}" for window in lacking) or None
 
     def _providers(self, row: Mapping[str, Any], keys: Mapping[str, str | None]) -> set[str]:

@@ -1,7 +1,7 @@
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.core.base.faults import Rejected
@@ -9,7 +9,7 @@ from src.core.base.identity import Tenant
 from src.core.base.names import Environment, org_slug
 from src.core.base.window import EARLIEST, Window
 from src.core.costs.amounts import money
-from src.core.costs.comparison import COMPARES, compared
+from src.core.costs.comparison import COMPARES, compared, whole_months
 from src.core.costs.cursor import PageEnd, cursor_of, place_of
 from src.core.costs.question import LATEST, CostQuestion, Filters, groups_asked, window_asked
 
@@ -44,18 +44,33 @@ def test_windows_that_are_none_are_refused(first, last):
         window_asked(first, last, TODAY)
 
 
+def months(window: Window) -> int:
+    return (window.end.year - window.start.year) * 12 + window.end.month - window.start.month
+
+
+@settings(max_examples=5000)
 @given(st.dates(EARLIEST, LATEST - timedelta(days=400)), st.integers(1, 366), st.sampled_from((None, *COMPARES)))
-def test_what_a_window_is_compared_with_ends_before_it_and_is_as_long_or_as_many_months(start, days, asked):
+def test_what_a_window_is_compared_with_lies_before_it_and_is_as_long_or_the_same_days_of_as_many_months(start, days, asked):
     window = Window(start, start + timedelta(days=days - 1))
     found = compared(window, asked)
+    before = found.window
 
-    assert found.window.end < start or (found.by, days) == ("year_before", 366)
+    assert before.end < start
     assert found.by == (asked or found.by)
     if found.by == "previous_range":
-        assert (found.window.end, len(found.window)) == (start - timedelta(days=1), days)
+        assert (before.end, len(before), found.why_null) == (start - timedelta(days=1), days, None)
+    elif whole_months(window):
+        assert whole_months(before)
+        assert (months(before), found.why_null) == (months(window), None)
+    elif found.why_null is None:
+        assert (before.start.day, before.end.day, months(before)) == (window.start.day, window.end.day, months(window))
+        # months between both ends are whole on either side, and differ in length by no more than that
+        assert abs(len(before) - days) <= 3
+        assert len(before) == days or months(window)
     else:
-        # as many days, but for those that one of both months lacks
-        assert abs(len(found.window) - days) <= 3
+        # an edge that the earlier month has not, and nothing else
+        assert window.start.day > 28 or window.end.day > 28
+        assert found.empty or len(before) < days + 3
 
 
 @pytest.mark.parametrize(
@@ -68,7 +83,12 @@ def test_what_a_window_is_compared_with_ends_before_it_and_is_as_long_or_as_many
         ("2026-07-01 2026-09-30", None, "previous_month", "2026-04-01 2026-06-30"),
         ("2026-10-03 2026-10-09", None, "previous_range", "2026-09-26 2026-10-02"),
         ("2026-10-01 2026-10-31", "previous_range", "previous_range", "2026-08-31 2026-09-30"),
-        ("2026-10-15 2026-11-14", "previous_month", "previous_month", "2026-08-15 2026-09-14"),
+        ("2026-10-15 2026-11-14", "previous_month", "previous_month", "2026-09-15 2026-10-14"),
+        ("2026-10-05 2026-10-12", "previous_month", "previous_month", "2026-09-05 2026-09-12"),
+        # a part of itself is nothing to be compared with
+        ("2026-10-01 2026-11-10", "previous_month", "previous_month", "2026-08-01 2026-09-10"),
+        ("2026-01-15 2026-03-14", "previous_month", "previous_month", "2025-11-15 2026-01-14"),
+        ("2026-03-01 2027-03-01", "year_before", "year_before", "2024-03-01 2025-03-01"),
         ("2028-02-01 2028-02-29", "year_before", "year_before", "2027-02-01 2027-02-28"),
         ("2027-02-01 2027-02-28", "year_before", "year_before", "2026-02-01 2026-02-28"),
         ("2029-02-01 2029-02-28", "year_before", "year_before", "2028-02-01 2028-02-29"),
@@ -79,6 +99,49 @@ def test_whole_months_are_compared_with_whole_months_and_days_with_the_same_days
     found = compared(Window(*(date.fromisoformat(day) for day in days.split())), asked)
 
     assert (found.by, f"{found.window.start} {found.window.end}") == (by, before)
+
+
+@pytest.mark.parametrize(
+    ("days", "asked", "said", "why"),
+    [
+        ("2026-10-01 2026-10-31", None, "the whole month before, 2026-09-01 to 2026-09-30 (30 days)", None),
+        ("2026-07-01 2026-09-30", None, "the 3 whole months before, 2026-04-01 to 2026-06-30 (91 days)", None),
+        ("2026-11-01 2026-11-20", None, "the same days of the month before, 2026-10-01 to 2026-10-20 (20 days)", None),
+        ("2026-10-01 2026-11-10", "previous_month", "the same days 2 months before, 2026-08-01 to 2026-09-10 (41 days)", None),
+        ("2026-10-03 2026-10-03", None, "the day right before, 2026-10-02 to 2026-10-02 (1 day)", None),
+        ("2026-10-01 2026-10-31", "year_before", "the same month of the year before, 2025-10-01 to 2025-10-31 (31 days)", None),
+        ("2026-07-01 2026-09-30", "year_before", "the same 3 months of the year before, 2025-07-01 to 2025-09-30 (92 days)", None),
+        ("2026-10-03 2026-10-09", "year_before", "the same days of the year before, 2025-10-03 to 2025-10-09 (7 days)", None),
+        (
+            "2026-03-29 2026-03-31",
+            "previous_month",
+            "the same days of the month before, of which there are none",
+            "2026-03-29 to 2026-03-31 have no counterpart, for February 2026 has 28 days",
+        ),
+        (
+            "2028-02-29 2028-02-29",
+            "year_before",
+            "the same days of the year before, of which there are none",
+            "2028-02-29 has no counterpart, for February 2027 has 28 days",
+        ),
+        (
+            "2026-03-01 2026-03-30",
+            None,
+            "the same days of the month before, 2026-02-01 to 2026-02-28 (28 days)",
+            "2026-03-29 to 2026-03-30 have no counterpart, for February 2026 has 28 days",
+        ),
+        (
+            "2026-10-31 2026-11-14",
+            "previous_month",
+            "the same days of the month before, 2026-10-01 to 2026-10-14 (14 days)",
+            "2026-10-31 has no counterpart, for September 2026 has 30 days",
+        ),
+    ],
+)
+def test_the_sentence_says_what_it_is_and_days_without_a_counterpart_are_named(days, asked, said, why):
+    found = compared(Window(*(date.fromisoformat(day) for day in days.split())), asked)
+
+    assert (found.sentence, found.why_null) == (said, why)
 
 
 @pytest.mark.parametrize(

@@ -224,11 +224,24 @@ def test_a_whole_month_is_compared_with_the_whole_month_before(warehouse, acme):
     by_year = read_summary(reader(warehouse, acme), CostQuestion(OCTOBER, compare="year_before"), 10)
 
     assert by_month.comparison.window == SEPTEMBER
-    assert by_month.comparison.sentence == "the same days of the month before, 2026-09-01 to 2026-09-30 (30 days)"
+    assert by_month.comparison.sentence == "the whole month before, 2026-09-01 to 2026-09-30 (30 days)"
     assert (by_month.totals[0].before.net_cost, by_month.totals[0].change.net_percent) == (Decimal(30), Decimal("3.33"))
     assert (by_range.totals[0].before.net_cost, by_range.totals[0].change.net_percent) == (Decimal(31), Decimal(0))
     assert (by_year.totals[0].before.net_cost, by_year.totals[0].change.net_cost) == (None, None)
     assert "31 of 31 days of 2025-10-01 to 2025-10-31 lack money" in str(by_year.totals[0].why_null)
+
+
+def test_days_that_the_month_before_has_not_are_compared_with_nothing_and_named(warehouse, acme):
+    march = Window(date(2026, 3, 29), date(2026, 3, 31))
+    days = [date(2026, 2, 28), *march]
+    publish(warehouse, acme, gcp_cost_daily=[cost(day) for day in days], x_cost_daily=marks(days))
+
+    found = read_summary(reader(warehouse, acme), CostQuestion(march, compare="previous_month"), 10)
+
+    [total] = found.totals
+    assert (total.now.net_cost, total.before.net_cost, total.change.net_cost) == (Decimal(3), None, None)
+    assert total.why_null == "2026-03-29 to 2026-03-31 have no counterpart, for February 2026 has 28 days"
+    assert set(found.completeness_before.values()) == {0}
 
 
 def test_days_that_lack_on_either_side_are_treated_alike(warehouse, acme):
