@@ -5,7 +5,7 @@ TESTS ?= tests
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast families check format proof traps mutants lock prices prove-setup clean engines test-engines goldens chaos bench-start bench-api bench-warehouse bench-vault bench-ledger bench-scheduler bench-ingest bench-llm
+.PHONY: help client demo test test-fast families check format proof traps mutants lock prices prove-setup clean engines test-engines goldens chaos bench-start bench-api bench-warehouse bench-vault bench-ledger bench-scheduler bench-ingest bench-llm
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,6 +96,12 @@ bench-vault: .venv/dev.stamp ## Sealing a credential beside bare AES-GCM
 	@sh scripts/venv.sh "$(PYTHON)" .venv-bench requirements-bench.txt
 	@touch $@
 
+.venv-client/stamp: requirements-client.txt $(INSTALL)
+	@sh scripts/venv.sh "$(PYTHON)" .venv-client requirements-client.txt
+	@touch $@
+
+client: .venv-client/stamp ## Install the generator that tests make a client of the API with
+
 bench-ledger: .venv/dev.stamp .venv-bench/stamp engines ## A run's way through the queue beside bare SQLite, bare PostgreSQL and procrastinate
 	$(BIN)/python -m bench.bench_ledger --procrastinate .venv-bench/bin/python
 
@@ -118,4 +124,4 @@ prove-setup: .venv/run.stamp ## Show that the locked packages install on an old 
 	@$(BIN)/python scripts/prove_setup.py
 
 clean: ## Remove the virtual environments and caches (var/ with the demo's data stays)
-	rm -rf .venv .venv-uv .venv-uv.* .venv-bench .venv-engines .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-uv .venv-uv.* .venv-bench .venv-client .venv-engines .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

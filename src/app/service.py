@@ -26,6 +26,7 @@ from src.app.routers import (
     backfills,
     channels,
     costs,
+    entrance,
     health,
     imports,
     integrations,
@@ -83,6 +84,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
             *notifications.router.routes,
             *tenants.router.routes,
             *health.router.routes,
+            *entrance.router.routes,
         ],
     )
 

@@ -201,6 +201,7 @@ STAMPS = {
     ".venv/run.stamp": "requirements.txt",
     ".venv/dev.stamp": "requirements-dev.txt",
     ".venv-bench/stamp": "requirements-bench.txt",
+    ".venv-client/stamp": "requirements-client.txt",
     ".venv-engines/stamp": "requirements-engines.txt",
 }
 
