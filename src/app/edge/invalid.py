@@ -26,11 +26,12 @@ def flaws_of(wrong: RequestValidationError, request: Request) -> tuple[list[Flaw
     whole = key_itself(wrong.body, fields)
     if whole is not None:
         return [whole], 0
+    known = keys_at(model, ()) if model is not None else []
     closed = model is not None and model.model_config.get("extra") == "forbid"
     flaws, left_out = first_flaws(wrong.errors(), lambda error: _flaw(error, wrong.body, model))
     for part in (wrong.body if isinstance(wrong.body, list) else [wrong.body]) if closed else ():
         # of a request's unknown fields its model shows the validator no more than are told here
-        left_out += max(0, sum(name not in fields for name in part) - MOST_FLAWS) if isinstance(part, Mapping) else 0
+        left_out += max(0, sum(name not in known for name in part) - MOST_FLAWS) if isinstance(part, Mapping) else 0
     return flaws, left_out
 
 

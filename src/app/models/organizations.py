@@ -1,11 +1,21 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, computed_field, model_validator
 
+from src.core.base.documents import keys_at, names_of
 from src.core.base.faults import MOST_FLAWS
+
+PLAN_NAMES = AliasChoices("subscription_plan", "plan")
+
+
+def _plan_name(value: object) -> object:
+    return value.strip().upper() if isinstance(value, str) else value
+
+
+PlanName = Annotated[str, BeforeValidator(_plan_name), Field(max_length=50)]
 
 
 class Answer(BaseModel):
@@ -22,11 +32,21 @@ class Request(BaseModel):
         """The validator makes an error of each field it does not know, on the event loop: 50,000 of them held everybody up."""
         if not isinstance(given, dict):
             return given
-        unknown = [name for name in given if name not in cls.model_fields]
+        refuse_two_names(cls, given)
+        known = keys_at(cls, ())
+        unknown = [name for name in given if name not in known]
         # by what the answer counts: else those between would be told and counted as left out
         if len(unknown) <= MOST_FLAWS:
             return given
-        return {name: given[name] for name in (*cls.model_fields, *unknown[:MOST_FLAWS]) if name in given}
+        return {name: given[name] for name in (*known, *unknown[:MOST_FLAWS]) if name in given}
+
+
+def refuse_two_names(model: type[BaseModel], given: Mapping[str, Any]) -> None:
+    """Of two names of one field it could only be guessed which is meant."""
+    for name, info in model.model_fields.items():
+        said = [one for one in names_of(name, info) if one in given]
+        if len(said) > 1:
+            raise ValueError(f"names {said[0]} and {said[1]}, which mean the same; send one of them")
 
 
 class UnfitBody(RequestValidationError):
@@ -72,8 +92,10 @@ class OrganizationRequest(Request):
     org_slug: str = Field(max_length=200, description="3 to 50 of a-z, 0-9 and _; the name in keys, paths and datasets")
     company_name: str = Field(max_length=200, description="Name for people to read")
     admin_email: str = Field(max_length=320, description="Who answers for the organisation")
-    subscription_plan: Annotated[str, Field(max_length=50)] | None = Field(
-        default=None, description="STARTER, PROFESSIONAL or SCALE; STARTER when left out"
+    subscription_plan: PlanName | None = Field(
+        default=None,
+        validation_alias=PLAN_NAMES,
+        description="STARTER, PROFESSIONAL or SCALE, in any case; STARTER when left out. `plan` is the same",
     )
     timezone: str = Field(default="UTC", max_length=64, description="IANA zone whose days the quota counts")
     adopt_dataset: bool = Field(
@@ -87,20 +109,29 @@ class CheckAnswer(Answer):
     detail: str = Field(description="What was found, and what to do where it failed")
 
 
-class DryRunAnswer(Answer):
+class PlanAnswer(Answer):
+    """Of a plan, under both its names."""
+
+    subscription_plan: str
+
+    @computed_field(description="The same as `subscription_plan`")  # type: ignore[prop-decorator]  # pydantic's own way
+    @property
+    def plan(self) -> str:
+        return self.subscription_plan
+
+
+class DryRunAnswer(PlanAnswer):
     status: Literal["SUCCESS"] = Field(description="SUCCESS: the checks were made; whether they passed, `ready_for_onboarding` says")
     org_slug: str
-    subscription_plan: str
     ready_for_onboarding: bool = Field(description="Whether every check passed")
     checks: list[CheckAnswer] = Field(description="Every check of onboarding")
 
 
-class OnboardAnswer(Answer):
+class OnboardAnswer(PlanAnswer):
     status: Literal["SUCCESS"] = Field(description="SUCCESS; all else is a problem")
     org_slug: str
     api_key: str = Field(description="Shown only here, ever")
     api_key_fingerprint: str = Field(description="The key's last four characters and the first eight of its SHA-256")
-    subscription_plan: str
     dataset_id: str
     dataset_created: bool = Field(description="Whether this call made the dataset; false where one was taken over")
     tables_created: list[str] = Field(description="Tables that this call made in it")
@@ -108,12 +139,11 @@ class OnboardAnswer(Answer):
     pipeline_logging_id: str = Field(description="Id of the run that onboarded it")
 
 
-class OrganizationAnswer(Answer):
+class OrganizationAnswer(PlanAnswer):
     org_slug: str
     company_name: str
     admin_email: str
     status: str = Field(description="ACTIVE, or OFFBOARDING while its data is erased")
-    subscription_plan: str
     subscription_status: str = Field(description="How its subscription stands")
     timezone: str
     dataset_id: str

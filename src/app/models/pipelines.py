@@ -4,14 +4,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from src.app.models.organizations import Answer
+from src.app.models.organizations import Answer, refuse_two_names
 from src.core.base import wording
 from src.core.base.window import Window
 
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 DATES = ("date", "start_date", "end_date", "from", "to", "month")
-SAME = {"from": "start_date", "to": "end_date"}
 
 # What a caller is told: an accepted run is RUNNING whether or not a worker has it yet. `state` tells the two apart.
 Status = Literal["RUNNING", "SUCCESS", "FAILED", "CANCELLED"]
@@ -58,11 +57,15 @@ class RangeRequest(BaseModel):
     )
     month: Month | None = Field(default=None, description="YYYY-MM, in place of first and last day; of this month the days so far")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_name(cls, given: Any) -> Any:
+        if isinstance(given, dict):
+            refuse_two_names(cls, given)
+        return given
+
     @model_validator(mode="after")
     def _one_range(self) -> Self:
-        twice = next((name for name in SAME if name in self.inputs), None)
-        if twice is not None:
-            raise ValueError(f"names {SAME[twice]} and {twice}, which mean the same; send one of them")
         if self.month is not None and (self.start_date is not None or self.end_date is not None):
             raise ValueError("names a month and days; send either month, or start_date and end_date")
         if (self.start_date is None) != (self.end_date is None):

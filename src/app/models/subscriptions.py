@@ -2,9 +2,9 @@ import re
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 
-from src.app.models.organizations import Answer, Request
+from src.app.models.organizations import Answer, PlanAnswer, PlanName, Request
 from src.core.ledger.tables.subscriptions import SubscriptionStatus
 from src.core.step.subscriptions import SubscriptionChange
 
@@ -35,7 +35,7 @@ def _last_day(value: object) -> object:
         return value
     day = _day_of(value) if isinstance(value, str) else None
     if day is None:
-        raise ValueError("is not a day or an instant with its zone; write it like 2026-12-31 or 2026-12-31T23:59:59Z")
+        raise ValueError("is neither a day, YYYY-MM-DD, nor an instant with its zone, like 2026-12-31T23:59:59Z")
     return day
 
 
@@ -52,7 +52,11 @@ def _day_of(text: str) -> date | None:
 
 
 class SubscriptionRequest(Request):
-    plan: Annotated[str, Field(max_length=50)] | None = Field(default=None, description="STARTER, PROFESSIONAL or SCALE")
+    plan: PlanName | None = Field(
+        default=None,
+        validation_alias=AliasChoices("plan", "subscription_plan"),
+        description="STARTER, PROFESSIONAL or SCALE, in any case; `subscription_plan` is the same",
+    )
     status: Annotated[
         SubscriptionStatus | None, BeforeValidator(_status, json_schema_input_type=Annotated[str, Field(max_length=50)] | None)
     ] = Field(default=None, description=f"As the billing front end says it or as it is stored, in any case: {', '.join(SPELLINGS)}")
@@ -72,9 +76,8 @@ class SubscriptionRequest(Request):
         return SubscriptionChange(plan=self.plan, status=self.status, trial_end_date=self.trial_end_date, endless=endless)
 
 
-class SubscriptionAnswer(Answer):
+class SubscriptionAnswer(PlanAnswer):
     org_slug: str
-    plan: str = Field(description="STARTER, PROFESSIONAL or SCALE")
     status: SubscriptionStatus = Field(description="How the subscription stands")
     may_run: bool = Field(description="Whether the subscription lets runs begin; the quota is another matter")
     trial_end_date: date | None
@@ -97,9 +100,8 @@ class Slots(Answer):
     remaining: int = Field(description="Places that are left")
 
 
-class QuotaAnswer(Answer):
+class QuotaAnswer(PlanAnswer):
     org_slug: str
-    plan: str = Field(description="STARTER, PROFESSIONAL or SCALE")
     status: SubscriptionStatus = Field(description="How the subscription stands")
     timezone: str
     may_run: bool = Field(description="Whether a run would be accepted now")

@@ -39,7 +39,7 @@ async def get_quota(request: Request, org_slug: Slug) -> QuotaAnswer:
     return QuotaAnswer.model_validate(
         {
             "org_slug": org.org_slug,
-            "plan": org.plan,
+            "subscription_plan": org.plan,
             "status": org.subscription_status,
             "timezone": org.timezone,
             "may_run": found.reason is None,
@@ -61,7 +61,7 @@ def _subscription(standing: SubscriptionStanding) -> SubscriptionAnswer:
     found = standing.subscription
     return SubscriptionAnswer(
         org_slug=found.org_slug,
-        plan=found.plan,
+        subscription_plan=found.plan,
         status=found.status,
         may_run=standing.may_run,
         trial_end_date=found.trial_end_date,

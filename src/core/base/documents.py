@@ -8,7 +8,8 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Generic, TypeVar, Union, cast, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from src.core.base.faults import Flaw, Misconfigured
@@ -251,11 +252,20 @@ def keys_at(model: type[BaseModel], at: Place) -> list[str]:
     for part in at:
         candidates = [inner for candidate in candidates for inner in _descend(candidate, part)]
     return [
-        info.alias or name
+        said
         for kind in candidates
         if isinstance(kind, type) and issubclass(kind, BaseModel)
         for name, info in kind.model_fields.items()
+        for said in names_of(name, info)
     ]
+
+
+def names_of(name: str, info: FieldInfo) -> list[str]:
+    """Under which a field is taken."""
+    alias = info.validation_alias
+    if isinstance(alias, AliasChoices):
+        return [choice for choice in alias.choices if isinstance(choice, str)]
+    return [alias] if isinstance(alias, str) else [name]
 
 
 def _descend(kind: object, part: str | int) -> list[object]:
