@@ -2,10 +2,13 @@
 
 import csv
 import io
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from src.app.models.audit import ACTIONS
 from src.core.base.identity import Actor
 from src.core.base.names import OrgSlug
 from src.core.ledger.tables import audit
@@ -127,3 +130,16 @@ async def test_what_a_call_did_stands_there(house: House):
 
     (entry,) = (await house.found(f"{OWN}?action=subscriptions"))["entries"]
     assert (entry["user_id"], entry["outcome"]) == ("maria", "SUCCESS")
+
+
+def test_every_action_that_is_written_may_be_asked_for():
+    nouns = {action.partition(".")[0] for action in ACTIONS}
+    source = "\n".join(path.read_text() for path in Path("src").rglob("*.py") if "sandbox" not in path.parts)
+    written = {
+        found
+        for call in re.split(r"audited\(|audit_trail\.note\(|action=", source)[1:]
+        for found in re.findall(r'"([a-z]+\.[a-z_]+)"', call[:150])
+    }
+
+    assert {one for one in written if one.partition(".")[0] in nouns} <= set(ACTIONS)
+    assert "keys.rotate" in written

@@ -140,7 +140,7 @@ async def test_other_questions_and_other_forms_have_other_tags(billed: House):
         DAILY,
         f"{DAILY}&provider=gcp&group_by=service",
         f"{DAILY}&limit=3",
-        f"{DAILY}&currency=EUR",
+        f"{DAILY}&group_by=project",
         SUMMARY,
         STATEMENT,
         STATEMENT.replace("json", "html"),

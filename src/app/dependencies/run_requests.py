@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from src.app.models.pipelines import DATES, RunRequest, WindowRule
@@ -9,7 +10,9 @@ from src.core.base.faults import Flaw, Rejected, first_flaws
 from src.core.base.names import did_you_mean
 from src.core.base.redaction import redacted_text
 from src.core.base.window import EARLIEST, Window
-from src.core.pipeline.catalog import CatalogEntry
+from src.core.ledger.tables.run_pages import RunFilter
+from src.core.pipeline.catalog import Catalog, CatalogEntry
+from src.core.providers.directory import known_providers
 
 # A year, also one with a leap day.
 LONGEST_DAYS: Final = 366
@@ -55,6 +58,23 @@ def known_inputs(given: Mapping[str, Any], entry: CatalogEntry) -> Mapping[str, 
     if flaws:
         raise Rejected(f"{flaws[0].field} {flaws[0].message}", flaws=flaws, left_out=left_out)
     return given
+
+
+def require_known_runs(catalog: Catalog, configs: Path, org_slug: str, wanted: RunFilter) -> None:
+    """Asked where no run was found: of a pipeline or a provider that there is not it would look as if it had never run."""
+    documents = [entry.document for entry in catalog.entries.values()]
+    if wanted.pipeline_id is not None:
+        _require(wanted.pipeline_id, "pipeline_id", {document.pipeline_id(org_slug) for document in documents})
+    if wanted.provider is not None:
+        _require(
+            wanted.provider, "provider", {*known_providers(configs).by_name, *(str(one.provider) for one in documents if one.provider)}
+        )
+
+
+def _require(said: str, name: str, known: set[str]) -> None:
+    if said not in known:
+        mend = did_you_mean(said, known) or f"; there is {', '.join(sorted(known))}"
+        raise Rejected(f"there is no {name} {redacted_text(said)[:LONGEST_NAME]!r}{mend}", flaws=[Flaw("is not known here", name)])
 
 
 def _rejected(field: str, message: str) -> Rejected:

@@ -51,8 +51,8 @@ class Addresses:
 
     def known(self, path: str) -> tuple[str, list[str]]:
         """As far as the path leads, and what there is beneath."""
-        node, passed = self.root, []
-        for part in _parts(path):
+        node, passed, given = self.root, [], _parts(path)
+        for part in given if given[:1] == [PREFIX[0]] else PREFIX:
             following = node.words.get(part) or next(iter(node.named.values()), None)
             if following is None or not (following.words or following.named):
                 break

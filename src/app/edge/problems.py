@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -27,6 +28,8 @@ CHALLENGE: Final = 'ApiKey realm="convergence", Bearer realm="convergence"'
 RESERVED: Final = frozenset({"type", "title", "status", "detail", "instance", "request_id", "errors", "errors_left_out"})
 LONGEST_INSTANCE: Final = 300
 SHOWN: Final = "/:@*{}"
+# a stop before another mark or a second one at the end of a word; not those of an ellipsis, nor of a path
+STOP_BEFORE: Final = re.compile(r"(?<![.\s])\.(?=[;:,](?:\s|$)|\.(?:\s|$))")
 SHOWN_FLAWS: Final = 3
 SERVER_FAULT: Final = 500
 BAD_REQUEST: Final = 400
@@ -128,7 +131,7 @@ def problem_body(problem: Problem, scope: MutableMapping[str, Any]) -> bytes:
         "title": problem.code.title,
         "status": problem.status,
         # a key sent by mistake in a name, which is said back so that it can be found
-        "detail": redacted_text(problem.detail),
+        "detail": _said(problem.detail),
         "instance": _instance(scope),
         "request_id": state.get("request_id"),
     }
@@ -138,7 +141,7 @@ def problem_body(problem: Problem, scope: MutableMapping[str, Any]) -> bytes:
                 name: value
                 for name, value in (
                     ("field", flaw.field and redacted_text(flaw.field)),
-                    ("message", redacted_text(flaw.message)),
+                    ("message", _said(flaw.message)),
                     ("file", flaw.file),
                     ("line", flaw.line),
                     ("column", flaw.column),
@@ -178,6 +181,11 @@ async def _on_invalid(request: Request, wrong: RequestValidationError) -> Respon
 
 async def _on_http(request: Request, wrong: HTTPException) -> Response:
     return problem_response(of_http(wrong, request), request.scope)
+
+
+def _said(text: str) -> str:
+    """Of others' words, with which a sentence of ours goes on, the full stop is taken."""
+    return STOP_BEFORE.sub("", redacted_text(text))
 
 
 def _instance(scope: Mapping[str, Any]) -> str:

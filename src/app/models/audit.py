@@ -8,6 +8,32 @@ from src.app.models.organizations import Answer
 AuditActor = Literal["root", "org", "system"]
 AuditOutcome = Literal["SUCCESS", "DENIED", "FAILED"]
 
+# what the trail may tell of, each in the words of its call: a noun and a verb
+ACTIONS = (
+    "platform.bootstrap",
+    *(f"organizations.{verb}" for verb in ("onboard", "dryrun", "offboard", "foreign")),
+    "tenants.dataset",
+    *(f"keys.{verb}" for verb in ("rotate", "revoke")),
+    "keyring.rotate",
+    "subscriptions.update",
+    "quotas.mend",
+    *(f"integrations.{verb}" for verb in ("setup", "validate", "delete")),
+    *(
+        f"{book}.{verb}"
+        for book in ("pricing", "subscriptions")
+        for verb in ("add", "lay_over", "replace", "update", "delete", "withdraw", "discount", "reset")
+    ),
+    *(f"runs.{verb}" for verb in ("accept", "cancel", "finished", "requeue", "retry")),
+    "imports.accept",
+    *(f"backfills.{verb}" for verb in ("create", "cancel", "finished")),
+    *(f"schedules.{verb}" for verb in ("create", "update", "delete")),
+    "scheduler.reset",
+    *(f"costs.{verb}" for verb in ("rules", "invoice")),
+    *(f"{noun}.{verb}" for noun in ("channels", "webhooks") for verb in ("create", "update", "delete", "test")),
+    *(f"webhooks.{verb}" for verb in ("rotate", "replay")),
+    "notifications.replay",
+)
+
 
 class AuditEntryAnswer(Answer):
     audit_id: str = Field(description="Id of the entry")

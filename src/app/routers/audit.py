@@ -10,7 +10,9 @@ from src.app.answers.tables import MEDIA_TYPES, file_answer, form_of, next_link,
 from src.app.dependencies.auth import KeyedRoute, access, parts_of
 from src.app.dependencies.days import MonthQuery, month_days, one_way
 from src.app.dependencies.tenants import living_tenant
-from src.app.models.audit import AuditActor, AuditEntryAnswer, AuditOutcome, AuditPage
+from src.app.models.audit import ACTIONS, AuditActor, AuditEntryAnswer, AuditOutcome, AuditPage
+from src.core.base.faults import Flaw, Rejected
+from src.core.base.names import did_you_mean
 from src.core.base.threads import blocking
 from src.core.engine.port import ColumnKind
 from src.core.ledger.columns import json_text
@@ -64,6 +66,8 @@ def asked_filter(
     ] = None,
     outcome: AuditOutcome | None = None,
 ) -> AuditFilter:
+    if action is not None:
+        _require_action(action)
     whole = month_days(request, month)
     since = one_way({"from": first, "start_date": start_date, "month": whole and whole.first})
     until = one_way({"to": to, "end_date": end_date, "month": whole and whole.last})
@@ -125,6 +129,15 @@ async def _page(
     return await file_answer(
         request, org_slug or PLATFORM, "csv", "audit", lambda: rows_as("csv", COLUMNS, [_row(entry) for entry in shown]), headers=links
     )
+
+
+def _require_action(said: str) -> None:
+    nouns = dict.fromkeys(action.partition(".")[0] for action in ACTIONS)
+    if said not in ACTIONS and said not in nouns:
+        noun = said.partition(".")[0]
+        mend = did_you_mean(said, [*ACTIONS, *nouns])
+        there = ", ".join([action for action in ACTIONS if action.startswith(f"{noun}.")] or nouns)
+        raise Rejected(f"there is no action {said!r}{mend or f'; there is {there}'}", flaws=[Flaw("is not known here", "action")])
 
 
 def _row(entry: AuditEntry) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from src.core.base.faults import TooLarge
 from src.core.base.threads import blocking
 from src.core.costs.comparison import Compare
 from src.core.costs.daily import read_daily
+from src.core.costs.filter_values import require_known
 from src.core.costs.question import CostQuestion, Filters, GroupName, groups_asked, window_asked
 from src.core.costs.reader import CostReader
 from src.core.costs.run_sight import run_sight_of
@@ -102,6 +103,8 @@ async def daily_costs(
     whole = form != "json" and limit is None
     reader = await reader_of(request, org_slug)
     found = await blocking(read_daily, reader, question, limit or (MOST_FILE_ROWS if whole else ROWS), cursor)
+    if not any(total.amounts.row_count for total in found.totals):
+        await blocking(require_known, reader, question.filters)
     if form == "json":
         return await blocking(daily_answer, reader.tenant, question, found)
     return await page_file(
@@ -126,6 +129,8 @@ async def cost_summary(request: Request, org_slug: Slug, question: Compared, lim
     whole = form != "json" and limit is None
     reader = await reader_of(request, org_slug)
     found = await blocking(read_summary, reader, question, limit or (MOST_FILE_ROWS if whole else ROWS))
+    if not any(total.now.row_count or total.before.row_count for total in found.totals):
+        await blocking(require_known, reader, question.filters)
     if form == "json":
         return await blocking(summary_answer, reader.tenant, question, found)
     if whole and found.groups_left_off:

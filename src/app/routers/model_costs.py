@@ -9,6 +9,7 @@ from src.app.dependencies.days import Days
 from src.app.models.model_costs import ModelsAnswer
 from src.app.routers.costs import MOST_FILE_ROWS, ROWS, AskedForm, Limit, Slug, reader_of
 from src.core.base.threads import blocking
+from src.core.costs.filter_values import require_known_models
 from src.core.costs.model_sources import ModelSources
 from src.core.costs.models import GROUPS, MOST_GROUPS, ModelFilters, ModelQuestion, model_groups, read_models
 from src.core.costs.question import window_asked
@@ -67,6 +68,8 @@ async def model_costs(
     whole = form != "json" and limit is None
     reader = await reader_of(request, org_slug)
     found = await blocking(read_models, reader, question, limit or (MOST_FILE_ROWS if whole else ROWS), cursor)
+    if not found.lines and cursor is None:
+        await blocking(require_known_models, reader, question)
     if form == "json":
         return await blocking(shown.answer, reader.tenant, question, found)
     return await page_file(

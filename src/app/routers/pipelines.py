@@ -13,7 +13,7 @@ from src.app.dependencies.audited import audited
 from src.app.dependencies.auth import KeyedRoute, access, caller_of, parts_of
 from src.app.dependencies.days import Days
 from src.app.dependencies.lasting import Lasting, require_key
-from src.app.dependencies.run_requests import inputs_of, usual_window, window_of, window_rule
+from src.app.dependencies.run_requests import inputs_of, require_known_runs, usual_window, window_of, window_rule
 from src.app.dependencies.tenants import living_tenant
 from src.app.models.pipelines import LogPage, PipelineList, RunAccepted, RunAnswer, RunDetail, RunPage, RunRequest, State, Status, Trigger
 from src.core.base.identity import Tenant
@@ -116,6 +116,8 @@ async def list_runs(
         to_day=days.last,
     )
     found = await blocking(parts_of(request).ledger.read, run_pages.page, tenant.org_slug, wanted, after=cursor, limit=limit + 1)
+    if not found and cursor is None:
+        require_known_runs(parts_of(request).catalog, parts_of(request).settings.configs_dir, tenant.org_slug, wanted)
     shown = found[:limit]
     return RunPage(
         runs=[run_answer(run, tenant.org_slug) for run in shown],

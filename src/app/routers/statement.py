@@ -16,6 +16,7 @@ from src.core.base.threads import blocking
 from src.core.costs import invoices as told
 from src.core.costs.bridge import MonthFilter, read_bridges
 from src.core.costs.comparison import Compare, month_window
+from src.core.costs.filter_values import require_known
 from src.core.costs.question import CostQuestion, Filters, groups_asked
 from src.core.costs.statement import read_statement
 from src.core.costs.verification import titles, verify
@@ -76,6 +77,8 @@ async def cost_statement(
     month = f"{question.window.start:%Y%m}"
     papers = newest(await blocking(parts.ledger.read, invoices.history, reader.tenant.org_slug, month))
     found = await blocking(read_statement, reader, question, papers, limit or (MOST_FILE_ROWS if whole else ROWS))
+    if not any(total.now.row_count or total.before.row_count for total in found.summary.totals):
+        await blocking(require_known, reader, question.filters)
     if form == "json":
         return await blocking(statement_answer, reader.tenant, found)
     if form == "html":

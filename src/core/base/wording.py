@@ -100,6 +100,10 @@ JSON_MENDS: Final[Mapping[str, str]] = {
     "Illegal trailing comma": "no comma stands before a closing bracket",
     "Extra data": "the document was over before this; send one alone",
 }
+FORMS: Final[Mapping[str, str]] = {
+    "^[0-9a-f]{32}$": "is not of the form that answers give: 32 of 0-9 and a-f; send it as an answer gave it",
+    r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}$": "takes 64 letters, digits, blanks, dots, - and _ at most, and begins with a letter or a digit",
+}
 CREDENTIALS: Final = ("credential", "credentials")
 # of a file that a provider's console hands out as a key
 KEY_FILE: Final = frozenset({"private_key", "client_email", "client_secret", "refresh_token", "secret_access_key", "api_key"})
@@ -111,7 +115,10 @@ def words(error: Mapping[str, Any]) -> str:
     if kind in ("value_error", "assertion_error"):
         # raised by a check of ours, in words of ours
         return str(told["error"])
-    mend = WORDS.get(kind, UNFIT).format_map(told)
+    plain = {name: int(value) if isinstance(value, float) and value.is_integer() else value for name, value in told.items()}
+    if kind == "string_pattern_mismatch" and told["pattern"] in FORMS:
+        return FORMS[told["pattern"]]
+    mend = WORDS.get(kind, UNFIT).format_map(plain)
     return mend + _nearest(error, told) if kind in ("literal_error", "enum") else mend
 
 

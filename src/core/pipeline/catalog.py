@@ -99,7 +99,10 @@ class Catalog:
             raise Rejected(f"{asked} has several pipelines; name one of: {', '.join(entry.document_id for entry in fitting)}")
         if not fitting:
             served = [*self._organisation, *(alias for alias, entry in self._aliases.items() if entry.document.scope == "organisation")]
-            raise Missing(f"there is no pipeline {asked[:120]!r}{did_you_mean(asked, served)}")
+            # as the paths of runs take them: by provider and domain too
+            served += {"/".join(one.split("/")[:2]) for one in self._organisation}
+            mend = did_you_mean(asked, served) or f"; there is {', '.join(sorted(self._organisation))}"
+            raise Missing(f"there is no pipeline {asked[:120]!r}{mend}")
         return fitting[0]
 
     def _of(self, provider: str, domain: str) -> list[CatalogEntry]:
