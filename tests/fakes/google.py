@@ -73,6 +73,7 @@ class FakeTable:
     columns: list[dict[str, Any]] = field(default_factory=lambda: list(EXPORT_COLUMNS))
     rows: int = 10
     modified: int = 1_700_000_000_000
+    created: int = 1_600_000_000_000
     kind: str = "TABLE"
 
 
@@ -156,6 +157,7 @@ class FakeGoogle:
             "schema": {"fields": found.columns},
             "numRows": str(found.rows),
             "lastModifiedTime": str(found.modified),
+            "creationTime": str(found.created),
             "location": "EU",
         }, {}  # fmt: skip
 

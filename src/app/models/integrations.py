@@ -1,5 +1,5 @@
 import json
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
@@ -76,7 +76,29 @@ class CredentialPart(Answer):
     created_at: datetime
 
 
-class SetupPart(Answer):
+class HandoverAnswer(Answer):
+    account: str = Field(description="Whose days: for gcp the billing account")
+    from_source: str = Field(description="The table that they were counted from")
+    to_source: str = Field(description="The table that they will be counted from when a run has read it")
+    first_day: date = Field(description="The first day of use that changes hands; all later ones do too")
+    last_day: date | None = Field(description="The last load day that was read of the table they were counted from")
+    says: str = Field(description="The same in a sentence")
+
+
+class UnknownAnswer(Answer):
+    account: str = Field(description="Whose days: for gcp the billing account")
+    source: str = Field(description="The table that will be counted, and does not tell them")
+    first_day: date | None = Field(description="The first load day of which nobody knows; null: whatever was before the last")
+    last_day: date = Field(description="The last of them: the day on which the table was made, of which it has a part")
+    says: str = Field(description="The same in a sentence, with what helps")
+
+
+class Exchange(Answer):
+    changes: list[HandoverAnswer] = Field(description="Days that were counted from one table and will be from another")
+    unknown: list[UnknownAnswer] = Field(description="Days of which no table that is read will tell all: they are partial")
+
+
+class SetupPart(Exchange):
     status: Literal["SUCCESS"] = Field(description="SUCCESS; all else is a problem")
     org_slug: str
     replaced: bool = Field(description="Whether a credential of this name was there before")
@@ -85,7 +107,7 @@ class SetupPart(Answer):
     schedules: list[str] = Field(description="What runs by itself with it from now on: pipeline, cron expression and zone")
 
 
-class ValidatePart(Answer):
+class ValidatePart(Exchange):
     status: Literal["SUCCESS"] = Field(description="SUCCESS: the provider was asked; what it said, `validation_status` says")
     org_slug: str
     pipeline_logging_id: str

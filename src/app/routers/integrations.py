@@ -1,4 +1,5 @@
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -30,6 +31,7 @@ from src.core.schedules import defaults
 from src.core.schedules.editing import ScheduleEditor
 from src.core.schedules.enough import shortage
 from src.core.step import credentials
+from src.core.step.handover import handovers
 from src.core.step.prices.kinds import books_of
 
 router = APIRouter(prefix="/api/v1/integrations", tags=["integrations"], route_class=KeyedRoute)
@@ -66,12 +68,14 @@ async def setup_integration(request: Request, org_slug: Slug, provider: Named, b
     with provider_calls_of(request).place(org_slug):
         async with audited(parts, caller.actor, "integrations.setup", resource, org_slug):
             tenant = await living_tenant(request, org_slug)
+            before = await _stored(request, org_slug)
             outcome = await _asked(request, tenant, name, "setup", given)
             made = outcome.require().of("load_credential")
     record = await blocking(parts.ledger.read, credentials.existing, tenant.org_slug, name, body.credential_name)
     schedules = await _scheduled(request, tenant, record)
     short = await blocking(shortage, parts, tenant)
     said = {"status": "SUCCESS", "org_slug": org_slug, "replaced": made["replaced"], "pipeline_logging_id": outcome.run_id}
+    said |= await _exchange(request, tenant, name, before)
     answer: SetupAnswer = SETUPS[name].model_validate({**_credential(record), **said, "schedules": schedules, "plan_too_small": short})
     return answer
 
@@ -86,11 +90,13 @@ async def validate_integration(
         async with audited(parts, caller.actor, "integrations.validate", resource, org_slug):
             tenant = await living_tenant(request, org_slug)
             await blocking(parts.ledger.read, credentials.living, tenant.org_slug, tenant.generation)
+            before = await _stored(request, org_slug)
             outcome = await _asked(request, tenant, name, "validate", {"credential_name": credential_name})
             outcome.require()
     record = await blocking(parts.ledger.read, credentials.existing, tenant.org_slug, name, credential_name)
     await _scheduled(request, tenant, record)
     said = {"status": "SUCCESS", "org_slug": org_slug, "pipeline_logging_id": outcome.run_id}
+    said |= await _exchange(request, tenant, name, before)
     answer: ValidateAnswer = VALIDATIONS[name].model_validate({**_credential(record), **said})
     return answer
 
@@ -130,6 +136,12 @@ async def _scheduled(request: Request, tenant: Tenant, record: CredentialRecord)
     made = await blocking(defaults.keep, editor, record.provider, record.credential_name)
     parts.timekeeper.wake()
     return [f"{schedule.document}: {schedule.schedule_cron} {schedule.timezone}" for schedule in made]
+
+
+async def _exchange(request: Request, tenant: Tenant, provider: str, before: list[CredentialRecord]) -> dict[str, Any]:
+    """What changes hands with what was stored, and what nobody knows from then on."""
+    after = await _stored(request, tenant.org_slug)
+    return asdict(await blocking(handovers, parts_of(request), tenant, provider, before, after))
 
 
 async def _asked(request: Request, tenant: Tenant, provider: str, call: str, given: Mapping[str, Any]) -> Outcome:

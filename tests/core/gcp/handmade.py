@@ -81,6 +81,7 @@ class Hand:
     """Whether it tells what load days hold that are not read."""
     asked: list[str] = field(default_factory=list)
     """The load days of which it was asked that."""
+    location: str = "europe-west3"
     older: date | None = None
     """A load day before all of the rows that are asked for, so that it is known not to have begun with these."""
 
@@ -136,6 +137,8 @@ def connect(acme: Billing, **named: list[Hand]) -> None:
                 "table": one.name,
                 "kind": one.kind,
                 "billing_account": one.account,
+                "location": one.location,
+                "made": one.created and one.created.isoformat(),
                 "counts": True,
             }
             for one in tables

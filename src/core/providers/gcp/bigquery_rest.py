@@ -63,6 +63,7 @@ class Table(ListedTable):
     location: str | None = None
     numRows: int = Field(default=0, ge=0)
     lastModifiedTime: int = Field(default=0, ge=0)
+    creationTime: int | None = Field(default=None, ge=0)
     table_schema: WireSchema = Field(default=WireSchema(), alias="schema")
 
     def columns(self) -> dict[str, str]:

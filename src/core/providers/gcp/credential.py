@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,6 +25,7 @@ class ExportAnswer(BaseModel):
     kind: ExportKind
     billing_account: str | None
     location: str | None
+    made: datetime | None = Field(default=None, description="When the table was made: what was written before that it does not have")
     counts: bool = Field(description="Whether it is loaded: one table of each billing account is")
     reason: str
 

@@ -7,6 +7,7 @@ written. So of each billing account one table counts.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -58,6 +59,8 @@ class FoundExport:
     kind: ExportKind
     billing_account: str | None
     location: str | None
+    made: str | None = None
+    """When, as Google tells it: what was written before that it does not have."""
     counts: bool = False
     reason: str = ""
 
@@ -159,7 +162,8 @@ def _looked_at(bigquery: BigQueryRest, project: str, dataset: str, table: str) -
     # a view or a copy of an export may have any name, and then its columns say which it is
     detailed = bool(shape["detailed"]) if shape else "resource" in facts.columns()
     kind: ExportKind = "detailed" if detailed else "standard"
-    return _Found(FoundExport(project, dataset, table, kind, account_named(table), facts.location), facts)
+    made = facts.creationTime and datetime.fromtimestamp(facts.creationTime / 1000, UTC).isoformat()
+    return _Found(FoundExport(project, dataset, table, kind, account_named(table), facts.location, made or None), facts)
 
 
 def account_named(table: str) -> str | None:
