@@ -128,8 +128,8 @@ DEFECTS = (
         "shares",
         "the day on which one export took over from another loses its costs",
         "src/core/step/books/shares.py",
-        "newer = [_begins(tier, reaches) + ONE_DAY for tier in tiers[at + 1 :]]",
-        "newer = [_begins(tier, reaches) for tier in tiers[at + 1 :]]",
+        "newer = [_newest(tier, reaches).own_from for tier in tiers[at + 1 :]]",
+        "newer = [_newest(tier, reaches).first for tier in tiers[at + 1 :]]",
         ("tests/core/step/books/test_shares.py::test_a_newer_source_takes_over_on_the_day_after_it_began",),
     ),
     Defect(

@@ -1,6 +1,7 @@
 """A table of an export that is deleted and made anew under its own name."""
 
 from datetime import UTC, date, datetime
+from typing import Any
 
 from src.core.engine.port import Fence
 from tests.core.gcp.conftest import TODAY
@@ -97,7 +98,7 @@ def test_rows_that_are_alike_stand_as_often_as_the_one_has_them_that_has_more(ba
 def test_a_row_is_known_again_whatever_it_comes_to_by_now(bare: Billing):
     """The new one tells the same use in other amounts and with other columns, as after a change of labels or prices."""
     read(bare)
-    split = [{"cost": 0.75, "credits": [{"id": "c", "amount": -0.25}]}, {"cost": 0.5}]
+    split: list[dict[str, Any]] = [{"cost": 0.75, "credits": [{"id": "c", "amount": -0.25}]}, {"cost": 0.5}]
     anew = Hand("costs", [row(one, None, written=TODAY) | part for one in USED for part in split], created=ANEW)
     load(bare, day(19), TODAY, anew)
 
@@ -106,7 +107,7 @@ def test_a_row_is_known_again_whatever_it_comes_to_by_now(bare: Billing):
 
 
 def test_a_day_that_the_new_one_tells_in_part_is_not_told_as_whole(bare: Billing):
-    hours = [{"usage_start_time": datetime(2026, 10, 5, hour, tzinfo=UTC)} for hour in (1, 2)]
+    hours: list[dict[str, Any]] = [{"usage_start_time": datetime(2026, 10, 5, hour, tzinfo=UTC)} for hour in (1, 2)]
     load(bare, day(1, 10), TODAY, Hand("costs", [row(day(5, 10), 1, **hour) for hour in hours] + [row(one, 1) for one in days(1, 19)]))
     anew = Hand("costs", [row(day(5, 10), 3, written=TODAY, **hours[0])], created=ANEW)
     load(bare, day(1, 10), TODAY, anew)
