@@ -109,6 +109,16 @@ class Parts:
     def catalog(self) -> Catalog:
         return Catalog.load(self.settings.configs_dir)
 
+    @property
+    def alone(self) -> bool:
+        """Whoever has claimed an embedded warehouse knows that no other process works beside it."""
+        return self._claim is not None
+
+    @cached_property
+    def lifetime(self) -> str:
+        """Tells what this process has begun from what one before it has left."""
+        return self.ids.new()
+
     def load(self) -> None:
         """Reads every document and builds every processor, so that what is wrong with one is told at the start."""
         check_providers(self.settings)
@@ -120,9 +130,8 @@ class Parts:
 
     @cached_property
     def worker(self) -> Worker:
-        # whoever has claimed an embedded warehouse knows that no other process works on its runs
         follow = partial(trigger.follow, self, self.catalog)
-        return Worker(self, self.catalog, self.executor, alone=lambda: self._claim is not None, follow=follow)
+        return Worker(self, self.catalog, self.executor, alone=lambda: self.alone, follow=follow)
 
     @property
     def keeps_time(self) -> bool:
@@ -130,11 +139,11 @@ class Parts:
 
     @cached_property
     def timekeeper(self) -> Timekeeper:
-        return Timekeeper(self, self.catalog, self.worker.wake, alone=lambda: self._claim is not None)
+        return Timekeeper(self, self.catalog, self.worker.wake, alone=lambda: self.alone)
 
     @cached_property
     def courier(self) -> Courier:
-        return Courier(self, self.transports, self._hooks_of, alone=lambda: self._claim is not None)
+        return Courier(self, self.transports, self._hooks_of, alone=lambda: self.alone)
 
     def _hooks_of(self, document_id: str) -> tuple[Hook, ...]:
         entry = self.catalog.entries.get(document_id)

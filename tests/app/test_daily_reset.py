@@ -49,7 +49,7 @@ async def test_it_removes_runs_after_ninety_days_and_leaves_those_that_are_open(
     with house.parts.ledger.writing() as unit:
         table = unit.tables["org_pipeline_execution_queue"]
         unit.change(table.delete().where(table.c.pipeline_logging_id == ended))
-    nothing = {"runs": 0, "steps": 0, "queue": 0, "dq": 0, "scheduled": 0, "audit": 0, "notifications": 0, "events": 0}
+    nothing = {"runs": 0, "steps": 0, "queue": 0, "dq": 0, "scheduled": 0, "audit": 0, "notifications": 0, "events": 0, "answers": 0}
 
     pass_days(house, 89)
     assert (await reset(house))["removed"] == nothing

@@ -43,6 +43,7 @@ EXPOSED = (
     "Link",
     "Content-Disposition",
     "ETag",
+    "Idempotency-Replayed",
 )
 # who calls, and for which work: of two it could only be guessed which is meant
 ONCE = ("X-API-Key", "X-CA-Root-Key", "X-Admin-Key", "Authorization", "Idempotency-Key")

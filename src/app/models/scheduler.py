@@ -33,6 +33,7 @@ class RemovedRows(Answer):
     audit: int = Field(description="Entries of the audit trail")
     notifications: int = Field(description="Those that are over, sent or given up")
     events: int = Field(description="Events that everybody was told")
+    answers: int = Field(description="What requests under an Idempotency-Key were answered, after a day")
 
 
 class DailyResetAnswer(Answer):

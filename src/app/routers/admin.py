@@ -3,13 +3,15 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Request
 
 from src.app.dependencies.audited import audited
-from src.app.dependencies.auth import KeyedRoute, access, admin_of, door_of
+from src.app.dependencies.auth import access, admin_of, door_of
+from src.app.dependencies.once import OnceRoute, Repeat, once
 from src.app.models.organizations import BootstrapAnswer, BootstrapRequest
 
-router = APIRouter(prefix="/api/v1/admin", tags=["admin"], route_class=KeyedRoute)
+router = APIRouter(prefix="/api/v1/admin", tags=["admin"], route_class=OnceRoute)
 
 
 @router.post("/bootstrap", summary="Create the management tables, or add what they lack", **access("root"))
+@once(Repeat("redo", rebuilds=True))
 async def bootstrap(request: Request, body: Annotated[BootstrapRequest, Body(default_factory=BootstrapRequest)]) -> BootstrapAnswer:
     admin = admin_of(request)
     async with audited(admin.parts, admin.actor, "platform.bootstrap", "datasets/organizations"):

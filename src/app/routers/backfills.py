@@ -6,8 +6,9 @@ from starlette.responses import Response
 from src.app.answers.backfills import backfill_accepted, backfill_answer, backfill_detail, backfill_events
 from src.app.answers.sse import EventStream, encoded, watchers_of
 from src.app.dependencies.audited import audited
-from src.app.dependencies.auth import KeyedRoute, access, caller_of, parts_of
+from src.app.dependencies.auth import access, caller_of, parts_of
 from src.app.dependencies.lasting import Lasting
+from src.app.dependencies.once import REDO, OnceRoute, once
 from src.app.dependencies.run_requests import known_inputs
 from src.app.dependencies.tenants import living_tenant
 from src.app.models.backfills import BackfillAccepted, BackfillDetail, BackfillList, BackfillRequest
@@ -17,7 +18,7 @@ from src.core.base.threads import blocking
 from src.core.pipeline.catalog import CatalogEntry
 from src.core.schedules.trigger import go_on
 
-router = APIRouter(prefix="/api/v1/pipelines", tags=["pipelines"], route_class=KeyedRoute)
+router = APIRouter(prefix="/api/v1/pipelines", tags=["pipelines"], route_class=OnceRoute)
 
 Slug = Annotated[str, Path(max_length=200, description="The organisation")]
 Segment = Annotated[str, Path(max_length=120)]
@@ -30,6 +31,7 @@ BackfillId = Annotated[str, Path(max_length=100, description="The backfill's `ba
     summary="Have a pipeline cover a long past range",
     **access("root_or_org"),
 )
+@once(REDO)
 async def backfill_pipeline(
     request: Request, *, org_slug: Slug, provider: Segment, domain: Segment, pipeline: Segment, body: BackfillRequest
 ) -> BackfillAccepted:
@@ -42,6 +44,7 @@ async def backfill_pipeline(
     summary="Backfill the only pipeline of a domain, or one by its short name",
     **access("root_or_org"),
 )
+@once(REDO)
 async def backfill_only_pipeline(
     request: Request, *, org_slug: Slug, provider: Segment, domain: Segment, body: BackfillRequest
 ) -> BackfillAccepted:

@@ -3,9 +3,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 
 from src.app.answers.channels import channel_answer, tried
+from src.app.answers.recovered import channel_made
 from src.app.dependencies.audited import audited
-from src.app.dependencies.auth import KeyedRoute, access, parts_of
+from src.app.dependencies.auth import access, parts_of
 from src.app.dependencies.channel_requests import editor_of, terms_of
+from src.app.dependencies.once import OnceRoute, Repeat, once
 from src.app.dependencies.tenants import living_tenant
 from src.app.models.notifications import ChannelAnswer, ChannelChange, ChannelList, ChannelRemoved, ChannelRequest, ChannelTested
 from src.core.base.identity import Tenant
@@ -14,7 +16,7 @@ from src.core.ledger.tables import orgs
 from src.core.ledger.tables.channels import Channel
 from src.core.outbox.channels import PEOPLE, existing, listed
 
-router = APIRouter(prefix="/api/v1/organizations", tags=["notifications"], route_class=KeyedRoute)
+router = APIRouter(prefix="/api/v1/organizations", tags=["notifications"], route_class=OnceRoute)
 
 Slug = Annotated[str, Path(max_length=200, description="The organisation")]
 ChannelId = Annotated[str, Path(max_length=100, description="The channel's `channel_id`")]
@@ -36,6 +38,7 @@ async def get_channel(request: Request, org_slug: Slug, channel_id: ChannelId) -
 
 
 @router.post("/{org_slug}/channels", status_code=201, summary="Have people told, by e-mail or in Slack", **access("root_or_org"))
+@once(Repeat(channel_made))
 async def create_channel(request: Request, org_slug: Slug, body: ChannelRequest) -> ChannelAnswer:
     editor = await editor_of(request, org_slug)
     async with audited(parts_of(request), editor.actor, "channels.create", f"organizations/{org_slug}/channels", org_slug):

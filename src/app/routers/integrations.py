@@ -5,7 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 
 from src.app.dependencies.audited import audited
-from src.app.dependencies.auth import KeyedRoute, access, caller_of, parts_of
+from src.app.dependencies.auth import access, caller_of, parts_of
+from src.app.dependencies.once import REDO, OnceRoute, once
 from src.app.dependencies.tenants import living_tenant, tenant_of
 from src.app.edge.provider_calls import provider_calls_of
 from src.app.models.integrations import (
@@ -34,7 +35,7 @@ from src.core.step import credentials
 from src.core.step.handover import handovers
 from src.core.step.prices.kinds import books_of
 
-router = APIRouter(prefix="/api/v1/integrations", tags=["integrations"], route_class=KeyedRoute)
+router = APIRouter(prefix="/api/v1/integrations", tags=["integrations"], route_class=OnceRoute)
 
 Slug = Annotated[str, Path(max_length=200, description="The organisation")]
 Named = Annotated[str, Path(max_length=40, description="The provider: gcp, or an alias of it")]
@@ -61,6 +62,7 @@ async def get_integration(request: Request, org_slug: Slug, provider: Named) -> 
 
 
 @router.post("/{org_slug}/{provider}/setup", summary="Try a credential at its provider and keep it", **access("root_or_org"))
+@once(REDO)
 async def setup_integration(request: Request, org_slug: Slug, provider: Named, body: SetupRequest) -> SetupAnswer:
     caller, parts, name = caller_of(request), parts_of(request), _providers(request).served(provider).name
     given = {**body.model_dump(), "credential": Secret(body.credential.get_secret_value())}

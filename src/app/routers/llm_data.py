@@ -9,7 +9,8 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from src.app.answers.prices import book_before, change_answer, costs_of, effects_answer, file_page, file_pieces, page_answer, reset_answer
 from src.app.answers.tables import MEDIA_TYPES, file_answer, form_of, next_link
 from src.app.dependencies.audited import audited
-from src.app.dependencies.auth import KeyedRoute, access, caller_of, parts_of
+from src.app.dependencies.auth import access, caller_of, parts_of
+from src.app.dependencies.once import REDO, OnceRoute, Repeat, once
 from src.app.dependencies.price_requests import discount, is_csv, named_axes, plan_update, price_update, told_lines, told_rates
 from src.app.dependencies.tenants import living_tenant
 from src.app.models.llm_data import (
@@ -43,7 +44,7 @@ from src.core.step.prices.rates import D, PlanRate, Rate
 from src.core.step.prices.seeding import laying, told
 from src.core.step.prices.store import BookStore, Changed
 
-router = APIRouter(prefix="/api/v1/integrations", tags=["prices"], route_class=KeyedRoute)
+router = APIRouter(prefix="/api/v1/integrations", tags=["prices"], route_class=OnceRoute)
 
 ROWS: Final = 1000
 MOST_ROWS: Final = 5000
@@ -95,6 +96,7 @@ async def list_pricing(
 @router.post(
     f"{AT}/pricing", summary="Add rates, or lay a file over the book", response_model=PricingChange, **_taking(PriceRequest, PRICING)
 )
+@once(Repeat())
 async def add_pricing(
     request: Request, org_slug: Slug, provider: Named, *, dry_run: DryRun = False, replace: Replace = False, effective_from: From = None
 ) -> Response:
@@ -133,11 +135,13 @@ async def delete_pricing(
 
 
 @router.post(f"{AT}/pricing/reset", summary="The seed's prices alone", **access("root_or_org"))
+@once(REDO)
 async def reset_pricing(request: Request, org_slug: Slug, provider: Named, *, dry_run: DryRun = False) -> ResetAnswer:
     return await _reset(request, await _store(request, org_slug, provider, PRICING), dry_run=dry_run)
 
 
 @router.post(f"{AT}/pricing/discount", summary="So many percent off the list", response_model=PricingChange, **access("root_or_org"))
+@once(REDO)
 async def discount_pricing(
     request: Request, org_slug: Slug, provider: Named, body: DiscountRequest, *, dry_run: DryRun = False
 ) -> Response:
@@ -169,6 +173,7 @@ async def list_subscriptions(
     response_model=SubscriptionsChange,
     **_taking(PlanRequest, SUBSCRIPTIONS),
 )
+@once(Repeat())
 async def add_subscription(
     request: Request, org_slug: Slug, provider: Named, *, dry_run: DryRun = False, replace: Replace = False, effective_from: From = None
 ) -> Response:
@@ -207,6 +212,7 @@ async def delete_subscription(
 
 
 @router.post(f"{AT}/subscriptions/reset", summary="The seed's plans alone", **access("root_or_org"))
+@once(REDO)
 async def reset_subscriptions(request: Request, org_slug: Slug, provider: Named, *, dry_run: DryRun = False) -> ResetAnswer:
     return await _reset(request, await _store(request, org_slug, provider, SUBSCRIPTIONS), dry_run=dry_run)
 

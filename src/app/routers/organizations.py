@@ -5,8 +5,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Body, Path, Query, Request
 
 from src.app.answers.records import key_answer, organization_answer
+from src.app.answers.recovered import onboarded, opened_key, rotated
 from src.app.dependencies.audited import audited
-from src.app.dependencies.auth import Admin, CurrentOrg, KeyedRoute, access, admin_of, caller_of, door_of, org_of, parts_of
+from src.app.dependencies.auth import Admin, CurrentOrg, access, admin_of, caller_of, door_of, org_of, parts_of
+from src.app.dependencies.once import OnceRoute, Repeat, once
 from src.app.dependencies.tenants import tenant_of
 from src.app.models.organizations import (
     DryRunAnswer,
@@ -28,7 +30,7 @@ from src.core.base.threads import blocking
 from src.core.ledger.tables import orgs
 from src.core.step import api_keys
 
-router = APIRouter(prefix="/api/v1", tags=["organizations"], route_class=KeyedRoute)
+router = APIRouter(prefix="/api/v1", tags=["organizations"], route_class=OnceRoute)
 
 Slug = Annotated[str, Path(max_length=200, description="The organisation")]
 
@@ -79,6 +81,7 @@ async def dryrun(request: Request, body: OrganizationRequest) -> DryRunAnswer:
 
 
 @router.post("/organizations/onboard", status_code=201, summary="Create an organisation and its key", **access("root"))
+@once(Repeat(onboarded, "api_key", opened_key))
 async def onboard(request: Request, body: OrganizationRequest) -> OnboardAnswer:
     admin = admin_of(request)
     tenant = None if slug_flaw(body.org_slug) else admin.tenant(body.org_slug)
@@ -121,6 +124,7 @@ async def list_keys(request: Request, org_slug: Slug) -> KeyList:
 
 
 @router.post("/organizations/{org_slug}/keys/rotate", status_code=201, summary="Make a new key", **access("root_or_org"))
+@once(Repeat(rotated, "api_key", opened_key))
 async def rotate_key(request: Request, org_slug: Slug, body: Annotated[RotateRequest, Body(default_factory=RotateRequest)]) -> RotateAnswer:
     caller = caller_of(request)
     parts = parts_of(request)

@@ -3,9 +3,11 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Request
 
+from src.app.answers.recovered import schedule_made
 from src.app.answers.schedules import schedule_answer, scheduler_status
 from src.app.dependencies.audited import audited
-from src.app.dependencies.auth import KeyedRoute, access, admin_of, caller_of, parts_of
+from src.app.dependencies.auth import access, admin_of, caller_of, parts_of
+from src.app.dependencies.once import OnceRoute, Repeat, once
 from src.app.dependencies.tenants import living_tenant
 from src.app.models.scheduler import NotificationsAnswer, QueueAnswer
 from src.app.models.schedules import (
@@ -28,7 +30,7 @@ from src.core.schedules.enough import shortage
 from src.core.schedules.standing import standing
 from src.core.schedules.trigger import trigger
 
-router = APIRouter(prefix="/api/v1/scheduler", tags=["scheduler"], route_class=KeyedRoute)
+router = APIRouter(prefix="/api/v1/scheduler", tags=["scheduler"], route_class=OnceRoute)
 
 # a scheduler that calls gives the call a minute or so
 NOTIFY_SECONDS: Final = 45.0
@@ -72,6 +74,7 @@ async def get_schedule(request: Request, org_slug: Slug, config_id: ConfigId) ->
 
 
 @router.post("/customer/{org_slug}/pipelines", status_code=201, summary="Schedule a pipeline", **access("root_or_org"))
+@once(Repeat(schedule_made))
 async def create_schedule(request: Request, org_slug: Slug, body: ScheduleRequest) -> ScheduleAnswer:
     parts = parts_of(request)
     editor = await _editor(request, org_slug)

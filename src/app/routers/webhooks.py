@@ -4,9 +4,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 
 from src.app.answers.channels import tried, webhook_answer, webhook_told
+from src.app.answers.recovered import opened_secret, webhook_made
 from src.app.dependencies.audited import audited
-from src.app.dependencies.auth import KeyedRoute, access, caller_of, parts_of
+from src.app.dependencies.auth import access, caller_of, parts_of
 from src.app.dependencies.channel_requests import editor_of, terms_of
+from src.app.dependencies.once import OnceRoute, Repeat, once
 from src.app.dependencies.tenants import living_tenant
 from src.app.models.notifications import (
     ChannelTested,
@@ -24,7 +26,7 @@ from src.core.base.threads import blocking
 from src.core.outbox.channels import SYSTEMS, MadeChannel, existing, listed
 from src.core.outbox.replays import Replayer
 
-router = APIRouter(prefix="/api/v1/organizations", tags=["notifications"], route_class=KeyedRoute)
+router = APIRouter(prefix="/api/v1/organizations", tags=["notifications"], route_class=OnceRoute)
 
 Slug = Annotated[str, Path(max_length=200, description="The organisation")]
 WebhookId = Annotated[str, Path(max_length=100, description="The webhook's `webhook_id`")]
@@ -44,6 +46,7 @@ async def get_webhook(request: Request, org_slug: Slug, webhook_id: WebhookId) -
 
 
 @router.post("/{org_slug}/webhooks", status_code=201, summary="Have a system told; answers its secret, once", **access("root_or_org"))
+@once(Repeat(webhook_made, "secret", opened_secret))
 async def create_webhook(request: Request, org_slug: Slug, body: WebhookRequest) -> WebhookMade:
     editor = await editor_of(request, org_slug)
     async with audited(parts_of(request), editor.actor, "webhooks.create", f"organizations/{org_slug}/webhooks", org_slug):
@@ -77,6 +80,7 @@ async def try_out_webhook(request: Request, org_slug: Slug, webhook_id: WebhookI
     summary="Give a webhook a new secret; the old one signs too for a while",
     **access("root_or_org"),
 )
+@once(Repeat(webhook_made, "secret", opened_secret))
 async def rotate_webhook_secret(
     request: Request, org_slug: Slug, webhook_id: WebhookId, body: RotateSecretRequest | None = None
 ) -> WebhookMade:
@@ -93,6 +97,7 @@ async def rotate_webhook_secret(
     summary="Send a webhook again what it was sent since then, or certain events",
     **access("root_or_org"),
 )
+@once(Repeat())
 async def replay_webhook(request: Request, org_slug: Slug, webhook_id: WebhookId, body: ReplayRequest) -> WebhookReplayed:
     parts, actor, tenant = parts_of(request), caller_of(request).actor, await living_tenant(request, org_slug)
     replayer = Replayer(parts, actor, tenant)

@@ -25,6 +25,17 @@ class Tenant:
         return dataset_name(self.org_slug, self.environment)
 
 
+class Undertaking(NamedTuple):
+    """A request under an Idempotency-Key, and who works on it."""
+
+    undertaking_id: str
+    holder: str
+    request: str
+    """A digest of what is asked for."""
+    rebuilds: bool = False
+    """Its work may drop the table that it is noted in."""
+
+
 class Actor(NamedTuple):
     """Who is answerable for a change. `user_id` is what the caller says; it is written down and never trusted."""
 
@@ -33,3 +44,5 @@ class Actor(NamedTuple):
     user_id: str | None = None
     key_fingerprint: str | None = None
     request_id: str | None = None
+    undertaking: Undertaking | None = None
+    """The first audit row of a success is the mark that its work is done."""

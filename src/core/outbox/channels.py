@@ -1,5 +1,6 @@
 """An organisation's channels as it makes, changes and removes them, and as the courier opens them for one sending."""
 
+import hashlib
 import secrets
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
@@ -71,6 +72,14 @@ def destination(services: Services, channel: Channel) -> Destination:
         url=_opened(services, channel, "sealed_url"),
         signing_secrets=tuple(secret for name in signing if (secret := _opened(services, channel, name)) is not None),
     )
+
+
+def signing_secret(services: Services, channel: Channel, digest: str | None = None) -> Secret | None:
+    """The newest that signs, or the one of this SHA-256 if that signs still."""
+    before = channel.secret_before_until is not None and channel.secret_before_until > services.clock.now()
+    names: tuple[SealedColumn, ...] = ("sealed_secret", "sealed_secret_before") if before else ("sealed_secret",)
+    found = (secret for name in names if (secret := _opened(services, channel, name)) is not None)
+    return next((secret for secret in found if digest in (None, hashlib.sha256(secret.reveal().encode()).hexdigest())), None)
 
 
 def existing(unit: Unit, slug: str, channel_id: str, kinds: frozenset[ChannelKind]) -> Channel:

@@ -9,7 +9,7 @@ import structlog
 
 from src.core.base.identity import Actor
 from src.core.ledger.store import Unit
-from src.core.ledger.tables import ageing, orgs, quotas
+from src.core.ledger.tables import ageing, answers, orgs, quotas
 from src.core.ledger.tables.ageing import Aged
 from src.core.step import audit_trail
 from src.core.step.context import Services
@@ -18,7 +18,7 @@ log = structlog.get_logger("retention")
 
 RUN_DAYS: Final = 90  # runs with all that tells of them, and entries of the queue that nobody asked for again
 # entries first, then runs, then what tells of runs that are gone: broken off anywhere, the next call goes on from there
-ORDER: Final[tuple[Aged, ...]] = ("queue", "runs", "steps", "dq", "scheduled", "audit", "notifications", "events")
+ORDER: Final[tuple[Aged, ...]] = ("queue", "runs", "steps", "dq", "scheduled", "audit", "notifications", "events", "answers")
 BATCH: Final = 500  # others write between two batches, which take a few milliseconds each
 JOB_BATCH: Final = 20_000  # where a statement is a job that takes a second whatever it removes
 MOST: Final = 200_000  # rows of one table in one call, which then ends within the time that a scheduler gives it
@@ -34,6 +34,7 @@ class Removed:
     audit: int
     notifications: int
     events: int
+    answers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,8 @@ def _roll_over(unit: Unit, zone: str, now: datetime) -> int:
 
 
 def _remove(services: Services, kind: Aged, most: int) -> int:
-    days = services.settings.audit_retention_days if kind == "audit" else RUN_DAYS
-    before = services.clock.now() - timedelta(days=days)
+    kept = {"audit": timedelta(days=services.settings.audit_retention_days), "answers": answers.KEPT}.get(kind, timedelta(days=RUN_DAYS))
+    before = services.clock.now() - kept
     batch = BATCH if services.ledger.traits.undoes else JOB_BATCH
     gone = 0
     while gone < most:

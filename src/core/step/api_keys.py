@@ -49,6 +49,10 @@ def binding(slug: str, key_id: str) -> Binding:
     return Binding(slug, "api_key", key_id)
 
 
+def opened(services: Services, record: KeyRecord) -> Secret:
+    return services.vault.open(record.sealed_key, binding(record.org_slug, record.key_id))
+
+
 def store(unit: Unit, minted: MintedKey, at: datetime) -> None:
     kms_keys.note_current(unit, minted.sealed_by, at)
     keys.add(

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Delete, FromClause, bindparam, delete, exi
 
 from src.core.ledger.unit import Tables, Unit
 
-Aged = Literal["queue", "runs", "steps", "dq", "scheduled", "audit", "notifications", "events"]
+Aged = Literal["queue", "runs", "steps", "dq", "scheduled", "audit", "notifications", "events", "answers"]
 
 
 def remove(unit: Unit, kind: Aged, before: datetime, limit: int) -> int:
@@ -62,6 +62,10 @@ def _audit(tables: Tables) -> Delete:
     return _oldest(tables, "org_audit_logs", lambda old, _: (_before(old, "occurred_at"),))
 
 
+def _answers(tables: Tables) -> Delete:
+    return _oldest(tables, "org_audit_logs", lambda old, _: (_before(old, "occurred_at"), old.c.request_digest.is_not(None)))
+
+
 def _notifications(tables: Tables) -> Delete:
     def aged(old: FromClause, _: Tables) -> tuple[ColumnElement[bool], ...]:
         # a replay may have made an old one wait again
@@ -104,4 +108,5 @@ _REMOVALS: Mapping[Aged, Callable[[Tables], Delete]] = {
     "audit": _audit,
     "notifications": _notifications,
     "events": _events,
+    "answers": _answers,
 }

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from sqlalchemy import Select, func, literal, select
 
 from src.core.base.identity import Actor, ActorKind
+from src.core.ledger.tables import answers
 from src.core.ledger.unit import Tables, Unit
 
 Outcome = Literal["SUCCESS", "DENIED", "FAILED"]
@@ -59,6 +60,8 @@ def record(
     details: Mapping[str, Any] | None = None,
 ) -> None:
     """Repeating it with the same id is harmless."""
+    if actor.undertaking is not None and outcome == "SUCCESS":
+        answers.done(unit, actor, org_slug=org_slug, resource=resource, details=details, at=at)
     unit.insert_later(
         unit.tables["org_audit_logs"],
         {
@@ -94,6 +97,8 @@ def page(unit: Unit, org_slug: str | None, after: str | None, limit: int, wanted
 
 def _narrowed(query: Select[Any], tables: Tables, wanted: AuditFilter) -> Select[Any]:
     entry = tables["org_audit_logs"].c
+    # requests that are noted for their repeats are no events of the trail
+    query = query.where(entry.request_digest.is_(None))
     for name in ("actor_kind", "user_id", "key_fingerprint", "outcome"):
         value = getattr(wanted, name)
         if value is not None:

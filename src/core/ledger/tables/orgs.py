@@ -7,6 +7,7 @@ from sqlalchemy import Select, Update, bindparam, delete, func, select, update
 from src.core.base.dataset_types import dataset_types
 from src.core.base.faults import Missing
 from src.core.ledger.plans import Plan
+from src.core.ledger.tables import answers
 from src.core.ledger.unit import Tables, Unit
 
 Status = Literal["ACTIVE", "OFFBOARDING", "ERASED"]
@@ -174,6 +175,8 @@ def erase(unit: Unit, slug: str, at: datetime, generation: int | None = None) ->
         if living is None or living.generation != generation:
             return dict.fromkeys([*named, "org_profiles"], 0)
     erased = {name: unit.change(delete(table).where(table.c.org_slug == slug)) for name, table in named.items()}
+    # what is kept of the organisation is its trail, and not what its requests were answered
+    answers.forget(unit, slug)
     # last: while the profile stands, an erasure that was broken off is done again
     erased["org_profiles"] = unit.change(unit.prepared(_entomb), {"slug": slug, "at": at})
     return erased

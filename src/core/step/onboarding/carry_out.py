@@ -43,7 +43,15 @@ def onboard(dataset: Dataset, context: StepContext) -> StepResult:
             "organizations.onboard",
             f"organizations/{tenant.org_slug}",
             org_slug=tenant.org_slug,
-            details={"plan": org.plan.name, "dataset_id": tenant.dataset, "api_key_fingerprint": minted.fingerprint},
+            details={
+                "plan": org.plan.name,
+                "api_key_fingerprint": minted.fingerprint,
+                "dataset_id": tenant.dataset,
+                "dataset_created": created,
+                "tables_created": tables,
+                "views_created": list(dataset.views),
+                "pipeline_logging_id": context.run_id,
+            },
         )
         context.still_wanted()
     return {
