@@ -19,6 +19,8 @@ from tests.trap_answers import Answer
 TODAY = date(2026, 11, 20)
 OCTOBER = Window(date(2026, 10, 1), date(2026, 10, 31))
 SWITCHED_ON = date(2026, 10, 20)
+AFTERNOON = datetime(2026, 10, 20, 14, tzinfo=UTC)
+ANEW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 CHILD = "0B-CHILD"
 DAYS = Decimal(len(OCTOBER))
 WHOLE = "SELECT COALESCE(SUM(net_cost), 0) AS net FROM x_cost_monthly WHERE invoice_month = '202610' AND completeness = 'complete'"
@@ -53,9 +55,70 @@ def made_anew(here: Billing) -> Answer:
     """A table is deleted, made anew under its name, and filled again."""
     load(here, OCTOBER.start, TODAY, Hand("costs", [row(day, 1) for day in OCTOBER]))
     again = [row(day, 1, written=TODAY) for day in OCTOBER]
-    load(here, TODAY, TODAY, Hand("costs", again, created=datetime(2026, 11, 20, 9, tzinfo=UTC)))
+    load(here, TODAY, TODAY, Hand("costs", again, created=ANEW))
     what, shortcut = "a table made anew that tells everything again", "a load day that is gone was put away; so said the release before"
     return Answer(Trap("made anew", what, shortcut, DAYS, DAYS * 2), _in_all(here))
+
+
+def switched_on(here: Billing) -> Answer:
+    """An export is switched on in the afternoon. Is the day on which it was called complete?"""
+    export = Hand("costs", [row(day, 1) for day in Window(SWITCHED_ON, TODAY - timedelta(1))], created=AFTERNOON)
+    load(here, SWITCHED_ON, TODAY, export)
+    what, shortcut = (
+        "the day on which an export was switched on, called complete",
+        "the first load day was read; so said the release before",
+    )
+    days = Decimal((OCTOBER.end - SWITCHED_ON).days)
+    return Answer(Trap("begun in the course of a day", what, shortcut, days, days + 1), Decimal(_complete(here)))
+
+
+def filled(here: Billing) -> Answer:
+    """A newer export takes an older one's place, and is filled with what was used before it was made."""
+    older, newer = (Hand(name, account="A", kind=kind) for name, kind in (("older", "standard"), ("newer", "detailed")))
+    connect(here, first=[older.add(*(row(day, 1) for day in OCTOBER))])
+    here.clock.today = OCTOBER.end + timedelta(1)
+    load(here, OCTOBER.start, here.clock.today, older)
+    newer.created = datetime.combine(here.clock.today, datetime.min.time(), UTC) + timedelta(hours=20)
+    connect(here, first=[newer.add(*(row(day, 1, written=date(2026, 11, 3)) for day in OCTOBER))])
+    here.clock.today = date(2026, 11, 3)
+    load(here, OCTOBER.start, here.clock.today, newer)
+    what, shortcut = (
+        "a newer export that was filled with old days",
+        "adds what was written after the older was read; so did the release before",
+    )
+    return Answer(Trap("filled beside an older one", what, shortcut, DAYS, DAYS * 2), _in_all(here))
+
+
+def labelled_anew(here: Billing) -> Answer:
+    """A table is made anew and filled with the same use, in other amounts and under other labels."""
+    load(here, OCTOBER.start, TODAY, Hand("costs", [row(day, 1) for day in OCTOBER]))
+    again = [row(day, cost, written=TODAY) for day in OCTOBER for cost in (0.75, 0.5)]
+    load(here, TODAY, TODAY, Hand("costs", again, created=ANEW))
+    what, shortcut = "a table made anew that tells everything otherwise", "keeps each row that is not told again as it was"
+    return Answer(Trap("made anew, told otherwise", what, shortcut, DAYS * Decimal("1.25"), DAYS * Decimal("2.25")), _in_all(here))
+
+
+def late_after(here: Billing) -> Answer:
+    """A table is made anew, is not filled, and brings one late row of an old day."""
+    load(here, OCTOBER.start, TODAY, Hand("costs", [row(day, 1) for day in OCTOBER]))
+    late = row(SWITCHED_ON, 0.5, written=TODAY, usage_start_time=AFTERNOON)
+    load(here, TODAY, TODAY, Hand("costs", [late], created=ANEW))
+    what, shortcut = "a late row of a day that the old table told", "what the new table tells of a day takes the place of all that was told"
+    return Answer(Trap("late after it was made anew", what, shortcut, DAYS + Decimal("0.5"), DAYS - Decimal("0.5")), _in_all(here))
+
+
+def gone_unread(here: Billing) -> Answer:
+    """A load day is listed, not read, and put away."""
+    export = Hand("costs", [row(day, 1) for day in Window(OCTOBER.start, TODAY - timedelta(1))])
+    load(here, OCTOBER.start, date(2026, 10, 9), export, late_days=0)
+    export.rows = [one for one in export.rows if one["export_time"].date() != SWITCHED_ON]
+    load(here, OCTOBER.start, TODAY, export)
+    what, shortcut = (
+        "days that a load day put away unread may be of, called complete",
+        "what is not listed is not lacking; so said the release before",
+    )
+    # the days that rows written on the 20th are of as a rule: the 10th to the 20th
+    return Answer(Trap("gone before it was read", what, shortcut, DAYS - 11, DAYS - 1), Decimal(_complete(here)))
 
 
 def stored(here: Billing) -> Answer:
@@ -87,7 +150,11 @@ def deleted(here: Billing) -> Answer:
     return Answer(Trap("deleted between runs", what, shortcut, Decimal(0), DAYS), Decimal(_complete(here)))
 
 
-OF_SOURCES: Sequence[Callable[[Billing], Answer]] = (begun, met, made_anew, stored, deleted)
+OF_SOURCES: Sequence[Callable[[Billing], Answer]] = (
+    *(begun, switched_on, met, filled),
+    *(made_anew, labelled_anew, late_after, gone_unread),
+    *(stored, deleted),
+)
 
 
 def _two_accounts() -> tuple[Hand, Hand]:
