@@ -139,7 +139,9 @@ def history(here: Billing, client: Any, hand: Told, export: Any) -> Iterator[dic
     load(here, day(1), day(4), export, rows_per_statement=7)
     yield bill(here)
     hand.tell(client, row(day(2), -5.5, written=day(6), cost_type="adjustment"), row(day(3), 1e-9, written=day(3)))
-    load(here, day(1), TODAY, export)
+    # of a load day that this run does not read, and that has grown, it is asked which days it touches
+    hand.tell(client, row(date(2026, 10, 30), 2, written=day(1), invoice={"month": "202610"}))
+    load(here, day(2), TODAY, export)
     yield bill(here)
 
 
@@ -162,6 +164,7 @@ def expected(tmp_path_factory) -> Callable[[], Any]:
 async def test_the_books_are_those_of_the_files(tmp_path, source: BigQuerySource, expected, way):
     (engine, how, runs), states = way, await expected()
     assert states[1]["gcp_cost_daily_before"] != states[0]["gcp_cost_daily_before"] == []
+    assert [one for one in states[1]["x_cost_daily"] if "2026-11-01 was read and has grown since from 5 to 6 rows" in one]
     hand = Told("costs", project="acme-billing")
     async with office(tmp_path, **kept_in(engine, source)) as here:
         export = opened(here, hand.table, streamed=how == "streamed")

@@ -14,7 +14,7 @@ from src.core.base.identity import Tenant
 from src.core.base.names import Environment, org_slug
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
-from src.core.providers.slices import SourceChanged, day_slice
+from src.core.providers.slices import SliceDays, SourceChanged, day_slice
 from tests.core.gcp.handmade import SCHEMA, row
 from tests.fakes.bigquery_source import bigquery_source, write
 from tests.fakes.exports import open_export
@@ -89,6 +89,19 @@ def test_load_days_are_asked_of_the_partitions_in_the_range_alone(source, export
     assert asked.body["labels"] == {"service": "convergence", "org": "acme_corp"}
     assert int(asked.body["maximumBytesBilled"]) == Settings(_env_file=None).bigquery_maximum_bytes_billed
     assert asked.body["useLegacySql"] is False
+
+
+def test_what_load_days_hold_is_told_by_days_of_use_and_invoice_months(source, export):
+    days = export.load_days(TABLE, day(1), day(3))
+
+    assert export.holds(TABLE, days) == {
+        "2026-11-01": SliceDays(frozenset({day(1)}), frozenset({"202611"})),
+        "2026-11-02": SliceDays(frozenset({day(1), day(2)}), frozenset({"202611"})),
+        "2026-11-03": SliceDays(frozenset({day(2)}), frozenset({"202611"})),
+    }
+    asked = source.questions[-1]
+    assert asked.sql.strip().endswith("WHERE _PARTITIONTIME IN UNNEST(@days)")
+    assert int(asked.body["maximumBytesBilled"]) == Settings(_env_file=None).bigquery_maximum_bytes_billed
 
 
 def test_a_day_is_read_by_its_partition_alone(source, export, tmp_path):
