@@ -10,9 +10,10 @@ from src.core.costs.daily import read_daily
 from src.core.costs.question import CostQuestion, Filters
 from src.core.costs.sight import sight_of
 from src.core.step import credentials
+from src.core.step.books.axis import Used
 from tests.core.costs.bills import reader
 from tests.core.gcp.conftest import TODAY
-from tests.core.gcp.handmade import Hand, connect, load, row, said
+from tests.core.gcp.handmade import Hand, Restated, connect, load, load_from, row, said
 from tests.core.gcp.test_sources import day, days
 from tests.fakes.billing import ROOT, Billing
 
@@ -100,3 +101,21 @@ def test_what_a_credential_that_is_deleted_has_read_stays_as_it_was_judged(bare:
 
     assert {word for word, _ in told(bare).values()} == {"complete"}
     assert said(bare)["10-20"] == ("3.00", "complete")
+
+
+def test_a_day_that_a_deleted_credential_could_still_have_told_of_is_stale_though_it_told_nothing(bare: Billing):
+    connect(bare, first=[Hand("mine")], second=[Hand("other")])
+    mine = Restated("proj.ds.mine", [row(one, 1) for one in days(5, 19)])
+    other = Restated("proj.ds.other", [row(day(5), 2, account="B")])
+    bare.clock.today = day(12)
+    load_from(bare, day(5), day(12), mine, other, axis=Used(restates=2))
+    remove(bare, "second")
+    bare.clock.today = TODAY
+    load_from(bare, day(5), day(19), mine, axis=Used(restates=2))
+
+    found = said(bare)
+    assert {name: found[f"11-{name}"][1] for name in ("08", "09", "10", "12", "13")} == {
+        **dict.fromkeys(("08", "09"), "complete"),
+        **dict.fromkeys(("10", "12"), "stale"),
+        "13": "complete",
+    }

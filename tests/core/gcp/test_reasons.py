@@ -162,6 +162,17 @@ def changed(here: Billing) -> tuple[Office, date]:
     return office, day(5, 10)
 
 
+def put_away(here: Billing) -> tuple[Office, date]:
+    source = Delivered("months", [Window(day(1, 9), day(30, 9))])
+    office = Office(here, Period(closing_day=10), sources={"months": source})
+    here.clock.today = day(24, 9)
+    office.load(day(1, 9), day(24, 9))
+    source.months = [Window(day(1, 10), day(31, 10))]
+    here.clock.today = TODAY
+    office.load(day(1, 9), day(31, 10))
+    return office, day(5, 9)
+
+
 def looked_early(here: Billing) -> tuple[Office, date]:
     office = Office(here, Used(restates=3), sources={"usage": Restated("usage", [row(day(5), 1)])})
     here.clock.today = day(6)
@@ -187,7 +198,7 @@ def may_arrive(here: Billing) -> tuple[Office, date]:
 CASES: dict[Why, Callable[[Billing], tuple[Office, date]]] = {
     Why(made.__name__): made
     for made in (
-        never_read, begins, before, not_looked_at, not_delivered, unread, removed_unread, removed_early, changed, looked_early,
+        never_read, begins, before, not_looked_at, not_delivered, unread, removed_unread, removed_early, changed, put_away, looked_early,
         no_row, may_arrive,
     )
 }  # fmt: skip

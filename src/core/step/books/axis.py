@@ -60,6 +60,10 @@ class Axis(Protocol):
         """A look at this slice on this day or later is the last that the period needs of it."""
         ...
 
+    def final(self, slice_day: date) -> date:
+        """From this day on the slice as a rule says what it will say for ever."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -92,6 +96,9 @@ class Written:
 
     def needed(self, slice_day: date, holding: Holding) -> date:
         return holding.closes
+
+    def final(self, slice_day: date) -> date:
+        return slice_day + ONE_DAY if slice_day < date.max else date.max
 
     def _closes(self, day: date) -> date:
         """Late rows have had their time, and the invoice of the day's month is closed."""
@@ -129,6 +136,9 @@ class Used:
     def needed(self, slice_day: date, holding: Holding) -> date:
         return self._settles(slice_day)
 
+    def final(self, slice_day: date) -> date:
+        return self._settles(slice_day)
+
     def _settles(self, day: date) -> date:
         # a look on the last of these days is not the last word: it may be told otherwise on that day yet
         return day + timedelta(self.restates + 1) if day < date.max - timedelta(self.restates + 1) else date.max
@@ -159,6 +169,9 @@ class Period:
         return _begun(holding, today)
 
     def needed(self, slice_day: date, holding: Holding) -> date:
+        return _closing(slice_day, self.closing_day)
+
+    def final(self, slice_day: date) -> date:
         return _closing(slice_day, self.closing_day)
 
 

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Final, Literal
 
+from src.core.base.window import Window
 from src.core.providers.slices import EMPTY, Slice, SliceDays
 from src.core.step.books.axis import Axis, Holding, month_end
 from src.core.step.books.gaps import FILLS, OF_LOAD_DAYS, Gap, month_before, told_of
@@ -114,9 +115,13 @@ class SourceState:
 
     def gone(self) -> tuple[str, ...]:
         """Loaded once and listed no more: a source that forgets keeps its rows here."""
+        return tuple(one.key for one in self.put_away)
+
+    @cached_property
+    def put_away(self) -> tuple[Slice, ...]:
         there = {one.key for one in self.listed}
-        held = sorted((one.first, key) for key, one in self.loaded.items() if one.version != EMPTY)
-        return tuple(key for _, key in held if key not in there)
+        held = (one for one in self.loaded.values() if one.version != EMPTY and one.key not in there)
+        return tuple(sorted(held, key=lambda one: (one.first, one.key)))
 
     def covers(self, first: date, last: date) -> bool:
         """Whether every day of this range lies in a slice."""
@@ -202,7 +207,12 @@ def _findings(sources: tuple[SourceState, ...], period: JudgedPeriod, calendar: 
 
 def _of_read(source: SourceState, period: JudgedPeriod, calendar: Calendar) -> _Finding | None:
     anew = calendar.remedy.run(period.first, max(period.first, min(period.last, calendar.today)), source.source)
-    return _not_seen(source, period, calendar, anew) or _not_read(source, period, calendar) or _seen_early(source, period, calendar, anew)
+    return (
+        _not_seen(source, period, calendar, anew)
+        or _not_read(source, period, calendar)
+        or _put_away(source, period, calendar)
+        or _seen_early(source, period, calendar, anew)
+    )
 
 
 def _not_seen(source: SourceState, period: JudgedPeriod, calendar: Calendar, anew: str) -> _Finding | None:
@@ -241,6 +251,17 @@ def _not_read(source: SourceState, period: JudgedPeriod, calendar: Calendar) -> 
     return None
 
 
+def _put_away(source: SourceState, period: JudgedPeriod, calendar: Calendar) -> _Finding | None:
+    """What a slice said last that is gone from its source, and was read before it had said all, is not known."""
+    name, holding = source.source, period.holding
+    for one in source.put_away:
+        at = min((look.at for look in source.looks.within(one.first, one.last)), default=one.first)
+        if one.first <= holding.last and one.last >= holding.first and at < min(calendar.today, calendar.axis.final(one.last)):
+            told = f"{name} tells no more of {one.key}, which was last read on {at}, when it could still change"
+            return _Finding(Why.PUT_AWAY, name, f"{told}; {NO_RUN}")
+    return None
+
+
 def _seen_early(source: SourceState, period: JudgedPeriod, calendar: Calendar, anew: str) -> _Finding | None:
     if not _too_long_ago(source, period.holding, calendar):
         return None
@@ -267,7 +288,11 @@ def _too_long_ago(source: SourceState, holding: Holding, calendar: Calendar) -> 
     """Whether a slice that may hold rows of the period was not looked at since it may have changed."""
     last = min(calendar.today, holding.closes if holding.later else holding.last)
     looks = source.looks.within(holding.first, last)
-    late = any(look.at < min(calendar.today, calendar.axis.needed(look.last, holding)) for look in looks)
+    # of what is put away no look can be newer
+    spans = ((max(one.first, holding.first), min(one.last, last)) for one in source.put_away)
+    gone = {day for begin, end in spans if begin <= end for day in Window(begin, end)}
+    seen = [look for look in looks if not gone.issuperset(Window(look.first, look.last))]
+    late = any(look.at < min(calendar.today, calendar.axis.needed(look.last, holding)) for look in seen)
     return late or (holding.later and not source.looks.cover(holding.first, last))
 
 
@@ -287,6 +312,11 @@ def _left_too_early(source: SourceState, period: JudgedPeriod, calendar: Calenda
             told = f"{name} was last looked at on {at or source.looks.latest}, when {one.key} could still change"
             again = calendar.remedy.run(one.first, max(one.first, min(one.last, calendar.today)), name)
             return _Finding(Why.REMOVED_EARLY, name, f"{told}, and no credential reads it now; set one up and {again}")
+    # where it told nothing of a day that it could still tell of, it may have told of it since
+    if source.removed is not None and period.first <= source.removed and _too_long_ago(source, holding, calendar):
+        told = f"{_last_look(source, period.first)}, when rows of this {period} could still come"
+        again = calendar.remedy.run(period.first, max(period.first, min(period.last, calendar.today)), name)
+        return _Finding(Why.REMOVED_EARLY, name, f"{told}, and no credential reads it now; set one up and {again}")
     return None
 
 
@@ -298,7 +328,7 @@ def _left_unread(source: SourceState, period: JudgedPeriod, calendar: Calendar) 
     found = _of_read(replace(source, left=False, removed=None), period, then)
     if found is None or found.why is Why.LOOKED_EARLY:
         return None
-    if found.why is Why.BEGINS:
+    if found.why in (Why.BEGINS, Why.PUT_AWAY):
         return found
     lack, _, load = found.text.rpartition("; ")
     told = f"{lack}; the credential was removed on {source.removed}: set it up again and {load}"

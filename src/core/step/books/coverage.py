@@ -87,6 +87,10 @@ class KnownSlices:
         if listing.looked.start <= today:
             # of slices of days to come a look says nothing: as looked at they would pass for known once their day is there
             looks = looks.with_look(Look(listing.looked.start, min(listing.looked.end, today), today))
+        for one in gone if axis.forgets else ():
+            # that it is put away is no look at it: what it said last stands
+            for old in before.looks.within(one.first, one.last) if one.key in before.loaded and one not in replaced else ():
+                looks = looks.with_look(old)
         listed = _ordered([*elsewhere, *seen, *taken_back])
         begins = _begins(listing, before)
         lost = [one for one in gone if axis.forgets and one.version != EMPTY and one.key not in before.loaded]

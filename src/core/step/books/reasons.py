@@ -37,6 +37,7 @@ class Why(StrEnum):
     REMOVED_UNREAD = "removed_unread"
     REMOVED_EARLY = "removed_early"
     CHANGED = "changed"
+    PUT_AWAY = "put_away"
     LOOKED_EARLY = "looked_early"
     NO_ROW = "no_row"
     MAY_ARRIVE = "may_arrive"
