@@ -44,6 +44,8 @@ class SourceState:
     """The day on which the last credential that opened it was removed, where that is known."""
     here: Mapping[str, LoadedRows] = field(default_factory=dict)
     """What was loaded of slices that are listed in another version by now, where it was asked."""
+    older: frozenset[str] = frozenset()
+    """The keys of what another one of its name told, which was there before it."""
     nameless: bool = False
     """Its provider did not say whose account it is: it may be one that is read under its name now."""
 
@@ -115,11 +117,14 @@ class SourceState:
 
     def gone(self) -> tuple[str, ...]:
         """Loaded once and listed no more: a source that forgets keeps its rows here."""
-        return tuple(one.key for one in self.put_away)
+        there = {one.key for one in self.listed}
+        held = sorted((one.first, key) for key, one in self.loaded.items() if one.version != EMPTY)
+        return tuple(key for _, key in held if key not in there)
 
     @cached_property
     def put_away(self) -> tuple[Slice, ...]:
-        there = {one.key for one in self.listed}
+        """By the source itself, and not by whoever made it anew."""
+        there = {one.key for one in self.listed} | self.older
         held = (one for one in self.loaded.values() if one.version != EMPTY and one.key not in there)
         return tuple(sorted(held, key=lambda one: (one.first, one.key)))
 

@@ -69,7 +69,8 @@ class KnownSlices:
         listed = [_with_days(_slice(row, row["listed_version"]), row) for row in rows.values() if _is_listed(row)]
         loaded = {key: _slice(row, row["version"]) for key, row in rows.items() if row["version"] is not None}
         begins, gaps = self.begins.get(source), self.gaps.get(source, ())
-        return SourceState(source, self.looks.get(source, Looks()), _ordered(listed), loaded, begins, gaps, self.made.get(source))
+        made, looks = self.made.get(source), self.looks.get(source, Looks())
+        return SourceState(source, looks, _ordered(listed), loaded, begins, gaps, made, older=self._older(source, made))
 
     def looked_at(self, source: str, listing: Listing, today: date, axis: Axis) -> SourceState:
         """As it is after this look, before anything of it is read."""
@@ -87,15 +88,16 @@ class KnownSlices:
         if listing.looked.start <= today:
             # of slices of days to come a look says nothing: as looked at they would pass for known once their day is there
             looks = looks.with_look(Look(listing.looked.start, min(listing.looked.end, today), today))
-        for one in gone if axis.forgets else ():
+        older = self._older(source, listing.made or before.made)
+        put_away = [one for one in gone if axis.forgets and one not in replaced and one.key in before.loaded.keys() - older]
+        for old in (old for one in put_away for old in before.looks.within(one.first, one.last)):
             # that it is put away is no look at it: what it said last stands
-            for old in before.looks.within(one.first, one.last) if one.key in before.loaded and one not in replaced else ():
-                looks = looks.with_look(old)
+            looks = looks.with_look(old)
         listed = _ordered([*elsewhere, *seen, *taken_back])
         begins = _begins(listing, before)
         lost = [one for one in gone if axis.forgets and one.version != EMPTY and one.key not in before.loaded]
         gaps = after_look(self._gaps(before, listing, begins), lost, listing.slices)
-        return SourceState(source, looks, listed, before.loaded, begins, gaps, listing.made or before.made)
+        return SourceState(source, looks, listed, before.loaded, begins, gaps, listing.made or before.made, older=older)
 
     def made_anew(self, source: str, listing: Listing, *, again: bool) -> bool:
         """Whether it is another source of the name of the one that was read. Of one that did not tell when it was made, who reads all
@@ -108,8 +110,11 @@ class KnownSlices:
 
     def of_old(self, source: str, listing: Listing) -> frozenset[str]:
         """The slices whose rows another source of this name told, one that was made anew since."""
-        rows = self._filled(source).items() if listing.made is not None else ()
-        return frozenset(key for key, row in rows if row.get("source_made") not in (None, listing.made))
+        return self._older(source, listing.made)
+
+    def _older(self, source: str, made: datetime | None) -> frozenset[str]:
+        rows = self._filled(source).items() if made is not None else ()
+        return frozenset(key for key, row in rows if row.get("source_made") not in (None, made))
 
     def read_over(self, source: str, one: Slice) -> bool:
         """Whether its days were over when it was loaded: rows that it has beside those were not just the rest of it."""
