@@ -16,6 +16,16 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
         running.stop()
 
 
+@pytest.fixture(scope="session")
+def sandboxed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """One with the sandbox's providers beside it, shared likewise."""
+    running = RunningService(tmp_path_factory.mktemp("sandboxed") / "data", {"SANDBOX": "true"}).start()
+    try:
+        yield running.bootstrap()
+    finally:
+        running.stop()
+
+
 @pytest.fixture
 def fresh(tmp_path) -> Iterator[Callable[..., RunningService]]:
     """Services of a test's own, not bootstrapped, stopped at its end."""

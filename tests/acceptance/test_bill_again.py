@@ -1,6 +1,5 @@
 """The same work asked for again: while it goes on, under a key of the caller's, under another name, and when it is over."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from typing import Any
@@ -17,13 +16,9 @@ FIRST = date(2026, 9, 1)
 TOLD_OF_RUNS = {"told_since", "pipeline_logging_id", "published_at", "loaded_at", "seen_at"}
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    running = RunningService(tmp_path_factory.mktemp("again") / "data", {"SANDBOX": "true"}).start()
-    try:
-        yield running.bootstrap()
-    finally:
-        running.stop()
+@pytest.fixture
+def service(sandboxed: RunningService) -> RunningService:
+    return sandboxed
 
 
 def contents(customer: Customer) -> dict[str, list[str]]:

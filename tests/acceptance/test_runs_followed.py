@@ -18,15 +18,6 @@ from tests.fakes.running import RunningService
 RUN = "/api/v1/pipelines/run/{}/gcp/cost/billing"
 
 
-@pytest.fixture(scope="module")
-def sandboxed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    running = RunningService(tmp_path_factory.mktemp("followed") / "data", {"SANDBOX": "true"}).start()
-    try:
-        yield running.bootstrap()
-    finally:
-        running.stop()
-
-
 def connected(service: RunningService, stem: str = "run", **more: str) -> tuple[str, str]:
     slug = new_slug(stem)
     key = service.key_of(slug, **more)

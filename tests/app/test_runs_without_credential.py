@@ -14,7 +14,7 @@ from src.core.base.identity import Actor, Tenant
 from src.core.base.names import Environment, OrgSlug
 from src.core.base.settings import ROOT
 from src.core.base.window import Window
-from src.core.ledger.tables import credentials, quotas, subscriptions
+from src.core.ledger.tables import credentials, quotas, runs, subscriptions
 from src.core.ledger.tables.credentials import CredentialRecord
 from src.core.pipeline.catalog import Catalog
 from src.core.pipeline.preparation import prepare
@@ -22,6 +22,7 @@ from src.core.pipeline.variables import fill_config
 from src.core.step.context import StepContext
 from tests.acceptance.observed import problem
 from tests.app.running_parts import TODAY, House
+from tests.fakes.running import ROOT_KEY
 
 SLUG = "acme_corp"
 SETUP = f"/api/v1/integrations/{SLUG}/gcp/setup"
@@ -91,12 +92,39 @@ async def test_a_new_organisation_that_asks_again_and_again_has_its_runs_of_the_
     assert (await ask(starter)).status_code == 202
 
 
-async def test_one_that_is_named_otherwise_is_not_the_one_that_is_stored(starter: House):
+async def test_who_names_none_means_the_only_one_there_is_whatever_its_name(starter: House):
+    stored(starter, "Production Key")
+
+    other = problem(await ask(starter, credential_name="default"), 404, "missing")
+    first, again, named = await ask(starter), await ask(starter), await ask(starter, credential_name="Production Key")
+
+    assert [answer.status_code for answer in (first, again, named)] == [202] * 3
+    assert "it has Production Key" in other["detail"]
+    # one run, which says with what it reads
+    assert len({answer.json()["pipeline_logging_id"] for answer in (first, again, named)}) == 1
+    run = starter.parts.ledger.read(runs.get, first.json()["pipeline_logging_id"])
+    assert run is not None
+    assert (run.parameters or {})["credential_name"] == "Production Key"
+
+
+async def test_under_a_key_of_the_callers_it_is_the_same_run_each_time(starter: House):
+    stored(starter, "Production Key")
+    headers = {"X-CA-Root-Key": ROOT_KEY, "Idempotency-Key": "nightly"}
+    async with starter.client(**headers) as caller:
+        path = f"/api/v1/pipelines/run/{SLUG}/gcp/cost/billing"
+        answers = [await caller.post(path, json={}) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [202, 202], [answer.text for answer in answers]
+    assert answers[0].json()["pipeline_logging_id"] == answers[1].json()["pipeline_logging_id"]
+
+
+async def test_of_several_none_is_meant_unless_it_is_named(starter: House):
     stored(starter, "prod")
+    stored(starter, "staging")
 
     document = problem(await ask(starter), 404, "missing")
 
-    assert "it has prod" in document["detail"]
+    assert "it has prod, staging" in document["detail"]
     assert (await ask(starter, credential_name="prod")).status_code == 202
 
 

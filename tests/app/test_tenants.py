@@ -73,6 +73,18 @@ async def test_a_credential_is_made_then_updated_and_a_dataset_is_made_where_it_
     assert shown == [{"org_slug": "test_001", "subscription_plan": "SCALE"}]
 
 
+async def test_a_credential_of_another_name_is_asked_about_and_removed_without_its_name_where_it_is_the_only_one(house: House):
+    api_key = house.organisation("test_001")
+    path = "/api/v1/integrations/test_001/gcp"
+    async with house.client(**{"X-API-Key": api_key}) as own:
+        stored = await own.post(f"{path}/setup", json={"credential": service_account(), "credential_name": "Production Key"})
+        asked = await own.post(f"{path}/validate")
+        removed = await own.delete(path)
+
+    assert [answer.status_code for answer in (stored, asked, removed)] == [200] * 3
+    assert (asked.json()["credential_name"], removed.json()["credential_name"]) == ("Production Key", "Production Key")
+
+
 async def test_what_google_refuses_is_not_kept(house: House):
     api_key = house.organisation("test_001")
     stranger = service_account() | {"client_email": "stranger@acme-billing.iam.gserviceaccount.com"}

@@ -22,6 +22,7 @@ from src.app.models.integrations import (
     ValidateAnswer,
 )
 from src.core.base.identity import Tenant
+from src.core.base.names import OrgSlug
 from src.core.base.secret import Secret
 from src.core.base.threads import blocking
 from src.core.ledger.tables.credentials import CredentialRecord
@@ -39,7 +40,7 @@ router = APIRouter(prefix="/api/v1/integrations", tags=["integrations"], route_c
 
 Slug = Annotated[str, Path(max_length=200, description="The organisation")]
 Named = Annotated[str, Path(max_length=40, description="The provider: gcp, or an alias of it")]
-CredentialName = Annotated[str, Query(pattern=NAME, description="Which of its credentials")]
+CredentialName = Annotated[str | None, Query(pattern=NAME, description="Which of them; left out, `default` or the only one there is")]
 UNSAID: Mapping[str, Any] = {
     "credential_name": credentials.DEFAULT_NAME,
     "settings": {},
@@ -83,19 +84,19 @@ async def setup_integration(request: Request, org_slug: Slug, provider: Named, b
 
 
 @router.post("/{org_slug}/{provider}/validate", summary="Ask the provider again about a stored credential", **access("root_or_org"))
-async def validate_integration(
-    request: Request, org_slug: Slug, provider: Named, credential_name: CredentialName = credentials.DEFAULT_NAME
-) -> ValidateAnswer:
+async def validate_integration(request: Request, org_slug: Slug, provider: Named, credential_name: CredentialName = None) -> ValidateAnswer:
     caller, parts, name = caller_of(request), parts_of(request), _providers(request).served(provider).name
-    resource = credentials.resource(org_slug, name, credential_name)
+    slug = tenant_of(caller, org_slug).org_slug
+    chosen = credential_name or await _unnamed(request, slug, name)
+    resource = credentials.resource(org_slug, name, chosen)
     with provider_calls_of(request).place(org_slug):
         async with audited(parts, caller.actor, "integrations.validate", resource, org_slug):
             tenant = await living_tenant(request, org_slug)
             await blocking(parts.ledger.read, credentials.living, tenant.org_slug, tenant.generation)
             before = await _stored(request, org_slug)
-            outcome = await _asked(request, tenant, name, "validate", {"credential_name": credential_name})
+            outcome = await _asked(request, tenant, name, "validate", {"credential_name": chosen})
             outcome.require()
-    record = await blocking(parts.ledger.read, credentials.existing, tenant.org_slug, name, credential_name)
+    record = await blocking(parts.ledger.read, credentials.existing, tenant.org_slug, name, chosen)
     await _scheduled(request, tenant, record)
     said = {"status": "SUCCESS", "org_slug": org_slug, "pipeline_logging_id": outcome.run_id}
     said |= await _exchange(request, tenant, name, before)
@@ -104,21 +105,20 @@ async def validate_integration(
 
 
 @router.delete("/{org_slug}/{provider}", summary="Forget a stored credential", **access("root_or_org"))
-async def delete_integration(
-    request: Request, org_slug: Slug, provider: Named, credential_name: CredentialName = credentials.DEFAULT_NAME
-) -> RemovedAnswer:
+async def delete_integration(request: Request, org_slug: Slug, provider: Named, credential_name: CredentialName = None) -> RemovedAnswer:
     caller, parts, name = caller_of(request), parts_of(request), _providers(request).served(provider).name
-    resource = credentials.resource(org_slug, name, credential_name)
+    slug = tenant_of(caller, org_slug).org_slug
+    chosen = credential_name or await _unnamed(request, slug, name)
+    resource = credentials.resource(org_slug, name, chosen)
     async with audited(parts, caller.actor, "integrations.delete", resource, org_slug):
-        slug = tenant_of(caller, org_slug).org_slug
-        gone = await blocking(credentials.remove, parts, caller.actor, slug, name, credential_name)
+        gone = await blocking(credentials.remove, parts, caller.actor, slug, name, chosen)
     others = await blocking(parts.ledger.read, credentials.listing, slug)
     editor = ScheduleEditor(parts, parts.catalog, caller.actor, tenant_of(caller, org_slug))
-    await blocking(defaults.drop, editor, name, credential_name, last=not any(one.provider == name for one in others))
+    await blocking(defaults.drop, editor, name, chosen, last=not any(one.provider == name for one in others))
     return RemovedAnswer(
         org_slug=org_slug,
         provider=name,
-        credential_name=credential_name,
+        credential_name=chosen,
         credential_fingerprint=gone.fingerprint,
         state="deleted",
         kept=[
@@ -127,6 +127,10 @@ async def delete_integration(
             "what was loaded with it: tables, books and runs",
         ],
     )
+
+
+async def _unnamed(request: Request, slug: OrgSlug, provider: str) -> str:
+    return await blocking(parts_of(request).ledger.read, credentials.unnamed, slug, provider)
 
 
 async def _scheduled(request: Request, tenant: Tenant, record: CredentialRecord) -> list[str]:

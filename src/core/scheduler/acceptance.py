@@ -21,7 +21,7 @@ from src.core.ledger.tables.runs import NewRun, RunRecord, TriggerType
 from src.core.ledger.tables.standing import Standing
 from src.core.pipeline.catalog import Catalog, CatalogEntry
 from src.core.pipeline.preparation import prepare
-from src.core.scheduler.inputs import active_key, check_queueable, given
+from src.core.scheduler.inputs import CREDENTIAL, OnlyCredential, active_key, check_queueable, given, names_none, see_only
 from src.core.scheduler.refusals import exceeded, refusal
 from src.core.scheduler.unusual import Unusual
 from src.core.step import credentials
@@ -63,6 +63,7 @@ class RunToAccept:
     credentials: tuple[Needed, ...]
     slot_id: str | None = None
     """Of a schedule's due time: it is the run's triggering, and stands in the ledger already."""
+    unnamed: bool = False
 
 
 def accept(
@@ -83,19 +84,30 @@ def accept(
 
     `usual_window` is given by who named no window: the same request sent again another day is the same work.
     """
-    request = to_accept(
-        services,
-        catalog,
-        tenant=tenant,
-        actor=actor,
-        entry=entry,
-        window=window,
-        inputs=inputs,
-        trigger=trigger,
-        idempotency_key=idempotency_key,
-        usual_window=usual_window,
-        priority=priority,
-    )
+
+    def asked(inputs: Mapping[str, Any]) -> Accepted:
+        request = to_accept(
+            services,
+            catalog,
+            tenant=tenant,
+            actor=actor,
+            entry=entry,
+            window=window,
+            inputs=inputs,
+            trigger=trigger,
+            idempotency_key=idempotency_key,
+            usual_window=usual_window,
+            priority=priority,
+        )
+        return _accepted(services, replace(request, unnamed=names_none(request.entry, inputs)))
+
+    try:
+        return asked(inputs)
+    except OnlyCredential as only:
+        return asked({**inputs, CREDENTIAL: only.name})
+
+
+def _accepted(services: Services, request: RunToAccept) -> Accepted:
     if services.ledger.traits.undoes:
         with suppress(Unusual):
             return services.ledger.write(_accept_as_usual, request)
@@ -106,13 +118,13 @@ def accept(
             continue
         except QuotaExceeded as refused:
             # in a unit of its own: the refusal has undone the one that it came from
-            event = exceeded(tenant.org_slug, refused, services.clock.now())
+            event = exceeded(request.tenant.org_slug, refused, services.clock.now())
             if event is not None:
                 # that nobody is told of it must not change the answer
                 with suppress(Fault):
                     _tell(services, event)
             raise
-    raise _asked_again_and_again(entry)
+    raise _asked_again_and_again(request.entry)
 
 
 def _tell(services: Services, event: Event) -> None:
@@ -207,8 +219,7 @@ def _accept(unit: Unit, request: RunToAccept) -> Accepted:
     holder = _holder(unit, request.tenant)
     run = replace(request.run, org_generation=holder.generation)
     request = replace(request, run=run)
-    known = _known(unit, request)
-    if known is not None:
+    if (known := _known(unit, request)) is not None:
         _see_queued(unit, request, known)
         return Accepted(known, fresh=False)
     _require_credentials(unit, request, holder)
@@ -259,6 +270,7 @@ def _known(unit: Unit, request: RunToAccept) -> RunRecord | None:
         # the key's own run goes before one of the same work: who sends it again asks for that one, though it may be over
         if asked is not None:
             if not _same_request(asked, request):
+                see_only(unit, run.org_slug, run.provider if request.unnamed else None)
                 raise Conflict(
                     f"the Idempotency-Key was used for other work, run {asked.pipeline_logging_id}; send another key",
                     pipeline_logging_id=asked.pipeline_logging_id,
@@ -328,9 +340,10 @@ def _require_credentials(unit: Unit, request: RunToAccept, holder: Holder) -> No
     """A run without them would fail at its first step, and have cost one of the day's."""
     slug, now = request.tenant.org_slug, request.services.clock.now()
     for needed in request.credentials:
-        lacking = credentials.lacking(unit, slug, needed, now)
-        if lacking is None:
+        if (lacking := credentials.lacking(unit, slug, needed, now)) is None:
             continue
+        if request.unnamed and isinstance(lacking, Missing):
+            see_only(unit, slug, request.run.provider)
         # the plan's word goes first: who may not run at all need store nothing
         used = quotas.usage(unit, slug, now.astimezone(ZoneInfo(holder.timezone)).date())
         reason = quotas.reached(used)

@@ -3,12 +3,16 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from src.core.base.faults import Flaw, Rejected
 from src.core.base.window import Window
+from src.core.ledger.store import Unit
 from src.core.pipeline.catalog import CatalogEntry
 from src.core.pipeline.preparation import PreparedRun
+from src.core.step import credentials
+
+CREDENTIAL: Final = "credential_name"
 
 
 def check_queueable(entry: CatalogEntry, prepared: PreparedRun) -> None:
@@ -35,6 +39,24 @@ def given(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float) else str(value)
+
+
+class OnlyCredential(Exception):
+    """Of the provider the organisation has one, not of the usual name; who names none means that one."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+def names_none(entry: CatalogEntry, inputs: Mapping[str, Any]) -> bool:
+    return CREDENTIAL in entry.document.inputs and inputs.get(CREDENTIAL) is None
+
+
+def see_only(unit: Unit, slug: str, provider: str | None) -> None:
+    name = credentials.unnamed(unit, slug, provider) if provider else credentials.DEFAULT_NAME
+    if name != credentials.DEFAULT_NAME:
+        raise OnlyCredential(name)
 
 
 def active_key(slug: str, document_id: str, window: Window | None, given: Mapping[str, Any]) -> str:

@@ -149,6 +149,12 @@ def existing(unit: Unit, slug: str, provider: str, name: str) -> CredentialRecor
     return found
 
 
+def unnamed(unit: Unit, slug: str, provider: str) -> str:
+    """Which one is meant by who names none: the usual one, or the only one there is."""
+    names = [one.credential_name for one in credentials.list_for(unit, slug) if one.provider == provider]
+    return names[0] if len(names) == 1 else DEFAULT_NAME
+
+
 def lacking(unit: Unit, slug: str, needed: Needed, at: datetime) -> Rejected | None:
     """Why nothing can be done with it, in the words of the mend; None when it may be tried."""
     found = credentials.find(unit, slug, needed.provider, needed.name)
