@@ -121,6 +121,52 @@ def gone_unread(here: Billing) -> Answer:
     return Answer(Trap("gone before it was read", what, shortcut, DAYS - 11, DAYS - 1), Decimal(_complete(here)))
 
 
+def _late(here: Billing) -> Hand:
+    """October, read whole; one row of the 5th was written on the 20th."""
+    source = Hand("costs", [row(day, 1) for day in Window(OCTOBER.start, TODAY - timedelta(1))], older=date(2026, 9, 1))
+    source.add(row(date(2026, 10, 5), 1, written=SWITCHED_ON))
+    load(here, OCTOBER.start, TODAY, source)
+    assert _complete(here) == len(OCTOBER)
+    return source
+
+
+def grown(here: Billing) -> Answer:
+    """A row of another day comes onto a load day that was read, and a run of later days does not read it again."""
+    source = _late(here)
+    source.add(row(date(2026, 10, 9), 1, written=SWITCHED_ON))
+    load(here, TODAY, TODAY, source)
+    what, shortcut = "days that a load day touches which grew after it was read, called complete", "what was read once is read"
+    return Answer(Trap("grown since it was read", what, shortcut, DAYS - 3, DAYS), Decimal(_complete(here)))
+
+
+def lost_rows(here: Billing) -> Answer:
+    """A load day that was read holds a row less."""
+    source = _late(here)
+    source.rows.pop()
+    load(here, TODAY, TODAY, source)
+    what, shortcut = (
+        "days of which a load day lost rows after it was read, called complete",
+        "asks which days it touches by what it holds now",
+    )
+    return Answer(Trap("lost rows since it was read", what, shortcut, DAYS - 2, DAYS - 1), Decimal(_complete(here)))
+
+
+def put_away(here: Billing) -> Answer:
+    """The last load day of October is read at noon of it, and is gone from the export when it is looked at again."""
+    source = Hand("costs", [row(day, 1) for day in Window(OCTOBER.start, TODAY - timedelta(1))], older=date(2026, 9, 1))
+    here.clock.today = OCTOBER.end
+    load(here, *(OCTOBER.start, OCTOBER.end), source)
+    source.rows = [one for one in source.rows if one["export_time"].date() != OCTOBER.end]
+    here.clock.today = TODAY
+    load(here, OCTOBER.start, TODAY, source)
+    what, shortcut = (
+        "days that a load day may be of which was put away before it was over, called complete",
+        "a look that does not find it is the last look at it; so did the release before",
+    )
+    # rows written on the 31st are of the 21st to the 31st as a rule
+    return Answer(Trap("put away early", what, shortcut, DAYS - 11, DAYS), Decimal(_complete(here)))
+
+
 def stored(here: Billing) -> Answer:
     """A second credential is stored, and no run follows. How many days are called complete?"""
     first, second = _two_accounts()
@@ -153,6 +199,7 @@ def deleted(here: Billing) -> Answer:
 OF_SOURCES: Sequence[Callable[[Billing], Answer]] = (
     *(begun, switched_on, met, filled),
     *(made_anew, labelled_anew, late_after, gone_unread),
+    *(grown, lost_rows, put_away),
     *(stored, deleted),
 )
 
