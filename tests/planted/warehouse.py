@@ -135,4 +135,20 @@ DEFECTS = (
         "return stamp is not None",
         ("tests/core/engine/test_duckdb_lost.py::test_a_file_that_is_restored_beside_an_open_one_is_the_one_that_is_read",),
     ),
+    Defect(
+        "kept results",
+        "what was asked before a publication is told after it, as if nothing had come",
+        "src/core/engine/duckdb/publication.py",
+        "    with instance.kept.writing(), instance.cursor() as cursor:",
+        "    with instance.cursor() as cursor:",
+        ("tests/core/engine/test_duckdb_kept.py::test_a_publication_is_seen_at_once",),
+    ),
+    Defect(
+        "kept results",
+        "what was read while a publication came is kept, and nobody knows whether it is of before or after",
+        "src/core/engine/duckdb/kept.py",
+        "            if settled and not self._writers and writes == self._writes:",
+        "            if settled:",
+        ("tests/core/engine/test_duckdb_kept.py::test_what_was_found_while_somebody_wrote_is_not_kept",),
+    ),
 )

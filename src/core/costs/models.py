@@ -230,7 +230,7 @@ def _asked(
     given: dict[str, Any] = {**question.parameters(), **places, "page_rows": limit + 1, "providers": list(sources.told)}
     if OWN_DAYS.search(text):
         given |= {"first": question.window.start, "last": question.window.end}
-    [row] = reader.warehouse.query(reader.tenant, text, given).to_pylist()
+    [row] = reader.warehouse.query_again(reader.tenant, text, given).to_pylist()
     return {name: value or [] for name, value in row.items()}
 
 

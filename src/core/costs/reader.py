@@ -44,7 +44,7 @@ class CostReader:
         for place, table in FIGURES.items():
             if place in text:
                 text = text.replace(place, self._figures(place.strip("{}"), table))
-        [row] = self.warehouse.query(self.tenant, text, params).to_pylist()
+        [row] = self.warehouse.query_again(self.tenant, text, params).to_pylist()
         return self.seen({column: [] if value is None else value for column, value in row.items()}, params)
 
     def seen(self, found: dict[str, Any], params: Params, providers: Iterable[str] | None = None) -> dict[str, Any]:

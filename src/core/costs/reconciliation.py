@@ -155,7 +155,7 @@ def read_reconciliation(reader: CostReader, question: ReconciliationQuestion, li
     for placeholder, table in tables.items():
         text = text.replace(placeholder, f"`{identifier(table)}`")
     given = {**question.parameters(), **dict(zip(("after_1", "after_2", "after_3"), after, strict=True)), "page_rows": limit + 1}
-    [row] = reader.warehouse.query(reader.tenant, text, given).to_pylist()
+    [row] = reader.warehouse.query_again(reader.tenant, text, given).to_pylist()
     found: dict[str, list[dict[str, Any]]] = reader.seen({name: value or [] for name, value in row.items()}, given)
     # ARRAY_AGG promises no order
     rows = sorted(found["page"], key=_order)

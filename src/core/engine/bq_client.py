@@ -112,6 +112,10 @@ class BigQueryWarehouse:
         jobs, done = self._asked(tenant, sql, params)
         return jobs.arrow(done)
 
+    def query_again(self, tenant: Tenant, sql: str, params: Params | None = None) -> pa.Table:
+        """BigQuery alone knows what was written since, and keeps results by itself."""
+        return self.query(tenant, sql, params)
+
     def stream(self, tenant: Tenant, sql: str, params: Params | None = None) -> Iterator[pa.RecordBatch]:
         """BigQuery keeps a query's result for itself until it is read, so what is streamed is one snapshot."""
         jobs, done = self._asked(tenant, sql, params)

@@ -182,6 +182,11 @@ class Warehouse(Protocol):
 
     def query(self, tenant: Tenant, sql: str, params: Params | None = None) -> "pa.Table": ...
 
+    def query_again(self, tenant: Tenant, sql: str, params: Params | None = None) -> "pa.Table":
+        """As `query`, of a statement whose answer the dataset and the parameters alone make: an engine that knows that nothing was written
+        since may give the same again."""
+        ...
+
     def stream(self, tenant: Tenant, sql: str, params: Params | None = None) -> "Iterator[pa.RecordBatch]":
         """Batches in bounded memory, off one snapshot."""
         ...

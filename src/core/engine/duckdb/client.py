@@ -101,7 +101,7 @@ class DuckDBWarehouse:
         check_names(schema)
         if name in HOUSEKEEPING:
             raise Rejected(f"{name} is kept by the warehouse itself")
-        with self._open(tenant) as instance, instance.schema_lock:
+        with self._open(tenant) as instance, instance.schema_lock, instance.kept.writing():
             check_free(name, instance.catalogue().columns)
             if name not in instance.catalogue().columns:
                 _apply(instance, schema, (creation(schema),))
@@ -123,7 +123,7 @@ class DuckDBWarehouse:
 
     def ensure_view(self, tenant: Tenant, name: str, sql: str) -> None:
         identifier(name)
-        with self._open(tenant) as instance, instance.schema_lock:
+        with self._open(tenant) as instance, instance.schema_lock, instance.kept.writing():
             check_free(name, instance.catalogue().columns)
             if instance.views.get(name) == sql and name in instance.catalogue().columns:
                 return
@@ -136,7 +136,7 @@ class DuckDBWarehouse:
             instance.views[name] = sql
 
     def drop_table(self, tenant: Tenant, table: str) -> bool:
-        with self._open(tenant) as instance, instance.schema_lock, instance.cursor() as cursor:
+        with self._open(tenant) as instance, instance.schema_lock, instance.kept.writing(), instance.cursor() as cursor:
             if table not in _names(cursor, TABLES):
                 return False
             cursor.execute(f"DROP TABLE {quoted(table)}")
@@ -156,9 +156,12 @@ class DuckDBWarehouse:
             return TableSize(rows=rows, bytes=blocks * BLOCK_BYTES)
 
     def query(self, tenant: Tenant, sql: str, params: Params | None = None) -> pa.Table:
-        with self._open(tenant) as instance, instance.cursor() as cursor:
-            rendered = instance.catalogue().render(sql)
-            return plain_table(cursor.sql(rendered.sql, params=bound_values(params, rendered.parameters)).to_arrow_table())
+        with self._open(tenant) as instance:
+            return _queried(instance, sql, params)
+
+    def query_again(self, tenant: Tenant, sql: str, params: Params | None = None) -> pa.Table:
+        with self._open(tenant) as instance:
+            return instance.kept.of(f"{sql}\n{sorted((params or {}).items())!r}", lambda: _queried(instance, sql, params))
 
     def stream(self, tenant: Tenant, sql: str, params: Params | None = None) -> Iterator[pa.RecordBatch]:
         with self._open(tenant) as instance, instance.cursor() as cursor:
@@ -221,6 +224,12 @@ class DuckDBWarehouse:
             raise lost(self._instances.folder(dataset_of(tenant)))
         with self._instances.lease(dataset_of(tenant)) as instance:
             yield instance
+
+
+def _queried(instance: Instance, sql: str, params: Params | None) -> pa.Table:
+    with instance.cursor() as cursor:
+        rendered = instance.catalogue().render(sql)
+        return plain_table(cursor.sql(rendered.sql, params=bound_values(params, rendered.parameters)).to_arrow_table())
 
 
 def _names(cursor: duckdb.DuckDBPyConnection, listing: str) -> tuple[str, ...]:

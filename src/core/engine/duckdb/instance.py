@@ -16,6 +16,7 @@ from src.core.base.settings import Settings
 from src.core.engine.dialect.rendering import Catalogue
 from src.core.engine.dialect.rules import DIVIDE_MACRO
 from src.core.engine.duckdb.faults import BROKEN, fault_of, is_damage
+from src.core.engine.duckdb.kept import KeptResults
 from src.core.engine.duckdb.types import quoted
 from src.core.engine.files.datasets import Damage, damaged, database_file, log_file, lost, stamp_of
 from src.core.engine.files.folder import refused_folder
@@ -60,6 +61,7 @@ class Instance:
     """The text each view was made of while this instance is open, so that the same view is not made again."""
     tables: dict[str, TableSchema] = field(default_factory=dict)
     """What each table was brought to while this instance is open, so that it is not compared again before each publication."""
+    kept: KeptResults = field(default_factory=KeptResults)
     schema_lock: threading.RLock = field(default_factory=threading.RLock)
     _root_lock: threading.Lock = field(default_factory=threading.Lock)
     _catalogue: Catalogue | None = None
@@ -118,7 +120,7 @@ class Instance:
 
     def seed(self, scope: str) -> None:
         """A fence row stands before the publication that advances it: two updates of it conflict, two inserts would not."""
-        with self.schema_lock, self.cursor() as cursor:
+        with self.schema_lock, self.kept.writing(), self.cursor() as cursor:
             cursor.execute(SEED, {"scope": scope})
 
 

@@ -46,7 +46,7 @@ def publishing(instance: Instance, run_id: str, fence: Fence, clock: Clock) -> I
     if fence.scope.startswith(TABLE_SCOPE):
         raise Rejected(f"a fence's scope does not start with {TABLE_SCOPE!r}; that is how tables are fenced")
     instance.seed(fence.scope)
-    with instance.cursor() as cursor:
+    with instance.kept.writing(), instance.cursor() as cursor:
         publication = DuckDBPublication(instance, cursor, run_id, clock.now())
         cursor.begin()
         committed = False
