@@ -85,3 +85,19 @@ def test_of_an_older_one_that_was_never_read_nothing_is_known(bare: Billing):
 
     assert [(one.last_day, one.says.count("nothing was read of")) for one in told.changes] == [(None, 1)]
     assert [(one.first_day, one.last_day) for one in told.unknown] == [(None, day(20, 10))]
+
+
+def test_of_an_account_that_its_reseller_told_of_so_far_the_days_change_hands(bare: Billing):
+    parent, child = "0A-PARENT", "0B-CHILD"
+    reseller = Hand("gcp_billing_export_v1_0A_PARENT", [row(one, 1, account=child) for one in days(1, 18, 10)], account=parent)
+    set_up(bare, reseller)
+    bare.clock.today = day(19, 10)
+    load(bare, day(1, 10), day(19, 10), reseller)
+    own = Hand("gcp_billing_export_v1_0B_CHILD", account=child, created=SWITCHED_ON)
+    told = set_up(bare, reseller, own)
+
+    assert [(one.account, one.from_source, one.to_source, one.first_day) for one in told.changes] == [
+        (child, reseller.table.source, own.table.source, day(21, 10))
+    ]
+    # the reseller's goes on to be read
+    assert told.unknown == ()
