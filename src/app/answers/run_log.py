@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from src.app.answers.cost_tables import moment
 from src.app.models.pipelines import LogLine, LogPage
 from src.core.ledger.tables.runs import RunRecord, StepLog
 from src.core.scheduler.cancel import OVER
@@ -43,7 +44,7 @@ def wants_text(accept: str | None) -> bool:
 
 
 def _line(line: LogLine) -> str:
-    at = line.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = moment(line.at.astimezone(UTC))
     step = f" [{line.step}#{line.attempt}]" if line.step else ""
     # one line each, whatever a message holds: a line that could break would pass for two
     message = "".join(letter if letter.isprintable() else " " for letter in line.message)

@@ -1,7 +1,9 @@
 """Runs as the API shows them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from src.app.answers.sse import ServerEvent
@@ -24,12 +26,14 @@ from src.app.models.pipelines import (
     Totals,
     WindowRule,
 )
+from src.core.costs.amounts import money
 from src.core.ledger.tables.dq_results import DqResult
 from src.core.ledger.tables.runs import RunRecord, StepLog
 from src.core.pipeline.catalog import CatalogEntry
 from src.core.scheduler.reports import Report
 
 RUNS, RUN = "/api/v1/pipelines/runs", "/api/v1/pipelines/run"
+AMOUNT = re.compile(r"-?[0-9]+\.[0-9]+")
 SEGMENTS = (2, 3)  # of a document's path, as the two routes take them
 
 
@@ -75,7 +79,7 @@ def run_detail(report: Report, org_slug: str) -> RunDetail:
             rows_read=sum(manifest["rows_read"] for manifest in report.manifests),
             rows_written=sum(manifest["rows_written"] for manifest in report.manifests),
             bytes_read=sum(manifest["bytes_read"] for manifest in report.manifests),
-            control=[manifest["totals"] for manifest in report.manifests],
+            control=[amounts_shown(manifest["totals"]) for manifest in report.manifests],
         ),
         manifests=[_manifest(manifest) for manifest in report.manifests],
         data_quality=_quality(report.judged),
@@ -212,7 +216,16 @@ def _step(step: StepLog) -> StepAnswer:
 
 
 def _manifest(row: Mapping[str, Any]) -> ManifestAnswer:
-    return ManifestAnswer(window=days(row["window_start"], row["window_end"]), **row)
+    return ManifestAnswer(window=days(row["window_start"], row["window_end"]), **{**row, "totals": amounts_shown(row["totals"])})
+
+
+def amounts_shown(value: Any) -> Any:
+    """Amounts within a document, as costs show them."""
+    if isinstance(value, list):
+        return [amounts_shown(one) for one in value]
+    if isinstance(value, dict):
+        return {name: amounts_shown(one) for name, one in value.items()}
+    return money(Decimal(value)) if isinstance(value, str) and AMOUNT.fullmatch(value) else value
 
 
 def _quality(judged: Sequence[DqResult]) -> DataQuality:

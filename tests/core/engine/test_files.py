@@ -45,7 +45,7 @@ def test_an_empty_text_and_nothing_are_told_apart():
 def test_a_negative_amount_is_a_number_and_not_a_formula():
     table = table_of({"net": "money", "text": "text"}, [{"net": Decimal(-1), "text": "-1"}])
 
-    assert read(shown(table))[1] == ["-1.000000000", "'-1"]
+    assert read(shown(table))[1] == ["-1.00", "'-1"]
 
 
 def test_moments_are_in_iso_with_their_zone():

@@ -28,6 +28,8 @@ KINDS: Final[Mapping[ColumnKind, pa.DataType]] = {
 FORMULA: Final = r"^[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
 CSV: Final = pa_csv.WriteOptions(include_header=False, quoting_style="needed")
 MOMENT: Final = "%Y-%m-%dT%H:%M:%S"
+NO_FRACTION: Final = r"\.0+(Z?)$"
+ZEROS: Final = r"(\.\d\d\d*?)0+$"
 
 
 def table_of(columns: Mapping[str, ColumnKind], rows: Sequence[Mapping[str, object]]) -> pa.Table:
@@ -56,7 +58,7 @@ def _shown(column: pa.Array) -> pa.Array:
     kind = column.type
     choices: tuple[tuple[bool, Callable[[pa.Array], pa.Array]], ...] = (
         (pa.types.is_string(kind) or pa.types.is_large_string(kind), _guarded),
-        (pa.types.is_decimal(kind), _plain_digits),
+        (pa.types.is_decimal(kind), _digits),
         (pa.types.is_timestamp(kind), _moments),
         (pa.types.is_nested(kind), _json_texts),
         (pa.types.is_binary(kind) or pa.types.is_large_binary(kind), _base64),
@@ -67,6 +69,11 @@ def _shown(column: pa.Array) -> pa.Array:
 
 def _guarded(column: pa.Array) -> pa.Array:
     return pc.replace_substring_regex(column, FORMULA, r"'\0")
+
+
+def _digits(column: pa.Array) -> pa.Array:
+    """As JSON has them: two decimals, or as many more as there are."""
+    return pc.replace_substring_regex(_plain_digits(column), ZEROS, r"\1")
 
 
 def _plain_digits(column: pa.Array) -> pa.Array:
@@ -80,8 +87,8 @@ def _plain_digits(column: pa.Array) -> pa.Array:
 
 
 def _moments(column: pa.Array) -> pa.Array:
-    # Arrow's %S has the fraction with it
-    return pc.strftime(column, MOMENT + ("Z" if column.type.tz else ""))
+    # Arrow's %S has the fraction with it, also where it is nothing; as JSON has it, it then goes
+    return pc.replace_substring_regex(pc.strftime(column, MOMENT + ("Z" if column.type.tz else "")), NO_FRACTION, r"\1")
 
 
 def _json_texts(column: pa.Array) -> pa.Array:
