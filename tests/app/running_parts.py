@@ -57,6 +57,7 @@ class Woken:
     def __init__(self) -> None:
         self.times = 0
         self.processed = 0
+        self.most: int | None = None
         self.running: tuple[str, ...] = ()
         self.nudged: list[str] = []
 
@@ -66,8 +67,9 @@ class Woken:
     def wake(self) -> None:
         self.times += 1
 
-    def process(self) -> None:
+    def process(self, most: int | None = None) -> None:
         self.processed += 1
+        self.most = most
 
 
 @dataclass

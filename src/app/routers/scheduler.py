@@ -1,7 +1,7 @@
 from dataclasses import asdict
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 
 from src.app.answers.recovered import schedule_made
 from src.app.answers.schedules import schedule_answer, scheduler_status
@@ -107,7 +107,12 @@ async def delete_schedule(request: Request, org_slug: Slug, config_id: ConfigId)
 
 
 @router.post("/process-queue", status_code=202, summary="Have runs that wait taken up, by turns of organisations", **access("root"))
-async def process_queue(request: Request) -> QueueAnswer:
+async def process_queue(
+    request: Request,
+    limit: Annotated[
+        int | None, Query(ge=1, le=1000, description="How many are taken at most; as many as there is room for when left out")
+    ] = None,
+) -> QueueAnswer:
     parts = admin_of(request).parts
     enabled, polled = parts.settings.worker_enabled, parts.ledger.traits.polled
     if not enabled and not polled:
@@ -117,7 +122,7 @@ async def process_queue(request: Request) -> QueueAnswer:
     # counted before the worker is told, which takes from it at once
     found = await blocking(parts.ledger.read, queue_counts.count)
     if enabled:
-        parts.worker.process()
+        parts.worker.process(limit)
     if not polled:
         # beside the runs, so that the caller waits for neither
         await parts.courier.drain_apart(NOTIFY_SECONDS)

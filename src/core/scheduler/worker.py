@@ -84,7 +84,7 @@ class Worker:
         self._serving: asyncio.Task[None] | None = None
         self._stopping = False
         self._fresh = True
-        self._told = False
+        self._told = 0
         self._complaint: str | None = None
         self._aged: float | None = None
 
@@ -107,9 +107,9 @@ class Worker:
         if self._bell is not None:
             self._bell.ring()
 
-    def process(self) -> None:
-        """Has it take what waits, as far as it has room."""
-        self._told = True
+    def process(self, most: int | None = None) -> None:
+        """Has it take what waits, as far as it has room, or so many of it."""
+        self._told = max(self._told, most or self._services.settings.worker_slots)
         self.wake()
 
     def nudge(self, run_id: str) -> None:
@@ -204,21 +204,23 @@ class Worker:
             self._aged = now
 
     async def _look_for_runs(self) -> None:
-        told, self._told = self._told, False
+        told, self._told = self._told, 0
         try:
-            await self._take_up()
+            await self._take_up(told or self._services.settings.worker_slots)
         except Fault:
             # a ledger that was too busy is asked again by itself
-            self._told = told or self._told
+            self._told = max(told, self._told)
             raise
 
-    async def _take_up(self) -> None:
+    async def _take_up(self, most: int) -> None:
         # most looks find nothing, and this one costs a single read
         if not await blocking(self._services.ledger.glance, queue.waiting, self._services.clock.now()):
             return
         # a run that was lost is not begun beside what this process has not let go of yet
         await blocking(recover, self._services, self.running)
-        while not self._stopping and len(self._working) < self._services.settings.worker_slots:
+        for _ in range(most):
+            if self._stopping or len(self._working) >= self._services.settings.worker_slots:
+                return
             claim = await blocking(next_claim, self._services, self.owner, self.running)
             if claim is None:
                 return

@@ -41,3 +41,19 @@ async def test_who_was_told_to_process_the_queue_asks_again_when_the_ledger_was_
         await work.clock.let_pass(60)
         await until(over(work, run_id))
     assert not busy
+
+
+async def test_as_many_runs_are_taken_as_were_asked_for(work, monkeypatch):
+    engine = work.ledger._engine
+    monkeypatch.setattr(type(engine), "traits", replace(engine.traits, polled=False))
+    stage()
+    first = work.accept().run.pipeline_logging_id
+    second = work.accept(window=day(1)).run.pipeline_logging_id
+    async with at_work(work) as worker:
+        worker.process(1)
+        await until(over(work, first))
+        await work.clock.let_pass(60)
+        assert work.run(second).status == "QUEUED"
+
+        worker.process(1)
+        await until(over(work, second))
