@@ -7,12 +7,14 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from src.core.base.documents import keys_at, names_of
 from src.core.base.faults import MOST_FLAWS
+from src.core.base.redaction import redacted_text
 
 PLAN_NAMES = AliasChoices("subscription_plan", "plan")
 
 
 def _plan_name(value: object) -> object:
-    return value.strip().upper() if isinstance(value, str) else value
+    # in capitals a key that was sent by mistake would not be known as one, and be said back
+    return value.strip().upper() if isinstance(value, str) and redacted_text(value) == value else value
 
 
 PlanName = Annotated[str, BeforeValidator(_plan_name), Field(max_length=50)]
@@ -109,7 +111,7 @@ class CheckAnswer(Answer):
     detail: str = Field(description="What was found, and what to do where it failed")
 
 
-class PlanAnswer(Answer):
+class PlanNames(Answer):
     """Of a plan, under both its names."""
 
     subscription_plan: str
@@ -120,14 +122,14 @@ class PlanAnswer(Answer):
         return self.subscription_plan
 
 
-class DryRunAnswer(PlanAnswer):
+class DryRunAnswer(PlanNames):
     status: Literal["SUCCESS"] = Field(description="SUCCESS: the checks were made; whether they passed, `ready_for_onboarding` says")
     org_slug: str
     ready_for_onboarding: bool = Field(description="Whether every check passed")
     checks: list[CheckAnswer] = Field(description="Every check of onboarding")
 
 
-class OnboardAnswer(PlanAnswer):
+class OnboardAnswer(PlanNames):
     status: Literal["SUCCESS"] = Field(description="SUCCESS; all else is a problem")
     org_slug: str
     api_key: str = Field(description="Shown only here, ever")
@@ -139,7 +141,7 @@ class OnboardAnswer(PlanAnswer):
     pipeline_logging_id: str = Field(description="Id of the run that onboarded it")
 
 
-class OrganizationAnswer(PlanAnswer):
+class OrganizationAnswer(PlanNames):
     org_slug: str
     company_name: str
     admin_email: str

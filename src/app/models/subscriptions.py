@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 
-from src.app.models.organizations import Answer, PlanAnswer, PlanName, Request
+from src.app.models.organizations import Answer, PlanName, PlanNames, Request
 from src.core.ledger.tables.subscriptions import SubscriptionStatus
 from src.core.step.subscriptions import SubscriptionChange
 
@@ -76,7 +76,7 @@ class SubscriptionRequest(Request):
         return SubscriptionChange(plan=self.plan, status=self.status, trial_end_date=self.trial_end_date, endless=endless)
 
 
-class SubscriptionAnswer(PlanAnswer):
+class SubscriptionAnswer(PlanNames):
     org_slug: str
     status: SubscriptionStatus = Field(description="How the subscription stands")
     may_run: bool = Field(description="Whether the subscription lets runs begin; the quota is another matter")
@@ -100,7 +100,7 @@ class Slots(Answer):
     remaining: int = Field(description="Places that are left")
 
 
-class QuotaAnswer(PlanAnswer):
+class QuotaAnswer(PlanNames):
     org_slug: str
     status: SubscriptionStatus = Field(description="How the subscription stands")
     timezone: str

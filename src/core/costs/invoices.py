@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from src.core.base.faults import Conflict, Flaw, Rejected
 from src.core.base.identity import Actor, Tenant
+from src.core.base.redaction import redacted_text
 from src.core.base.window import EARLIEST
 from src.core.ledger.store import Unit
 from src.core.ledger.tables import invoices, orgs
@@ -43,11 +44,11 @@ def month_asked(said: str, today: date, name: str = "month") -> date:
     """Its first day, from YYYY-MM."""
     match = MONTH.fullmatch(said)
     if match is None:
-        raise Rejected(f"{said[:20]!r} is no month; write it as {today:%Y-%m}", flaws=[Flaw("is no month", name)])
+        raise Rejected(f"{redacted_text(said)[:20]!r} is no month; write it as {today:%Y-%m}", flaws=[Flaw("is no month", name)])
     first = date(int(match[1]), int(match[2]), 1) if int(match[1]) else date.min
     if not EARLIEST <= first <= today:
         raise Rejected(
-            f"{said} is no month that costs are kept for; ask for one from {EARLIEST:%Y-%m} to {today:%Y-%m}",
+            f"{first:%Y-%m} is no month that costs are kept for; ask for one from {EARLIEST:%Y-%m} to {today:%Y-%m}",
             flaws=[Flaw("is no month that costs are kept for", name)],
         )
     return first

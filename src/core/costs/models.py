@@ -11,6 +11,7 @@ from src.core.base import cursors
 from src.core.base.faults import Flaw, Rejected
 from src.core.base.identity import Tenant
 from src.core.base.names import did_you_mean
+from src.core.base.redaction import redacted_text
 from src.core.base.window import Window
 from src.core.costs.amounts import EXACT
 from src.core.costs.completeness import CompletenessCalendar, Status, calendar_of, together
@@ -181,7 +182,9 @@ def model_groups(given: Sequence[str]) -> tuple[ModelGroup, ...]:
     for name in names:
         if name not in GROUPS:
             mend = did_you_mean(name, GROUPS) or f"; choose of {', '.join(GROUPS)}"
-            raise Rejected(f"costs of models are not grouped by {name[:60]!r}{mend}", flaws=[Flaw("is not a group", "group_by")])
+            raise Rejected(
+                f"costs of models are not grouped by {redacted_text(name)[:60]!r}{mend}", flaws=[Flaw("is not a group", "group_by")]
+            )
     if len(set(names)) != len(names) or len(names) > MOST_GROUPS:
         raise Rejected(f"name at most {MOST_GROUPS} groups, each once", flaws=[Flaw("names too many groups", "group_by")])
     groups = tuple(group for group in GROUPS if group in names)

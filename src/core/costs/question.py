@@ -10,6 +10,7 @@ from typing import Final, Literal, get_args
 from src.core.base.faults import Flaw, Rejected
 from src.core.base.identity import Tenant
 from src.core.base.names import did_you_mean
+from src.core.base.redaction import redacted_text
 from src.core.base.window import EARLIEST, Window
 from src.core.costs.comparison import Compare, Comparison, compared
 from src.core.engine.port import Scalar
@@ -95,7 +96,7 @@ def groups_asked(given: Sequence[str]) -> tuple[GroupName, ...]:
     for name in names:
         if name not in GROUPS:
             mend = did_you_mean(name, GROUPS) or f"; choose of {', '.join(GROUPS)}"
-            raise Rejected(f"costs are not grouped by {name[:60]!r}{mend}", flaws=[Flaw("is not a group", "group_by")])
+            raise Rejected(f"costs are not grouped by {redacted_text(name)[:60]!r}{mend}", flaws=[Flaw("is not a group", "group_by")])
     groups = tuple(group for group in GROUPS if group in names)
     if len(groups) != len(names):
         raise Rejected("a group is named twice; name it once", flaws=[Flaw("stands twice", "group_by")])

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from src.core.base.documents import Document, read_document
 from src.core.base.faults import Rejected
+from src.core.base.redaction import redacted_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,5 +53,5 @@ class Plans:
 
     def get(self, name: str) -> Plan:
         if name not in self.by_name:
-            raise Rejected(f"there is no plan {name[:40]!r}; the plans are {', '.join(self.by_name)}")
+            raise Rejected(f"there is no plan {redacted_text(name)[:40]!r}; the plans are {', '.join(self.by_name)}")
         return self.by_name[name]

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from src.core.base.documents import Document, read_document
 from src.core.base.faults import Missing, Rejected
 from src.core.base.names import did_you_mean, url_flaw
+from src.core.base.redaction import redacted_text
 
 ENDPOINT = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -100,7 +101,7 @@ class Providers:
         name = self.spelled.get(said.casefold())
         if name is None:
             hint = did_you_mean(said.casefold(), self.spelled) or f"; known are {', '.join(self.by_name)}"
-            raise Missing(f"there is no provider {said[:40]!r}{hint}")
+            raise Missing(f"there is no provider {redacted_text(said)[:40]!r}{hint}")
         return self.by_name[name]
 
     def named(self, said: str) -> str:
