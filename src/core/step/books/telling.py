@@ -9,7 +9,7 @@ from typing import Any
 from src.core.base.window import Window
 from src.core.step.books.completeness import Calendar, Judgement, SourceState, of_day, of_invoice_month
 from src.core.step.books.doubts import Doubts, doubt_of_month, doubted
-from src.core.step.books.history import BILLED, Figures, Key
+from src.core.step.books.history import BILLED, NOTHING, Figures, Key
 from src.core.step.books.totals import ZERO, ControlTotal
 
 PARTIAL = "partial"
@@ -118,8 +118,11 @@ def changed_days(days: Iterable[DayFigures], before: Before, by: By) -> list[dic
     now: dict[date, list[DayFigures]] = {}
     for told in days:
         now.setdefault(told.day, []).append(told)
+    # a day without rows that is told so in other words is told so since it was first
+    silent = {(row["usage_date"], row["completeness"]): row for row in before.days if row["billed_cost"] is None}
+    since = {key: replace(NOTHING, since=row["published_at"], run_id=row["pipeline_logging_id"]) for key, row in silent.items()}
     return [
-        by.stamped(one.row, one.said)
+        by.stamped(one.row, one.said or since.get((one.day, one.standing.completeness)))
         for day, told in now.items()
         if then.get(day) != {tuple(one.row[name] for name in TOLD) for one in told}
         for one in told
