@@ -9,12 +9,14 @@ import structlog
 
 from src.core.base.faults import Conflict
 from src.core.base.secret import Secret
+from src.core.base.window import Window
 from src.core.costs.comparison import month_window
 from src.core.costs.daily import read_daily
 from src.core.costs.question import CostQuestion, Filters
 from src.core.costs.reader import CostReader
 from src.core.costs.sight import sight_of
 from src.core.costs.statement import MonthStatement, read_statement
+from src.core.costs.summary import read_summary
 from src.core.step import credentials
 from src.core.step.context import StepContext
 from src.core.step.counted import opened_sources
@@ -32,7 +34,7 @@ DAYS = "SELECT SUM(net_cost) AS net FROM gcp_cost_daily WHERE currency = 'USD' A
 def statement_answers(here: Billing) -> list[Answer]:
     reader = CostReader(here.parts.warehouse, here.parts.settings.configs_dir, here.tenant, here.clock.now())
     found = read_statement(reader, CostQuestion(month_window(MONTH), Filters("gcp", currency=CURRENCY)), (), 10)
-    return [_compared(here, found), _bridged(found), _verified(found), _never_read(here), _told_twice(here)]
+    return [_compared(here, found), _spanning(here, reader), _bridged(found), _verified(found), _never_read(here), _told_twice(here)]
 
 
 def _compared(here: Billing, found: MonthStatement) -> Answer:
@@ -41,6 +43,16 @@ def _compared(here: Billing, found: MonthStatement) -> Answer:
     [naive] = here.ask(DAYS, first=MONTH - timedelta(days=31), last=before.end)
     what, shortcut = "what a month of 31 days is compared with", "as many days right before it"
     return Answer(Trap("month before", what, shortcut, right["net"], naive["net"]), found.summary.totals[0].before.net_cost or Decimal(0))
+
+
+def _spanning(here: Billing, reader: CostReader) -> Answer:
+    """A billing period that begins in mid-month is asked for beside the month before."""
+    asked = CostQuestion(Window(date(2026, 10, 15), date(2026, 11, 14)), Filters("gcp", currency=CURRENCY), compare="previous_month")
+    ours = read_summary(reader, asked, 10).totals[0].before.net_cost
+    [right] = here.ask(DAYS, first=date(2026, 9, 15), last=date(2026, 10, 14))
+    [naive] = here.ask(DAYS, first=date(2026, 8, 15), last=date(2026, 9, 14))
+    what, shortcut = "what 15 October to 14 November is compared with", "as many months back as it touches; so did the release before"
+    return Answer(Trap("across two months", what, shortcut, right["net"], naive["net"]), ours or Decimal(0))
 
 
 def _bridged(found: MonthStatement) -> Answer:

@@ -269,14 +269,6 @@ DEFECTS = (
         ("tests/core/costs/test_credentials_between_runs.py",),
     ),
     Defect(
-        "sight",
-        "a credential that was stored by mistake leaves months partial for good",
-        "src/core/step/counted.py",
-        "lost = [one for one in lost if judged.get(one.source)]",
-        "judged = {one.source: judged.get(one.source) for one in lost}",
-        ("tests/core/costs/test_credentials_between_runs.py",),
-    ),
-    Defect(
         "summary",
         "a month of 31 days is compared with the 31 days before, and not with the month before",
         "src/core/costs/comparison.py",
