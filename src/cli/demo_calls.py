@@ -91,7 +91,7 @@ class DemoCalls:
             return ended
         quality = ended["data_quality"]
         held = f"{quality['passed']} of {quality['passed'] + quality['failed']} expectations held"
-        bar.end(f"{done} in {seconds}; books closed, {held}")
+        bar.end(f"{done} in {seconds}; books closed, {held}{_not_held(quality['results'])}")
         return ended
 
     def _events(self, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -120,6 +120,12 @@ def _done(rows: int | None, results: list[dict[str, Any]]) -> str | None:
     if rows or not results:
         return f"{rows or 0:,} rows"
     return f"{touched} day{'' if touched == 1 else 's'} made anew" if touched else None
+
+
+def _not_held(results: list[dict[str, Any]]) -> str:
+    """Which they are, so that nobody has to look for them."""
+    failed = [f"{one['table']}.{one['column']}: {one['observed']} rows, {one['expectation']}" for one in results if not one["passed"]]
+    return f"; not held: {'; '.join(failed)}" if failed else ""
 
 
 class Bar:

@@ -390,6 +390,8 @@ judged AS (
       WHEN may_change AND all_priced AND computed_rows > 0 AND SIGN(more_quantity) = SIGN(difference) AND least_price IS NOT NULL THEN 'late at our prices'
       WHEN may_change AND all_priced AND computed_rows > 0 AND SIGN(more_quantity) = SIGN(difference)
         AND ABS(difference * computed_quantity - computed * CAST(ROUND(more_quantity) AS INT64)) <= bound * computed_quantity THEN 'late_data'
+      -- of a report that never tells a quantity nobody knows yet which part of its money is of use that is not told
+      WHEN may_change AND NOT {tells_quantities} AND told_quantity IS NULL AND reported_rows > 0 AND computed_rows > 0 THEN 'late_data'
       ELSE 'unexplained'
     END AS cause
   FROM (SELECT *, ROUND(computed * account_ratio, 12) AS at_ratio FROM beside) AS paid

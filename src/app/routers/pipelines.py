@@ -103,6 +103,9 @@ async def list_runs(
     pipeline_id: Annotated[str | None, Query(max_length=200)] = None,
     provider: Annotated[str | None, Query(max_length=60)] = None,
     trigger: Trigger | None = None,
+    setups: Annotated[
+        bool, Query(description="Also setups and validations of credentials, onboarding and dry runs, which load nothing")
+    ] = False,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(pattern=RUN_ID, description="`next_cursor` of the page before")] = None,
 ) -> RunPage:
@@ -114,6 +117,7 @@ async def list_runs(
         trigger=trigger,
         from_day=days.first,
         to_day=days.last,
+        setups=setups,
     )
     found = await blocking(parts_of(request).ledger.read, run_pages.page, tenant.org_slug, wanted, after=cursor, limit=limit + 1)
     if not found and cursor is None:

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Select, bindparam, exists, func, literal, select
 
 from src.core.ledger.tables.runs import RUN_COLUMNS, RunRecord, RunStatus, TriggerType, of_holder
 from src.core.ledger.unit import Tables, Unit
+
+SETUPS: Final = ("integrations", "setup")
+"""Folders of the documents whose runs load nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +24,8 @@ class RunFilter:
     trigger: TriggerType | None = None
     from_day: date | None = None
     to_day: date | None = None
+    setups: bool = False
+    """Also what loads nothing: setups and validations of credentials, refused or not, onboarding and its dry runs."""
 
 
 def statuses_of(told: RunStatus | None, state: RunStatus | None) -> tuple[RunStatus, ...] | None:
@@ -39,6 +44,9 @@ def page(unit: Unit, org_slug: str, wanted: RunFilter, *, after: str | None, lim
     for name, value in equal.items():
         if value is not None:
             query = query.where(run[name] == value)
+    # who names a pipeline asks for its runs, whatever they are
+    if not wanted.setups and wanted.pipeline_id is None:
+        query = query.where(*(run.document.not_like(f"{folder}/%") for folder in SETUPS))
     if wanted.statuses is not None:
         query = query.where(run.status.in_(wanted.statuses))
     if wanted.from_day is not None:
