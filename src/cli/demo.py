@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -65,7 +66,8 @@ class Demo:
             # a proxy that the environment names would be asked for 127.0.0.1
             with httpx2.Client(base_url=self.address, timeout=60, trust_env=False) as client:
                 self._wait(service, client)
-                todo = self._work(client, root_key, known)
+                with self.answered():
+                    todo = self._work(client, root_key, known)
             if stop_after:
                 self.say(f"\nStopped, as EXIT=1 asks. `{self._command()}` serves it again.")
             else:
@@ -76,6 +78,20 @@ class Demo:
             self.say("\nStopping.")
         finally:
             _stop(service)
+
+    @contextmanager
+    def answered(self) -> Iterator[None]:
+        """A service that falls silent under the work is told in a sentence, with what to do."""
+        try:
+            yield
+        except httpx2.TransportError as silent:
+            asked = f"{silent.request.method} {silent.request.url.path}"
+            again = f"`{self._command()}` goes on where this stopped"
+            slow = "; an emulator is many times slower than what it stands for, and `make demo` needs none" if self.on_engines else ""
+            raise Unavailable(
+                f"the service gave no answer to {asked} ({type(silent).__name__}); {again}{slow}. "
+                f"The end of {self.var / 'demo.log'}:\n{self._log_tail()}"
+            ) from silent
 
     def _is_not_running(self, known: dict[str, str]) -> None:
         address = known.get("address")

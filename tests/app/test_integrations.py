@@ -63,3 +63,17 @@ async def test_what_was_said_and_is_not_asked_for_is_refused(frugal: House, goog
     assert problem(answer, 422, "rejected")["errors"] == [{"message": "is not taken: gcp has none", "field": field}]
     assert answer.json()["detail"] == f"gcp takes no {field}; leave that out"
     assert google.asked == []
+
+
+async def test_setups_are_not_among_the_loads_unless_they_are_asked_for(frugal: House):
+    refused = await post(frugal, "setup", {"credential": {"type": "authorized_user"}})
+    made = await post(frugal, "setup", {"credential": service_account()})
+    assert (refused.status_code, made.status_code) == (422, 200)
+
+    async def listed(query: str = "") -> set[str]:
+        found = await frugal.found(f"/api/v1/pipelines/runs/acme_corp{query}")
+        return {f"{run['pipeline_id']} {run['status']}" for run in found["runs"]}
+
+    assert await listed() == set()
+    both = {"integrations-gcp-setup FAILED", "integrations-gcp-setup SUCCESS"}
+    assert await listed("?setups=true") == await listed("?pipeline_id=integrations-gcp-setup") == both

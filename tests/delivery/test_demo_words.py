@@ -1,8 +1,12 @@
 """What the demo says to type again."""
 
+import socket
+
+import httpx2
 import pytest
 
 from src.cli.demo import Demo
+from src.core.base.faults import Unavailable
 
 
 @pytest.mark.parametrize(
@@ -31,3 +35,22 @@ def test_the_command_is_the_one_that_was_typed(tmp_path, monkeypatch, port, engi
         monkeypatch.setenv(name, value)
 
     assert Demo(port, tmp_path, print, on_engines=engines is not None)._command() == command
+
+
+def test_a_service_that_falls_silent_is_told_in_a_sentence_with_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("LEDGER_URL", "sqlite:///ledger.db")
+    monkeypatch.setenv("WAREHOUSE", "bigquery")
+    (tmp_path / "demo.log").write_text("the last that it said")
+    with socket.socket() as silent:
+        # it takes the call, and nobody answers
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        here = Demo(port=8000, var=tmp_path, say=print, on_engines=True)
+        with pytest.raises(Unavailable) as told, here.answered():
+            httpx2.get(f"http://127.0.0.1:{silent.getsockname()[1]}/api/v1/whoami", timeout=0.05, trust_env=False)
+    assert told.value.detail == (
+        "the service gave no answer to GET /api/v1/whoami (ReadTimeout); "
+        "`make demo LEDGER=sqlite WAREHOUSE=bigquery-emulator` goes on where this stopped; "
+        "an emulator is many times slower than what it stands for, and `make demo` needs none. "
+        f"The end of {tmp_path / 'demo.log'}:\nthe last that it said"
+    )

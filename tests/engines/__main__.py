@@ -64,4 +64,8 @@ def _folder(given: argparse.Namespace, name: str) -> Path | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except RuntimeError as lacking:
+        # an engine that is not there or did not start says so itself
+        sys.exit(str(lacking))

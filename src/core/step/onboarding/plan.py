@@ -221,18 +221,26 @@ def _dataset_is_free(request: OnboardingRequest, services: Services, tenant: Ten
 
 
 def _gcp(services: Services) -> str:
-    credentials = services.settings.google_application_credentials
-    if services.settings.warehouse_engine != "bigquery" and credentials is None:
+    """Google itself is asked where the warehouse is its own; else a file is looked at, and nobody asked."""
+    settings, asks = services.settings, services.settings.warehouse_engine == "bigquery"
+    credentials = settings.google_application_credentials
+    if not asks and credentials is None:
         raise Skipped("not configured: the warehouse is embedded")
-    if credentials is None:
-        return "the platform's own service account is used"
+    account = "the platform's own service account" if credentials is None else _account_of(credentials)
+    if not asks:
+        return f"the service account file of {account} is well formed; nothing embedded calls Google with it"
+    services.warehouse.check()
+    return f"Google lets {account} run queries in project {settings.gcp_project_id}"
+
+
+def _account_of(file: Path) -> str:
     try:
-        account = json.loads(credentials.read_text())
+        account = json.loads(file.read_text())
     except (OSError, ValueError) as wrong:
         raise Misconfigured(f"GOOGLE_APPLICATION_CREDENTIALS does not name a readable JSON file: {wrong}") from wrong
     if not isinstance(account, dict) or "client_email" not in account:
         raise Misconfigured("GOOGLE_APPLICATION_CREDENTIALS is not a service account file: it has no client_email")
-    return "the service account file is well formed; nothing embedded calls Google with it"
+    return str(account["client_email"])
 
 
 def _vault(services: Services) -> str:
