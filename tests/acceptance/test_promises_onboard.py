@@ -40,6 +40,7 @@ def test_the_answer_holds_what_was_promised_and_the_plan_defaults_to_starter(ser
         "api_key",
         "api_key_fingerprint",
         "subscription_plan",
+        "plan",
         "dataset_id",
         "dataset_created",
         "tables_created",

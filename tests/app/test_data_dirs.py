@@ -16,6 +16,7 @@ import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from sqlalchemy import text
 
 from src.app.service import create_app
 from src.core.base.schema import TableSchema
@@ -195,6 +196,15 @@ async def test_its_credential_opens_and_its_provider_lets_it_in(left: Left):
 
     assert answer.json()["validation_status"] == "VALID"
     assert "POST /token" in left.google.asked
+
+
+def test_it_has_the_customers_tables_and_the_platforms_own(left: Left):
+    ledger = left.billing.parts.ledger
+
+    assert ledger.missing() == ()
+    with ledger.reading() as unit:
+        stored = unit.rows(text("SELECT org_slug, provider FROM org_cloud_credentials"))
+    assert stored == [(left.facts["org_slug"], "GCP_SA")]
 
 
 async def test_a_load_of_what_did_not_change_reads_nothing_and_tells_all_as_before(left: Left):
