@@ -60,7 +60,7 @@ def _change(unit: Unit, services: Services, actor: Actor, tenant: Tenant, asked:
         raise orgs.off_boarded(slug)
     before = living(unit, slug)
     if asked.plan is not None:
-        subscriptions.set_plan(unit, slug, services.ledger.plans.get(asked.plan.strip().upper()), at)
+        subscriptions.set_plan(unit, slug, services.ledger.plans.get(asked.plan), at)
     if asked.status is not None:
         subscriptions.set_status(unit, slug, asked.status, at)
     if asked.trial_end_date is not None or asked.endless:
