@@ -188,7 +188,9 @@ async def test_it_opens_lets_its_key_in_and_tells_what_it_told(left: Left):
     await left.ask("GET", "/health/ready")
 
     for path, before in left.facts["told"].items():
-        require_told(path, await left.told(path), before)
+        # setups are listed by whoever asks for them; a release before listed them always
+        asked = f"{path}?setups=true" if "/pipelines/runs/" in path else path
+        require_told(path, await left.told(asked), before)
 
 
 async def test_its_credential_opens_and_its_provider_lets_it_in(left: Left):

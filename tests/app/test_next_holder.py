@@ -90,7 +90,7 @@ class Life:
             }
 
     async def shown_runs(self) -> list[str]:
-        answer = await self.own("GET", f"/api/v1/pipelines/runs/{SLUG}")
+        answer = await self.own("GET", f"/api/v1/pipelines/runs/{SLUG}?setups=true")
         return [run["pipeline_id"] for run in answer.json()["runs"]]
 
 

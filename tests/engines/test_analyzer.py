@@ -30,7 +30,7 @@ PARAMETERS = {
     **dict.fromkeys(("first", "last", "first_day", "last_day", "previous_day", "previous_last", "after_day", "until_day"), "DATE"),
     **dict.fromkeys(("own_from", "load_floor", "load_ceiling"), "DATE"),
     **dict.fromkeys(("days", "slices", "first_read", "new", "restated", "settled"), "ARRAY<DATE>"),
-    **dict.fromkeys(("accounts", "months", "run_ids", "providers", "children", "currencies"), "ARRAY<STRING>"),
+    **dict.fromkeys(("accounts", "months", "run_ids", "providers", "children", "currencies", "unread"), "ARRAY<STRING>"),
     **dict.fromkeys(("warn_share", "hold_share", "least"), "NUMERIC"),
     **dict.fromkeys(("page_rows", "groups_shown", "changes_shown"), "INT64"),
     **dict.fromkeys(("first_moment", "moment_after", "told_at"), "TIMESTAMP"),
@@ -38,7 +38,7 @@ PARAMETERS = {
         (
             "source", "account", "provider", "service", "project", "currency", "group_1", "group_2", "run_id",
             "after_0", "after_1", "after_2", "after_3", "after_4", "after_5", "bill", "costs", "model", "first_text", "last_text",
-            "first_month", "last_month", "month", "month_before", "group_3", "group_4", "token_kind", "key",
+            "first_month", "last_month", "month", "month_before", "group_3", "group_4", "token_kind", "key", "filter",
         ),
         "STRING",
     ),
