@@ -1,5 +1,6 @@
 """The first bill, against answers that no engine counted."""
 
+import json
 import shutil
 from dataclasses import replace
 from datetime import date, timedelta
@@ -234,3 +235,18 @@ async def test_an_attempt_that_finds_its_publication_answers_from_it_and_loads_n
     assert acme.ask("SELECT COUNT(*) AS n FROM x_load_manifests") == [{"n": 1}]
     kept = acme.parts.ledger.read(tracking.of_org, "acme_corp", first=OCTOBER[0], last=TODAY)
     assert [{**row, "updated_at": None} for row in kept] == [{**row, "updated_at": None} for row in tracked]
+
+
+async def test_a_day_waits_for_no_load_day_that_holds_nothing_of_it(acme):
+    """The sandbox tells what its load days hold, as BigQuery does."""
+    await acme.load(date(2026, 10, 28), date(2026, 11, 2))
+
+    known = {
+        row["slice_key"]: json.loads(row["holds"])
+        for row in acme.ask("SELECT slice_key, holds FROM x_source_slices WHERE holds IS NOT NULL")
+    }
+    assert min(known) == "2026-11-13"
+    used = {date.fromisoformat(one) for told in known.values() for one in told["days"]}
+    told = {row["usage_date"]: row["completeness"] for row in acme.ask("SELECT usage_date, completeness FROM x_cost_daily")}
+    assert {day for day, word in told.items() if word == "stale"} == {day for day in told if day in used and told[day] != "partial"}
+    assert "provisional" in told.values()
