@@ -1,4 +1,3 @@
-import hashlib
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -13,11 +12,11 @@ from src.app.dependencies.audited import audited
 from src.app.dependencies.auth import KeyedRoute, access, caller_of, parts_of
 from src.app.dependencies.days import Days
 from src.app.dependencies.lasting import Lasting, require_key
+from src.app.dependencies.once import kept_key
 from src.app.dependencies.run_requests import inputs_of, require_known_runs, usual_window, window_of, window_rule
 from src.app.dependencies.tenants import living_tenant
 from src.app.models.pipelines import LogPage, PipelineList, RunAccepted, RunAnswer, RunDetail, RunPage, RunRequest, State, Status, Trigger
 from src.core.base.identity import Tenant
-from src.core.base.redaction import redacted_text
 from src.core.base.threads import blocking
 from src.core.ledger.tables import run_pages, runs
 from src.core.ledger.tables.run_pages import RunFilter
@@ -28,15 +27,7 @@ from src.core.scheduler.acceptance import Accepted
 
 router = APIRouter(prefix="/api/v1/pipelines", tags=["pipelines"], route_class=KeyedRoute)
 
-LONGEST_KEY = 200
 RUN_ID = "^[0-9a-f]{32}$"
-
-
-def _printable(value: str) -> str:
-    if not 1 <= len(value) <= LONGEST_KEY or not value.isascii() or not value.isprintable():
-        raise ValueError(f"takes 1 to {LONGEST_KEY} printable ASCII characters; a UUID serves well")
-    # it is kept with the run: of a key sent by mistake only what tells it from others
-    return value if redacted_text(value) == value else f"sha256:{hashlib.sha256(value.encode()).hexdigest()}"
 
 
 Slug = Annotated[str, Path(max_length=200, description="The organisation")]
@@ -45,7 +36,7 @@ RunId = Annotated[str, Path(max_length=100, description="The run's `pipeline_log
 Asked = Annotated[RunRequest, Body(default_factory=RunRequest)]
 Wait = Annotated[bool, Query(description="Answers when the run is over, or after ten minutes as it stands")]
 IdempotencyKey = Annotated[
-    str | None, Header(alias="Idempotency-Key", description="Sent again, it answers the run of the first time"), AfterValidator(_printable)
+    str | None, Header(alias="Idempotency-Key", description="Sent again, it answers the run of the first time"), AfterValidator(kept_key)
 ]
 ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"model": RunDetail, "description": "With `wait=true`: the run, over"},
