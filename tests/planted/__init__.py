@@ -10,6 +10,7 @@ from tests.planted import (
     ledger,
     messages,
     model_costs,
+    once,
     prices,
     pricing,
     providers,
@@ -39,5 +40,6 @@ PLANTED = (
     *upkeep.DEFECTS,
     *channels.DEFECTS,
     *edge.DEFECTS,
+    *once.DEFECTS,
     *messages.DEFECTS,
 )
