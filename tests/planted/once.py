@@ -6,7 +6,7 @@ ONCE, ANSWERS, TESTS = "src/app/dependencies/once.py", "src/core/ledger/tables/a
 
 DEFECTS = (
     Defect(
-        "once",
+        "idempotency",
         "an API key lies in clear in the ledger until its repeat is forgotten",
         ONCE,
         "body, digest = body.replace(secret, HIDDEN), hashlib",
@@ -14,7 +14,7 @@ DEFECTS = (
         (f"{TESTS}::test_an_onboarding_is_answered_again_with_its_key_which_is_kept_nowhere_in_clear",),
     ),
     Defect(
-        "once",
+        "idempotency",
         "a leaked key that is being replaced learns the newer one by guessing the Idempotency-Key",
         ONCE,
         "if key.fingerprint != noted.key_fingerprint or self.guessable:",
@@ -22,7 +22,7 @@ DEFECTS = (
         (f"{TESTS}::test_a_key_that_is_being_replaced_learns_no_newer_one_by_a_guess",),
     ),
     Defect(
-        "once",
+        "idempotency",
         "work whose answer was lost is done a second time",
         ONCE,
         'if not noted.done or self.repeat.again == "redo":',
@@ -31,7 +31,7 @@ DEFECTS = (
         "rotation",
     ),
     Defect(
-        "once",
+        "idempotency",
         "a stalled process that was taken for dead does the work beside the one that took over",
         ANSWERS,
         'return update(table).where(table.c.audit_id == bindparam("id"), table.c.held_by == bindparam("holder"))',
