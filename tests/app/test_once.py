@@ -94,7 +94,8 @@ async def test_an_onboarding_is_answered_again_with_its_key_which_is_kept_nowher
 
     rows = statement(house, "SELECT * FROM org_audit_logs")
     assert any(row.kept_answer for row in rows)
-    assert first.json()["api_key"] not in repr(rows)
+    # as tuples, for a row shows but the beginning and the end of a long text
+    assert first.json()["api_key"] not in repr([tuple(row) for row in rows])
     # the trail tells that a secret was shown again
     trail = [row.action for row in rows if row.request_digest is None]
     assert (trail.count("organizations.onboard"), trail.count("requests.replay")) == (1, 1)
