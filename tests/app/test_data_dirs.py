@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -145,7 +146,12 @@ def of_old(now: Any, before: Any) -> Any:
 
 def rows_of_old(now: list[dict[str, str]], before: list[dict[str, str]]) -> list[list[str]]:
     """The columns there were. A table's rows come in any order."""
-    return sorted([one[column] for column in before[0] if column not in WORDED] for one in now)
+    return sorted([written(one[column]) for column in before[0] if column not in WORDED] for one in now)
+
+
+def written(cell: str) -> str:
+    """An amount and a moment as they are written by this release: earlier ones filled up all digits of a file."""
+    return re.sub(r"^(-?\d+\.\d\d\d*?)0+$", r"\1", re.sub(r"(T\d\d:\d\d:\d\d)\.0+Z$", r"\1Z", cell))
 
 
 def without(rows: list[dict[str, Any]], day: date) -> list[dict[str, Any]]:
