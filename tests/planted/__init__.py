@@ -6,6 +6,7 @@ from tests.planted import (
     books,
     channels,
     edge,
+    histories,
     imports,
     ledger,
     messages,
@@ -42,4 +43,5 @@ PLANTED = (
     *edge.DEFECTS,
     *once.DEFECTS,
     *messages.DEFECTS,
+    *histories.DEFECTS,
 )
