@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from src.core.base.identity import Tenant
+from src.core.base.names import Environment, OrgSlug
 from src.core.base.settings import ROOT
 from src.core.pipeline.catalog import Catalog
 from tests.acceptance.observed import problem
@@ -77,3 +79,18 @@ async def test_setups_are_not_among_the_loads_unless_they_are_asked_for(frugal: 
     assert await listed() == set()
     both = {"integrations-gcp-setup FAILED", "integrations-gcp-setup SUCCESS"}
     assert await listed("?setups=true") == await listed("?pipeline_id=integrations-gcp-setup") == both
+
+
+async def test_a_credential_is_kept_and_answered_where_nobody_can_say_what_changes_hands(frugal: House):
+    frugal.parts.warehouse.ensure_dataset(Tenant(OrgSlug("acme_corp"), Environment.DEVELOPMENT))
+    frugal.parts.warehouse.close()
+    made = await post(frugal, "setup", {"credential": service_account()})
+    asked = await post(frugal, "validate")
+
+    assert (made.status_code, asked.status_code, asked.json()["validation_status"]) == (200, 200, "VALID")
+    for answer in (made.json(), asked.json()):
+        assert (answer["changes"], answer["unknown"]) == (None, None)
+        assert answer["changes_unknown_because"] == (
+            "the credential is kept; what changes hands with it cannot be told: the warehouse is closed; "
+            "ask again by POST /api/v1/integrations/acme_corp/gcp/validate"
+        )

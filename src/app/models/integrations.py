@@ -94,8 +94,13 @@ class UnknownAnswer(Answer):
 
 
 class Exchange(Answer):
-    changes: list[HandoverAnswer] = Field(description="Days that were counted from one table and will be from another")
-    unknown: list[UnknownAnswer] = Field(description="Days of which no table that is read will tell all: they are partial")
+    changes: list[HandoverAnswer] | None = Field(
+        description="Days that were counted from one table and will be from another; null where that cannot be told"
+    )
+    unknown: list[UnknownAnswer] | None = Field(
+        description="Days of which no table that is read will tell all: they are partial; null where that cannot be told"
+    )
+    changes_unknown_because: str | None = Field(description="Why both are null: the credential is kept all the same")
 
 
 class SetupPart(Exchange):

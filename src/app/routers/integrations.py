@@ -21,6 +21,7 @@ from src.app.models.integrations import (
     SetupRequest,
     ValidateAnswer,
 )
+from src.core.base.faults import Fault
 from src.core.base.identity import Tenant
 from src.core.base.names import OrgSlug
 from src.core.base.secret import Secret
@@ -147,7 +148,14 @@ async def _scheduled(request: Request, tenant: Tenant, record: CredentialRecord)
 async def _exchange(request: Request, tenant: Tenant, provider: str, before: list[CredentialRecord]) -> dict[str, Any]:
     """What changes hands with what was stored, and what nobody knows from then on."""
     after = await _stored(request, tenant.org_slug)
-    return asdict(await blocking(handovers, parts_of(request), tenant, provider, before, after))
+    try:
+        found = await blocking(handovers, parts_of(request), tenant, provider, before, after)
+    except Fault as fault:
+        # the credential is kept by now, and an answer that failed would say that it is not
+        call = f"POST /api/v1/integrations/{tenant.org_slug}/{provider}/validate"
+        because = f"the credential is kept; what changes hands with it cannot be told: {fault.detail}; ask again by {call}"
+        return {"changes": None, "unknown": None, "changes_unknown_because": because}
+    return {**asdict(found), "changes_unknown_because": None}
 
 
 async def _asked(request: Request, tenant: Tenant, provider: str, call: str, given: Mapping[str, Any]) -> Outcome:
