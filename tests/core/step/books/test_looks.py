@@ -16,6 +16,7 @@ from src.core.step.books.axis import Axis, Period, Used, Written
 from src.core.step.books.completeness import Calendar, of_day, of_invoice_month
 from src.core.step.books.coverage import KnownSlices
 from src.core.step.books.looks import Look, Looks
+from src.core.step.books.reasons import Why
 from src.core.step.source.planning import plan_sources
 
 FIRST = date(2026, 11, 1)
@@ -204,7 +205,7 @@ def test_a_day_of_a_period_is_complete_once_that_was_read_closed(history, then):
         assert word != "complete" or (have == str(settled(month)) and today >= settled(month)), one
         # the day lay before the last reading of its month
         assert word != "provisional" or (have is not None and one <= date.fromisoformat(have)), one
-        assert not (never_delivered(month) and word in ("complete", "provisional")) or one == today or (have is None and not kept.rows), one
+        assert not (never_delivered(month) and word in ("complete", "provisional")), one
 
 
 def test_a_period_that_was_not_delivered_between_two_that_were_is_no_empty_one():
@@ -215,6 +216,22 @@ def test_a_period_that_was_not_delivered_between_two_that_were_is_no_empty_one()
     assert kept.word(date(2026, 12, 5), date(2027, 3, 1)) == "partial"
     assert kept.month_word("202612", date(2027, 3, 1)) == "partial"
     assert kept.month_word("202701", date(2027, 3, 1)) == "complete"
+
+
+def test_before_a_first_period_is_delivered_no_day_passes_for_one_without_costs():
+    today = date(2027, 1, 20)
+    kept = Kept(Period(CLOSING), Told(by_period))
+    kept.run(Window(date(2026, 12, 1), date(2026, 12, 31)), today)
+    assert (kept.rows, kept.looks.since) == ([], date(2026, 12, 1))
+
+    state, fifth = kept.known.state("s"), date(2026, 12, 5)
+    for has_rows, word in ((False, "missing"), (True, "partial")):
+        told = of_day(fifth, has_rows=has_rows, sources=[state], calendar=Calendar(today, kept.axis))
+        assert (told.completeness, told.why) == (word, Why.NOT_DELIVERED)
+    assert kept.month_word("202612", today) == "partial"
+    # the next one, once it is there, makes nothing of it whole
+    kept.run(Window(date(2027, 1, 1), date(2027, 1, 31)), date(2027, 2, 15))
+    assert (kept.word(fifth, date(2027, 2, 15)), kept.word(date(2027, 1, 5), date(2027, 2, 15))) == ("partial", "complete")
 
 
 def test_what_its_source_takes_back_is_read_as_nothing():
