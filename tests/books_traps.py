@@ -218,5 +218,9 @@ def _in_all(here: Billing) -> Decimal:
 def _complete(here: Billing) -> int:
     """As it is read at this moment."""
     asked = reader(here.parts.warehouse, here.tenant, here.clock.now())
-    found = read_daily(replace(asked, sight=here.parts.ledger.read(sight_of, "acme_corp")), CostQuestion(OCTOBER, Filters(), ()), 100)
+    found = read_daily(
+        replace(asked, sight=here.parts.ledger.read(sight_of, "acme_corp", here.parts.settings.configs_dir)),
+        CostQuestion(OCTOBER, Filters(), ()),
+        100,
+    )
     return found.completeness["complete"]

@@ -110,5 +110,5 @@ def store(here: Billing, given: Proven) -> None:
 def _complete(here: Billing) -> int:
     """As October is read at this moment."""
     reader = CostReader(here.parts.warehouse, here.parts.settings.configs_dir, here.tenant, here.clock.now())
-    asked = replace(reader, sight=here.parts.ledger.read(sight_of, here.tenant.org_slug))
+    asked = replace(reader, sight=here.parts.ledger.read(sight_of, here.tenant.org_slug, here.parts.settings.configs_dir))
     return read_daily(asked, CostQuestion(month_window(MONTH)), 100).completeness["complete"]

@@ -45,7 +45,8 @@ async def reader_of(request: Request, org_slug: str) -> CostReader:
     warehouse = await blocking(lambda: parts.warehouse)
     # before the dataset is asked: a run that ends meanwhile has judged by more than is seen here, and never by less
     configs = parts.settings.configs_dir
-    seen = await blocking(parts.ledger.read, lambda unit: (sight_of(unit, tenant.org_slug), run_sight_of(unit, tenant.org_slug, configs)))
+    asked = (tenant.org_slug, configs)
+    seen = await blocking(parts.ledger.read, lambda unit: (sight_of(unit, *asked), run_sight_of(unit, *asked)))
     return CostReader(warehouse, configs, tenant, parts.clock.now(), *seen)
 
 

@@ -3,16 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Self
 
-from src.core.base.documents import read_document
 from src.core.base.window import Window
-from src.core.costs.sight import SeenDays
+from src.core.costs.sight import SeenDays, bringing
 from src.core.ledger.store import Unit
 from src.core.ledger.tables.ended_runs import EndedRun, newest
-from src.core.step.books.document import BooksDocument
 from src.core.step.books.reasons import Remedy
 
 Row = Mapping[str, Any]
@@ -85,13 +82,6 @@ NO_RUNS: Final = RunSight()
 def run_sight_of(unit: Unit, org_slug: str, configs: Path) -> RunSight:
     documents = bringing(configs)
     return RunSight.of(org_slug, newest(unit, org_slug, documents), documents)
-
-
-@lru_cache(maxsize=8)
-def bringing(configs: Path) -> Mapping[str, str]:
-    """The pipelines that bring days of costs, each with its provider."""
-    found = (read_document(path, BooksDocument) for path in sorted(configs.rglob("books.yml")))
-    return {one.brought_by: one.provider for one in found if one.brought_by}
 
 
 def _failure(run: EndedRun, first: date, last: date, org_slug: str) -> str:

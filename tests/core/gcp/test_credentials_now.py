@@ -21,7 +21,10 @@ OCTOBER = Window(day(1, 10), day(31, 10))
 
 
 def told(here: Billing) -> dict[date, tuple[str, str | None]]:
-    asked = replace(reader(here.parts.warehouse, here.tenant, here.clock.now()), sight=here.parts.ledger.read(sight_of, "acme_corp"))
+    asked = replace(
+        reader(here.parts.warehouse, here.tenant, here.clock.now()),
+        sight=here.parts.ledger.read(sight_of, "acme_corp", here.parts.settings.configs_dir),
+    )
     found = read_daily(asked, CostQuestion(OCTOBER, Filters(), ()), 100)
     return {line.usage_date: (line.standing.status, line.standing.reason) for line in found.lines}
 
@@ -45,9 +48,12 @@ def test_a_credential_that_was_just_stored_leaves_no_day_whole(bare: Billing, tw
     assert {word for word, _ in told(bare).values()} == {"complete"}
 
     connect(bare, second=[other])
-    [(word, why)] = set(told(bare).values())
+    found = told(bare)
     was_set_up = "gcp: the credential 'second' was set up on 2026-11-20, and proj.ds.other was not read since"
-    assert (word, why) == ("partial", f"{was_set_up}; run the pipeline with credential_name 'second'")
+    run = "POST /api/v1/pipelines/run/acme_corp/gcp/cost/billing"
+    body = '{"start_date": "2026-10-05", "end_date": "2026-10-05", "credential_name": "second"}'
+    assert found[day(5, 10)] == ("partial", f"{was_set_up}; run the pipeline from 2026-10-05 to 2026-10-05: {run} {body}")
+    assert {word for word, _ in found.values()} == {"partial"}
     # what the reason says, helps
     load(bare, day(1, 10), TODAY, other)
     assert {word for word, _ in told(bare).values()} == {"complete"}

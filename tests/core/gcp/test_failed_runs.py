@@ -9,8 +9,8 @@ from src.core.base.window import Window
 from src.core.costs.daily import read_daily
 from src.core.costs.question import CostQuestion, Filters
 from src.core.costs.reader import CostReader
-from src.core.costs.run_sight import bringing, run_sight_of
-from src.core.costs.sight import sight_of
+from src.core.costs.run_sight import run_sight_of
+from src.core.costs.sight import bringing, sight_of
 from src.core.costs.summary import read_summary
 from src.core.ledger.tables import runs
 from tests.contract.ledger.samples import run
@@ -40,7 +40,7 @@ def ended(here: Billing, number: int, status: runs.LastStatus, window: Window, d
 
 def asked(here: Billing) -> CostReader:
     ledger, plain = here.parts.ledger, reader(here.parts.warehouse, here.tenant, here.clock.now())
-    return replace(plain, sight=ledger.read(sight_of, "acme_corp"), runs=ledger.read(run_sight_of, "acme_corp", CONFIGS))
+    return replace(plain, sight=ledger.read(sight_of, "acme_corp", CONFIGS), runs=ledger.read(run_sight_of, "acme_corp", CONFIGS))
 
 
 def told(here: Billing, first: date, last: date) -> dict[int, tuple[str, str]]:

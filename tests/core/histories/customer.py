@@ -70,7 +70,7 @@ class Customer:
     @property
     def _reader(self) -> CostReader:
         parts, tenant = self.here.parts, self.here.tenant
-        sight = parts.ledger.read(sight_of, str(tenant.org_slug))
+        sight = parts.ledger.read(sight_of, str(tenant.org_slug), parts.settings.configs_dir)
         return CostReader(parts.warehouse, self.configs, tenant, self.here.clock.now(), sight)
 
     def _context(self, step_id: str, variables: Mapping[str, Any]) -> StepContext:
