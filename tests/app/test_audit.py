@@ -118,6 +118,13 @@ async def test_a_page_may_be_a_table(told):
     assert 'rel="next"' in answer.headers["Link"]
 
 
+@pytest.mark.parametrize("slug", ["\U0001f600", 'a"b', "", "acme\r\ncorp"])
+async def test_a_table_of_what_is_no_slug_is_named_after_the_platform(told, slug):
+    async with told.client() as caller:
+        answer = await caller.get(ALL, params={"org_slug": slug, "format": "csv"})
+    assert (answer.status_code, answer.headers["content-disposition"]) == (200, 'attachment; filename="platform_audit.csv"')
+
+
 async def test_a_misspelt_filter_is_refused(told):
     assert "outcome" in problem(await told.read(f"{ALL}?outcomes=FAILED"), 422, "rejected")["detail"]
     assert problem(await told.read(f"{OWN}?org_slug=other_corp"), 422, "rejected")

@@ -65,6 +65,32 @@ async def test_a_run_takes_the_same_names(house: House, body: dict[str, str], wi
     assert (answer["window"]["start"], answer["window"]["end"]) == window
 
 
+@pytest.mark.parametrize(
+    ("month", "told"),
+    [
+        ("9999-12", "month: is no month of these years; write it as YYYY-MM, like 2026-10"),
+        ("0000-01", "month: is no month of these years; write it as YYYY-MM, like 2026-10"),
+        ("2026-12", "month: 2026-12 lies in the future; name 2026-11 or a month before it"),
+    ],
+)
+async def test_a_month_that_costs_have_none_of_is_refused_as_a_month(house: House, month: str, told: str) -> None:
+    async with house.client() as caller:
+        for call in ("run", "backfill"):
+            answer = await caller.post(f"/api/v1/pipelines/{call}/acme_corp/fake/cost", json={"month": month})
+            assert (answer.status_code, answer.json()["detail"]) == (422, told), call
+
+
+@pytest.mark.parametrize("path", ["costs/acme_corp/daily", "pipelines/runs/acme_corp", "organizations/acme_corp/audit"])
+async def test_days_the_wrong_way_round_are_told_so_wherever_they_are_asked(billed: House, path: str) -> None:
+    async with billed.client() as caller:
+        answer = await caller.get(f"/api/v1/{path}?from=2026-10-03&to=2026-10-02")
+    assert (answer.status_code, answer.json()["detail"]) == (422, "from 2026-10-03 lies after to 2026-10-02; turn them round")
+
+
+async def test_runs_take_a_provider_by_its_aliases_as_costs_do(house: House) -> None:
+    assert await house.found("/api/v1/pipelines/runs/acme_corp?provider=Google") == {"runs": [], "next_cursor": None}
+
+
 @pytest.mark.parametrize("name", ["plan", "subscription_plan"])
 async def test_a_plan_is_taken_and_answered_under_both_names_in_any_case(house: House, name: str) -> None:
     async with house.client() as caller:

@@ -10,6 +10,7 @@ from src.app.dependencies.auth import parts_of
 from src.app.models.pipelines import Day
 from src.core.base.faults import Flaw, Rejected
 from src.core.costs.invoices import month_asked
+from src.core.costs.question import require_order
 
 D = TypeVar("D")
 
@@ -33,10 +34,11 @@ def asked_days(
     month: MonthQuery = None,
 ) -> AskedDays:
     whole = month_days(request, month)
-    return AskedDays(
-        one_way({"from": first, "start_date": start_date, "month": whole and whole.first}),
-        one_way({"to": to, "end_date": end_date, "month": whole and whole.last}),
-    )
+    since = one_way({"from": first, "start_date": start_date, "month": whole and whole.first})
+    until = one_way({"to": to, "end_date": end_date, "month": whole and whole.last})
+    if since is not None and until is not None:
+        require_order(since, until)
+    return AskedDays(since, until)
 
 
 def month_days(request: Request, month: str | None) -> AskedDays | None:

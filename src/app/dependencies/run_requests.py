@@ -31,6 +31,7 @@ def usual_window(today: date) -> Window:
 def window_of(asked: RunRequest, today: date) -> Window:
     window = asked.window(today) or usual_window(today)
     first, last = ("start_date", "end_date") if asked.end_date else ("month", "month") if asked.month else ("date", "date")
+    require_begun(asked.month, today)
     if window.end > today:
         raise _rejected(last, f"{window.end} lies in the future; name {today} (today, UTC) or a day before it")
     if window.start < EARLIEST:
@@ -40,6 +41,12 @@ def window_of(asked: RunRequest, today: date) -> Window:
             "start_date", f"{window} covers {len(window)} days, and one run takes {LONGEST_DAYS} at most; ask for it in several runs"
         )
     return window
+
+
+def require_begun(month: date | None, today: date) -> None:
+    """Told by the month that was named, and not by its days."""
+    if month is not None and month > today:
+        raise _rejected("month", f"{month:%Y-%m} lies in the future; name {today:%Y-%m} or a month before it")
 
 
 def inputs_of(asked: RunRequest, entry: CatalogEntry) -> Mapping[str, Any]:

@@ -1,5 +1,5 @@
 import re
-from datetime import date, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, date, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -36,6 +36,9 @@ def _month(value: object) -> object:
     if value is None or type(value) is date:
         return value
     if isinstance(value, str) and MONTH.fullmatch(value):
+        # a calendar ends, and no month of its last year is billed
+        if not MINYEAR <= int(value[:4]) < MAXYEAR:
+            raise ValueError("is no month of these years; write it as YYYY-MM, like 2026-10")
         return date(int(value[:4]), int(value[5:]), 1)
     raise ValueError("is not a month; write it as YYYY-MM, like 2026-10")
 

@@ -12,7 +12,7 @@ from src.app.dependencies.days import MonthQuery, month_days, one_way
 from src.app.dependencies.tenants import living_tenant
 from src.app.models.audit import ACTIONS, AuditActor, AuditEntryAnswer, AuditOutcome, AuditPage
 from src.core.base.faults import Flaw, Rejected
-from src.core.base.names import did_you_mean
+from src.core.base.names import did_you_mean, slug_flaw
 from src.core.base.threads import blocking
 from src.core.engine.port import ColumnKind
 from src.core.ledger.columns import json_text
@@ -71,6 +71,8 @@ def asked_filter(
     whole = month_days(request, month)
     since = one_way({"from": first, "start_date": start_date, "month": whole and whole.first})
     until = one_way({"to": to, "end_date": end_date, "month": whole and whole.last})
+    if since is not None and until is not None and until != since:
+        _require_order(since, until)
     return AuditFilter(
         actor_kind=actor,
         user_id=user_id,
@@ -126,8 +128,10 @@ async def _page(
         page = AuditPage(entries=[AuditEntryAnswer.model_validate(asdict(entry)) for entry in shown], next_cursor=following)
         return Response(page.model_dump_json(), media_type=MEDIA_TYPES["json"], headers={"Vary": "Accept"})
     links = {"Link": next_link(request, following)} if following else None
+    # what is no slug may stand in the trail, and not in the name of a file
+    whose = PLATFORM if org_slug is None or slug_flaw(org_slug) else org_slug
     return await file_answer(
-        request, org_slug or PLATFORM, "csv", "audit", lambda: rows_as("csv", COLUMNS, [_row(entry) for entry in shown]), headers=links
+        request, whose, "csv", "audit", lambda: rows_as("csv", COLUMNS, [_row(entry) for entry in shown]), headers=links
     )
 
 
@@ -138,6 +142,12 @@ def _require_action(said: str) -> None:
         mend = did_you_mean(said, [*ACTIONS, *nouns])
         there = ", ".join([action for action in ACTIONS if action.startswith(f"{noun}.")] or nouns)
         raise Rejected(f"there is no action {said!r}{mend or f'; there is {there}'}", flaws=[Flaw("is not known here", "action")])
+
+
+def _require_order(since: datetime | date, until: datetime | date) -> None:
+    end = _end(until)
+    if end is not None and end <= _first(since):
+        raise Rejected(f"from {since} lies after to {until}; turn them round", flaws=[Flaw("lies after `to`", "from")])
 
 
 def _row(entry: AuditEntry) -> dict[str, Any]:

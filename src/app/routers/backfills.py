@@ -9,7 +9,7 @@ from src.app.dependencies.audited import audited
 from src.app.dependencies.auth import access, caller_of, parts_of
 from src.app.dependencies.lasting import Lasting
 from src.app.dependencies.once import REDO, OnceRoute, once
-from src.app.dependencies.run_requests import known_inputs
+from src.app.dependencies.run_requests import known_inputs, require_begun
 from src.app.dependencies.tenants import living_tenant
 from src.app.models.backfills import BackfillAccepted, BackfillDetail, BackfillList, BackfillRequest
 from src.core.backfill import asking
@@ -104,6 +104,8 @@ async def cancel_backfill(request: Request, org_slug: Slug, backfill_id: Backfil
 async def _ask(request: Request, org_slug: str, entry: CatalogEntry, body: BackfillRequest) -> BackfillAccepted:
     tenant = await living_tenant(request, org_slug)
     parts, actor = parts_of(request), caller_of(request).actor
+    today = parts.clock.now().date()
+    require_begun(body.month, today)
     async with audited(parts, actor, "backfills.create", f"pipelines/{entry.document_id}", tenant.org_slug, generation=tenant.generation):
         asked = await blocking(
             asking.ask,
@@ -112,7 +114,7 @@ async def _ask(request: Request, org_slug: str, entry: CatalogEntry, body: Backf
             tenant=tenant,
             actor=actor,
             entry=entry,
-            days=body.days(parts.clock.now().date()),
+            days=body.days(today),
             inputs=known_inputs(body.inputs, entry),
         )
         # at once, and not at the trigger's next pass: who asked is watching

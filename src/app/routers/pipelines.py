@@ -22,6 +22,7 @@ from src.core.ledger.tables import run_pages, runs
 from src.core.ledger.tables.run_pages import RunFilter
 from src.core.ledger.tables.runs import RunRecord
 from src.core.pipeline.catalog import CatalogEntry
+from src.core.providers.directory import known_providers
 from src.core.scheduler import acceptance, cancel, follow, reports
 from src.core.scheduler.acceptance import Accepted
 
@@ -104,7 +105,7 @@ async def list_runs(
     wanted = RunFilter(
         statuses=run_pages.statuses_of(status, state),
         pipeline_id=pipeline_id,
-        provider=provider,
+        provider=provider and known_providers(parts_of(request).settings.configs_dir).named(provider),
         trigger=trigger,
         from_day=days.first,
         to_day=days.last,

@@ -86,6 +86,10 @@ def check_days(start: date, end: date) -> None:
     for name, day in (("from", start), ("to", end)):
         if not EARLIEST <= day <= LATEST:
             raise Rejected(f"{name} must lie between {EARLIEST} and {LATEST}", flaws=[Flaw("is no day that costs are kept for", name)])
+    require_order(start, end)
+
+
+def require_order(start: date, end: date) -> None:
     if end < start:
         raise Rejected(f"from {start} lies after to {end}; turn them round", flaws=[Flaw("lies after `to`", "from")])
 
