@@ -8,6 +8,7 @@ import pytest
 
 from src.core.base.identity import Tenant
 from src.core.base.names import Environment, OrgSlug
+from src.core.ledger.tables import orgs
 from tests.acceptance.observed import problem
 from tests.app.running_parts import House
 from tests.fakes.google import FakeGoogle, acme, service_account, serving
@@ -56,6 +57,17 @@ async def test_it_takes_the_root_key_and_names_what_is_wrong_by_the_older_name(h
 
     assert [flaw["field"] for flaw in problem(lacking, 422, "rejected")["errors"]] == ["tenant_id"]
     assert "3 to 50" in problem(wrong, 422, "rejected")["detail"]
+
+
+async def test_one_that_is_being_off_boarded_is_given_no_dataset(house: House):
+    house.organisation("test_001")
+    with house.parts.ledger.writing() as unit:
+        orgs.begin_offboarding(unit, "test_001", house.parts.clock.now())
+    async with house.client() as root:
+        answer = await root.post(CREDENTIALS, json={"provider": "GCP", "credentials": service_account()})
+
+    assert "being off-boarded" in problem(answer, 409, "conflict")["detail"]
+    assert not house.parts.warehouse.has_dataset(TENANT)
 
 
 async def test_a_credential_is_made_then_updated_and_a_dataset_is_made_where_it_is_absent(house: House):

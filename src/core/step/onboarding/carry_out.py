@@ -10,7 +10,7 @@ from src.core.base.names import OrgSlug
 from src.core.engine.port import Fence
 from src.core.ledger.tables import orgs
 from src.core.ledger.tables.orgs import NewOrg
-from src.core.step import api_keys, audit_trail
+from src.core.step import api_keys, audit_trail, credentials
 from src.core.step.context import Services, StepContext, StepResult
 from src.core.step.onboarding import profile
 from src.core.step.onboarding.plan import Dataset, OnboardingPlan, plan, requested, taken_message
@@ -82,6 +82,8 @@ def _new_org(made: OnboardingPlan, tenant: Tenant, now: datetime, services: Serv
 
 def make_dataset(services: Services, actor: Actor, tenant: Tenant) -> bool:
     """Where it or a table of it is absent; whether the dataset was. What was in one that went is not in it: its sources are read again."""
+    # one that is being off-boarded has its dataset dropped, and nobody would drop it again
+    services.ledger.read(credentials.living, tenant.org_slug, tenant.generation)
     dataset = Dataset.read(services.settings.configs_dir / dataset_types().organization.folder)
     created = services.warehouse.ensure_dataset(tenant)
     tables = _shape(dataset, tenant, services)
