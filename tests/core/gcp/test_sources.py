@@ -489,6 +489,31 @@ async def test_what_a_newer_export_is_filled_with_counts_once_beside_the_older(b
         assert told["10-28"][1] == ("complete" if at > 11 else "partial")
 
 
+@pytest.mark.parametrize("told", ["a", "ab"])
+def test_what_a_newer_export_tells_in_part_of_what_the_older_told_is_never_whole(bare: Billing, told: str):
+    """Neither where it counts beside the older one, nor where it takes its place."""
+    used = (*days(1, 31, 10), *days(1, 6))
+
+    def of(one: date, name: str, written: date | None = None) -> dict[str, Any]:
+        return row(one, 1, written=written, service={"id": name, "description": name})
+
+    older = Hand("standard", [of(one, name) for one in used for name in "abc"], account="A")
+    connect(bare, first=[older])
+    bare.clock.today = day(6)
+    load(bare, day(1, 10), day(6), older)
+    newer = Hand("detailed", [of(one, name, day(7)) for one in used for name in told], kind="detailed", account="A")
+    newer.created = datetime(2026, 11, 6, 20, tzinfo=UTC)
+    connect(bare, first=[newer])
+    for at in (date(2026, 11, 12), date(2027, 1, 20)):
+        bare.clock.today = at
+        load(bare, day(1, 10), at, newer.add(row(day(at.day), 1)))
+        assert {said(bare)[name][1] for name in ("10-05", "10-28", "11-05")} == {"partial"}
+    [one] = bare.ask("SELECT completeness_reason AS why FROM x_cost_daily WHERE usage_date = @day", day=day(5, 10))
+    days_told = "2026-10-01 to 2026-11-05: a part may lack or count twice"
+    assert one["why"] == f"proj.ds.detailed tells in part what a table before it told of {days_told}; no run can bring it"
+    assert bare.ask("SELECT completeness FROM x_cost_monthly WHERE invoice_month = '202610'") == [{"completeness": "partial"}]
+
+
 async def test_a_load_day_that_is_gone_before_it_was_read_is_not_forgotten(bare: Billing):
     source = Hand("costs", [row(one, 1) for one in (*days(1, 31, 10), *days(1, 19))])
     load(bare, day(1, 10), day(10, 10), source, late_days=0)

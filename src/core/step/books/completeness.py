@@ -231,7 +231,7 @@ def _not_seen(source: SourceState, period: JudgedPeriod, calendar: Calendar, ane
         told = told_of(name, gap, during=source.begins == gap.last)
         mends = {"mixed": f"{anew}, with reload: true where the new one tells all", "filling": f"after that, {anew}"}
         mend = mends.get(gap.kind, NO_RUN)
-        return _Finding(Why.MAYBE_TWICE if gap.kind == "mixed" else Why.BEGINS, name, f"{told}; {mend}")
+        return _Finding(Why.MAYBE_TWICE if gap.kind in ("mixed", "beside") else Why.BEGINS, name, f"{told}; {mend}")
     if first < since:
         load = calendar.remedy.run(first, max(first, min(period.last, since - ONE_DAY)), name)
         return _Finding(Why.BEFORE, name, f"{axis.slices} of {name} before {since} have not been read; {load}")

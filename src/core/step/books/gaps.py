@@ -16,7 +16,7 @@ SINCE_EVER = ".."
 # where a dataset lies in a whole continent, what was used since the month before is written to a new export too, within so many days
 FILLS = timedelta(5)
 HOLE = timedelta(4)  # a long weekend without any use
-Kind = Literal["unknown", "gone", "mixed", "less", "filling"]
+Kind = Literal["unknown", "gone", "mixed", "beside", "less", "filling"]
 OF_LOAD_DAYS = ("unknown", "gone")
 
 
@@ -30,8 +30,8 @@ class Gap:
     """The days of use from this one on were told again since, all that there is of them."""
     kind: Kind = "unknown"
     """A load day may be `gone` before it was read. Of the others it is days of use and not load days: of these the one that was made
-    anew tells a part of what the one before it did (`mixed`), or was taken at its word though it tells less; and what was used before
-    a source was made may be written to it yet."""
+    anew tells a part of what the one before it did (`mixed`), or was taken at its word though it tells less; of these a newer source
+    tells a part of what those `beside` it do; and what was used before a source was made may be written to it yet."""
 
     def swallows(self, first: date, last: date, written: date) -> bool:
         """Whether it may hold rows of the days of use from `first` to `last`, which are written until `written`."""
@@ -47,7 +47,7 @@ class Gap:
     def read(cls, text: str) -> "Gap":
         first, last, whole, kind = text.split("/")
         since = None if first == SINCE_EVER else date.fromisoformat(first)
-        known: dict[str, Kind] = {"gone": "gone", "less": "less", "mixed": "mixed"}
+        known: dict[str, Kind] = {"gone": "gone", "less": "less", "mixed": "mixed", "beside": "beside"}
         return cls(since, date.fromisoformat(last), date.fromisoformat(whole) if whole else None, known.get(kind, "unknown"))
 
 
@@ -125,12 +125,12 @@ def told_of(source: str, gap: Gap, *, during: bool) -> str:
         began = f"during {gap.last}" if during else f"on {gap.last + ONE_DAY}"
         return f"{source} begins {began}, and nobody knows what was before"
     days = f"{gap.first} to {gap.last}" if gap.last > gap.first else f"{gap.first}"
-    if gap.kind == "mixed":
-        return f"{source} was made anew and tells {days} in part by other rows than the one before it: a part may lack or count twice"
-    if gap.kind == "gone":
-        return f"{source} listed what was written on {days}, and it was gone before it was read"
-    if gap.kind == "filling":
-        return f"{source} was only just made, and what was used from {gap.first} on may be written to it within {FILLS.days} days"
-    if gap.kind == "less":
-        return f"{source} was made anew and was taken at its word, though it tells less of {days} than the table before it"
-    return f"{source} was made anew, and what was written on {days} stands in no table that was read, unless the new one is filled with it"
+    told: dict[Kind, str] = {
+        "mixed": f"was made anew and tells {days} in part by other rows than the one before it: a part may lack or count twice",
+        "beside": f"tells in part what a table before it told of {days}: a part may lack or count twice",
+        "gone": f"listed what was written on {days}, and it was gone before it was read",
+        "filling": f"was only just made, and what was used from {gap.first} on may be written to it within {FILLS.days} days",
+        "less": f"was made anew and was taken at its word, though it tells less of {days} than the table before it",
+        "unknown": f"was made anew, and what was written on {days} stands in no table that was read, unless the new one is filled with it",
+    }
+    return f"{source} {told[gap.kind]}"

@@ -125,11 +125,12 @@ class Asking:
             found[key] = found[key] + one if key in found else one
         return found
 
-    def told_by_others(self, reload: Reload, first: date, last: date) -> dict[date, tuple[int, int]]:
-        """Of days that other sources of its accounts tell of: how much of it this one tells again, and how much it does not."""
+    def told_by_others(self, reload: Reload, first: date, last: date) -> dict[date, tuple[int, int, int]]:
+        """Of days that other sources of its accounts tell of: how much of it this one tells again, how much it does not, and how much of
+        it by rows that would count beside theirs."""
         question = reload.raw.told_by_others
         asked = self._ask(question, {"source": reload.source, "first": first, "last": last}) if question else []
-        return {row["usage_date"]: (row["told_again"], row["lacking"]) for row in asked}
+        return {row["usage_date"]: (row["told_again"], row["lacking"], row["added"]) for row in asked}
 
     def causes(self, reload: Reload) -> list[dict[str, Any]]:
         """What the rows of these slices come to by their kind; nothing where the provider's books tell no kinds."""

@@ -10,12 +10,12 @@ says which of them tells more than the other, and nothing is added.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Final
 
 from src.core.base.faults import Conflict
-from src.core.step.books.gaps import Gap
+from src.core.step.books.gaps import OF_LOAD_DAYS, Gap
 
 ONE_DAY = timedelta(1)
 LATER: Final = ("load_ceiling", "fills_from", "counted_from")
@@ -143,7 +143,18 @@ def _between(known: list[list[str]], reaches: Mapping[str, Reach]) -> list[Gap]:
             gaps.append(Gap(end + ONE_DAY, since - ONE_DAY, own.filled))
         since = min(since, _newest(known[number], reaches).whole)
     may_be_filled = [Gap(own.fills_from, own.first, kind="filling")] if own.fills_from else []
-    return [Gap(None, since - ONE_DAY, own.filled), *gaps, *may_be_filled]
+    return [Gap(None, since - ONE_DAY, own.filled), *gaps, *may_be_filled, *_in_doubt(known, reaches)]
+
+
+def _in_doubt(known: list[list[str]], reaches: Mapping[str, Reach]) -> list[Gap]:
+    """Days of use of which one of those that count for them tells too much or too little."""
+    found, until = dict[Gap, None](), date.max
+    for tier in reversed(known):
+        own = (gap for source in tier for gap in reaches[source].gaps if gap.kind not in OF_LOAD_DAYS and gap.kind != "filling")
+        found |= dict.fromkeys(replace(gap, last=min(gap.last, until)) for gap in own if gap.first is None or gap.first <= until)
+        # of later days an older one does not count
+        until = min(until, _newest(tier, reaches).own_from - ONE_DAY)
+    return list(found)
 
 
 def contested(before: Iterable[Mapping[str, Any]], now: Iterable[Share]) -> frozenset[str]:

@@ -69,14 +69,17 @@ def _filled(state: SourceState, reload: Reload, told: DaysOfRows, left: DaysOfRo
         return None, ()
     made = state.made.date()
     others = work.asking.told_by_others(reload, month_before(made), made - ONE_DAY) if work.books.rivals and reload.fills else {}
-    since, lacks = made, list[date]()
+    since, doubtful = made, dict[date, int]()
     # as long as it tells of each day the most of what others tell: merely late rows are the least of a day
-    for day, (again, lacking) in sorted(others.items(), reverse=True):
+    for day, (again, lacking, _) in sorted(others.items(), reverse=True):
         if again < lacking:
             break
-        since, lacks = day, lacks + [day] * (lacking > 0)
-    if since < made:
-        return since, ranges(lacks, "mixed")
+        since, doubtful = day, doubtful | ({day: lacking} if lacking else {})
+    # of days before it counts beside them, and may tell the same money: a few rows alike are late ones
+    beside = {day: added for day, (_, _, added) in others.items() if day < since and added}
+    doubtful |= beside if sum(beside.values()) > FEW else {}
+    if others:
+        return since if since < made else None, ranges(doubtful, "beside")
     late = work.loading.calendar.axis.of_day(made)
     # what the new one does not tell of the old one's days it would not tell of others either
     kept = max((day for day in left if day < made), default=date.min)
