@@ -84,6 +84,7 @@ MISTAKES = [
         "this key belongs to another organisation than the path names; use that organisation's own key",
     ),
     Mistake("a slash at the end", "GET /api/v1/organizations/", 404, "an address here has no slash at its end; use /api/v1/organizations"),
+    Mistake("a slash after what no client is generated of", "GET /problems/", 404, "no slash at its end; use /problems"),
     Mistake(
         "a misspelt address", f"GET {COSTS}/dayly", 404, f"nothing is served at {COSTS}/dayly; did you mean {COSTS}/daily? Under {COSTS}"
     ),

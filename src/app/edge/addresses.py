@@ -30,7 +30,7 @@ class Addresses:
         root = _Node()
         for route in routes:
             template: str | None = getattr(route, "path_format", None)
-            if template is not None and getattr(route, "include_in_schema", False):
+            if template is not None:
                 node = root
                 for part in _parts(template):
                     beneath = node.named if part.startswith("{") else node.words
