@@ -4,13 +4,12 @@ from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import count
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 from src.core.base.window import Window
 
 Compare = Literal["previous_month", "previous_range", "year_before"]
 
-COMPARES: Final[tuple[Compare, ...]] = get_args(Compare)
 MONTHS_OF_A_YEAR: Final = 12
 ONE_DAY: Final = timedelta(1)
 

@@ -1,4 +1,5 @@
 from datetime import date, timedelta
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +10,7 @@ from src.core.base.identity import Tenant
 from src.core.base.names import Environment, org_slug
 from src.core.base.window import EARLIEST, Window
 from src.core.costs.amounts import money
-from src.core.costs.comparison import COMPARES, compared, whole_months
+from src.core.costs.comparison import Compare, compared, whole_months
 from src.core.costs.cursor import PageEnd, cursor_of, place_of
 from src.core.costs.question import LATEST, CostQuestion, Filters, groups_asked, window_asked
 
@@ -49,7 +50,7 @@ def months(window: Window) -> int:
 
 
 @settings(max_examples=5000)
-@given(st.dates(EARLIEST, LATEST - timedelta(days=400)), st.integers(1, 366), st.sampled_from((None, *COMPARES)))
+@given(st.dates(EARLIEST, LATEST - timedelta(days=400)), st.integers(1, 366), st.sampled_from((None, *get_args(Compare))))
 def test_what_a_window_is_compared_with_lies_before_it_and_is_as_long_or_the_same_days_of_as_many_months(start, days, asked):
     window = Window(start, start + timedelta(days=days - 1))
     found = compared(window, asked)

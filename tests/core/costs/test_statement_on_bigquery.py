@@ -5,10 +5,11 @@ from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from src.core.costs.comparison import COMPARES, month_window
+from src.core.costs.comparison import Compare, month_window
 from src.core.costs.question import CostQuestion
 from src.core.costs.statement import MonthStatement, read_statement
 from src.core.engine.port import Warehouse
@@ -45,7 +46,7 @@ def statements(warehouse: Warehouse) -> list[MonthStatement]:
         x_load_manifests=[manifest(PUBLISHED)],
     )
     asked = reader(warehouse, ACME)
-    return [read_statement(asked, CostQuestion(OCTOBER, groups=("service",), compare=by), (), 10) for by in COMPARES]
+    return [read_statement(asked, CostQuestion(OCTOBER, groups=("service",), compare=by), (), 10) for by in get_args(Compare)]
 
 
 @pytest.mark.engine
