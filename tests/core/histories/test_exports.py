@@ -48,14 +48,17 @@ class ExportHistories(RuleBasedStateMachine):
         exports = list(self.world.exports.values())
         return exports[at % len(exports)]
 
-    @initialize(accounts=st.sampled_from([(OTHER,), (OTHER, CUSTOMER), (RESELLER,), (RESELLER, CUSTOMER)]))
-    def begins(self, accounts: tuple[str, ...]) -> None:
+    @initialize(accounts=st.sampled_from([(OTHER,), (OTHER, CUSTOMER), (RESELLER,), (RESELLER, CUSTOMER)]), closed=st.booleans())
+    def begins(self, *, accounts: tuple[str, ...], closed: bool) -> None:
+        """`closed`: a first month is whole before anything else comes."""
         for account in accounts:
             self.world.begin(account)
         for account in ACCOUNTS:
             self.world.charge(account, SINCE)
         self.world.pass_days((BEGIN - SINCE).days)
         self.world.store(CREDENTIALS[0], self.export(0))
+        if closed:
+            self.reads_all(40)
 
     @rule(account=st.sampled_from(ACCOUNTS), age=AGES)
     def charges(self, account: str, age: int) -> None:

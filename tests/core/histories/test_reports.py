@@ -43,10 +43,14 @@ class ReportHistories(RuleBasedStateMachine):
         finally:
             self.stack.close()
 
-    @initialize()
-    def begins(self) -> None:
+    @initialize(closed=st.booleans())
+    def begins(self, *, closed: bool) -> None:
+        """`closed`: first days are whole before anything else comes."""
         self.world.pass_days(4)
+        self.world.deliver(ACCOUNTS[0], f"{SINCE:%Y-%m}")
         self.world.store(CREDENTIALS[0], ACCOUNTS[0])
+        if closed:
+            self.reads_all(40)
 
     @rule(account=st.sampled_from(ACCOUNTS), age=st.integers(0, 3), cost=st.sampled_from([0, 0, 2, 3]))
     def tells(self, account: str, age: int, cost: int) -> None:
