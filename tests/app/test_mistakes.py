@@ -83,6 +83,7 @@ MISTAKES = [
         403,
         "this key belongs to another organisation than the path names; use that organisation's own key",
     ),
+    Mistake("no credential", f"POST {SETUP}", 422, "that may read usage, as a text or as the object itself; kept sealed", body={}),
     Mistake("a slash at the end", "GET /api/v1/organizations/", 404, "an address here has no slash at its end; use /api/v1/organizations"),
     Mistake("a slash after what no client is generated of", "GET /problems/", 404, "no slash at its end; use /problems"),
     Mistake(

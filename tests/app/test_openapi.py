@@ -114,6 +114,8 @@ def test_every_operation_tells_of_its_problems_with_an_example(document, operati
         refused = {status: answer for status, answer in operation["responses"].items() if status[0] in "45"}
         if operation["x-access"] != "anyone":
             assert {"401", "403", "429", "503"} <= refused.keys(), name
+        of = {"path": "404", "Idempotency-Key": "409"}
+        assert {of[key] for told in operation["parameters"] for key in (told["in"], told["name"]) if key in of} <= refused.keys(), name
         for status, answer in refused.items():
             [(media_type, content)] = answer["content"].items()
             assert media_type == MEDIA_TYPE

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from src.app.answers.api_words import ApiWords, OperationWords
+from src.app.dependencies import once
 from src.app.dependencies.auth import SCHEMES, USER_ID_HEADER, USER_ID_LENGTH
 from src.app.edge.problems import Problem, problem_body
 from src.app.models.llm_data import LISTED
@@ -64,7 +65,8 @@ IF_NONE_MATCH: Final[Mapping[str, Any]] = {
 NOT_MODIFIED: Final[Mapping[str, Any]] = {"description": "The answer that `If-None-Match` names still says the same"}
 ETAG: Final[Mapping[str, Any]] = {"description": "Names what the answer says, whether packed or not", "schema": TEXT}
 OF_KEYS: Final = ("unauthenticated", "not-yours", "throttled", "unavailable")
-OF_ORGANISATIONS: Final = ("missing",)
+OF_NAMED: Final = ("missing",)
+OF_REPEATS: Final = ("conflict",)
 OF_QUESTIONS: Final = ("rejected",)
 OF_BODIES: Final = ("rejected", "too-large")
 OF_FORMS: Final = ("not-acceptable",)
@@ -146,8 +148,10 @@ class _Describing:
         names = {parameter["name"] for parameter in operation["parameters"]}
         if operation["x-access"] != "anyone":
             codes += OF_KEYS
-        if "org_slug" in names:
-            codes += OF_ORGANISATIONS
+        if any(parameter["in"] == "path" for parameter in operation["parameters"]):
+            codes += OF_NAMED
+        if once.HEADER in names:
+            codes += OF_REPEATS
         if names - {USER_ID_HEADER}:
             codes += OF_QUESTIONS
         if "requestBody" in operation:

@@ -15,7 +15,6 @@ from src.core.base.faults import MOST_FLAWS, Flaw, first_flaws
 from src.core.base.wording import key_itself, not_json, unknown, words
 
 LONGEST_FIELD: Final = 200
-LONGEST_MEANING: Final = 160
 BODY: Final = "body"
 
 
@@ -68,7 +67,7 @@ def _needed(fields: Mapping[str, FieldInfo]) -> str:
 
 def _meaning(field: FieldInfo | None) -> str:
     said = field.description if field is not None else None
-    return f": {said[:1].lower()}{said[1:LONGEST_MEANING]}" if said else ""
+    return f": {said[:1].lower()}{said[1:]}" if said else ""
 
 
 def _model_of(request: Request) -> type[BaseModel] | None:
