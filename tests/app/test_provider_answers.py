@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -24,7 +25,10 @@ COMMON = {
     "expires_at": None,
     "created_at": datetime(2026, 11, 20, tzinfo=UTC),
 }
-SETUP = {"status": "SUCCESS", "org_slug": "acme", "replaced": False, "pipeline_logging_id": "r", "plan_too_small": None, "schedules": []}
+SETUP: dict[str, Any] = {
+    **dict.fromkeys(("changes", "unknown", "changes_unknown_because")),
+    **{"status": "SUCCESS", "org_slug": "acme", "replaced": False, "pipeline_logging_id": "r", "plan_too_small": None, "schedules": []},
+}
 
 
 def test_an_answer_has_the_facts_of_its_own_provider_between_what_all_have():

@@ -28,7 +28,7 @@ OPENAI = CONFIGS / "openai"
 MADE_BY_THE_LOAD = ("source_table", "ingest_date", "usage_date")
 PARAMETERS = {
     **dict.fromkeys(("first", "last", "first_day", "last_day", "previous_day", "previous_last", "after_day", "until_day"), "DATE"),
-    **dict.fromkeys(("own_from", "load_floor", "load_ceiling"), "DATE"),
+    **dict.fromkeys(("own_from", "load_floor", "load_ceiling", "fills_from"), "DATE"),
     **dict.fromkeys(("days", "slices", "first_read", "new", "restated", "settled"), "ARRAY<DATE>"),
     **dict.fromkeys(("accounts", "months", "run_ids", "providers", "children", "currencies", "unread"), "ARRAY<STRING>"),
     **dict.fromkeys(("warn_share", "hold_share", "least"), "NUMERIC"),

@@ -343,7 +343,13 @@ async def _refuse_misplaced(request: Request, opens: Access, *given: str | None)
             await door.limiter.admit(request.scope, "root", "root")
             _actor(request, "root")
             raise NotYours(f"this is the root key; {ORG_NEEDED if opens == 'org' else ROOT_PLACE}")
-        if one is not None and API_KEY.fullmatch(one) and (held := await _opening(door, one)):
+        if one is None or not API_KEY.fullmatch(one):
+            continue
+        held = None
+        # it is refused either way; where keys cannot be looked up only the better words are missing
+        with suppress(Fault):
+            held = await _opening(door, one)
+        if held is not None:
             await door.limiter.admit(request.scope, "org", held.tenant.org_slug)
             _actor(request, "org", held.tenant.org_slug, held.record.fingerprint)
             raise NotYours(f"this is an organisation's key; {ROOT_NEEDED if opens == 'root' else ORG_PLACE}")

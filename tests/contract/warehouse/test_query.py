@@ -120,7 +120,8 @@ def test_an_export_is_a_file_in_the_io_folder(warehouse, costs):
     assert parquet == warehouse.io_folder(costs) / "costs.parquet"
     assert pq.read_table(parquet).to_pylist() == [row(MONDAY, "1.5"), row(TUESDAY, "2.25", "storage")]
     text = warehouse.export(costs, sql, "costs.csv", "csv", {"from": TUESDAY})
-    assert lines(text) == [["day", "service", "cost"], ["2026-11-17", "storage", "2.250000000"]]
+    names, (day, service, cost) = lines(text)
+    assert (names, day, service, Decimal(cost)) == (["day", "service", "cost"], "2026-11-17", "storage", Decimal("2.25"))
     assert lines(warehouse.export(costs, "SELECT 1 AS a", "costs.csv", "csv")) == [["a"], ["1"]]
 
 

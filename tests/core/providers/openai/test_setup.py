@@ -107,7 +107,7 @@ async def test_a_key_stands_nowhere_but_sealed_whatever_becomes_of_its_setup(tmp
         keys = {path.name: path.read_text() for path in (folder / "sandbox" / "credentials").glob("openai-*.txt")}
         for name in ("demo", "second", "project", "service-account", "legacy", "revoked", "narrow", "failing"):
             await acme.ask("POST", SETUP, {"credential": keys[f"openai-{name}.txt"], "credential_name": name})
-        await acme.ask("POST", SETUP, {"credential": keys["openai-slow.txt"], "skip_validation": True})
+        await acme.ask("POST", SETUP, {"credential": keys["openai-slow.txt"], "skip_validation": True, "another_account": True})
         await acme.ask("POST", "integrations/{org}/openai/validate", credential_name="demo")
         listed = await acme.ask("GET", "integrations/{org}/openai")
         assert len(listed.json()["credentials"]) == 3
