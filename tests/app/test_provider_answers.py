@@ -26,8 +26,15 @@ COMMON = {
     "created_at": datetime(2026, 11, 20, tzinfo=UTC),
 }
 SETUP: dict[str, Any] = {
-    **dict.fromkeys(("changes", "unknown", "changes_unknown_because")),
-    **{"status": "SUCCESS", "org_slug": "acme", "replaced": False, "pipeline_logging_id": "r", "plan_too_small": None, "schedules": []},
+    "changes": None,
+    "unknown": None,
+    "changes_unknown_because": None,
+    "status": "SUCCESS",
+    "org_slug": "acme",
+    "replaced": False,
+    "pipeline_logging_id": "r",
+    "plan_too_small": None,
+    "schedules": [],
 }
 
 
