@@ -163,6 +163,20 @@ async def test_what_is_asked_wrongly_is_told_with_its_mend(reconciled: House) ->
             assert (answer.status_code, says in answer.text) == (422, True), answer.text
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("model", "gpt-y", "was ever told by the model 'gpt-y'; did you mean 'gpt-x'?"),
+        ("currency", "EUR", "was ever told by the currency 'EUR'; there is USD"),
+        ("project", "proj_none", "was ever told by the project 'proj_none'"),
+    ],
+)
+async def test_a_filter_by_what_was_never_told_of_is_refused(reconciled: House, name: str, value: str, said: str) -> None:
+    refused = await reconciled.read(f"{AT}/reconciliation?{urlencode(RANGE | {name: value})}")
+
+    assert (refused.status_code, said in refused.text) == (422, True), refused.text
+
+
 async def test_an_organisation_without_a_reconciliation_is_told_what_to_do(house: House) -> None:
     house.dataset("acme_corp")
     answer = await house.read(f"{AT}/reconciliation?provider=openai")

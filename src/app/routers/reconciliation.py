@@ -13,6 +13,7 @@ from src.app.models.reconciliation import CostRulesAnswer, CostRulesRequest, Rec
 from src.app.routers.costs import MOST_FILE_ROWS, ROWS, AskedForm, Limit, Slug, reader_of
 from src.core.base.identity import Tenant
 from src.core.base.threads import blocking
+from src.core.costs.filter_values import require_known_reconciled
 from src.core.costs.question import window_asked
 from src.core.costs.reconciliation import GROUPS, ReconciliationQuestion, read_reconciliation, reconciled_groups
 from src.core.providers.directory import known_providers
@@ -63,6 +64,8 @@ async def reconcile_costs(
     whole = form != "json" and limit is None
     reader = await reader_of(request, org_slug)
     found = await blocking(read_reconciliation, reader, question, limit or (MOST_FILE_ROWS if whole else ROWS), cursor)
+    if not found.months and cursor is None:
+        await blocking(require_known_reconciled, reader, question)
     if form == "json":
         [rule] = await _in_force(request, reader.tenant, question.provider)
         return await blocking(shown.answer, reader.tenant, question, found, rule)

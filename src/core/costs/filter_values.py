@@ -12,10 +12,12 @@ from src.core.base.window import EARLIEST, Window
 from src.core.costs.models import ModelFilters, ModelGroup, ModelQuestion, read_models
 from src.core.costs.question import Filters
 from src.core.costs.reader import COSTS_VIEW, CostReader
+from src.core.costs.reconciliation import ReconciledGroup, ReconciliationQuestion, read_reconciliation
 from src.core.providers.directory import known_providers
 
 MOST_VALUES: Final = 1000
 SHOWN: Final = 20
+RECONCILED_FILTERS: Final[tuple[ReconciledGroup, ...]] = ("project", "model")
 MODEL_FILTERS: Final[tuple[ModelGroup, ...]] = ("model", "token_kind", "project", "key")
 
 
@@ -41,6 +43,19 @@ def require_known_models(reader: CostReader, question: ModelQuestion) -> None:
             require_value(reader.tenant, name, value, [said for line in found.lines if (said := line.keys[name])])
     if question.filters.currency is not None:
         require_value(reader.tenant, "currency", question.filters.currency, [one.currency for one in read_models(reader, ever, 1).totals])
+
+
+def require_known_reconciled(reader: CostReader, question: ReconciliationQuestion) -> None:
+    ever = replace(question, window=Window(EARLIEST, max(question.window.end, reader.now.date())), filters={})
+    for name in RECONCILED_FILTERS:
+        value = question.filters.get(name)
+        if value is not None:
+            found = read_reconciliation(reader, replace(ever, groups=(name,)), MOST_VALUES)
+            require_value(reader.tenant, name, value, [line.keys[name] for line in found.lines])
+    currency = question.filters.get("currency")
+    if currency is not None:
+        months = read_reconciliation(reader, replace(ever, groups=("month",)), 1).months
+        require_value(reader.tenant, "currency", currency, [month.currency for month in months])
 
 
 def require_value(tenant: Tenant, name: str, value: str, known: Iterable[str | None]) -> None:
