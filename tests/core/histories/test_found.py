@@ -47,6 +47,29 @@ def test_what_an_export_is_filled_with_when_it_begins_counts_once(world: Clouds,
     read(world, OTHER)
 
 
+def test_of_a_reseller_s_export_made_anew_a_customer_s_own_tells_nothing_of_the_reseller_s_days(world: Clouds):
+    reseller, customer = world.begin(RESELLER), world.begin(CUSTOMER)
+    for account in (RESELLER, CUSTOMER, OTHER):
+        world.charge(account, SINCE)
+    world.pass_days(6)
+    world.store("first", reseller)
+    world.pass_days(1)
+    for _ in range(6):
+        read(world, "first")
+        world.pass_days(1)
+    read(world, "first")
+    world.store("third", customer)
+    world.pass_days(1)
+    read(world, "first")
+    read(world, "third")
+    world.charge(RESELLER, world.here.clock.today)
+    world.begin(RESELLER, told="half")
+    world.pass_days(1)
+    read(world, "first")
+    read(world, "third")
+    world.finish()
+
+
 def test_what_a_reseller_s_export_is_filled_with_counts_once(world: Clouds):
     begun(world, CUSTOMER)
     read(world, CUSTOMER)

@@ -68,7 +68,9 @@ def _filled(state: SourceState, reload: Reload, told: DaysOfRows, left: DaysOfRo
     if state.made is None or not gaps or at is None or at <= state.made.date() + FILLS:
         return None, ()
     made = state.made.date()
-    others = work.asking.told_by_others(reload, month_before(made), made - ONE_DAY) if work.books.rivals and reload.fills else {}
+    # of one that was made anew the old one's rows say more: another source may tell of one of its accounts alone
+    beside_others = work.books.rivals and reload.fills and not reload.old
+    others = work.asking.told_by_others(reload, month_before(made), made - ONE_DAY) if beside_others else {}
     since, doubtful = made, dict[date, int]()
     # as long as it tells of each day the most of what others tell: merely late rows are the least of a day
     for day, (again, lacking, _) in sorted(others.items(), reverse=True):
