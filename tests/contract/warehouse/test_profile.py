@@ -37,6 +37,11 @@ def shown(parts: Parts) -> list[tuple[str, str]]:
     return [tuple(row.values()) for row in rows]
 
 
+def _plan(parts: Parts) -> str | None:
+    said = parts.ledger.read(kept.get, "acme_corp")
+    return said.plan if said else None
+
+
 def change(parts: Parts, asked: SubscriptionChange) -> None:
     subscriptions.change(parts, ROOT, ACME, asked)
 
@@ -59,6 +64,18 @@ async def test_of_changes_at_once_the_view_shows_what_the_ledger_says_in_the_end
     said = parts.ledger.read(kept.get, "acme_corp")
     assert said is not None
     assert shown(parts) == [(said.plan, said.status)]
+
+
+@pytest.mark.parametrize("engine", ["duckdb"], indirect=True)
+async def test_a_change_waits_for_a_run_that_writes_the_profile_as_it_ends(parts: Parts):
+    held = Fence(profile.SCOPE, parts.warehouse.last_generation(ACME, profile.SCOPE) + 1)
+    with ThreadPoolExecutor(1) as caller:
+        with parts.warehouse.publication(ACME, "other", held):
+            waiting = caller.submit(change, parts, SubscriptionChange(plan="SCALE"))
+            while _plan(parts) != "SCALE":
+                pass
+        waiting.result()
+    assert shown(parts) == [("SCALE", "ACTIVE")]
 
 
 @pytest.mark.parametrize("engine", ["duckdb"], indirect=True)

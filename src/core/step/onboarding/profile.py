@@ -1,11 +1,13 @@
 """The organisation's profile in its own dataset, which `org_comprehensive_view` shows beside its days."""
 
+import random
+import time
 from datetime import datetime
 from typing import Any, Final
 
 from src.core.base.dataset_types import dataset_types
 from src.core.base.documents import read_text
-from src.core.base.faults import Superseded, Unavailable
+from src.core.base.faults import Superseded, Throttled, Unavailable
 from src.core.base.identity import Tenant
 from src.core.engine.port import Fence
 from src.core.ledger.tables import orgs
@@ -13,7 +15,8 @@ from src.core.ledger.tables.orgs import NewOrg, Org
 from src.core.step.context import Services
 
 SCOPE: Final = "setup/organizations/onboarding"
-TRIES: Final = 5
+TRIES: Final = 6
+PAUSE_SECONDS: Final = 0.05
 
 Row = dict[str, Any]
 
@@ -28,7 +31,9 @@ def follow(services: Services, tenant: Tenant) -> bool:
     warehouse, table = services.warehouse, dataset_types().organization.housekeeping.profile
     if not warehouse.has_dataset(tenant) or table not in warehouse.tables(tenant):
         return False
-    for _ in range(TRIES):
+    for attempt in range(TRIES):
+        if attempt:
+            time.sleep(random.uniform(PAUSE_SECONDS, PAUSE_SECONDS * 2**attempt))  # noqa: S311 - only so that two do not meet again
         # before the ledger is read: whoever publishes after this has read the ledger as new as here or newer, and fences this one off
         generation = warehouse.last_generation(tenant, SCOPE) + 1
         org = _living(services, tenant)
@@ -43,7 +48,8 @@ def follow(services: Services, tenant: Tenant) -> bool:
                 # asked last: what was read of one who had the slug is not to be left in the dataset of who has it by now
                 if _living(services, tenant) is None:
                     raise orgs.off_boarded(tenant.org_slug)
-        except Superseded:
+        # a run that ends, or another change, writes it too, and is done in a moment
+        except (Superseded, Throttled):
             continue
         return True
     raise Unavailable(f"the profile in {tenant.dataset} is being written by others; send the same again")
