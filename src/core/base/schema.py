@@ -84,12 +84,23 @@ class Partition:
 
 
 @dataclass(frozen=True, slots=True)
+class SliceColumns:
+    """By which columns a table of raw rows names the source and the slice of each, and the day that lies within the slice."""
+
+    source: str
+    slice: str
+    day: str
+
+
+@dataclass(frozen=True, slots=True)
 class TableSchema:
     name: str
     fields: tuple[Field, ...]
     description: str = ""
     partition: Partition | None = None
     cluster: tuple[str, ...] = field(default=())
+    slices: SliceColumns | None = None
+    """Of a table that is its slices: each is replaced whole, and an engine may keep its file as it came."""
 
     @property
     def columns(self) -> tuple[str, ...]:

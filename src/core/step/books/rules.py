@@ -8,7 +8,7 @@ from pathlib import Path
 from src.core.base.documents import Located, read_located
 from src.core.base.faults import Flaw, Misconfigured
 from src.core.base.names import did_you_mean, identifier, provider_table_flaw
-from src.core.base.schema import TableSchema
+from src.core.base.schema import SliceColumns, TableSchema
 from src.core.base.table_facts import TableFacts
 from src.core.step.books.axis import Axis
 from src.core.step.books.document import BooksDocument, RawFacts
@@ -195,14 +195,15 @@ class Books:
 
 
 def _shape(name: str, facts: RawFacts, templates: Mapping[str, TableSchema], folder: Path, located: Located[BooksDocument]) -> TableSchema:
+    slices = SliceColumns(facts.source, facts.slice, facts.day)
     if facts.template is None:
         own = TableFacts(description=facts.description, partition=facts.partition, cluster=facts.cluster)
-        return own.with_columns(folder, name)
+        return replace(own.with_columns(folder, name), slices=slices)
     if facts.template not in templates:
         hint = did_you_mean(facts.template, templates)
         flaw = located.flaw(f"there is no schema template {facts.template!r}{hint}", "raw", name, "template")
         raise Misconfigured("books cannot be kept", flaws=[flaw])
-    return replace(templates[facts.template], name=identifier(name))
+    return replace(templates[facts.template], name=identifier(name), slices=slices)
 
 
 def _raw_flaws(name: str, facts: RawFacts, schema: TableSchema, document: BooksDocument, located: Located[BooksDocument]) -> Iterable[Flaw]:
