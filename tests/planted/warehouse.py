@@ -86,7 +86,7 @@ DEFECTS = (
     Defect(
         "lock-down",
         "SQL reads any file of the machine",
-        "src/core/engine/duckdb/instance.py",
+        "src/core/engine/duckdb/opening.py",
         '("enable_external_access", False),',
         '("enable_external_access", True),',
         ("tests/core/engine/test_duckdb.py::test_an_instance_is_locked_down_under_any_sql",),
@@ -121,7 +121,7 @@ DEFECTS = (
     Defect(
         "losses",
         "an empty database in the place of a dataset is read as an organisation without costs",
-        "src/core/engine/duckdb/instance.py",
+        "src/core/engine/duckdb/opening.py",
         "if not root.execute(MADE_HERE).fetchall():",
         "if not root.execute(MADE_HERE):",
         ("tests/core/engine/test_duckdb_lost.py::test_a_damaged_dataset_is_named_and_to_be_restored",),

@@ -18,7 +18,8 @@ from src.core.base.schema import Field, TableSchema
 from src.core.base.settings import Settings
 from src.core.engine import claim_warehouse, open_warehouse
 from src.core.engine.duckdb.client import DuckDBWarehouse
-from src.core.engine.duckdb.instance import Instance, open_instance
+from src.core.engine.duckdb.instance import Instance
+from src.core.engine.duckdb.opening import open_instance
 from src.core.engine.files.datasets import Damage
 from src.core.engine.port import Fence
 from tests.contract.warehouse.conftest import settings_for, tenant_named

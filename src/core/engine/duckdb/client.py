@@ -15,7 +15,8 @@ from src.core.base.names import identifier
 from src.core.base.schema import TableSchema
 from src.core.base.settings import Settings
 from src.core.engine.duckdb.erasure import ERASED, erase
-from src.core.engine.duckdb.instance import FACTS, HOUSEKEEPING, OWNER_FILE, VIEWS, Instance, Instances
+from src.core.engine.duckdb.instance import FACTS, HOUSEKEEPING, OWNER_FILE, VIEWS, Instance
+from src.core.engine.duckdb.instances import Instances
 from src.core.engine.duckdb.publication import published_generation, publishing, table_scope
 from src.core.engine.duckdb.types import creation, evolution, quoted
 from src.core.engine.files.datasets import damaged, is_made, lost
