@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,18 +14,23 @@ from src.core.engine.dialect.rendering import Catalogue
 from src.core.engine.dialect.rules import DIVIDE_MACRO
 from src.core.engine.duckdb.faults import BROKEN, fault_of, is_damage
 from src.core.engine.duckdb.kept import KeptResults
+from src.core.engine.duckdb.store.gate import Gate
+from src.core.engine.duckdb.store.listing import FILES, RAW, READINGS, STORE, TABLES, sliced_tables
+from src.core.engine.duckdb.store.reclaim import Reclaim
+from src.core.engine.duckdb.store.views import rows_view
 from src.core.engine.duckdb.types import quoted
 from src.core.engine.files.datasets import Damage, log_file, stamp_of
 
 OWNER_FILE = 0o600
 IO, SPILL = "io", "spill"
 FENCES, FACTS = "x_fences", "x_table_facts"
-HOUSEKEEPING = frozenset({FENCES, FACTS})
+HOUSEKEEPING = frozenset({FENCES, FACTS, TABLES, FILES, READINGS})
 HOUSEKEEPING_TABLES = (
     f"CREATE TABLE IF NOT EXISTS {FENCES} (scope VARCHAR, generation BIGINT, run_id VARCHAR, published_at TIMESTAMPTZ)",
     f"""CREATE TABLE IF NOT EXISTS {FACTS} (
       table_name VARCHAR, partition_field VARCHAR, partition_granularity VARCHAR, cluster_fields VARCHAR[], description VARCHAR)""",
     DIVIDE_MACRO,
+    *STORE,
 )
 SEED = f"INSERT INTO {FENCES} SELECT $scope, NULL, NULL, NULL WHERE NOT EXISTS (SELECT 1 FROM {FENCES} WHERE scope = $scope)"
 COLUMNS = "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal ORDER BY table_name, column_index"
@@ -50,17 +55,33 @@ class Instance:
     tables: dict[str, TableSchema] = field(default_factory=dict)
     """What each table was brought to while this instance is open, so that it is not compared again before each publication."""
     kept: KeptResults = field(default_factory=KeptResults)
+    gate: Gate = field(default_factory=Gate)
+    reclaim: Reclaim = field(init=False)
+    may_fold: bool = False
+    """The list of raw files has changed since it was last looked at for small ones."""
     schema_lock: threading.RLock = field(default_factory=threading.RLock)
     _root_lock: threading.Lock = field(default_factory=threading.Lock)
     _catalogue: Catalogue | None = None
+
+    def __post_init__(self) -> None:
+        self.reclaim = Reclaim(self.raw, lambda files: self.damage.forget_files(self.folder, files))
 
     @property
     def io(self) -> Path:
         return self.folder / IO
 
+    @property
+    def raw(self) -> Path:
+        return self.folder / RAW
+
+    def publishing(self) -> AbstractContextManager[None]:
+        return self.gate.publishing()
+
     @contextmanager
     def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection of its own, closed afterwards; what DuckDB refuses leaves as a fault."""
+        # before it sees any list, and until it has read the last of its files
+        reader = self.reclaim.opened()
         try:
             # to make a cursor is to use the root, and a connection is for one thread at a time
             with self._root_lock:
@@ -71,6 +92,8 @@ class Instance:
                 cursor.close()
         except duckdb.Error as error:
             raise self.refused(error) from error
+        finally:
+            self.reclaim.closed(reader)
 
     def refused(self, error: duckdb.Error) -> Fault:
         harmed = is_damage(error, self.folder)
@@ -116,7 +139,13 @@ def _catalogue(cursor: duckdb.DuckDBPyConnection) -> Catalogue:
     columns: dict[str, dict[str, str]] = {}
     for relation, column, kind in cursor.execute(COLUMNS).fetchall():
         columns.setdefault(relation, {})[column] = kind
+    sliced = sliced_tables(cursor)
+    for table in sliced:
+        columns.pop(rows_view(table), None)
     for (view,) in cursor.execute(VIEWS).fetchall():
+        if view in sliced or view not in columns:
+            # made anew whenever they change, and never bound here: one of their files may be gone
+            continue
         # the stored columns of a view are those of its creation; a view whose table is gone cannot be bound
         with suppress(duckdb.CatalogException, duckdb.BinderException):
             bound = cursor.sql(f"SELECT * FROM {quoted(view)} LIMIT 0")

@@ -8,6 +8,9 @@ import duckdb
 from src.core.base.faults import Fault
 from src.core.base.settings import Settings
 from src.core.engine.duckdb.instance import FENCES, HOUSEKEEPING_TABLES, IO, OWNER_FILE, SPILL, Instance
+from src.core.engine.duckdb.store.listing import RAW, all_files
+from src.core.engine.duckdb.store.reclaim import swept
+from src.core.engine.duckdb.store.views import follow_folder
 from src.core.engine.files.datasets import Damage, damaged, database_file, lost
 
 # the oldest DuckDB that opens such a file; left to itself the driver writes for its own version and later ones
@@ -24,7 +27,7 @@ def open_instance(folder: Path, settings: Settings, damage: Damage, *, create: b
     if not create and not database_file(folder).exists():
         # it went between somebody's look and this opening, and must not come back empty
         raise lost(folder)
-    for part in (folder, folder / IO, folder / SPILL):
+    for part in (folder, folder / IO, folder / RAW, folder / SPILL):
         part.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
         # a folder that was there has kept the mode it was made with
         part.chmod(OWNER_ONLY)
@@ -42,6 +45,8 @@ def open_instance(folder: Path, settings: Settings, damage: Damage, *, create: b
             root.execute(f"SET GLOBAL {name} = $value", {"value": value})
         # at every opening: a file that an earlier release made lacks what has been added since
         _keep_house(root)
+        swept(folder / RAW, all_files(root))
+        follow_folder(root, folder / RAW)
         file.chmod(OWNER_FILE)
     except (duckdb.Error, OSError, Fault):
         root.close()
@@ -89,7 +94,7 @@ def _to_disk(path: Path) -> None:
 def _locked_down(folder: Path, settings: Settings) -> tuple[tuple[str, object], ...]:
     """In this order: what needs access first, then access goes, then the lock. The spill folder is allowed by DuckDB itself."""
     return (
-        ("allowed_directories", [f"{folder / IO}/"]),
+        ("allowed_directories", [f"{folder / IO}/", f"{folder / RAW}/"]),
         # else a name that is no table would be looked for among Python's variables
         ("python_enable_replacements", False),
         ("memory_limit", settings.duckdb_memory_limit),

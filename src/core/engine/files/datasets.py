@@ -89,6 +89,9 @@ class Damage:
     def met(self, folder: Path) -> None:
         self._met[folder] = stamp_of(folder)
 
+    def forget_files(self, folder: Path, files: Iterable[str]) -> None:
+        """Of its raw rows these have left the list."""
+
     def closed(self, folder: Path) -> None:
         """Closing a database writes to its file once more."""
         if folder in self._met:
