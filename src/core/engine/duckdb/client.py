@@ -19,7 +19,7 @@ from src.core.engine.duckdb.instance import FACTS, HOUSEKEEPING, OWNER_FILE, VIE
 from src.core.engine.duckdb.instances import Instances
 from src.core.engine.duckdb.publication import published_generation, publishing, table_scope
 from src.core.engine.duckdb.types import creation, evolution, quoted
-from src.core.engine.files.datasets import damaged, is_made, lost
+from src.core.engine.files.datasets import is_made, lost
 from src.core.engine.files.folder import check_folder
 from src.core.engine.naming import check_free, check_names, dataset_of, file_name
 from src.core.engine.port import DroppedDataset, ExportFormat, Fence, Params, Publication, RemoteRows, TableChange, TableSize, Traits
@@ -69,7 +69,7 @@ class DuckDBWarehouse:
         check_folder(self._home)
 
     def lost_datasets(self) -> dict[str, Fault]:
-        return {folder.name: damaged(folder) for folder in self._instances.damage.folders}
+        return self._instances.damage.faults
 
     def ensure_dataset(self, tenant: Tenant) -> bool:
         made = not self.has_dataset(tenant)

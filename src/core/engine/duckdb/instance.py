@@ -14,6 +14,7 @@ from src.core.engine.dialect.rendering import Catalogue
 from src.core.engine.dialect.rules import DIVIDE_MACRO
 from src.core.engine.duckdb.faults import BROKEN, fault_of, is_damage
 from src.core.engine.duckdb.kept import KeptResults
+from src.core.engine.duckdb.store.damage import lost_files
 from src.core.engine.duckdb.store.gate import Gate
 from src.core.engine.duckdb.store.listing import FILES, RAW, READINGS, STORE, TABLES, sliced_tables
 from src.core.engine.duckdb.store.reclaim import Reclaim
@@ -64,7 +65,7 @@ class Instance:
     _catalogue: Catalogue | None = None
 
     def __post_init__(self) -> None:
-        self.reclaim = Reclaim(self.raw, lambda files: self.damage.forget_files(self.folder, files))
+        self.reclaim = Reclaim(self.raw, lambda files: self.damage.forget_files(self.folder, [self.raw / file for file in files]))
 
     @property
     def io(self) -> Path:
@@ -101,7 +102,19 @@ class Instance:
         self.broken = self.broken or harmed or isinstance(error, BROKEN)
         if harmed:
             self.damage.met(self.folder)
-        return fault_of(error, self.folder)
+        return (None if harmed else self._lost_rows(error)) or fault_of(error, self.folder)
+
+    def _lost_rows(self, error: duckdb.Error) -> Fault | None:
+        lost: dict[str, Fault] = {}
+        # what has broken the instance lets nothing be asked, and a file that may not be read is none that is lost
+        with suppress(duckdb.Error, PermissionError):
+            with self._root_lock:
+                cursor = self.root.cursor()
+            with cursor:
+                lost = lost_files(cursor, self.folder, error)
+        for file, fault in lost.items():
+            self.damage.met_file(self.folder, self.raw / file, fault)
+        return next(iter(lost.values()), None)
 
     def catalogue(self) -> Catalogue:
         with self.schema_lock:

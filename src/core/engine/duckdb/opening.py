@@ -8,6 +8,7 @@ import duckdb
 from src.core.base.faults import Fault
 from src.core.base.settings import Settings
 from src.core.engine.duckdb.instance import FENCES, HOUSEKEEPING_TABLES, IO, OWNER_FILE, SPILL, Instance
+from src.core.engine.duckdb.store.damage import gone_files
 from src.core.engine.duckdb.store.listing import RAW, all_files
 from src.core.engine.duckdb.store.reclaim import swept
 from src.core.engine.duckdb.store.views import follow_folder
@@ -45,7 +46,8 @@ def open_instance(folder: Path, settings: Settings, damage: Damage, *, create: b
             root.execute(f"SET GLOBAL {name} = $value", {"value": value})
         # at every opening: a file that an earlier release made lacks what has been added since
         _keep_house(root)
-        swept(folder / RAW, all_files(root))
+        for gone, fault in gone_files(root, folder, swept(folder / RAW, all_files(root))):
+            damage.met_file(folder, folder / RAW / gone, fault)
         follow_folder(root, folder / RAW)
         file.chmod(OWNER_FILE)
     except (duckdb.Error, OSError, Fault):

@@ -63,8 +63,12 @@ def absent(home: Path, datasets: Iterable[str]) -> dict[str, Fault]:
 
 
 def stamp_of(folder: Path) -> Stamp | None:
+    return _stamp(database_file(folder))
+
+
+def _stamp(file: Path) -> Stamp | None:
     try:
-        facts = database_file(folder).stat()
+        facts = file.stat()
     except OSError:
         return None
     return facts.st_ino, facts.st_mtime_ns, facts.st_size
@@ -81,16 +85,24 @@ def _absence(folder: Path) -> Fault | None:
 
 
 class Damage:
-    """Datasets that were met damaged. Each is remembered until its file is another one: a harmed block is met by who reads it alone."""
+    """Datasets that were met damaged. Each is remembered until its file is another one: a harmed block is met by who reads it alone.
+
+    So are files of raw rows, until they are restored or nothing needs them any more.
+    """
 
     def __init__(self) -> None:
         self._met: dict[Path, Stamp | None] = {}
+        self._files: dict[tuple[Path, Path], tuple[Stamp | None, Fault]] = {}
 
     def met(self, folder: Path) -> None:
         self._met[folder] = stamp_of(folder)
 
-    def forget_files(self, folder: Path, files: Iterable[str]) -> None:
-        """Of its raw rows these have left the list."""
+    def met_file(self, folder: Path, file: Path, fault: Fault) -> None:
+        self._files[folder, file] = _stamp(file), fault
+
+    def forget_files(self, folder: Path, files: Iterable[Path]) -> None:
+        for file in files:
+            self._files.pop((folder, file), None)
 
     def closed(self, folder: Path) -> None:
         """Closing a database writes to its file once more."""
@@ -98,8 +110,13 @@ class Damage:
             self.met(folder)
 
     @property
-    def folders(self) -> tuple[Path, ...]:
+    def faults(self) -> dict[str, Fault]:
+        """By the name of the dataset."""
         for folder, stamp in list(self._met.items()):
             if stamp_of(folder) != stamp:
                 self._met.pop(folder, None)
-        return tuple(sorted(self._met))
+        for (folder, file), (stamp, _) in list(self._files.items()):
+            if _stamp(file) != stamp or not folder.exists():
+                self._files.pop((folder, file), None)
+        of_files = {folder.name: fault for (folder, _), (_, fault) in sorted(self._files.items(), reverse=True)}
+        return of_files | {folder.name: damaged(folder) for folder in sorted(self._met)}

@@ -1,0 +1,67 @@
+"""A listed file of raw rows that is gone or is another one: told by the rows it held, and never passed over."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from src.core.base.faults import Fault, Misconfigured
+from src.core.engine.duckdb.store.listing import FILES, RAW, SUFFIX
+
+LOST: Final = "x_lost_raw_file"
+"""Ahead of a file's path, in what the readers' view of a table raises in its place."""
+LISTED = f"SELECT table_name, file, slices, row_count FROM {FILES} ORDER BY file"
+# what is wrong with a file's bytes comes in these; the second names no file for what stands between its pages
+OF_A_FILE = (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException)
+SHOWN = 3
+
+
+def is_whole(raw: Path, file: str) -> bool:
+    """By its bytes: DuckDB reads more than a third of those that have another byte without a word."""
+    try:
+        with (raw / file).open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest() == Path(file).name.removesuffix(SUFFIX)
+    except PermissionError:
+        raise
+    except OSError:
+        return False
+
+
+def lost_files(cursor: duckdb.DuckDBPyConnection, folder: Path, error: duckdb.Error) -> dict[str, Fault]:
+    """Those that explain what DuckDB has met, if any do."""
+    named = named_file(error, folder / RAW)
+    if named is None and type(error) is not duckdb.Error:
+        return {}
+    lost = {}
+    for table, file, slices, rows in cursor.execute(LISTED).fetchall():
+        if named in (None, file) and not is_whole(folder / RAW, file):
+            lost[file] = lost_rows(folder, table, file, slices, rows)
+    return lost
+
+
+def gone_files(cursor: duckdb.DuckDBPyConnection, folder: Path, gone: list[str]) -> Iterator[tuple[str, Fault]]:
+    if gone:
+        for table, file, slices, rows in cursor.execute(LISTED).fetchall():
+            if file in gone:
+                yield file, lost_rows(folder, table, file, slices, rows)
+
+
+def named_file(error: duckdb.Error, raw: Path) -> str | None:
+    if not isinstance(error, OF_A_FILE):
+        return None
+    # behind the first line the statement is quoted
+    found = re.search(rf"{re.escape(str(raw))}/([^'\"]+?{re.escape(SUFFIX)})", str(error).splitlines()[0])
+    return found[1] if found else None
+
+
+def lost_rows(folder: Path, table: str, file: str, slices: list[dict[str, object]], rows: int) -> Fault:
+    names = sorted(f"{one['source']} {one['slice']}" for one in slices)
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return Misconfigured(
+        f"{rows} rows of {table} are lost ({', '.join(names[:SHOWN])}{more}): {folder.parent.name}/{folder.name}/{RAW}/{file} in "
+        "EMBEDDED_DATA_DIR is gone or is not the file that was loaded. Stop the service and restore that file from its backup, or load "
+        "what it held again"
+    )
