@@ -8,17 +8,17 @@ from pathlib import Path
 
 import duckdb
 
-from src.core.base.faults import Fault
+from src.core.base.faults import Fault, Throttled
 from src.core.base.schema import TableSchema
 from src.core.engine.dialect.rendering import Catalogue
 from src.core.engine.dialect.rules import DIVIDE_MACRO
-from src.core.engine.duckdb.faults import BROKEN, fault_of, is_damage
+from src.core.engine.duckdb.faults import BROKEN, RETRY_SECONDS, fault_of, is_damage
 from src.core.engine.duckdb.kept import KeptResults
-from src.core.engine.duckdb.store.damage import lost_files
+from src.core.engine.duckdb.store.damage import LOST, lost_files, named_file
 from src.core.engine.duckdb.store.gate import Gate
-from src.core.engine.duckdb.store.listing import FILES, RAW, READINGS, STORE, TABLES, sliced_tables
+from src.core.engine.duckdb.store.listing import FILES, RAW, READINGS, STORE, TABLES, sliced_tables, table_of
 from src.core.engine.duckdb.store.reclaim import Reclaim
-from src.core.engine.duckdb.store.views import rows_view
+from src.core.engine.duckdb.store.views import make_anew, rows_view
 from src.core.engine.duckdb.types import quoted
 from src.core.engine.files.datasets import Damage, log_file, stamp_of
 
@@ -106,15 +106,29 @@ class Instance:
 
     def _lost_rows(self, error: duckdb.Error) -> Fault | None:
         lost: dict[str, Fault] = {}
+        met = named_file(error, self.raw)
         # what has broken the instance lets nothing be asked, and a file that may not be read is none that is lost
         with suppress(duckdb.Error, PermissionError):
             with self._root_lock:
                 cursor = self.root.cursor()
             with cursor:
                 lost = lost_files(cursor, self.folder, error)
+                if met and bool(lost) != (LOST in str(error)):
+                    self._make_views_anew(cursor, table_of(met))
         for file, fault in lost.items():
             self.damage.met_file(self.folder, self.raw / file, fault)
+        if not lost and met and LOST in str(error):
+            return Throttled("raw rows that were lost are there again; run this again", retry_after=RETRY_SECONDS)
         return next(iter(lost.values()), None)
+
+    def _make_views_anew(self, cursor: duckdb.DuckDBPyConnection, table: str) -> None:
+        """With what is lost told, or without what is there again. Who publishes makes them anew himself."""
+        with self.gate.alone() as alone:
+            if alone and self.schema_lock.acquire(blocking=False):
+                try:
+                    make_anew(cursor, self.raw, [known for known in sliced_tables(cursor).values() if known.name == table])
+                finally:
+                    self.schema_lock.release()
 
     def catalogue(self) -> Catalogue:
         with self.schema_lock:

@@ -46,9 +46,10 @@ def open_instance(folder: Path, settings: Settings, damage: Damage, *, create: b
             root.execute(f"SET GLOBAL {name} = $value", {"value": value})
         # at every opening: a file that an earlier release made lacks what has been added since
         _keep_house(root)
-        for gone, fault in gone_files(root, folder, swept(folder / RAW, all_files(root))):
-            damage.met_file(folder, folder / RAW / gone, fault)
-        follow_folder(root, folder / RAW)
+        gone = swept(folder / RAW, all_files(root))
+        for file_of_rows, fault in gone_files(root, folder, gone):
+            damage.met_file(folder, folder / RAW / file_of_rows, fault)
+        follow_folder(root, folder / RAW, gone)
         file.chmod(OWNER_FILE)
     except (duckdb.Error, OSError, Fault):
         root.close()

@@ -96,6 +96,10 @@ def place_of(table: str, days: tuple[date, date], used: tuple[date, date], diges
     return "/".join((table, *folders, f"{digest}{SUFFIX}"))
 
 
+def table_of(file: str) -> str:
+    return file.partition("/")[0]
+
+
 def sliced_tables(cursor: duckdb.DuckDBPyConnection) -> dict[str, SlicedTable]:
     found = {}
     for name, source, key, day, columns, made_in in cursor.execute(KNOWN_TABLES).fetchall():

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from src.core.engine.duckdb.store.damage import LOST
 from src.core.engine.duckdb.store.listing import (
     FILE,
     PLACE,
@@ -19,12 +22,14 @@ from src.core.engine.duckdb.store.listing import (
     keep_table,
     readings_of,
     sliced_tables,
+    table_of,
 )
 from src.core.engine.duckdb.types import quoted
 
 ROWS_OF: Final = "x_rows_of_"
 SPAN_TYPES = ", ".join(f"{name}: DATE" for name in SPAN)
 HIVE = f"hive_partitioning = true, hive_types = {{{SPAN_TYPES}}}, filename = '{FILE}'"
+TELLS_OF_LOST = f"SELECT view_name FROM duckdb_views() WHERE starts_with(view_name, '{ROWS_OF}') AND contains(sql, '{LOST}')"
 NO_SPAN = ", ".join([*(f"CAST(NULL AS DATE) AS {name}" for name in SPAN), f"CAST(NULL AS VARCHAR) AS {FILE}"])
 
 
@@ -41,25 +46,53 @@ def make_views(cursor: duckdb.DuckDBPyConnection, raw: Path, table: SlicedTable)
     cursor.execute(f"CREATE OR REPLACE VIEW {quoted(table.name)} AS SELECT {names} FROM {quoted(rows_view(table.name))}")
 
 
-def follow_folder(cursor: duckdb.DuckDBPyConnection, raw: Path) -> None:
-    """Views name whole paths: of a dataset that was moved, or is a copy, they are made anew."""
-    moved = [table for table in sliced_tables(cursor).values() if table.made_in != str(raw)]
-    if not moved:
+def follow_folder(cursor: duckdb.DuckDBPyConnection, raw: Path, gone: Iterable[str]) -> None:
+    """At opening: views name whole paths, so those of a dataset that was moved, or is a copy, are made anew. So are those of lost files."""
+    stale = {table_of(file) for file in gone} | {view.removeprefix(ROWS_OF) for (view,) in cursor.execute(TELLS_OF_LOST).fetchall()}
+    make_anew(cursor, raw, [table for table in sliced_tables(cursor).values() if table.name in stale or table.made_in != str(raw)])
+
+
+def make_anew(cursor: duckdb.DuckDBPyConnection, raw: Path, tables: Sequence[SlicedTable]) -> None:
+    """In a transaction of its own."""
+    if not tables:
         return
     cursor.begin()
-    for table in moved:
+    for table in tables:
         here = replace(table, made_in=str(raw))
-        keep_table(cursor, here)
+        if here != table:
+            keep_table(cursor, here)
         make_views(cursor, raw, here)
     cursor.commit()
 
 
 def rows_of(raw: Path, table: SlicedTable, files: Sequence[KeptFile], readings: Mapping[str, Reading]) -> str:
-    by_reading: dict[str, list[str]] = defaultdict(list)
+    by_reading: dict[str, list[KeptFile]] = defaultdict(list)
+    lost: list[KeptFile] = []
     for one in files:
-        by_reading[one.reading].append(str(raw / one.file))
-    parts = [_typed(table, readings[name], paths) for name, paths in by_reading.items()]
+        # of each reading the first is opened when the view is made, and all of them are looked for
+        of_reading = by_reading[one.reading]
+        opens = (raw / one.file).is_file() if of_reading else _opens(raw / one.file)
+        (of_reading if opens else lost).append(one)
+    parts = [_typed(table, readings[name], [str(raw / one.file) for one in found]) for name, found in by_reading.items() if found]
+    parts += [_lost(raw, table, one) for one in lost]
     return " UNION ALL ".join(parts) or f"SELECT {', '.join(_nulls(table))}, {NO_SPAN} WHERE false"
+
+
+def _opens(path: Path) -> bool:
+    try:
+        pq.read_schema(path)
+    except (OSError, pa.ArrowException):
+        return False
+    return True
+
+
+def _lost(raw: Path, table: SlicedTable, file: KeptFile) -> str:
+    """Rows of which nothing is known but their days: a question that may need them fails, whatever else it asks, and others do not."""
+    said = f"error({literal(f'{LOST} {raw / file.file}')})"
+    # in every column, for a condition on a NULL would have them left out
+    columns = ", ".join(f"CAST({said} AS {kind}) AS {quoted(name)}" for name, kind in table.columns.items())
+    span = ", ".join(f"DATE '{day.isoformat()}' AS {name}" for name, day in zip(SPAN, (*file.days, *file.used), strict=True))
+    return f"SELECT {columns}, {span}, {literal(str(raw / file.file))} AS {FILE} WHERE {said} IS NULL"
 
 
 def _typed(table: SlicedTable, reading: Reading, paths: Iterable[str]) -> str:
