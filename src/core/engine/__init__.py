@@ -1,18 +1,19 @@
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 from src.core.base.clock import Clock
 from src.core.base.faults import Fault, Flaw, Misconfigured
 from src.core.base.identity import dataset_name
 from src.core.base.names import OrgSlug
-from src.core.base.schema import Field
+from src.core.base.schema import Field, TableSchema
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
 from src.core.engine.files.datasets import absent, standing
 from src.core.engine.files.disk_space import FULL, full_disk
 from src.core.engine.files.folder import check_folder
+from src.core.engine.files.hashing import sha256_of
 from src.core.engine.port import ColumnKind, Row, Warehouse
 from src.core.engine.process_lock import ProcessLock
 from src.core.engine.reader.port import RemoteQueries, RemoteTables
@@ -27,11 +28,18 @@ FILES = "src.core.engine.files.writers"
 ROW_FILES = "src.core.engine.files.rows"
 READER = "src.core.engine.reader.tables"
 QUERIES = "src.core.engine.reader.queries"
+MEASURE = "src.core.engine.duckdb.measuring"
 STATEMENTS = "src.core.engine.dialect.statements"
 LOCK = ".lock"
 OWNER_ONLY = 0o700
 Piece = tuple[int, Mapping[str, Sequence[Any]], Mapping[str, Any]]
 """So many rows, their columns, and values that all of them have."""
+Rows: TypeAlias = "pa.Table"
+"""On their way."""
+Heard = Callable[["pa.Table", str], None]
+"""Of rows as they were before they were a file, and of the SHA-256 of that file's bytes."""
+Measure = Callable[["pa.Table"], "Sequence[Mapping[str, Any]] | None"]
+"""What rows come to; None where they do not fit."""
 
 
 class WarehouseAdapter(Protocol):
@@ -57,8 +65,12 @@ class Statements(Protocol):
 
 
 class RowFiles(Protocol):
-    def write_rows(self, path: Path, fields: Sequence[Field], rows: Iterable[Row]) -> str: ...
-    def write_columns(self, path: Path, fields: Sequence[Field], pieces: Iterable[Piece]) -> str: ...
+    def write_rows(self, path: Path, fields: Sequence[Field], rows: Iterable[Row], heard: Heard | None = None) -> str: ...
+    def write_columns(self, path: Path, fields: Sequence[Field], pieces: Iterable[Piece], heard: Heard | None = None) -> str: ...
+
+
+class Measures(Protocol):
+    def DuckDBMeasure(self, name: str, shape: TableSchema, sql: str) -> Measure: ...  # noqa: N802 - a class of the adapter
 
 
 def claim_warehouse(settings: Settings) -> ProcessLock | None:
@@ -123,14 +135,27 @@ def sql_flaws(sql: str, tables: frozenset[str] | None = None, *, ours: bool = Fa
     return cast("Statements", import_module(STATEMENTS)).flaws_of(sql, tables, ours=ours)
 
 
-def write_rows(path: Path, fields: Sequence[Field], rows: Iterable[Row]) -> str:
+def write_rows(path: Path, fields: Sequence[Field], rows: Iterable[Row], heard: Heard | None = None) -> str:
     """As Parquet, to be staged; a row that does not fit these columns is refused. Answers a digest, one for the same rows in any order."""
-    return cast("RowFiles", import_module(ROW_FILES)).write_rows(path, fields, rows)
+    return cast("RowFiles", import_module(ROW_FILES)).write_rows(path, fields, rows, heard)
 
 
-def write_columns(path: Path, fields: Sequence[Field], pieces: Iterable[Piece]) -> str:
+def write_columns(path: Path, fields: Sequence[Field], pieces: Iterable[Piece], heard: Heard | None = None) -> str:
     """The same of rows that come column by column; a column that is left out holds nothing."""
-    return cast("RowFiles", import_module(ROW_FILES)).write_columns(path, fields, pieces)
+    return cast("RowFiles", import_module(ROW_FILES)).write_columns(path, fields, pieces, heard)
+
+
+def hash_file(path: Path) -> str:
+    """The SHA-256 of its bytes."""
+    return sha256_of(path)
+
+
+def measure_in_flight(settings: Settings, name: str, shape: TableSchema, sql: str) -> Measure | None:
+    """Asks of rows on their way, in the columns and types of `shape`, what a publication asks of those it has staged as `name`.
+
+    None where the warehouse does not keep the files that rows come in: its own conversions would be held against another engine's.
+    """
+    return cast("Measures", import_module(MEASURE)).DuckDBMeasure(name, shape, sql) if settings.warehouse_engine == EMBEDDED else None
 
 
 def _home(settings: Settings) -> Path:

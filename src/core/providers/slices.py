@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 from src.core.base.faults import Conflict
@@ -68,6 +69,24 @@ class Listing:
     """When the source itself was made, where it tells: another of the same name holds rows of its own."""
     holds: Callable[[Sequence[Slice]], Mapping[str, SliceDays]] | None = None
     """What slices that are not read hold, by key; a question of its own, where the source can answer it for little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """A file with rows of one slice, and what of it was known before it was a file."""
+
+    path: Path
+    slice: str
+    name: str
+    """As its source calls what it holds."""
+    etag: str | None
+    size: int
+    """In bytes, as the source has it."""
+    sha256: str
+    """Of the file's bytes as they came or were written, before the disk had them."""
+    rows: int | None = None
+    totals: tuple[Mapping[str, Any], ...] | None = None
+    """What the books' sums came to of its rows as they came; None where it came as a file, and is measured as one."""
 
 
 @dataclass(frozen=True, slots=True)

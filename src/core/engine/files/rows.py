@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from src.core.base.faults import Flaw, Rejected
 from src.core.base.names import did_you_mean
 from src.core.base.schema import Field
 from src.core.engine.arrow import arrow_field
+from src.core.engine.files.hashing import HashedFile
 from src.core.engine.port import Row
 from src.core.engine.values import reader_of
 
@@ -21,17 +22,18 @@ WIDTH = 8
 """Of a number, in bytes."""
 Piece = tuple[int, Mapping[str, Sequence[Any]], Mapping[str, Any]]
 """So many rows, their columns, and values that all of them have."""
+Heard = Callable[[pa.Table, str], None]
 
 
-def write_rows(path: Path, fields: Sequence[Field], rows: Iterable[Row]) -> str:
+def write_rows(path: Path, fields: Sequence[Field], rows: Iterable[Row], heard: Heard | None = None) -> str:
     schema = _schema(fields)
     reader = reader_of(rows, schema, frozenset(field.name for field in fields if field.type == "JSON"))
-    return _written(path, reader.read_all())
+    return _written(path, reader.read_all(), heard)
 
 
-def write_columns(path: Path, fields: Sequence[Field], pieces: Iterable[Piece]) -> str:
+def write_columns(path: Path, fields: Sequence[Field], pieces: Iterable[Piece], heard: Heard | None = None) -> str:
     schema = _schema(fields)
-    return _written(path, pa.concat_tables([_table(schema, *piece) for piece in pieces] or [schema.empty_table()]))
+    return _written(path, pa.concat_tables([_table(schema, *piece) for piece in pieces] or [schema.empty_table()]), heard)
 
 
 def _schema(fields: Sequence[Field]) -> pa.Schema:
@@ -67,10 +69,13 @@ def _column(field: pa.Field, rows: int, values: Sequence[Any] | None) -> pa.Arra
     return column
 
 
-def _written(path: Path, table: pa.Table) -> str:
+def _written(path: Path, table: pa.Table, heard: Heard | None) -> str:
     texts = [field.name for field in table.schema if pa.types.is_string(field.type)]
     # they are read once, and soon
-    pq.write_table(table, path, compression="lz4", use_dictionary=texts, write_statistics=False)
+    with HashedFile(path) as file:
+        pq.write_table(table, file, compression="lz4", use_dictionary=texts, write_statistics=False)
+    if heard:
+        heard(table, file.sha256)
     return digest(table)
 
 

@@ -4,9 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from src.core.engine.port import Params, Scalar
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,14 @@ class RemoteDay:
     version: str
 
 
+@dataclass(frozen=True, slots=True)
+class DayFile:
+    """What was written to a file, by what came: counted before it was written."""
+
+    rows: int
+    sha256: str
+
+
 class RemoteTables(Protocol):
     """Opened for one run and one organisation; shares nothing with another. Tables must be partitioned by the day of loading."""
 
@@ -47,8 +58,8 @@ class RemoteTables(Protocol):
         """
         ...
 
-    def read(self, table: RemoteTable, day: date, path: Path, told: Callable[[int], None]) -> int:
-        """Writes a partition's rows to a Parquet file, with LOAD_DAY, and how many there are; `told` hears of each piece's rows."""
+    def read(self, table: RemoteTable, day: date, path: Path, told: Callable[["pa.Table"], None]) -> DayFile:
+        """Writes a partition's rows to a Parquet file, with LOAD_DAY; `told` hears of each piece before it is written."""
         ...
 
     def prove(self, table: RemoteTable, days: Sequence[date]) -> None:

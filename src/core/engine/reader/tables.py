@@ -14,10 +14,11 @@ from google.cloud import bigquery
 from src.core.base.faults import Rejected
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
+from src.core.engine.files.hashing import HashedFile
 from src.core.engine.port import LOAD_DAY
 from src.core.engine.reader.access import GROUP_ROWS, ONCE, BigQueryAccess, grouped
 from src.core.engine.reader.faults import Reading, as_reading_faults
-from src.core.engine.reader.port import RemoteDay, RemoteTable
+from src.core.engine.reader.port import DayFile, RemoteDay, RemoteTable
 
 PROJECT: Final = re.compile(r"(?:[a-z0-9.-]{1,200}:)?[a-z][a-z0-9-]{4,61}[a-z0-9]")
 DATASET: Final = re.compile(r"[A-Za-z0-9_]{1,1024}")
@@ -78,7 +79,7 @@ class BigQueryTables:
             answer = self._access.asked(sql, bigquery.QueryJobConfig(query_parameters=[_midnights(days)]), location)
             return [dict(row.items()) for row in answer]
 
-    def read(self, table: RemoteTable, day: date, path: Path, told: Callable[[int], None]) -> int:
+    def read(self, table: RemoteTable, day: date, path: Path, told: Callable[[pa.Table], None]) -> DayFile:
         named = _checked(table)
         with self._told(table):
             place = f"projects/{named.project}/datasets/{named.dataset}/tables/{named.table}"
@@ -134,16 +135,16 @@ def _day_of(row: Mapping[str, Any]) -> RemoteDay:
     return RemoteDay(day, rows, size, f"{modified:%Y%m%dT%H%M%S.%fZ}-{rows}-{size}")
 
 
-def _written(batches: Iterator[pa.RecordBatch], schema: pa.Schema, day: date, path: Path, told: Callable[[int], None]) -> int:
+def _written(batches: Iterator[pa.RecordBatch], schema: pa.Schema, day: date, path: Path, told: Callable[[pa.Table], None]) -> DayFile:
     dated = LOAD_DAY not in schema.names
     whole = schema.append(pa.field(LOAD_DAY, pa.date32())) if dated else schema
     rows = 0
-    with closing(pq.ParquetWriter(path, whole, compression=COMPRESSION)) as writer:
+    with HashedFile(path) as file, closing(pq.ParquetWriter(file, whole, compression=COMPRESSION)) as writer:
         for group in grouped(batches):
             table = pa.Table.from_batches(group, schema)
             if dated:
                 table = table.append_column(whole.field(LOAD_DAY), pa.repeat(pa.scalar(day, pa.date32()), len(table)))
+            told(table)
             writer.write_table(table, row_group_size=GROUP_ROWS)
             rows += len(table)
-            told(len(table))
-    return rows
+    return DayFile(rows, file.sha256)

@@ -37,7 +37,10 @@ class ControlTotals:
         for row in rows:
             # as texts: places are sorted, and a NULL does not sort beside them
             place = tuple((name, str(value or "")) for name, value in row.items() if name != ROWS and name not in sums)
-            found = ControlTotal(row[ROWS], {name: row[name] or ZERO for name in sums})
+            # a sum that was staged is a text
+            found = ControlTotal(
+                row[ROWS], {name: Decimal(row[name]) if isinstance(row[name], str) else row[name] or ZERO for name in sums}
+            )
             self.of[source, place] = self.of.get((source, place), ControlTotal()) + found
 
     @property

@@ -4,16 +4,16 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from src.core.base.faults import Rejected
 from src.core.base.identity import Tenant
 from src.core.base.secret import Secret
 from src.core.base.settings import Settings
-from src.core.engine import open_tables
+from src.core.engine import Measure, Rows, open_tables
 from src.core.engine.reader.port import RemoteTable, RemoteTables
 from src.core.providers.export import TablePlace
-from src.core.providers.slices import OnBytes, Slice, SliceDays, day_slice, require_listed, source_changed
+from src.core.providers.slices import Came, OnBytes, Slice, SliceDays, day_slice, require_listed, source_changed
 
 # as the load's own query makes them
 HELD: Final = {"usage_date": "DATE(COALESCE(usage_start_time, export_time))", "invoice_month": "invoice.month"}
@@ -25,6 +25,8 @@ class BigQueryExport:
     def __init__(self, tables: RemoteTables, project: str, dataset: str) -> None:
         self._tables = tables
         self._project, self._dataset = project, dataset
+        self._measure: Measure | None = None
+        self._came: dict[Path, Came] = {}
 
     def load_days(self, table: str, since: date, until: date) -> tuple[Slice, ...]:
         return tuple(day_slice(day.day, day.rows, day.bytes, day.version) for day in self._tables.days(self._named(table), since, until))
@@ -59,17 +61,31 @@ class BigQueryExport:
         self._tables.prove(named, [day.day for day in days])
         return TablePlace(named.project, named.dataset, named.table)
 
+    def count_by(self, measure: Measure) -> None:
+        self._measure = measure
+
+    def counted(self, path: Path) -> Came | None:
+        return self._came.get(path)
+
     def close(self) -> None:
         self._tables.close()
 
     def _brought(self, table: str, day: Slice, into: Path, on_bytes: OnBytes) -> Path:
         named = self._named(table)
         path = into / f"{named.dataset}.{named.table}-{day.day}.parquet"
-        shown = _Shown(day, on_bytes)
+        shown, counted = _Shown(day, on_bytes), _Counted(self._measure)
+
+        def told(rows: Rows) -> None:
+            counted.add(rows)
+            shown.add(len(rows))
+
+        written = self._tables.read(named, day.day, path, told)
         # the listing and the rows are two answers: between them the day may have been written to
-        if self._tables.read(named, day.day, path, shown.add) != day.rows:
+        if written.rows != day.rows:
             raise source_changed(table, [day])
         shown.finish()
+        partition = f"{named}${day.day:%Y%m%d}"
+        self._came[path] = Came(path, day.key, partition, day.version, day.bytes or 0, written.sha256, written.rows, counted.totals)
         return path
 
     def _named(self, table: str) -> RemoteTable:
@@ -95,6 +111,25 @@ class _Shown:
     def _up_to(self, count: int) -> None:
         self._on_bytes(count - self._bytes)
         self._bytes = count
+
+
+class _Counted:
+    """What the pieces of a day come to; nothing where they are not counted, or one of them could not be."""
+
+    def __init__(self, measure: Measure | None) -> None:
+        self._measure = measure
+        self._told: list[Mapping[str, Any]] = []
+
+    def add(self, rows: Rows) -> None:
+        told = self._measure(rows) if self._measure else None
+        if told is None:
+            self._measure = None
+        else:
+            self._told += told
+
+    @property
+    def totals(self) -> tuple[Mapping[str, Any], ...] | None:
+        return tuple(self._told) if self._measure else None
 
 
 def open_reader(settings: Settings, tenant: Tenant, credential: Secret) -> RemoteTables:

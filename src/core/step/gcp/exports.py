@@ -11,15 +11,17 @@ from typing import ClassVar
 from src.core.base.faults import Rejected
 from src.core.base.identity import Tenant
 from src.core.base.window import EARLIEST, Window
+from src.core.engine import Measure
 from src.core.engine.port import RemoteRows
 from src.core.ledger.tables.credentials import list_for
 from src.core.providers.export import BillingExport, TablePlace
 from src.core.providers.gcp.exports import marked
-from src.core.providers.slices import Listing, OnBytes, Slice
+from src.core.providers.slices import Came, Listing, OnBytes, Slice
 from src.core.step.context import StepContext
 from src.core.step.counted import opened_sources
 from src.core.step.credentials import OpenCredential
 from src.core.step.gcp.bigquery_export import BigQueryExport, open_reader
+from src.core.step.source.in_flight import CountsRows
 
 PROVIDER = "gcp"
 
@@ -49,6 +51,13 @@ class ExportSource:
 
     def fetch(self, slices: Sequence[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         return self.export.fetch(self.table.table, slices, into, on_bytes)
+
+    def count_by(self, measure: Measure) -> None:
+        if isinstance(self.export, CountsRows):
+            self.export.count_by(measure)
+
+    def counted(self, path: Path) -> Came | None:
+        return self.export.counted(path) if isinstance(self.export, CountsRows) else None
 
     def place(self, slices: Sequence[Slice]) -> RemoteRows | None:
         place = self.export.place(self.table.table, slices)

@@ -12,10 +12,10 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 from src.core.base.faults import Rejected, StepFailed
 from src.core.base.schema import Field
 from src.core.base.window import Window
-from src.core.engine import write_columns, write_rows
+from src.core.engine import Heard, Measure, write_columns, write_rows
 from src.core.engine.files.disk_space import room_for_files
 from src.core.engine.port import RemoteRows
-from src.core.providers.slices import DayColumns, Listing, OnBytes, Slice, day_slice, source_changed
+from src.core.providers.slices import Came, DayColumns, Listing, OnBytes, Slice, day_slice, source_changed
 from src.core.step.source.fetching import PREFIX, SLICE
 
 T = TypeVar("T")
@@ -56,7 +56,9 @@ class DaysAsked:
     """Of no day before it does the source tell; nothing is said of those, neither that they are empty."""
     looks: LookedAt | None = None
     marks: ClassVar[bool] = True
-    _kept: dict[str, tuple[Slice, Path]] = field(default_factory=dict)
+    measure: Measure | None = None
+    _kept: dict[str, tuple[Slice, Came]] = field(default_factory=dict)
+    _fetched: dict[Path, Came] = field(default_factory=dict)
 
     def slices(self, wanted: Window, everything: Window) -> Listing:  # noqa: ARG002 - to tell of everything would be to read everything
         self._kept.clear()
@@ -81,15 +83,22 @@ class DaysAsked:
     def fetch(self, slices: Sequence[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         paths = []
         for one in slices:
-            kept, path = self._kept.get(one.key, (None, None))
-            if kept != one or path is None:
+            kept, came = self._kept.get(one.key, (None, None))
+            if kept != one or came is None:
                 raise source_changed(self.name, [one])
-            paths.append(path.rename(into / path.name))
+            paths.append(came.path.rename(into / came.path.name))
+            self._fetched[paths[-1]] = came
             on_bytes(one.bytes or 0)
         return tuple(paths)
 
     def place(self, slices: Sequence[Slice]) -> RemoteRows | None:  # noqa: ARG002 - the port names them
         return None
+
+    def count_by(self, measure: Measure) -> None:
+        self.measure = measure
+
+    def counted(self, path: Path) -> Came | None:
+        return self._fetched.get(path)
 
     def _keep(self, day: date, told: list[Told], asked: Window) -> None:
         if not asked.start <= day <= asked.end:
@@ -99,9 +108,15 @@ class DaysAsked:
         path = self.folder / f"{len(self._kept)}-{day}.parquet"
         columns = (*self.columns, Field(SLICE, "STRING"))
         rows = sum(one.rows if isinstance(one, DayColumns) else 1 for one in told)
+        heard: list[tuple[str, Sequence[Row] | None]] = []
         with room_for_files():
-            version = _written(path, columns, str(day), told)
-        self._kept[str(day)] = (day_slice(day, rows, path.stat().st_size, version), path)
+            version = _written(
+                path, columns, str(day), told, lambda table, sha256: heard.append((sha256, self.measure(table) if self.measure else None))
+            )
+        [(sha256, totals)] = heard
+        size = path.stat().st_size
+        came = Came(path, str(day), str(day), None, size, sha256, rows, None if totals is None else tuple(totals))
+        self._kept[str(day)] = (day_slice(day, rows, size, version), came)
 
 
 @contextmanager
@@ -138,11 +153,11 @@ def _ended(telling: Iterable[T]) -> Iterator[Iterable[T]]:
             telling.close()
 
 
-def _written(path: Path, columns: Sequence[Field], day: str, told: Sequence[Told]) -> str:
+def _written(path: Path, columns: Sequence[Field], day: str, told: Sequence[Told], heard: Heard) -> str:
     rows = [one for one in told if not isinstance(one, DayColumns)]
     if rows:
         if len(rows) < len(told):
             raise StepFailed(f"of {day} rows are told one by one and many at once, and a day is told in one way")
-        return write_rows(path, columns, ({**row, SLICE: day} for row in rows))
+        return write_rows(path, columns, ({**row, SLICE: day} for row in rows), heard)
     pieces = (one for one in told if isinstance(one, DayColumns))
-    return write_columns(path, columns, ((one.rows, one.of, {**one.same, SLICE: day}) for one in pieces))
+    return write_columns(path, columns, ((one.rows, one.of, {**one.same, SLICE: day}) for one in pieces), heard)

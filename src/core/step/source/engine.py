@@ -35,6 +35,7 @@ from src.core.step.credentials import OpenCredential
 from src.core.step.placeholders import bind_sql
 from src.core.step.source.config import SourceStep, place_flaws, read_query_flaws, read_step
 from src.core.step.source.fetching import SLICE, ToRead, fetch_batches, inbox
+from src.core.step.source.in_flight import count_in_flight
 from src.core.step.source.load import already_published, prepare, publish, track
 from src.core.step.source.load_parts import Closed, Landing, Published, SourceLoad, SourceStates
 from src.core.step.source.planning import Planned, left_sources, plan_sources, reload_of, remedy_of
@@ -229,6 +230,9 @@ class SourceEngine:
         # rows are removed and counted by the name of their source: two of one name would be taken for one
         if twice := [name for name, times in names.items() if times > 1]:
             raise Misconfigured(f"step {context.step_id} reads two sources called {twice[0]}; a source's name is its own")
+        for one in given:
+            raw = books.raw[one.table or ""]
+            count_in_flight(context.services.settings, raw, _shape(raw), one.sources)
         plans = (plan_sources(one.sources, known, window, calendar, late_days=one.late_days, again=one.again) for one in given)
         return tuple(plan for some in plans for plan in some)
 
@@ -319,8 +323,11 @@ def _destination(raw: Raw, asked: str | None, context: StepContext) -> Landing:
     # what is staged names its slice as a text, which a column of dates does not take
     if query is None and raw.keyed_by_days:
         raise Misconfigured(_query_needed(raw))
-    marks = [Column(LOAD_DAY, "DATE"), Column(SLICE, "STRING")]
-    return Landing(raw, query, params, TableSchema(raw.table, (*_theirs(raw), *marks)))
+    return Landing(raw, query, params, _shape(raw))
+
+
+def _shape(raw: Raw) -> TableSchema:
+    return TableSchema(raw.table, (*_theirs(raw), Column(LOAD_DAY, "DATE"), Column(SLICE, "STRING")))
 
 
 def _query_needed(raw: Raw) -> str:

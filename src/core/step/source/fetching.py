@@ -24,6 +24,7 @@ from src.core.engine.files.disk_space import room_for_files
 from src.core.engine.port import LOAD_DAY, ParquetFiles, RemoteRows
 from src.core.providers.slices import OnBytes, Slice, require_listed
 from src.core.step.context import StepContext
+from src.core.step.source.in_flight import brought_files
 from src.core.step.source.port import Source
 
 SLICE = "source_slice"  # the column in which the rows of a source that marks them have their slice
@@ -140,7 +141,7 @@ def _brought(source: Source, slices: tuple[Slice, ...], into: Path, on_bytes: On
     # a slice for which no file came would go in as one without rows
     if len(files) < len(slices):
         raise BooksNotClosed(f"{source.name}: {len(slices)} slices were asked for and {len(files)} came")
-    return ParquetFiles(files)
+    return brought_files(source, slices, files)
 
 
 @contextmanager

@@ -16,14 +16,16 @@ from src.core.step.books.questions import Asking, judged_part
 from src.core.step.books.rules import INCOMING, Books
 from src.core.step.books.shared_views import Views, publish_views
 from src.core.step.books.telling import Before, By
-from src.core.step.books.totals import require_closed
+from src.core.step.books.totals import ROWS, require_closed
 from src.core.step.context import StepContext
 from src.core.step.counted import note_counted
 from src.core.step.source.closing import causes_of, close, held_days, judge_table, tell
 from src.core.step.source.fetching import MARKS, require_unchanged
+from src.core.step.source.in_flight import BroughtFiles
 from src.core.step.source.load_parts import Published, SourceLoad, Work, WrittenRows
 from src.core.step.source.made_anew import settle
 from src.core.step.source.manifest import manifest
+from src.core.step.source.objects import objects_gone, objects_left, objects_read
 
 TRACKED = (
     "usage_date",
@@ -64,6 +66,7 @@ def publish(context: StepContext, tenant: Tenant, loading: SourceLoad) -> Publis
         _require_written(work, written)
         settled = settle(work)
         held["made before"] = set(settled.gone)
+        written.objects += [*objects_gone(work.loading.reloads), *(objects_left(work) if settled.gone else ())]
         sources = work.loading.sources.settled(settled.filled, settled.doubts)
         work = replace(work, loading=replace(work.loading, sources=sources))
         closed = close(work, before, held, causes)
@@ -109,7 +112,11 @@ def _write(work: Work) -> WrittenRows:
         written.absent.update({*staged.absent} - MARKS)
         written.unknown.update({*staged.unknown} - MARKS)
         asked = {**destination.params, **reload.asked(batch.slices), **batch.alone}
-        written.read.add(batch.name, work.asking.measured(raw, asked), raw.sums)
+        # never by the file that is kept where it was counted before it was one: it would be compared with itself
+        told = content.totals if isinstance(content, BroughtFiles) else None
+        gave = told if told is not None else work.asking.measured(raw, asked)
+        written.read.add(batch.name, gave, raw.sums)
+        written.objects += objects_read(raw, batch.name, batch.slices, content, sum(row[ROWS] for row in gave))
         # a row of another slice is refused: it would stay when its own slice is written anew, and count twice
         query = destination.query or raw.write[bool(batch.alone)]
         written.tables[raw.table] += publication.insert(raw.table, query, asked, TablePart(equal=reload.equal(batch.slices)))

@@ -158,6 +158,7 @@ class Published:
 class WrittenRows:
     tables: dict[str, int]
     read: ControlTotals = field(default_factory=ControlTotals)
+    objects: list[dict[str, Any]] = field(default_factory=list)
     absent: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
 

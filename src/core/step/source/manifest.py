@@ -33,6 +33,8 @@ def manifest(work: Work, written: WrittenRows, closed: Closed) -> dict[str, Any]
         "rows_written": written.rows,
         "bytes_read": sum(one.bytes or 0 for batch in loading.batches for one in batch.slices),
         "totals": written.read.shown(),
+        # all of them, however many: what is not named here cannot be proven later
+        "objects": written.objects,
         "tables": {**written.tables, **closed.tables},
         "shares": [share.shown for share in closed.shares] if work.books.rivals else None,
         "unread": _unread(loading),

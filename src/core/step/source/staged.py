@@ -7,7 +7,7 @@ again. Taken over on another machine it does not, and brings them anew.
 import json
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from shutil import copyfile, rmtree
@@ -16,12 +16,14 @@ from typing import Any
 
 from src.core.base.faults import Misconfigured
 from src.core.base.window import Window
+from src.core.engine import Measure
 from src.core.engine.files.disk_space import room_for_files
 from src.core.engine.port import RemoteRows
-from src.core.providers.slices import Listing, OnBytes, Slice, source_changed
+from src.core.providers.slices import Came, Listing, OnBytes, Slice, source_changed
 from src.core.step.context import StepContext
 from src.core.step.source.config import SourceStep
 from src.core.step.source.fetching import PREFIX
+from src.core.step.source.in_flight import brought_files
 from src.core.step.source.planning import Planned
 
 INDEX = "staged.json"
@@ -36,6 +38,9 @@ class StagedSource:
     listing: Listing
     files: dict[str, tuple[Path, ...]]
     """Of the slices that were to be read, by key."""
+    known: dict[Path, Came]
+    """What is known of each from when it was staged; nothing of those that the release before has staged."""
+    fetched: dict[Path, Came] = field(default_factory=dict)
 
     def slices(self, wanted: Window, everything: Window) -> Listing:  # noqa: ARG002 - it was asked before
         return self.listing
@@ -54,8 +59,16 @@ class StagedSource:
                 except OSError:
                     copyfile(path, there)
                 paths.append(there)
+                if path in self.known:
+                    self.fetched[there] = self.known[path]
             on_bytes(one.bytes or 0)
         return tuple(paths)
+
+    def count_by(self, measure: Measure) -> None:
+        """It was counted when it was staged."""
+
+    def counted(self, path: Path) -> Came | None:
+        return self.fetched.get(path)
 
     def place(self, slices: Sequence[Slice]) -> RemoteRows | None:  # noqa: ARG002 - it was brought
         return None
@@ -131,12 +144,15 @@ def _bring(draft: Path, number: int, plan: Planned, context: StepContext) -> dic
     def on_bytes(_: int) -> None:
         context.still_wanted()
 
-    files: dict[str, list[str]] = {}
+    files: dict[str, list[dict[str, Any]]] = {}
     own = draft / str(number)
     own.mkdir()
     for one in plan.filled:
         context.progress(doing=f"staging {one.key}")
-        files[one.key] = [str(path.relative_to(draft)) for path in plan.source.fetch([one], Path(mkdtemp(dir=own)), on_bytes)]
+        brought = brought_files(plan.source, [one], plan.source.fetch([one], Path(mkdtemp(dir=own)), on_bytes))
+        files[one.key] = [
+            {**asdict(came), "path": str(path.relative_to(draft))} for path, came in zip(brought.paths, brought.came, strict=True)
+        ]
     listed = plan.listing
     return {
         "name": plan.source.name,
@@ -154,10 +170,13 @@ def _source(folder: Path, told: dict[str, Any]) -> StagedSource:
     slices = (
         Slice(**{**one, "first": date.fromisoformat(one["first"]), "last": date.fromisoformat(one["last"])}) for one in told["slices"]
     )
-    files = {key: tuple(folder / name for name in names) for key, names in told["files"].items()}
+    # the release before staged paths alone
+    told_of = {key: [one if isinstance(one, dict) else {"path": one} for one in brought] for key, brought in told["files"].items()}
+    known = [Came(**{**one, "path": folder / one["path"]}) for brought in told_of.values() for one in brought if "sha256" in one]
+    files = {key: tuple(folder / one["path"] for one in brought) for key, brought in told_of.items()}
     reads = _window(told["reads"]) if told["reads"] else None
     listing = Listing(tuple(slices), _window(told["looked"]), date.fromisoformat(told["at"]), reads)
-    return StagedSource(told["name"], told["marks"], listing, files)
+    return StagedSource(told["name"], told["marks"], listing, files, {one.path: one for one in known})
 
 
 def _window(told: Sequence[str]) -> Window:
