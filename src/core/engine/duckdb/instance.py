@@ -1,7 +1,7 @@
 """One dataset's open DuckDB file: its cursors, its catalogue, and what is known of it while it is open."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,20 +113,20 @@ class Instance:
                 cursor = self.root.cursor()
             with cursor:
                 lost = lost_files(cursor, self.folder, error)
-                if met and bool(lost) != (LOST in str(error)):
-                    self._make_views_anew(cursor, table_of(met))
+                if bool(lost) != (LOST in str(error)):
+                    self._make_views_anew(cursor, {table_of(file) for file in lost or [met] if file})
         for file, fault in lost.items():
             self.damage.met_file(self.folder, self.raw / file, fault)
         if not lost and met and LOST in str(error):
             return Throttled("raw rows that were lost are there again; run this again", retry_after=RETRY_SECONDS)
         return next(iter(lost.values()), None)
 
-    def _make_views_anew(self, cursor: duckdb.DuckDBPyConnection, table: str) -> None:
+    def _make_views_anew(self, cursor: duckdb.DuckDBPyConnection, tables: Collection[str]) -> None:
         """With what is lost told, or without what is there again. Who publishes makes them anew himself."""
         with self.gate.alone() as alone:
             if alone and self.schema_lock.acquire(blocking=False):
                 try:
-                    make_anew(cursor, self.raw, [known for known in sliced_tables(cursor).values() if known.name == table])
+                    make_anew(cursor, self.raw, [known for known in sliced_tables(cursor).values() if known.name in tables])
                 finally:
                     self.schema_lock.release()
 
@@ -147,12 +147,18 @@ class Instance:
         return stamp is not None and stamp[0] == self.inode
 
     @property
-    def log_is_long(self) -> bool:
+    def has_to_tidy(self) -> bool:
+        return self.may_fold or self._log_is_long
+
+    @property
+    def _log_is_long(self) -> bool:
         log = log_file(self.folder)
         return log.exists() and log.stat().st_size > LONGEST_LOG
 
     def tidy(self) -> None:
-        """Moves the log into the file. When that cannot be done now the log stays, and nothing is lost."""
+        """Moves a long log into the file. When that cannot be done now the log stays, and nothing is lost."""
+        if not self._log_is_long:
+            return
         with self.cursor() as cursor, suppress(duckdb.Error):
             cursor.execute("CHECKPOINT")
 

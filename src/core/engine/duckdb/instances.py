@@ -46,7 +46,7 @@ class Instances:
         finally:
             with self._changed:
                 instance.users -= 1
-                tidying = instance.users == 0 and not instance.broken and not self._closed and instance.log_is_long
+                tidying = instance.users == 0 and not instance.broken and not self._closed and instance.has_to_tidy
                 # counted as a user, so that nobody closes it under the thread
                 instance.users += tidying
                 self._changed.notify_all()

@@ -9,12 +9,11 @@ from typing import Final
 import duckdb
 
 from src.core.base.faults import Fault, Misconfigured
-from src.core.engine.duckdb.store.listing import FILES, RAW, SUFFIX
+from src.core.engine.duckdb.store.listing import RAW, SUFFIX, KeptFile, files_of, sliced_tables
 
 LOST: Final = "x_lost_raw_file"
 """Ahead of a file's path, in what the readers' view of a table raises in its place."""
-LISTED = f"SELECT table_name, file, slices, row_count FROM {FILES} ORDER BY file"
-# what is wrong with a file's bytes comes in these; the second names no file for what stands between its pages
+# What is wrong with a file's bytes comes in these, with its path; what is wrong with its footer comes in DuckDB's bare class, without.
 OF_A_FILE = (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException)
 SHOWN = 3
 
@@ -33,20 +32,20 @@ def is_whole(raw: Path, file: str) -> bool:
 def lost_files(cursor: duckdb.DuckDBPyConnection, folder: Path, error: duckdb.Error) -> dict[str, Fault]:
     """Those that explain what DuckDB has met, if any do."""
     named = named_file(error, folder / RAW)
+    lost: dict[str, Fault] = {}
     if named is None and type(error) is not duckdb.Error:
-        return {}
-    lost = {}
-    for table, file, slices, rows in cursor.execute(LISTED).fetchall():
-        if named in (None, file) and not is_whole(folder / RAW, file):
-            lost[file] = lost_rows(folder, table, file, slices, rows)
+        return lost
+    for table, one in _listed(cursor):
+        if named in (None, one.file) and not is_whole(folder / RAW, one.file):
+            lost[one.file] = lost_rows(folder, table, one)
     return lost
 
 
 def gone_files(cursor: duckdb.DuckDBPyConnection, folder: Path, gone: list[str]) -> Iterator[tuple[str, Fault]]:
     if gone:
-        for table, file, slices, rows in cursor.execute(LISTED).fetchall():
-            if file in gone:
-                yield file, lost_rows(folder, table, file, slices, rows)
+        for table, one in _listed(cursor):
+            if one.file in gone:
+                yield one.file, lost_rows(folder, table, one)
 
 
 def named_file(error: duckdb.Error, raw: Path) -> str | None:
@@ -57,11 +56,17 @@ def named_file(error: duckdb.Error, raw: Path) -> str | None:
     return found[1] if found else None
 
 
-def lost_rows(folder: Path, table: str, file: str, slices: list[dict[str, object]], rows: int) -> Fault:
-    names = sorted(f"{one['source']} {one['slice']}" for one in slices)
+def lost_rows(folder: Path, table: str, one: KeptFile) -> Fault:
+    names = sorted(f"{part.source} {part.slice}" for part in one.slices)
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return Misconfigured(
-        f"{rows} rows of {table} are lost ({', '.join(names[:SHOWN])}{more}): {folder.parent.name}/{folder.name}/{RAW}/{file} in "
+        f"{one.rows} rows of {table} are lost ({', '.join(names[:SHOWN])}{more}): {folder.parent.name}/{folder.name}/{RAW}/{one.file} in "
         "EMBEDDED_DATA_DIR is gone or is not the file that was loaded. Stop the service and restore that file from its backup, or load "
         "what it held again"
     )
+
+
+def _listed(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, KeptFile]]:
+    for table in sliced_tables(cursor):
+        for one in files_of(cursor, table):
+            yield table, one
