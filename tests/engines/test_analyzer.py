@@ -50,6 +50,7 @@ ASKED = {
     "table_days": ("x_cost_daily", "usage_date"),
     "table_months": ("x_cost_monthly", "invoice_month"),
     "table_periods": ("x_cost_history", "period"),
+    "proof_rows": ("gcp_billing_daily_raw", ""),
     "table_moments": ("x_load_manifests", "published_at"),
 }
 
@@ -116,6 +117,7 @@ def statement(path: Path) -> str:
             sql = sql.replace(f"{{{name}}}", (CONFIGS / f"costs/{name}.sql").read_text())
     if path.parent == CONFIGS / "costs" and path.stem in ASKED:
         table, column = ASKED[path.stem]
+        sql = sql.replace("asked_source", "source_table").replace("asked_slice", "ingest_date")
         return sql.replace("asked_table", f"`{table}`").replace("asked_column", f"`{column}`")
     if path.parent == CONFIGS / "costs" and path.stem.startswith("models"):
         return of_models(sql)

@@ -5,16 +5,19 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from src.app.answers.cost_tables import daily_answer, daily_columns, daily_rows, summary_answer, summary_columns, summary_rows
+from src.app.answers.proof import proof_answer
 from src.app.answers.tables import FILES, JSON_OR_TABLE, TABLE_CONTENT, file_answer, form_of, page_file, rows_as
 from src.app.dependencies.auth import KeyedRoute, access, parts_of
 from src.app.dependencies.days import Days
 from src.app.dependencies.tenants import living_tenant
 from src.app.models.costs import DailyAnswer, FileForm, Form, SummaryAnswer
+from src.app.models.proof import ProofAnswer
 from src.core.base.faults import TooLarge
 from src.core.base.threads import blocking
 from src.core.costs.comparison import Compare
 from src.core.costs.daily import read_daily
 from src.core.costs.filter_values import require_known
+from src.core.costs.proof import prove_table
 from src.core.costs.question import CostQuestion, Filters, GroupName, groups_asked, window_asked
 from src.core.costs.reader import CostReader
 from src.core.costs.run_sight import run_sight_of
@@ -166,6 +169,20 @@ async def table_rows(
     begin = partial(table_file, reader, table, days.first, days.last, "csv" if form == "csv" else "parquet")
     window = "".join(f"_{day}" for day in days if day)
     return await file_answer(request, reader.tenant.org_slug, form, f"{table}{window}", begin)
+
+
+@router.get(
+    "/{org_slug}/tables/{table}/proof",
+    summary="Hold a table of raw rows against what was loaded",
+    **access("root_or_org"),
+)
+async def table_proof(
+    request: Request,
+    org_slug: Slug,
+    table: Annotated[str, Path(max_length=127, description="A table of raw rows, for example gcp_billing_daily_raw")],
+) -> ProofAnswer:
+    reader = await reader_of(request, org_slug)
+    return proof_answer(reader.tenant, table, await blocking(prove_table, reader, table), reader.now)
 
 
 def _days(question: CostQuestion) -> str:

@@ -29,7 +29,18 @@ from src.core.engine.files.disk_space import room_for_files
 from src.core.engine.files.folder import check_folder
 from src.core.engine.files.writers import csv_pieces, parquet_pieces
 from src.core.engine.naming import dataset_of, file_name
-from src.core.engine.port import DroppedDataset, ExportFormat, Fence, Params, Publication, RemoteRows, TableChange, TableSize, Traits
+from src.core.engine.port import (
+    DroppedDataset,
+    ExportFormat,
+    Fence,
+    Params,
+    Publication,
+    RemoteRows,
+    StoredFile,
+    TableChange,
+    TableSize,
+    Traits,
+)
 from src.core.engine.process_lock import ProcessLock
 
 TRAITS = Traits(dialect="bigquery", one_process=False, transactional_ddl=False, reads_remote=True)
@@ -107,6 +118,9 @@ class BigQueryWarehouse:
 
     def measure(self, tenant: Tenant, table: str) -> TableSize:
         return self._relations(tenant).measure(table)
+
+    def stored_files(self, tenant: Tenant, table: str) -> tuple[StoredFile, ...]:  # noqa: ARG002 - the port names them
+        return ()
 
     def query(self, tenant: Tenant, sql: str, params: Params | None = None) -> pa.Table:
         jobs, done = self._asked(tenant, sql, params)

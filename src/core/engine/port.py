@@ -59,6 +59,22 @@ class RemoteRows:
     days: tuple[date, ...]
 
 
+FileState = Literal["whole", "missing", "damaged"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of a table of raw rows, as it was found now."""
+
+    name: str
+    bytes: int
+    sha256: str
+    """Of the bytes that were kept."""
+    state: FileState
+    slices: tuple[tuple[str, str, int], ...]
+    """Source, slice and rows of each that it holds rows of."""
+
+
 Content: TypeAlias = "pa.Table | pa.RecordBatchReader | ParquetFiles | Iterable[Row]"
 
 
@@ -179,6 +195,10 @@ class Warehouse(Protocol):
     def drop_table(self, tenant: Tenant, table: str) -> bool: ...
 
     def measure(self, tenant: Tenant, table: str) -> TableSize: ...
+
+    def stored_files(self, tenant: Tenant, table: str) -> tuple[StoredFile, ...]:
+        """The files that a table of raw rows is made of, each read again; none where its rows lie in no files of ours."""
+        ...
 
     def query(self, tenant: Tenant, sql: str, params: Params | None = None) -> "pa.Table": ...
 

@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from src.core.base.secret import Secret
+from src.core.costs.proof import prove_table
+from src.core.costs.reader import CostReader
 from src.core.engine import open_tables
 from src.core.providers.export import BillingExport, TablePlace
 from src.core.providers.slices import Slice
@@ -27,7 +29,7 @@ from tests.fakes.google import service_account
 NOT_COMPARED = frozenset(
     {
         *("manifest_id", "pipeline_logging_id", "published_at", "said_since", "changed_at", "source_version", "bytes_read"),
-        *("told_since", "told_until", "superseded_by"),
+        *("told_since", "told_until", "superseded_by", "objects"),
     }
 )
 TABLES = (
@@ -176,6 +178,11 @@ async def test_the_books_are_those_of_the_files(tmp_path, source: BigQuerySource
             moments = sorted(one["published_at"] for one in here.ask("SELECT published_at FROM x_load_manifests"))
             for at, state in zip(moments, states, strict=False):
                 assert sorted(str(one["cost"]) for one in here.ask(AS_OF, moment=at)) == costs(state), at
+            proof = prove_table(
+                CostReader(here.parts.warehouse, here.parts.settings.configs_dir, here.tenant, here.clock.now()), "gcp_billing_daily_raw"
+            )
+            assert {one.state for one in proof.slices} == {"proven"}
+            assert (proof.files is None) is (engine == "bigquery")
 
     assert bool(source.sessions) is (how == "streamed")  # where the platform reads it, nothing passes through here
 

@@ -18,11 +18,23 @@ from src.core.engine.duckdb.erasure import ERASED, erase
 from src.core.engine.duckdb.instance import FACTS, HOUSEKEEPING, OWNER_FILE, VIEWS, Instance
 from src.core.engine.duckdb.instances import Instances
 from src.core.engine.duckdb.publication import published_generation, publishing, table_scope
+from src.core.engine.duckdb.store.proving import proven_files
 from src.core.engine.duckdb.types import creation, evolution, quoted
 from src.core.engine.files.datasets import is_made, lost
 from src.core.engine.files.folder import check_folder
 from src.core.engine.naming import check_free, check_names, dataset_of, file_name
-from src.core.engine.port import DroppedDataset, ExportFormat, Fence, Params, Publication, RemoteRows, TableChange, TableSize, Traits
+from src.core.engine.port import (
+    DroppedDataset,
+    ExportFormat,
+    Fence,
+    Params,
+    Publication,
+    RemoteRows,
+    StoredFile,
+    TableChange,
+    TableSize,
+    Traits,
+)
 from src.core.engine.process_lock import ProcessLock
 from src.core.engine.values import bound_values, plain_batch, plain_table
 
@@ -155,6 +167,10 @@ class DuckDBWarehouse:
                 cursor.execute("CHECKPOINT")  # rows still in the log take no blocks yet
             [(blocks,)] = cursor.execute(BLOCKS, {"table": table}).fetchall()
             return TableSize(rows=rows, bytes=blocks * BLOCK_BYTES)
+
+    def stored_files(self, tenant: Tenant, table: str) -> tuple[StoredFile, ...]:
+        with self._open(tenant) as instance, instance.cursor() as cursor:
+            return proven_files(cursor, instance.raw, table)
 
     def query(self, tenant: Tenant, sql: str, params: Params | None = None) -> pa.Table:
         with self._open(tenant) as instance:
