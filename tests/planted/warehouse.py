@@ -136,6 +136,22 @@ DEFECTS = (
         ("tests/core/engine/test_duckdb_lost.py::test_a_file_that_is_restored_beside_an_open_one_is_the_one_that_is_read",),
     ),
     Defect(
+        "raw files",
+        "a question that began before a load fails when it comes to the files that the load replaced",
+        "src/core/engine/duckdb/store/reclaim.py",
+        "if moment < oldest and file not in self._claimed]",
+        "if file not in self._claimed]",
+        ("tests/core/engine/test_raw_reclaim.py::test_a_file_that_left_stays_until_each_older_reader_has_ended",),
+    ),
+    Defect(
+        "raw files",
+        "what killed loads leave fills the disk",
+        "src/core/engine/duckdb/store/reclaim.py",
+        "            elif name in listed:",
+        "            else:",
+        ("tests/core/engine/test_raw_reclaim.py::test_what_no_list_names_is_swept_with_its_folders",),
+    ),
+    Defect(
         "kept results",
         "what was asked during a publication is told after it, as if nothing had come",
         "src/core/engine/duckdb/publication.py",

@@ -56,6 +56,12 @@ def instance(tmp_path):
         "SELECT * FROM read_text('{io}/link/hostname')",
         "SELECT * FROM read_text('{io}/../acme_corp_dev.duckdb')",
         "SELECT * FROM read_text('{io}/../*')",
+        "COPY (SELECT 1) TO '{raw}/../out.csv'",
+        "COPY (SELECT 1) TO '{raw}/link/out.csv'",
+        "SELECT * FROM read_text('{raw}/link/hostname')",
+        "SELECT * FROM read_text('{raw}/../acme_corp_dev.duckdb')",
+        "SELECT * FROM read_blob('{raw}/../../*')",
+        "SELECT * FROM read_parquet('{raw}/../../other_corp_dev/raw/**/*.parquet')",
         "SELECT * FROM read_blob('/proc/self/environ')",
         "SELECT * FROM glob('/etc/*')",
         "SELECT * FROM sniff_csv('/etc/passwd')",
@@ -80,11 +86,12 @@ def instance(tmp_path):
 )
 def test_an_instance_is_locked_down_under_any_sql(instance, sql):
     planted = pa.table({"a": [1]})
-    (instance.io / "link").symlink_to("/etc")
+    for folder in (instance.io, instance.raw):
+        (folder / "link").symlink_to("/etc")
     with instance.root.cursor() as cursor, pytest.raises(duckdb.Error):
-        cursor.execute(sql.format(io=instance.io)).fetchall()
+        cursor.execute(sql.format(io=instance.io, raw=instance.raw)).fetchall()
     assert planted.num_rows == 1
-    assert {path.name for path in instance.io.iterdir()} == {"link"}
+    assert {path.name for folder in (instance.io, instance.raw) for path in folder.iterdir()} == {"link"}
 
 
 def test_the_bundled_extensions_work_under_the_lock_down(instance):

@@ -193,7 +193,7 @@ def test_what_a_killed_creation_left_can_be_erased(warehouse, home):
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("place", ["", "io", "spill"])
+@pytest.mark.parametrize("place", ["", "io", "raw", "spill"])
 def test_a_file_where_a_folder_belongs_is_named(warehouse, home, place):
     in_the_way = home / ACME.dataset / place
     in_the_way.parent.mkdir(exist_ok=True)

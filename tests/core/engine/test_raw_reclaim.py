@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.core.engine.duckdb.store.gate import Gate
+from src.core.engine.duckdb.store.gate import ListGate
 from src.core.engine.duckdb.store.reclaim import Reclaim, swept
 
 
@@ -173,7 +173,7 @@ def test_what_no_list_names_is_swept_with_its_folders(raw, tmp_path):
 
 
 def test_nobody_publishes_while_one_is_alone_and_nobody_is_alone_while_one_publishes():
-    gate, entered = Gate(), threading.Event()
+    gate, entered = ListGate(), threading.Event()
 
     def publish() -> None:
         with gate.publishing():
@@ -191,7 +191,7 @@ def test_nobody_publishes_while_one_is_alone_and_nobody_is_alone_while_one_publi
 
 
 def test_what_is_prepared_gives_way_to_a_publication():
-    gate, told = Gate(), list[str]()
+    gate, told = ListGate(), list[str]()
     with gate.preparing(lambda: told.append("give way")), gate.publishing():
         assert told == ["give way"]
     with gate.publishing():

@@ -15,7 +15,7 @@ from src.core.engine.dialect.rules import DIVIDE_MACRO
 from src.core.engine.duckdb.faults import BROKEN, RETRY_SECONDS, fault_of, is_damage
 from src.core.engine.duckdb.kept import KeptResults
 from src.core.engine.duckdb.store.damage import LOST, lost_files, named_file
-from src.core.engine.duckdb.store.gate import Gate
+from src.core.engine.duckdb.store.gate import ListGate
 from src.core.engine.duckdb.store.listing import FILES, RAW, READINGS, STORE, TABLES, sliced_tables, table_of
 from src.core.engine.duckdb.store.reclaim import Reclaim
 from src.core.engine.duckdb.store.views import make_anew, rows_view
@@ -56,7 +56,7 @@ class Instance:
     tables: dict[str, TableSchema] = field(default_factory=dict)
     """What each table was brought to while this instance is open, so that it is not compared again before each publication."""
     kept: KeptResults = field(default_factory=KeptResults)
-    gate: Gate = field(default_factory=Gate)
+    gate: ListGate = field(default_factory=ListGate)
     reclaim: Reclaim = field(init=False)
     may_fold: bool = False
     """The list of raw files has changed since it was last looked at for small ones."""

@@ -14,7 +14,7 @@ from src.core.engine.files.folder import refused_folder
 
 SUFFIX: Final = ".duckdb"
 LOG: Final = ".wal"
-RESTORE: Final = "Stop the service and restore that file from its backup, with the .wal of the same backup or with none"
+RESTORE: Final = "Stop the service and restore that file from its backup, with raw/ beside it and the .wal of the same backup"
 
 Stamp = tuple[int, int, int]
 

@@ -3,7 +3,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
-class Gate:
+class ListGate:
     """Publications pass it at will, and keep out who changes the list of raw rows on his own. He is kept out only while one is open, and
     what he prepares meanwhile gives way to them."""
 

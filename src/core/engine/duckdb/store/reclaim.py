@@ -7,7 +7,7 @@ open at that moment is closed: those opened later see the list without it.
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -83,15 +83,23 @@ class Reclaim:
 
 def swept(raw: Path, listed: Collection[str]) -> list[str]:
     """Removes what no list names, for a process that was killed leaves what it had not published. Returns the files that are gone."""
-    seen = set()
-    for at, folders, files in os.walk(raw, topdown=False):
-        folder = Path(at)
-        for entry in (folder / name for name in (*files, *folders)):
-            name = str(entry.relative_to(raw))
-            if name in listed:
-                seen.add(name)
-            else:
-                # a folder that holds what is listed is not empty, and what the disk keeps does no harm but by its size
+    found = set(_kept_below(str(raw), "", listed))
+    return sorted(set(listed) - found)
+
+
+def _kept_below(folder: str, below: str, listed: Collection[str]) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in list(entries):
+            name = below + entry.name
+            kept = False
+            if entry.is_dir(follow_symlinks=False):
+                for one in _kept_below(entry.path, f"{name}/", listed):
+                    kept = True
+                    yield one
+            elif name in listed:
+                kept = True
+                yield name
+            if not kept:
+                # what the disk does not give up does no harm but by its size
                 with suppress(OSError):
-                    entry.rmdir() if entry.is_dir() and not entry.is_symlink() else entry.unlink()
-    return sorted(set(listed) - seen)
+                    Path(entry.path).rmdir() if entry.is_dir(follow_symlinks=False) else Path(entry.path).unlink()
