@@ -21,8 +21,8 @@ MANIFESTS: Final = "x_load_manifests"
 OBJECTS: Final = "objects"
 ROUNDS: Final = 3  # how often it is asked again because a load was published meanwhile
 TABLE_SAYS: Final[Mapping[ProofState, str]] = {
-    "damaged": "a file of it is not the one that was loaded: restore it from a backup, or load its slices again with reload: true",
-    "missing": "rows that were loaded are not there: restore the dataset from a backup, or load these slices again with reload: true",
+    "damaged": "a file of it has other bytes than when it was kept: stop the service and restore that file from a backup",
+    "missing": "rows that were loaded are not there: restore a file that is gone from a backup, and load other slices again",
     "other": "of some slices more rows stand than were loaded: load them again with reload: true",
     "unproven": "some rows were loaded by a release that kept no objects; a run with reload: true over their days proves them",
     "proven": "what stands is what the manifests name",

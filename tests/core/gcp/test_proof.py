@@ -56,7 +56,7 @@ def test_rows_that_went_and_came_are_named(loaded: Billing):
     assert states(found) == {"2026-11-02": ("missing", 0), "2026-11-03": ("other", 6), "2026-11-01": ("proven", 3)}
     assert [one.says for one in found.slices[:2]] == ["0 rows stand of 3 that were loaded", "6 rows stand where 3 were loaded"]
     assert found.state == "missing"
-    assert "reload: true" in found.says
+    assert "load other slices again" in found.says
 
 
 def test_rows_of_a_release_that_named_no_objects_are_unproven(loaded: Billing):

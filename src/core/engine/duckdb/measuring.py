@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,6 @@ class DuckDBMeasure:
         named = tuple(field for field in shape.fields if re.search(rf"\b{re.escape(field.name)}\b", sql, re.IGNORECASE)) or shape.fields
         self._name, self._shape, self._sql = name, TableSchema(shape.name, named), sql
         self._columns = frozenset(field.name.lower() for field in named)
-        self._cursor = duckdb.connect(":memory:", config={"threads": 1})
-        self._cursor.execute("SET TimeZone = 'UTC'")
         self._rendered: str | None = None
         self._staged: pa.Schema | None = None
 
@@ -44,6 +43,13 @@ class DuckDBMeasure:
         except duckdb.Error:
             return None
         return told
+
+    @cached_property
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        # only for who is asked: what comes as files is measured where it is staged
+        cursor = duckdb.connect(":memory:", config={"threads": 1})
+        cursor.execute("SET TimeZone = 'UTC'")
+        return cursor
 
     def _statement(self) -> str:
         if self._rendered is None:
