@@ -1,5 +1,6 @@
 """The organisation's own BigQuery as a source: what is asked of it, what is read, and what is said when it refuses."""
 
+import hashlib
 import json
 from datetime import date
 from typing import Any
@@ -118,6 +119,30 @@ def test_a_day_is_read_by_its_partition_alone(source, export, tmp_path):
     assert sorted((one["load_day"], one["cost"]) for one in read) == [(day(1), 100), (day(2), 5), (day(2), 100), (day(3), 7)]
     assert next(one for one in read if one["cost"] == 7)["export_time"].date() == day(2)  # written before midnight, loaded after
     assert sum(told) == 400
+
+
+def test_a_day_is_counted_before_it_is_a_file(source, export, tmp_path):
+    heard: list[list[float]] = []
+
+    def measure(piece: pa.Table) -> list[dict[str, Any]]:
+        assert not any(path.stat().st_size > 100 for path in tmp_path.iterdir())  # a footer or rows would be more
+        heard.append(piece.column("cost").to_pylist())
+        return [{"row_count": len(piece)}]
+
+    days = export.load_days(TABLE, day(2), day(2))
+    export.count_by(measure)
+    [path] = export.fetch(TABLE, days, tmp_path, untold)
+
+    came = export.counted(path)
+    assert [sorted(costs) for costs in heard] == [[5, 100]]
+    assert (came.slice, came.rows, came.totals) == ("2026-11-02", 2, ({"row_count": 2},))
+    assert (came.name, came.etag, came.size) == (f"{PLACE}$20261102", days[0].version, 200)
+    assert came.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+    # a piece that does not fit is counted where it is staged, and so is all of its day
+    export.count_by(lambda _piece: None)
+    [path] = export.fetch(TABLE, days, tmp_path, untold)
+    assert export.counted(path).totals is None
 
 
 def test_the_token_is_asked_where_the_platform_says_and_reads_only(source, export):
