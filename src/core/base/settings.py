@@ -17,6 +17,7 @@ from src.core.base.cost_settings import CostSettings
 from src.core.base.faults import Flaw, Misconfigured
 from src.core.base.names import Environment, url_flaw
 from src.core.base.notify_settings import NotifySettings
+from src.core.base.object_settings import OBJECT_URLS, ObjectSettings
 
 ROOT = Path(__file__).resolve().parents[3]
 CORS_EXAMPLE = 'CORS_ORIGINS=["http://localhost:3000"]'
@@ -27,10 +28,11 @@ ROOT_KEY = re.compile(r"[!-~]+")
 LEDGERS = ("sqlite", "postgresql", "bigquery")
 URLS = (
     "gcp_token_url", "bigquery_url", "bigquery_storage_url", "platform_bigquery_url", "platform_bigquery_storage_url", "kms_url",
+    *OBJECT_URLS,
 )  # fmt: skip
 
 
-class Settings(CostSettings, NotifySettings):
+class Settings(CostSettings, NotifySettings, ObjectSettings):
     model_config = SettingsConfigDict(
         env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True, populate_by_name=True, frozen=True
     )
@@ -271,7 +273,7 @@ class Settings(CostSettings, NotifySettings):
 
     def flaws(self) -> list[Flaw]:
         """What keeps this configuration from starting, all of it at once."""
-        found = [*self._flaws_everywhere(), *self.cost_flaws(), *self.notify_flaws()]
+        found = [*self._flaws_everywhere(), *self.cost_flaws(), *self.notify_flaws(), *self.object_flaws()]
         if self.environment is not Environment.DEVELOPMENT:
             found += self._flaws_outside_development()
         if self.environment is Environment.PRODUCTION:
