@@ -11,6 +11,7 @@ from tests.planted import (
     ledger,
     messages,
     model_costs,
+    objects,
     once,
     prices,
     pricing,
@@ -44,4 +45,5 @@ PLANTED = (
     *once.DEFECTS,
     *messages.DEFECTS,
     *histories.DEFECTS,
+    *objects.DEFECTS,
 )

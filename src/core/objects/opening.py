@@ -28,6 +28,8 @@ S = TypeVar("S")
 
 RETRIES = 4
 RETRY_SECONDS = 60
+FIRST_WAIT = timedelta(milliseconds=100)
+LONGEST_WAIT = timedelta(seconds=5)
 # beside the limit for silence: one answer that drips is asked for anew from where it was
 ANSWER_TIMES = 4
 
@@ -112,7 +114,7 @@ def _client(settings: Settings, url: str) -> "ClientConfig":
 
 
 def _retries() -> "RetryConfig":
-    backoff: BackoffConfig = {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2}
+    backoff: BackoffConfig = {"init_backoff": FIRST_WAIT, "max_backoff": LONGEST_WAIT, "base": 2}
     return {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_SECONDS), "backoff": backoff}
 
 

@@ -47,7 +47,7 @@ class ObstoreObjects:
         while True:
             self._go_on(asked)
             with self._refused.told(asked):
-                page: "Sequence[obstore.ObjectMeta] | None" = next(listing, None)
+                page: Sequence[obstore.ObjectMeta] | None = next(listing, None)
             if page is None:
                 return
             yield [_stored(one) for one in page if self._is_ours(one["path"])]

@@ -1,3 +1,5 @@
+from typing import Any
+
 from pydantic import SecretStr
 
 from src.core.base.secret import Secret
@@ -12,7 +14,7 @@ NAME = "exports/daily/bill.csv.gz"
 
 
 def settings_with(**changed: object) -> Settings:
-    given = {"object_timeout_seconds": 5.0, "ca_root_api_key": SecretStr("r" * 32), **changed}
+    given: dict[str, Any] = {"object_timeout_seconds": 5.0, "ca_root_api_key": SecretStr("r" * 32), **changed}
     return Settings(_env_file=None, **given)
 
 

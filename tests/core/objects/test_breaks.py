@@ -1,12 +1,13 @@
 """A read that is broken off, falls silent, is refused, or whose object changes: over HTTP, against a server that does each on command."""
 
 import threading
+from datetime import timedelta
 
 import pytest
 
 from src.core.base.faults import CredentialRefused, Fault, Missing, Rejected, StepFailed, Throttled, Timeout, Unavailable
 from src.core.base.secret import Secret
-from src.core.objects import store
+from src.core.objects import opening, store
 from src.core.objects.keys import AwsKeys
 from src.core.objects.opening import RETRIES, open_s3
 from src.core.objects.place import S3Place
@@ -27,6 +28,8 @@ def storage():
 def _small_parts(monkeypatch):
     monkeypatch.setattr(store, "PART", 1_000_000)
     monkeypatch.setattr(store, "PIECE", 10_000)
+    monkeypatch.setattr(opening, "FIRST_WAIT", timedelta(milliseconds=1))
+    monkeypatch.setattr(opening, "LONGEST_WAIT", timedelta(milliseconds=2))
 
 
 def test_every_byte_comes_once_in_parts_that_are_each_of_the_same_state(storage):
@@ -47,7 +50,7 @@ def test_a_read_goes_on_where_it_was(storage, trouble):
     assert storage.starts == [0, 123_457, 246_914, 1_000_000, 2_000_000, 3_000_000]
 
 
-def test_a_connection_that_always_breaks_ends_the_read_only_where_no_bytes_come_any_more(storage, monkeypatch):
+def test_a_connection_that_always_breaks_ends_the_read_only_where_no_bytes_come_any_more(storage):
     objects = opened(storage.address)
     found = objects.look(NAME)
     storage.always = Trouble(after=40_000)
@@ -110,7 +113,12 @@ def test_one_whose_state_has_no_name_is_not_read(storage):
 @pytest.mark.parametrize(
     ("status", "code", "fault", "words"),
     [
-        (403, "AccessDenied", CredentialRefused, r"403 to exports/daily/bill.csv.gz \(AccessDenied\).*may not list and read s3://acme-billing"),
+        (
+            403,
+            "AccessDenied",
+            CredentialRefused,
+            r"403 to exports/daily/bill.csv.gz \(AccessDenied\).*may not list and read s3://acme-billing",
+        ),
         (401, "", CredentialRefused, "is wrong, has lapsed"),
         (400, "ExpiredToken", CredentialRefused, "ExpiredToken"),
         (404, "NoSuchKey", Missing, "there is no exports/daily/bill.csv.gz in s3://acme-billing"),
@@ -142,7 +150,7 @@ def test_a_fault_of_whoever_gives_the_keys_stays_what_it_is(storage):
 
     objects = open_s3(settings_with(s3_url=storage.address), S3Place("acme-billing", "eu-central-1", "exports"), give)
 
-    with pytest.raises(CredentialRefused, match="^the role lets nobody in$"):
+    with pytest.raises(CredentialRefused, match=r"^the role lets nobody in$"):
         objects.look(NAME)
 
 
