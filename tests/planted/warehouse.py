@@ -152,6 +152,23 @@ DEFECTS = (
         ("tests/core/engine/test_raw_reclaim.py::test_what_no_list_names_is_swept_with_its_folders",),
     ),
     Defect(
+        "raw files",
+        "rows of a file that is gone are left out of every sum that does not ask for them by day",
+        "src/core/engine/duckdb/store/views.py",
+        'f"CAST({said} AS {kind}) AS {quoted(name)}" for name',
+        'f"CAST(NULL AS {kind}) AS {quoted(name)}" for name',
+        ("tests/core/engine/test_raw_store.py::test_a_lost_file_is_named_by_the_rows_it_held_until_it_is_restored",),
+        "gone",
+    ),
+    Defect(
+        "raw files",
+        "a file that has gone bad is folded with others into one that passes every check",
+        "src/core/engine/duckdb/store/folding.py",
+        "    if harmed:",
+        "    if len(harmed) > 1:",
+        ("tests/core/engine/test_raw_store.py::test_a_harmed_file_is_told_and_never_folded",),
+    ),
+    Defect(
         "kept results",
         "what was asked during a publication is told after it, as if nothing had come",
         "src/core/engine/duckdb/publication.py",

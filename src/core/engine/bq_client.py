@@ -43,7 +43,7 @@ from src.core.engine.port import (
 )
 from src.core.engine.process_lock import ProcessLock
 
-TRAITS = Traits(dialect="bigquery", one_process=False, transactional_ddl=False, reads_remote=True)
+TRAITS = Traits(dialect="bigquery", one_process=False, transactional_ddl=False, reads_remote=True, keeps_files=False)
 OWNER_ONLY, OWNER_FILE = 0o700, 0o600
 CATALOGUES: Final = 256
 CHECK_SECONDS: Final = 5.0

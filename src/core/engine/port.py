@@ -37,6 +37,8 @@ class Traits:
     transactional_ddl: bool
     reads_remote: bool
     """Rows of another project's table can be staged without passing through this process."""
+    keeps_files: bool
+    """A table that is its slices is made of files, and keeps those that were staged for it as they came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,11 @@ class Publication(Protocol):
     def remove(self, table: str, part: TablePart = WHOLE_TABLE) -> int: ...
 
     def insert(self, table: str, sql: str, params: Params | None = None, part: TablePart = WHOLE_TABLE) -> int:
-        """Appends the rows of a query, its columns matched by name; a row outside `part` is refused."""
+        """Appends the rows of a query, its columns matched by name; a row outside `part` is refused.
+
+        Of a table that is its slices an engine that `keeps_files` keeps the staged files themselves, where the query only names, casts and
+        computes of each row alone.
+        """
         ...
 
     def append(self, table: str, source: Content) -> int: ...

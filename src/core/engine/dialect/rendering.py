@@ -15,6 +15,7 @@ from sqlglot.errors import UnsupportedError
 
 from src.core.base.faults import Missing, Rejected
 from src.core.base.names import did_you_mean
+from src.core.base.schema import SliceColumns
 from src.core.engine.dialect.rules import mended
 from src.core.engine.dialect.statements import Purpose, checked
 from src.core.engine.dialect.types import kinds_of
@@ -66,6 +67,8 @@ class Catalogue:
 
     columns: Mapping[str, Mapping[str, str]]
     housekeeping: frozenset[str] = frozenset()
+    sliced: Mapping[str, SliceColumns] = field(default_factory=dict)
+    """Tables that are their slices, each with the columns that name them."""
     _extended: dict[str, "Catalogue"] = field(default_factory=dict)
     _shapes: dict[str, Hashable] = field(default_factory=dict)
 
@@ -75,7 +78,7 @@ class Catalogue:
         if key not in self._extended:
             if len(self._extended) >= EXTENSIONS:
                 self._extended.clear()
-            self._extended[key] = Catalogue({**self.columns, **staged}, self.housekeeping)
+            self._extended[key] = Catalogue({**self.columns, **staged}, self.housekeeping, self.sliced)
         return self._extended[key]
 
     def need(self, relation: str) -> Mapping[str, str]:

@@ -1,7 +1,7 @@
 """The warehouse port on DuckDB: one file per dataset, one process."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
@@ -12,13 +12,16 @@ from src.core.base.clock import Clock
 from src.core.base.faults import Conflict, Fault, Misconfigured, Missing, Rejected, Unavailable
 from src.core.base.identity import Tenant
 from src.core.base.names import identifier
-from src.core.base.schema import TableSchema
+from src.core.base.schema import SliceColumns, TableSchema
 from src.core.base.settings import Settings
 from src.core.engine.duckdb.erasure import ERASED, erase
 from src.core.engine.duckdb.instance import FACTS, HOUSEKEEPING, OWNER_FILE, VIEWS, Instance
 from src.core.engine.duckdb.instances import Instances
 from src.core.engine.duckdb.publication import published_generation, publishing, table_scope
+from src.core.engine.duckdb.store.listing import files_of
 from src.core.engine.duckdb.store.proving import proven_files
+from src.core.engine.duckdb.store.tables import carry_out, drop_sliced, plan_table
+from src.core.engine.duckdb.store.views import ROWS_OF
 from src.core.engine.duckdb.types import creation, evolution, quoted
 from src.core.engine.files.datasets import is_made, lost
 from src.core.engine.files.folder import check_folder
@@ -38,7 +41,7 @@ from src.core.engine.port import (
 from src.core.engine.process_lock import ProcessLock
 from src.core.engine.values import bound_values, plain_batch, plain_table
 
-TRAITS = Traits(dialect="duckdb", one_process=True, transactional_ddl=True, reads_remote=False)
+TRAITS = Traits(dialect="duckdb", one_process=True, transactional_ddl=True, reads_remote=False, keeps_files=True)
 WAIT_SECONDS = 10.0
 STREAM_ROWS = 65_536
 BLOCK_BYTES = 262_144  # DuckDB's default block, the unit in which a table takes room on disk
@@ -103,7 +106,7 @@ class DuckDBWarehouse:
 
     def tables(self, tenant: Tenant) -> tuple[str, ...]:
         with self._open(tenant) as instance, instance.cursor() as cursor:
-            return _names(cursor, TABLES)
+            return tuple(sorted((*_names(cursor, TABLES), *instance.catalogue().sliced)))
 
     def columns(self, tenant: Tenant, table: str) -> tuple[str, ...]:
         with self._open(tenant) as instance:
@@ -116,8 +119,11 @@ class DuckDBWarehouse:
             raise Rejected(f"{name} is kept by the warehouse itself")
         with self._open(tenant) as instance, instance.schema_lock, instance.kept.writing():
             check_free(name, instance.catalogue().columns)
+            slices = instance.catalogue().sliced.get(name, schema.slices)
+            if slices:
+                return self._ensure_sliced(instance, schema, slices)
             if name not in instance.catalogue().columns:
-                _apply(instance, schema, (creation(schema),))
+                _apply(instance, schema, _each((creation(schema),)))
                 instance.tables[name] = schema
                 return TableChange(created=True, columns_added=schema.columns)
             if instance.tables.get(name) == schema:
@@ -130,9 +136,29 @@ class DuckDBWarehouse:
                 told = cursor.execute(TOLD_FACTS, {"table": name}).fetchone()
             # nothing is altered without need: whoever is writing to the table would fail at it
             if change.statements or told != tuple(_facts(schema).values())[1:]:
-                _apply(instance, schema, change.statements)
+                _apply(instance, schema, _each(change.statements))
             instance.tables[name] = schema
             return TableChange(created=False, columns_added=change.added)
+
+    def _ensure_sliced(self, instance: Instance, schema: TableSchema, slices: SliceColumns) -> TableChange:
+        if instance.tables.get(schema.name) == schema:
+            return TableChange(created=False)
+        claimed, committed = list[str](), False
+
+        def claim(file: str) -> None:
+            instance.reclaim.claim(file)
+            claimed.append(file)
+
+        with instance.cursor() as cursor:
+            plan = plan_table(cursor, instance.raw, schema, slices)
+        try:
+            if plan.change.created or plan.change.columns_added or plan.differs or plan.carries:
+                _apply(instance, schema, lambda cursor: carry_out(cursor, instance.raw, plan, self._clock.now(), claim))
+            committed = True
+        finally:
+            instance.reclaim.settle(claimed, [], committed=committed)
+        instance.tables[schema.name] = schema
+        return plan.change
 
     def ensure_view(self, tenant: Tenant, name: str, sql: str) -> None:
         identifier(name)
@@ -142,7 +168,7 @@ class DuckDBWarehouse:
                 return
             rendered = instance.catalogue().render(sql, "view")
             with instance.cursor() as cursor:
-                if name in (*_names(cursor, TABLES), *HOUSEKEEPING):
+                if name in (*_names(cursor, TABLES), *instance.catalogue().sliced, *HOUSEKEEPING):
                     raise Conflict(f"{name} is a table already; a view needs another name")
                 cursor.execute(f"CREATE OR REPLACE VIEW {quoted(name)} AS {rendered.sql}")
             instance.forget_catalogue()
@@ -150,6 +176,15 @@ class DuckDBWarehouse:
 
     def drop_table(self, tenant: Tenant, table: str) -> bool:
         with self._open(tenant) as instance, instance.schema_lock, instance.kept.writing(), instance.cursor() as cursor:
+            if table in instance.catalogue().sliced:
+                cursor.begin()
+                files = drop_sliced(cursor, table)
+                cursor.execute(FORGET_FACTS, {"table": table})
+                cursor.commit()
+                instance.reclaim.settle([], files, committed=True)
+                instance.tables.pop(table, None)
+                instance.forget_catalogue()
+                return True
             if table not in _names(cursor, TABLES):
                 return False
             cursor.execute(f"DROP TABLE {quoted(table)}")
@@ -160,6 +195,9 @@ class DuckDBWarehouse:
 
     def measure(self, tenant: Tenant, table: str) -> TableSize:
         with self._open(tenant) as instance, instance.cursor() as cursor:
+            if table in instance.catalogue().sliced:
+                files = files_of(cursor, table)
+                return TableSize(rows=sum(one.rows for one in files), bytes=sum(one.bytes for one in files))
             if table not in _names(cursor, TABLES):
                 raise Missing(f"there is no table {table[:80]!r} in this dataset")
             [(rows,)] = cursor.execute(f"SELECT count(*) FROM {quoted(table)}").fetchall()
@@ -226,7 +264,9 @@ class DuckDBWarehouse:
         """How many tables and views there are; a file too damaged to tell counts as none, for it must be erasable all the same."""
         try:
             with self._open(tenant) as instance, instance.cursor() as cursor:
-                return len(_names(cursor, TABLES)), len(_names(cursor, VIEWS))
+                sliced = instance.catalogue().sliced
+                views = [name for name in _names(cursor, VIEWS) if name not in sliced and not name.startswith(ROWS_OF)]
+                return len(_names(cursor, TABLES)) + len(sliced), len(views)
         except (Unavailable, Misconfigured, Rejected):
             return 0, 0
 
@@ -253,13 +293,20 @@ def _names(cursor: duckdb.DuckDBPyConnection, listing: str) -> tuple[str, ...]:
     return tuple(name for (name,) in cursor.execute(listing).fetchall() if name not in HOUSEKEEPING)
 
 
-def _apply(instance: Instance, schema: TableSchema, statements: tuple[str, ...]) -> None:
+def _each(statements: tuple[str, ...]) -> Callable[[duckdb.DuckDBPyConnection], None]:
+    def execute(cursor: duckdb.DuckDBPyConnection) -> None:
+        for statement in statements:
+            cursor.execute(statement)
+
+    return execute
+
+
+def _apply(instance: Instance, schema: TableSchema, change: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
     # with the table, for a replacement refuses one that has no fence
     instance.seed(table_scope(schema.name))
     with instance.cursor() as cursor:
         cursor.begin()
-        for statement in statements:
-            cursor.execute(statement)
+        change(cursor)
         cursor.execute(FORGET_FACTS, {"table": schema.name})
         cursor.execute(KEEP_FACTS, _facts(schema))
         cursor.commit()

@@ -183,4 +183,4 @@ def _catalogue(cursor: duckdb.DuckDBPyConnection) -> Catalogue:
         with suppress(duckdb.CatalogException, duckdb.BinderException):
             bound = cursor.sql(f"SELECT * FROM {quoted(view)} LIMIT 0")
             columns[view] = {name: str(kind) for name, kind in zip(bound.columns, bound.types, strict=True)}
-    return Catalogue(columns, HOUSEKEEPING)
+    return Catalogue(columns, HOUSEKEEPING, {name: table.slices for name, table in sliced.items()})

@@ -13,6 +13,7 @@ from src.core.base.settings import Settings
 from src.core.engine.duckdb.faults import fault_of, is_damage
 from src.core.engine.duckdb.instance import Instance
 from src.core.engine.duckdb.opening import open_instance
+from src.core.engine.duckdb.store.folding import fold
 from src.core.engine.files.datasets import Damage
 from src.core.engine.files.folder import refused_folder
 
@@ -56,6 +57,7 @@ class Instances:
 
     def _tidy(self, instance: Instance) -> None:
         try:
+            fold(instance)
             with suppress(Fault):
                 instance.tidy()
         finally:

@@ -8,10 +8,11 @@ replace rows that neither of them sees: the second is `Throttled` and runs again
 scopes to one table both commit.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from types import TracebackType
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -20,11 +21,14 @@ from src.core.base.clock import Clock
 from src.core.base.faults import Conflict, Fault, Missing, Rejected, Superseded, Throttled
 from src.core.base.names import identifier
 from src.core.base.schema import TableSchema
-from src.core.engine.dialect.rendering import Catalogue
-from src.core.engine.duckdb.conditions import conditions, guarded
+from src.core.engine.dialect.rendering import Catalogue, Rendered
+from src.core.engine.dialect.statements import Purpose
+from src.core.engine.duckdb.conditions import DuckDBCondition, conditions, guarded
 from src.core.engine.duckdb.faults import RETRY_SECONDS
 from src.core.engine.duckdb.instance import FENCES, HOUSEKEEPING, Instance
-from src.core.engine.duckdb.staging import Incoming, incoming, stage
+from src.core.engine.duckdb.staging import Incoming, StagedFiles, incoming, stage
+from src.core.engine.duckdb.store.landing import Answer
+from src.core.engine.duckdb.store.writing import RawWriting
 from src.core.engine.duckdb.types import quoted
 from src.core.engine.loadable import match_columns
 from src.core.engine.port import WHOLE_TABLE, Content, Fence, Params, ParquetFiles, RemoteRows, StagedShape, TablePart
@@ -46,7 +50,7 @@ def publishing(instance: Instance, run_id: str, fence: Fence, clock: Clock) -> I
     if fence.scope.startswith(TABLE_SCOPE):
         raise Rejected(f"a fence's scope does not start with {TABLE_SCOPE!r}; that is how tables are fenced")
     instance.seed(fence.scope)
-    with instance.kept.writing(), instance.cursor() as cursor:
+    with instance.publishing(), instance.kept.writing(), instance.cursor() as cursor:
         publication = DuckDBPublication(instance, cursor, run_id, clock.now())
         cursor.begin()
         committed = False
@@ -55,6 +59,7 @@ def publishing(instance: Instance, run_id: str, fence: Fence, clock: Clock) -> I
             instance.claims[fence.scope] = fence.generation
             yield publication
             publication.check()
+            publication.show()
             cursor.commit()
             committed = True
         finally:
@@ -62,6 +67,8 @@ def publishing(instance: Instance, run_id: str, fence: Fence, clock: Clock) -> I
                 # a failed commit has rolled back by itself
                 with suppress(duckdb.Error):
                     cursor.rollback()
+            # after a fatal error in the commit nobody knows: the next opening asks the list
+            publication.settle(committed=None if instance.broken and not committed else committed)
             # once this one has committed, a newer one may have claimed the scope already
             if instance.claims.get(fence.scope) == fence.generation:
                 del instance.claims[fence.scope]
@@ -104,6 +111,9 @@ class DuckDBPublication:
         self._fenced: set[str] = set()
         self._failure: Fault | None = None
         self._staged: dict[str, dict[str, str]] = {}
+        self._files: dict[str, tuple[StagedFiles, ...]] = {}
+        self._left: set[str] = set()
+        self._raw = RawWriting(cursor, instance.raw, run_id, at, instance.reclaim.claim)
 
     def stage(self, name: str, source: "ParquetFiles | RemoteRows | pa.Table", shape: TableSchema | None) -> StagedShape:
         if isinstance(source, RemoteRows):
@@ -114,7 +124,8 @@ class DuckDBPublication:
             staged = stage(self._cursor, self._instance.io, name, source, shape)
             seen = self._cursor.sql(f"SELECT * FROM {quoted(name)} LIMIT 0")
             self._staged[name] = {column: str(kind) for column, kind in zip(seen.columns, seen.types, strict=True)}
-            return staged
+            self._files[name] = staged.files or ()
+            return staged.shape
 
     def remove(self, table: str, part: TablePart = WHOLE_TABLE) -> int:
         with self._statement():
@@ -124,12 +135,15 @@ class DuckDBPublication:
     def insert(self, table: str, sql: str, params: Params | None = None, part: TablePart = WHOLE_TABLE) -> int:
         with self._statement():
             self._check_target(table)
-            rendered = self._catalogue().render(sql)
-            values = bound_values(params, rendered.parameters)
+            rendered = self._rendered(sql)
+            values = dict(bound_values(params, rendered.parameters))
             given = self._cursor.sql(f"SELECT * FROM ({rendered.sql}) LIMIT 0", params=values).columns
             guard = guarded(part, self._instance.catalogue().need(table), match_columns(given, self._instance.catalogue().need(table)))
-            rows = f"SELECT * FROM ({rendered.sql}){guard.clause}"
-            return _count(self._cursor.execute(f"INSERT INTO {quoted(table)} BY NAME {rows}", {**values, **guard.values}))
+            if table in self._instance.catalogue().sliced:
+                self._fence_table(table)
+                return self._kept(table, Answer(rendered.sql, values, given), rendered.names, guard)
+            values |= guard.values
+            return _count(self._cursor.execute(f"INSERT INTO {quoted(table)} BY NAME SELECT * FROM ({rendered.sql}){guard.clause}", values))
 
     def append(self, table: str, source: Content) -> int:
         with self._statement():
@@ -146,17 +160,20 @@ class DuckDBPublication:
 
     def execute(self, sql: str, params: Params | None = None) -> int:
         with self._statement():
-            rendered = self._catalogue().render(sql, "change")
+            rendered = self._rendered(sql, "change")
             if rendered.changed in self._staged:
                 raise Rejected(f"{rendered.changed} is a staged source; it is read, not changed")
             # what is appended sees no other rows, so two may append at once
             if rendered.changed and not rendered.appends:
                 self._fence_table(rendered.changed)
-            return _count(self._cursor.execute(rendered.sql, bound_values(params, rendered.parameters)))
+            values = bound_values(params, rendered.parameters)
+            if rendered.changed in self._instance.catalogue().sliced:
+                return self._changed(rendered, values)
+            return _count(self._cursor.execute(rendered.sql, values))
 
     def query(self, sql: str, params: Params | None = None) -> pa.Table:
         with self._statement():
-            rendered = self._catalogue().render(sql)
+            rendered = self._rendered(sql)
             return plain_table(self._cursor.sql(rendered.sql, params=bound_values(params, rendered.parameters)).to_arrow_table())
 
     def check(self) -> None:
@@ -164,20 +181,53 @@ class DuckDBPublication:
         if self._failure:
             raise Conflict(f"a statement of this publication failed, so nothing of it is published: {self._failure.detail}")
 
+    def show(self) -> None:
+        """What readers see when this is committed."""
+        self._raw.show()
+        self._left = self._raw.left()
+
+    def settle(self, *, committed: bool | None) -> None:
+        self._instance.reclaim.settle(self._raw.claimed, self._left, committed=committed)
+        self._instance.may_fold |= bool(committed and self._raw.claimed)
+
+    def _rendered(self, sql: str, purpose: Purpose = "query") -> Rendered:
+        rendered = self._catalogue().render(sql, purpose)
+        if not self._staged.keys() >= {*rendered.names}:
+            self._raw.show()
+        return rendered
+
+    def _kept(self, table: str, answer: Answer, names: tuple[str, ...], guard: DuckDBCondition) -> int:
+        staged = names[0] if len(names) == 1 else ""
+        if self._files.get(staged):
+            kept = self._raw.adopt(table, self._files[staged], staged, answer, guard)
+            if kept is not None:
+                return kept
+        return self._raw.write(table, f"SELECT * FROM ({answer.sql}){guard.clause}", {**answer.values, **guard.values})
+
+    def _changed(self, rendered: Rendered, values: Mapping[str, Any]) -> int:
+        self._fence_table(str(rendered.changed))
+        return self._raw.change(rendered.sql, values)
+
     def _catalogue(self) -> Catalogue:
         """The dataset's relations and what this publication has staged."""
         catalogue = self._instance.catalogue()
         return catalogue.extended(self._staged) if self._staged else catalogue
 
     def _delete(self, table: str, part: TablePart) -> int:
-        where = conditions(part, self._instance.catalogue().need(table))
         self._fence_table(table)
+        if table in self._instance.catalogue().sliced:
+            return self._raw.remove(table, part)
+        where = conditions(part, self._instance.catalogue().need(table))
         return _count(self._cursor.execute(f"DELETE FROM {quoted(table)}{where.clause}", where.values))
 
     def _insert(self, table: str, rows: Incoming, part: TablePart) -> int:
         if rows.empty:
             return 0
         guard = guarded(part, self._instance.catalogue().need(table), rows.columns)
+        if table in self._instance.catalogue().sliced:
+            self._fence_table(table)
+            told = ", ".join(f"{quoted(given)} AS {quoted(name)}" for given, name in rows.columns.items())
+            return self._raw.write(table, f"SELECT {told} FROM {rows.relation}{guard.clause}", {**rows.values, **guard.values})
         names = ", ".join(quoted(name) for name in rows.columns.values())
         given = ", ".join(quoted(name) for name in rows.columns)
         sql = f"INSERT INTO {quoted(table)} ({names}) SELECT {given} FROM {rows.relation}{guard.clause}"

@@ -1,6 +1,6 @@
 """What a publication loads, as something DuckDB can select from."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +13,16 @@ import pyarrow as pa
 from src.core.base.faults import Rejected
 from src.core.base.schema import Field, TableSchema
 from src.core.engine.duckdb.instance import Instance
-from src.core.engine.duckdb.types import Column, column_in, column_of, quoted
+from src.core.engine.duckdb.types import Column, column_in, column_of, literal, quoted
 from src.core.engine.loadable import inside, match_columns
 from src.core.engine.port import Content, ParquetFiles, StagedShape
 from src.core.engine.values import reader_of
 
 VIEW = "x_incoming_rows"
 STAGED = "x_staged_"
+COLUMNS_OF = """
+SELECT file_name, CAST(list({'at': column_id, 'name': name, 'kind': duckdb_type, 'fields': num_children} ORDER BY column_id) AS VARCHAR)
+FROM parquet_schema($paths) GROUP BY file_name ORDER BY file_name"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,21 @@ class Incoming:
     @property
     def empty(self) -> bool:
         return not self.columns
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFiles:
+    """Files of one kind, and the expressions by which their columns become those of the shape."""
+
+    casts: str
+    paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    shape: StagedShape
+    files: tuple[StagedFiles, ...] | None = None
+    """Of a source that is files, staged in a shape."""
 
 
 @dataclass(slots=True)
@@ -70,30 +88,40 @@ def incoming(cursor: duckdb.DuckDBPyConnection, instance: Instance, table: str, 
             cursor.unregister(VIEW)
 
 
-def stage(
-    cursor: duckdb.DuckDBPyConnection, io: Path, name: str, source: "ParquetFiles | pa.Table", shape: TableSchema | None
-) -> StagedShape:
+def stage(cursor: duckdb.DuckDBPyConnection, io: Path, name: str, source: "ParquetFiles | pa.Table", shape: TableSchema | None) -> Staged:
     """A temporary view of this cursor alone, over the files or the Arrow table."""
     if isinstance(source, ParquetFiles):
-        relation = _files_relation(io, source)
+        alike = files_alike(cursor, [inside(io, path) for path in source.paths])
+        relations = [(files_relation(paths), paths) for paths in alike]
     else:
         cursor.register(STAGED + name, source)
-        relation = quoted(STAGED + name)
+        relations = [(quoted(STAGED + name), ())]
     if shape is None:
-        if not relation:
+        if not relations:
             raise Rejected(f"nothing is given to be staged as {name}, and no shape that says what it would look like")
-        cursor.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT * FROM {relation}")
-        return StagedShape()
-    seen = cursor.sql(f"SELECT * FROM {relation} LIMIT 0") if relation else None
-    given = {} if seen is None else {name.lower(): (name, column_in(kind)) for name, kind in zip(seen.columns, seen.types, strict=True)}
+        rows = " UNION ALL BY NAME ".join(f"SELECT * FROM {relation}" for relation, _ in relations)
+        cursor.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS {rows}")
+        return Staged(StagedShape())
     wanted = {field.name.lower(): field for field in shape.fields}
-    columns = [_staged_column(field, given.get(key)) for key, field in wanted.items()]
-    rows = f" FROM {relation}" if relation else " WHERE false"
-    cursor.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT {', '.join(columns)}{rows}")
-    return StagedShape(
-        absent=tuple(field.name for key, field in wanted.items() if key not in given),
-        unknown=tuple(name for key, (name, _) in given.items() if key not in wanted),
+    given = [_given(cursor, relation) for relation, _ in relations]
+    groups = [
+        StagedFiles(", ".join(_staged_column(field, held.get(key)) for key, field in wanted.items()), paths)
+        for held, (_, paths) in zip(given, relations, strict=True)
+    ]
+    parts = [f"SELECT {group.casts} FROM {relation}" for group, (relation, _) in zip(groups, relations, strict=True)]
+    nothing = f"SELECT {', '.join(_staged_column(field, None) for field in wanted.values())} WHERE false"
+    cursor.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS {' UNION ALL '.join(parts) or nothing}")
+    told = StagedShape(
+        # of several files a column is absent that none of them has
+        absent=tuple(field.name for key, field in wanted.items() if not any(key in held for held in given)),
+        unknown=tuple(dict.fromkeys(name for held in given for key, (name, _) in held.items() if key not in wanted)),
     )
+    return Staged(told, tuple(groups) if isinstance(source, ParquetFiles) else None)
+
+
+def _given(cursor: duckdb.DuckDBPyConnection, relation: str) -> dict[str, tuple[str, Column]]:
+    seen = cursor.sql(f"SELECT * FROM {relation} LIMIT 0")
+    return {name.lower(): (name, column_in(kind)) for name, kind in zip(seen.columns, seen.types, strict=True)}
 
 
 def _staged_column(field: Field, given: tuple[str, Column] | None) -> str:
@@ -105,10 +133,19 @@ def _staged_column(field: Field, given: tuple[str, Column] | None) -> str:
     return f"CAST({wanted.exactly(quoted(name), kind)} AS {wanted.sql}) AS {quoted(field.name)}"
 
 
-def _files_relation(io: Path, files: ParquetFiles) -> str:
+def files_alike(cursor: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> list[tuple[Path, ...]]:
+    """Files whose columns are the same, each kind apart: what is a decimal in one and a float in another would be a float in all."""
+    if not paths:
+        return []
+    alike: dict[str, list[Path]] = {}
+    for name, columns in cursor.execute(COLUMNS_OF, {"paths": [str(path) for path in paths]}).fetchall():
+        alike.setdefault(columns, []).append(Path(name))
+    return [tuple(sorted(some)) for some in alike.values()]
+
+
+def files_relation(paths: Sequence[Path]) -> str:
     """With the paths written out: a view takes no parameters."""
-    paths = ", ".join("'" + str(inside(io, path)).replace("'", "''") + "'" for path in files.paths)
-    return f"read_parquet([{paths}], union_by_name = true)" if paths else ""
+    return f"read_parquet([{', '.join(literal(str(path)) for path in paths)}])"
 
 
 def _reader(

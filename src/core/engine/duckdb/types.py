@@ -1,5 +1,6 @@
 """Table schemas as DuckDB types, and what it takes to bring an existing table to a schema."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,10 @@ FLOATS = ("DOUBLE", "FLOAT")
 
 def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,29 +131,48 @@ class DuckDBEvolution:
     added: tuple[str, ...]
 
 
-def evolution(schema: TableSchema, existing: duckdb.DuckDBPyRelation, required: frozenset[str]) -> DuckDBEvolution:
-    """The statements that add what is missing. Added columns are nullable: rows that are there have no value for them."""
-    held = {name.lower(): (name, column_in(kind)) for name, kind in zip(existing.columns, existing.types, strict=True)}
-    table = f"ALTER TABLE {quoted(schema.name)}"
-    statements, added, flaws = [], [], []
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The columns of a table that is brought to a schema."""
+
+    columns: dict[str, Column]
+    changed: tuple[str, ...]
+    """Those that were there, and get further fields."""
+    added: tuple[str, ...]
+    """With the fields that columns get."""
+
+
+def merged(schema: TableSchema, held: Mapping[str, Column]) -> Merged:
+    spelling = {name.lower(): name for name in held}
+    columns, changed, added, flaws = dict(held), list[str](), list[str](), list[Flaw]()
     for field in schema.fields:
         wanted = column_of(field)
-        if field.name.lower() not in held:
-            statements.append(f"{table} ADD COLUMN {quoted(field.name)} {wanted.sql}")
+        name = spelling.get(field.name.lower())
+        if name is None:
+            columns[field.name] = wanted
             added.append(field.name)
             continue
-        name, kind = held[field.name.lower()]
-        merged = kind.with_added(wanted)
-        if merged is None:
-            flaws.append(Flaw(f"is {kind.sql} and would become {wanted.sql}; add a column instead", field=f"{schema.name}.{name}"))
-        elif merged != kind:
-            statements.append(f"{table} ALTER COLUMN {quoted(name)} TYPE {merged.sql}")
-            added += _paths(name, kind, merged)
-        if name in required and field.mode != "REQUIRED":
-            statements.append(f"{table} ALTER COLUMN {quoted(name)} DROP NOT NULL")
+        both = held[name].with_added(wanted)
+        if both is None:
+            flaws.append(Flaw(f"is {held[name].sql} and would become {wanted.sql}; add a column instead", field=f"{schema.name}.{name}"))
+        elif both != held[name]:
+            columns[name] = both
+            changed.append(name)
+            added += _paths(name, held[name], both)
     if flaws:
         raise Rejected(f"the table {schema.name} holds other types than its schema; a type is never changed in place", flaws=flaws)
-    return DuckDBEvolution(tuple(statements), tuple(added))
+    return Merged(columns, tuple(changed), tuple(added))
+
+
+def evolution(schema: TableSchema, existing: duckdb.DuckDBPyRelation, required: frozenset[str]) -> DuckDBEvolution:
+    """The statements that add what is missing. Added columns are nullable: rows that are there have no value for them."""
+    held = {name: column_in(kind) for name, kind in zip(existing.columns, existing.types, strict=True)}
+    now, table = merged(schema, held), f"ALTER TABLE {quoted(schema.name)}"
+    loose = {field.name.lower() for field in schema.fields if field.mode != "REQUIRED"}
+    statements = [f"{table} ADD COLUMN {quoted(name)} {kind.sql}" for name, kind in now.columns.items() if name not in held]
+    statements += [f"{table} ALTER COLUMN {quoted(name)} TYPE {now.columns[name].sql}" for name in now.changed]
+    statements += [f"{table} ALTER COLUMN {quoted(name)} DROP NOT NULL" for name in held if name in required and name.lower() in loose]
+    return DuckDBEvolution(tuple(statements), now.added)
 
 
 def _paths(at: str, before: Column, after: Column) -> list[str]:

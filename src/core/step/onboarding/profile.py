@@ -31,17 +31,18 @@ def follow(services: Services, tenant: Tenant) -> bool:
     warehouse, table = services.warehouse, dataset_types().organization.housekeeping.profile
     if not warehouse.has_dataset(tenant) or table not in warehouse.tables(tenant):
         return False
+    written = met = False
     for attempt in range(TRIES):
-        if attempt:
+        if met:
             time.sleep(random.uniform(PAUSE_SECONDS, PAUSE_SECONDS * 2**attempt))  # noqa: S311 - only so that two do not meet again
         # before the ledger is read: whoever publishes after this has read the ledger as new as here or newer, and fences this one off
         generation = warehouse.last_generation(tenant, SCOPE) + 1
         org = _living(services, tenant)
         if org is None or org.plan is None:
-            return False
+            return written
         row = _row(org, org.plan, org.subscription_status, services.clock.now())
         if _shown(services, tenant) == [{name: value for name, value in row.items() if name != "snapshot_at"}]:
-            return False
+            return written
         try:
             with warehouse.publication(tenant, services.ids.new(), Fence(SCOPE, generation)) as publication:
                 publication.replace(table, [row])
@@ -50,8 +51,10 @@ def follow(services: Services, tenant: Tenant) -> bool:
                     raise orgs.off_boarded(tenant.org_slug)
         # a run that ends, or another change, writes it too, and is done in a moment
         except (Superseded, Throttled):
-            continue
-        return True
+            met = True
+        else:
+            # looked at once more: whoever changed the ledger meanwhile may have seen the row as it was before this one, and found it right
+            written, met = True, False
     raise Unavailable(f"the profile in {tenant.dataset} is being written by others; send the same again")
 
 

@@ -61,8 +61,7 @@ def lost_rows(folder: Path, table: str, one: KeptFile) -> Fault:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return Misconfigured(
         f"{one.rows} rows of {table} are lost ({', '.join(names[:SHOWN])}{more}): {folder.parent.name}/{folder.name}/{RAW}/{one.file} in "
-        "EMBEDDED_DATA_DIR is gone or is not the file that was loaded. Stop the service and restore that file from its backup, or load "
-        "what it held again"
+        "EMBEDDED_DATA_DIR is gone or is not the file that was loaded. Restore that file from its backup"
     )
 
 

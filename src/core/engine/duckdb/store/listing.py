@@ -139,6 +139,11 @@ def all_files(cursor: duckdb.DuckDBPyConnection) -> set[str]:
     return {file for (file,) in cursor.execute(f"SELECT DISTINCT file FROM {FILES}").fetchall()}
 
 
+def still_listed(cursor: duckdb.DuckDBPyConnection, files: Iterable[str]) -> set[str]:
+    given = {"files": sorted(files)}
+    return {file for (file,) in cursor.execute(f"SELECT DISTINCT file FROM {FILES} WHERE file = ANY($files)", given).fetchall()}
+
+
 def add_files(cursor: duckdb.DuckDBPyConnection, table: str, files: Iterable[KeptFile], run_id: str, at: Any) -> None:
     for one in files:
         values = {"table": table, "file": one.file, "reading": one.reading, "rows": one.rows, "bytes": one.bytes, "run": run_id, "at": at}

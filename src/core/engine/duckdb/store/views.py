@@ -24,7 +24,7 @@ from src.core.engine.duckdb.store.listing import (
     sliced_tables,
     table_of,
 )
-from src.core.engine.duckdb.types import quoted
+from src.core.engine.duckdb.types import literal, quoted
 
 ROWS_OF: Final = "x_rows_of_"
 SPAN_TYPES = ", ".join(f"{name}: DATE" for name in SPAN)
@@ -105,7 +105,3 @@ def _typed(table: SlicedTable, reading: Reading, paths: Iterable[str]) -> str:
 
 def _nulls(table: SlicedTable) -> list[str]:
     return [f"CAST(NULL AS {kind}) AS {quoted(name)}" for name, kind in table.columns.items()]
-
-
-def literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
