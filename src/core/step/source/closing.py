@@ -58,7 +58,7 @@ def close(work: Work, before: Before, held_before: dict[str, set[date]], causes_
     # asked before and after the days are made anew: rows may leave one invoice month for another, and both sums change
     months = asking.months_of(touched) if touched else set()
     made = {each.table: asking.derive(each, touched, counting, work.by) for each in books.derived if touched}
-    months |= asking.months_of(touched) if touched else set()
+    months |= asking.months_of(touched) if any(each.changed for each in made.values()) else set()
     days = _figures(asking.days(touched) if touched else [], "usage_date", before.said_days, work.by)
     if touched:
         # whose rows count where exports are rivals, their shares say: a day may hold none of them
@@ -68,7 +68,7 @@ def close(work: Work, before: Before, held_before: dict[str, set[date]], causes_
     months |= set() if work.loading.reprice else {month for month, _ in before.said_months}
     by_month = _figures(asking.months(months) if months else [], "invoice_month", before.said_months, work.by)
     words = _wording(work, before, (read, touched - read), made, rates)
-    restated = _restated(work, before, touched, (days, by_month), (causes_before, words))
+    restated = _restated(work, before, touched, (days, by_month), (causes_before, held, words))
     names = {str(day) for day in touched}
     # of a day that was made anew only what it says now: a figure that is gone from it would else be told on
     figures = {key: one for key, one in before.said_days.items() if key[0] not in names} | days
@@ -160,7 +160,7 @@ def _restated(
     before: Before,
     touched: set[date],
     now: tuple[Mapping[Key, Figures], Mapping[Key, Figures]],
-    why: tuple[list[dict[str, Any]], Wording],
+    why: tuple[list[dict[str, Any]], Mapping[str, set[date]], Wording],
 ) -> tuple[Restatement, ...]:
     """Of the days and months that were told whole before. What brought a change is asked where there is one."""
     # only days made anew: the figures at hand are of those, and every other day would look as if it were gone
@@ -169,7 +169,8 @@ def _restated(
     months = {key: one for key, one in before.said_months.items() if key[0] in before.whole_months}
     if not restatements("day", days, now[0], {}) and not restatements("invoice_month", months, now[1], {}):
         return ()
-    causes, words = (why[0], causes_of(work)), why[1]
+    before_now, held, words = why
+    causes = (before_now, causes_of(work, held))
     return (
         *restatements("day", days, now[0], difference(*causes, "usage_date"), words),
         *restatements("invoice_month", months, now[1], difference(*causes, "invoice_month"), words),
@@ -214,8 +215,9 @@ def held_days(work: Work) -> dict[str, set[date]]:
     return {reload.source: work.asking.touched(reload) for reload in work.loading.reloads}
 
 
-def causes_of(work: Work) -> list[dict[str, Any]]:
-    return [row for reload in work.loading.reloads for row in work.asking.causes(reload)]
+def causes_of(work: Work, held: Mapping[str, set[date]]) -> list[dict[str, Any]]:
+    """`held` are the days that the slices read hold rows of; where there are none nothing is asked."""
+    return [row for reload in work.loading.reloads if held[reload.source] for row in work.asking.causes(reload)]
 
 
 def tell(unit: Unit, tenant: Tenant, tell: Callable[[Unit], None]) -> None:

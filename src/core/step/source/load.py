@@ -61,7 +61,8 @@ def publish(context: StepContext, tenant: Tenant, loading: SourceLoad) -> Publis
         work = Work(context, tenant, loading, publication, Asking(books, publication, loading.given), by)
         before = Before(work.asking.told_days(), work.asking.told_months())
         # before anything is removed: a day that a row has left has to be made anew as well, or it would count there and where it is now
-        held, causes = held_days(work), causes_of(work)
+        held = held_days(work)
+        causes = causes_of(work, held)
         written = _write(work)
         _require_written(work, written)
         settled = settle(work)
