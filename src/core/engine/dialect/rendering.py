@@ -16,6 +16,7 @@ from sqlglot.errors import UnsupportedError
 from src.core.base.faults import Missing, Rejected
 from src.core.base.names import did_you_mean
 from src.core.base.schema import SliceColumns
+from src.core.engine.dialect.pruning import prune
 from src.core.engine.dialect.rules import mended
 from src.core.engine.dialect.statements import Purpose, checked
 from src.core.engine.dialect.types import kinds_of
@@ -93,7 +94,7 @@ class Catalogue:
         for name in names:
             if name not in self._shapes:
                 columns = self.columns.get(name)
-                self._shapes[name] = (name in self.housekeeping, columns and tuple(columns.items()))
+                self._shapes[name] = (name in self.housekeeping, self.sliced.get(name), columns and tuple(columns.items()))
         return tuple(self._shapes[name] for name in names)
 
     def render(self, sql: str, purpose: Purpose = "query") -> Rendered:
@@ -109,6 +110,7 @@ def _render(sql: str, purpose: Purpose, catalogue: Catalogue) -> Rendered:
     names = tuple(sorted({table.name for table in known.root.find_all(exp.Table)}))
     try:
         kinds = kinds_of(known.root, catalogue.columns)
+        prune(known.root, catalogue.sliced, catalogue.columns)
         # every name quoted: what is a plain one in GoogleSQL may be a word of DuckDB's
         text = mended(known.root, kinds).sql(dialect=WRITE, identify=True, unsupported_level=sqlglot.ErrorLevel.RAISE)
     except UnsupportedError as lost:
