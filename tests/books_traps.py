@@ -11,7 +11,7 @@ from src.core.costs.question import CostQuestion, Filters
 from src.core.costs.sight import sight_of
 from src.core.step import credentials
 from src.sandbox.trap import Trap
-from tests.core.costs.bills import reader
+from tests.core.costs.bills import mark, publish, reader
 from tests.core.gcp.handmade import Hand, connect, load, row
 from tests.fakes.billing import ROOT, Billing
 from tests.trap_answers import Answer
@@ -196,11 +196,29 @@ def deleted(here: Billing) -> Answer:
     return Answer(Trap("deleted between runs", what, shortcut, Decimal(0), DAYS), Decimal(_complete(here)))
 
 
+def never_asked(here: Billing) -> Answer:
+    """OpenAI is added in November, and asked for November alone. How many days of October are called complete?"""
+    load(
+        here,
+        OCTOBER.start,
+        TODAY,
+        Hand("costs", [row(day, 1) for day in Window(OCTOBER.start, TODAY - timedelta(1))], older=date(2026, 9, 1)),
+    )
+    assert _complete(here) == len(OCTOBER)
+    november = Window(OCTOBER.end + timedelta(1), TODAY)
+    publish(here.parts.warehouse, here.tenant, x_cost_daily=[mark(day, provider="openai") for day in november])
+    what, shortcut = (
+        "days before a provider's first that was loaded, called complete without it",
+        "expects a provider from the first day on that it was loaded for; so did the release before",
+    )
+    return Answer(Trap("never asked for it", what, shortcut, Decimal(0), DAYS), Decimal(_complete(here)))
+
+
 OF_SOURCES: Sequence[Callable[[Billing], Answer]] = (
     *(begun, switched_on, met, filled),
     *(made_anew, labelled_anew, late_after, gone_unread),
     *(grown, lost_rows, put_away),
-    *(stored, deleted),
+    *(stored, deleted, never_asked),
 )
 
 

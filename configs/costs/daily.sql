@@ -83,30 +83,41 @@ reads AS (
   SELECT provider, MAX(published_at) AS read_at FROM x_load_manifests GROUP BY provider
 ),
 spans AS (
-  SELECT x_cost_daily.provider, MIN(x_cost_daily.usage_date) AS first_day, MAX(reads.read_at) AS read_at
+  SELECT
+    x_cost_daily.provider,
+    MIN(x_cost_daily.usage_date) AS first_day,
+    MIN(CASE WHEN x_cost_daily.completeness <> 'missing' THEN x_cost_daily.usage_date END) AS first_used,
+    MAX(reads.read_at) AS read_at
   FROM x_cost_daily
   LEFT JOIN reads ON reads.provider = x_cost_daily.provider
   WHERE @provider IS NULL OR x_cost_daily.provider = @provider
   GROUP BY x_cost_daily.provider
 ),
+told_used AS (
+  -- a day and the provider that is used since then
+  SELECT SUBSTR(told, 12) AS provider, CAST(SUBSTR(told, 1, 10) AS DATE) AS used_since
+  FROM UNNEST(@used_since) AS told
+  WHERE told <> ''
+),
 awaited AS (
-  SELECT provider, MIN(first_day) AS first_day
+  -- any day may hold money of what was never asked for it, but for days before it was used; what was read goes before what was said
+  SELECT asked_for.provider, MIN(LEAST(told_used.used_since, COALESCE(asked_for.first_used, told_used.used_since))) AS used_since
   FROM (
-    SELECT provider, first_day FROM spans
+    SELECT provider, first_used FROM spans
     UNION ALL
-    -- a credential opens it, and nobody has read it: any day may hold money of it
-    SELECT provider, @first_day AS first_day FROM UNNEST(@unread) AS provider WHERE provider <> ''
+    SELECT provider, CAST(NULL AS DATE) AS first_used FROM UNNEST(@unread) AS provider WHERE provider <> ''
   ) AS asked_for
-  GROUP BY provider
+  LEFT JOIN told_used ON told_used.provider = asked_for.provider
+  GROUP BY asked_for.provider
 ),
 days AS (
   SELECT usage_date FROM UNNEST(GENERATE_DATE_ARRAY(@first_day, @last_day)) AS usage_date
 ),
 expected AS (
-  -- Beside each day stands every provider that was loaded before, where rows are told apart by provider.
+  -- Beside each day stands every provider that is used, where rows are told apart by provider.
   SELECT days.usage_date, awaited.provider
   FROM days
-  LEFT JOIN awaited ON awaited.first_day <= days.usage_date AND 'provider' IN (@group_1, @group_2)
+  LEFT JOIN awaited ON (awaited.used_since IS NULL OR awaited.used_since <= days.usage_date) AND 'provider' IN (@group_1, @group_2)
 ),
 gaps AS (
   SELECT expected.usage_date, expected.provider
@@ -209,4 +220,4 @@ SELECT
     FROM marks
   ) AS marks,
   (SELECT ARRAY_AGG(STRUCT(usage_date AS usage_date, provider AS provider)) FROM unmarked) AS unmarked,
-  (SELECT ARRAY_AGG(STRUCT(provider AS provider, first_day AS first_day, read_at AS read_at)) FROM spans) AS spans
+  (SELECT ARRAY_AGG(STRUCT(provider AS provider, first_day AS first_day, first_used AS first_used, read_at AS read_at)) FROM spans) AS spans

@@ -391,7 +391,11 @@ reads AS (
   SELECT provider, MAX(published_at) AS read_at FROM x_load_manifests GROUP BY provider
 ),
 spans AS (
-  SELECT x_cost_daily.provider, MIN(x_cost_daily.usage_date) AS first_day, MAX(reads.read_at) AS read_at
+  SELECT
+    x_cost_daily.provider,
+    MIN(x_cost_daily.usage_date) AS first_day,
+    MIN(CASE WHEN x_cost_daily.completeness <> 'missing' THEN x_cost_daily.usage_date END) AS first_used,
+    MAX(reads.read_at) AS read_at
   FROM x_cost_daily
   LEFT JOIN reads ON reads.provider = x_cost_daily.provider
   WHERE x_cost_daily.provider IN UNNEST(@providers)
@@ -448,4 +452,4 @@ SELECT
     ))
     FROM marks
   ) AS marks,
-  (SELECT ARRAY_AGG(STRUCT(provider AS provider, first_day AS first_day, read_at AS read_at)) FROM spans) AS spans
+  (SELECT ARRAY_AGG(STRUCT(provider AS provider, first_day AS first_day, first_used AS first_used, read_at AS read_at)) FROM spans) AS spans

@@ -42,6 +42,7 @@ from src.app.routers import (
     statement,
     subscriptions,
     tenants,
+    used_since,
     webhooks,
 )
 from src.app.version import VERSION
@@ -71,6 +72,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
             *model_costs.router.routes,
             *reconciliation.router.routes,
             *statement.router.routes,
+            *used_since.router.routes,
             *integrations.router.routes,
             *llm_data.router.routes,
             *admin.router.routes,

@@ -24,6 +24,7 @@ from src.core.costs.run_sight import run_sight_of
 from src.core.costs.sight import sight_of
 from src.core.costs.summary import read_summary
 from src.core.costs.tables import table_file
+from src.core.costs.used_since import UsedSince
 from src.core.providers.directory import known_providers
 
 router = APIRouter(prefix="/api/v1/costs", tags=["costs"], route_class=KeyedRoute)
@@ -49,7 +50,9 @@ async def reader_of(request: Request, org_slug: str) -> CostReader:
     # before the dataset is asked: a run that ends meanwhile has judged by more than is seen here, and never by less
     configs = parts.settings.configs_dir
     asked = (tenant.org_slug, configs)
-    seen = await blocking(parts.ledger.read, lambda unit: (sight_of(unit, *asked), run_sight_of(unit, *asked)))
+    seen = await blocking(
+        parts.ledger.read, lambda unit: (sight_of(unit, *asked), run_sight_of(unit, *asked), UsedSince.of(unit, tenant.org_slug))
+    )
     return CostReader(warehouse, configs, tenant, parts.clock.now(), *seen)
 
 

@@ -85,6 +85,8 @@ class CompletenessCalendar:
     ended: Mapping[str, date] = field(default_factory=dict)
     remedies: Mapping[str, Remedy] = field(default_factory=dict)
     """The call that brings days, by provider."""
+    used_since: Mapping[str, date] = field(default_factory=dict)
+    """As a person said it: nothing is spent on a provider before it is used."""
     # asked for every row, and many rows share a day
     _held: dict[tuple[date, str | None], DayCompleteness] = field(default_factory=dict, repr=False)
 
@@ -98,6 +100,7 @@ class CompletenessCalendar:
         ended: Mapping[str, date] | None = None,
         *,
         remedies: Mapping[str, Remedy] | None = None,
+        used_since: Mapping[str, date] | None = None,
     ) -> "CompletenessCalendar":
         days: dict[date, dict[str, list[Mark]]] = {}
         published: list[datetime] = []
@@ -106,7 +109,7 @@ class CompletenessCalendar:
             days.setdefault(mark.usage_date, {}).setdefault(mark.provider, []).append(found)
             if mark.published_at is not None:
                 published.append(mark.published_at)
-        return cls(now.date(), days, began, max(published, default=None), ended or {}, remedies or {})
+        return cls(now.date(), days, began, max(published, default=None), ended or {}, remedies or {}, used_since or {})
 
     def standing(self, day: date, provider: str | None = None) -> DayCompleteness:
         """Of all providers, or of one."""
@@ -120,6 +123,9 @@ class CompletenessCalendar:
         due = {name for name, since in self.began.items() if since <= day <= self.ended.get(name, date.max)}
         return {*self.days.get(day, {}), *due}
 
+    def unused(self, day: date, provider: str) -> bool:
+        return day < self.used_since.get(provider, date.min)
+
     def counts(self, window: Iterable[date]) -> dict[Status, int]:
         found = [self.standing(day).status for day in window]
         return {status: found.count(status) for status in reversed(STATUSES)}
@@ -127,7 +133,7 @@ class CompletenessCalendar:
     def _standing(self, day: date, provider: str | None) -> DayCompleteness:
         recorded = self.days.get(day, {})
         absent = NOT_OVER if day >= self.today else NOT_LOADED
-        names = {provider} if provider else self.expected(day)
+        names = {provider} if provider else self.expected(day) or {name for name in self.used_since if self.unused(day, name)}
         if not names:
             return DayCompleteness("missing", absent)
         told = {name: recorded.get(name) or [Mark(day, name, "missing")] for name in names}
@@ -136,6 +142,8 @@ class CompletenessCalendar:
     def _with_reason(self, mark: Mark) -> Mark:
         if mark.status != "missing" or mark.reason is not None:
             return mark
+        if self.unused(mark.usage_date, mark.provider):
+            return replace(mark, reason=f"it is used since {self.used_since[mark.provider]}, as the organisation says")
         if mark.usage_date >= self.today:
             return replace(mark, reason=NOT_OVER)
         return replace(mark, reason=_helped(NOT_LOADED, mark.usage_date, None if mark.failed else self.remedies.get(mark.provider)))
@@ -160,4 +168,5 @@ def calendar_of(marks: Iterable[Row], unmarked: Iterable[Row], spans: Iterable[R
         {str(row["provider"]): cast("datetime | None", row["read_at"]) for row in known},
         {str(row["provider"]): cast("date", row["last_day"]) for row in known if row.get("last_day") is not None},
         remedies=remedies,
+        used_since={str(row["provider"]): cast("date", row["used_since"]) for row in known if row.get("used_since") is not None},
     )

@@ -50,7 +50,7 @@ def read_daily(reader: CostReader, question: CostQuestion, limit: int, cursor: s
         # one row more than is shown tells whether another page follows
         unread = [name for name in reader.sight.unread if question.filters.provider in (None, name)]
         # a list of nothing has no type on BigQuery
-        given = {**question.parameters(), **parameters_after(after), "unread": ["", *unread]}
+        given = {**question.parameters(), **parameters_after(after), "unread": ["", *unread], "used_since": reader.used.parameter}
         found = reader.ask("daily", {**given, "page_rows": limit + 1})
     else:
         found = reader.seen(_nothing(question.window, after, limit + 1), question.parameters())

@@ -42,7 +42,9 @@ class Lacks:
         return self._told[provider]
 
     def _in(self, provider: str, window: Window) -> str | None:
-        lacking = [day for day in window if self.calendar.standing(day, provider).status in LACKING]
+        lacking = [
+            day for day in window if self.calendar.standing(day, provider).status in LACKING and not self.calendar.unused(day, provider)
+        ]
         if not lacking:
             return None
         standing = self.calendar.standing(lacking[0], provider)

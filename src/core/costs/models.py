@@ -287,7 +287,9 @@ class _Standing:
         return together(found) if found else "missing"
 
     def _said(self, day: date, provider: str) -> bool:
-        # of a day that is not over nothing can be missing yet
+        # of a day that is not over nothing can be missing yet, and of one before it was used nothing ever is
+        if self.calendar.unused(day, provider):
+            return False
         return day < self.calendar.today or provider in self.calendar.days.get(day, {})
 
 

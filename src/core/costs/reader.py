@@ -10,6 +10,7 @@ from src.core.base.identity import Tenant
 from src.core.base.window import Window
 from src.core.costs.run_sight import NO_RUNS, RunSight
 from src.core.costs.sight import NOTHING_NEW, CredentialSight, SeenDays
+from src.core.costs.used_since import NOBODY_SAID, UsedSince
 from src.core.engine.port import Params, Warehouse
 
 COSTS_VIEW = "billing_cost_daily"
@@ -33,6 +34,8 @@ class CostReader:
     """What the credentials of this moment say of it."""
     runs: RunSight = NO_RUNS
     """What the runs do that failed."""
+    used: UsedSince = NOBODY_SAID
+    """From which day on each provider is used."""
 
     def statement(self, name: str) -> str:
         return read_text(self.configs / "costs" / f"{name}.sql", f"configs/costs/{name}.sql")
@@ -57,7 +60,7 @@ class CostReader:
         named = params.get("provider")
         asked = frozenset(providers) if providers is not None else frozenset([named]) if isinstance(named, str) else None
         seen = SeenDays(windows, self.now.date(), asked)
-        return self.runs.seen(self.sight.seen(found, seen), seen)
+        return self.used.seen(self.runs.seen(self.sight.seen(found, seen), seen), seen, self.tenant.org_slug)
 
     def _figures(self, name: str, table: str) -> str:
         return self.statement(name if FIGURE in self.warehouse.columns(self.tenant, table) else f"{name}_before")

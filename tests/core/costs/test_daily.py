@@ -190,8 +190,9 @@ def test_a_provider_that_fell_silent_is_seen_beside_one_that_did_not(warehouse, 
     apart = read_daily(asked, CostQuestion(Window(DAYS[0], DAYS[2]), groups=("provider",)), 10)
     only = read_daily(asked, CostQuestion(Window(DAYS[0], DAYS[2]), Filters(provider="aws")), 10)
 
-    assert [line.standing.status for line in whole.lines] == ["complete", "complete", "partial"]
+    assert [line.standing.status for line in whole.lines] == ["partial", "complete", "partial"]
     assert [(line.usage_date, line.keys["provider"], line.standing.status) for line in apart.lines] == [
+        (DAYS[0], "aws", "missing"),
         (DAYS[0], "gcp", "complete"),
         (DAYS[1], "aws", "complete"),
         (DAYS[1], "gcp", "complete"),

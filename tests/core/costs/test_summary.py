@@ -275,7 +275,7 @@ def test_a_provider_that_came_later_is_no_growth_of_the_whole_and_keeps_no_other
     [own] = read_summary(asked, CostQuestion(WINDOW, groups=("provider",)), 10).groups
 
     assert (total.change.net_cost, own.change.net_cost) == (None, Decimal(1))
-    assert "the first 2026-10-26 (openai: nothing was loaded for this day)" in str(total.why_null)
+    assert "the first 2026-10-26 (openai: nobody has asked for this day; " in str(total.why_null)
 
 
 def test_a_month_to_date_says_up_to_which_day_it_may_be_compared(warehouse, acme):

@@ -1,8 +1,10 @@
-"""Which figure is the bill, and from which remainder on a day is warned of or held: the platform's rules and an organisation's own."""
+"""Which figure is the bill, from which remainder on a day is warned of or held, and since when a provider is used: the platform's rules and
+an organisation's own."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +25,8 @@ from src.core.step.context import Services
 
 BILL_RULES: Final = get_args(BillRule)
 BOOKS: Final = "*/**/books.yml"
+USED_SINCE: Final = "used_since"
+"""Beside the rules of a provider's bill, and told by a call of its own: every provider is used, and few are reconciled."""
 Owner = Literal["organisation", "platform"]
 
 
@@ -93,6 +97,12 @@ def asked(services: Services, tenant: Tenant, provider: str) -> Params:
 
 def in_force(unit: Unit, settings: Settings, slug: str, provider: str) -> RulesInForce:
     return _merged(settings, provider, _told(cost_rules.get(unit, slug)).get(provider, {}))
+
+
+def used_since(unit: Unit, slug: str) -> dict[str, date]:
+    """By provider, where the organisation said it."""
+    every = _told(cost_rules.get(unit, slug))
+    return {provider: date.fromisoformat(own[USED_SINCE]) for provider, own in every.items() if USED_SINCE in own}
 
 
 def change(services: Services, actor: Actor, tenant: Tenant, asked_for: RulesChange) -> RulesInForce:
