@@ -65,7 +65,7 @@ class TableProof:
 
 def prove_table(reader: CostReader, table: str) -> TableProof:
     provider, facts = _raw_facts(reader, table)
-    keeps = reader.warehouse.traits.one_process
+    keeps = reader.warehouse.traits.keeps_files
     for _ in range(ROUNDS):
         before = _mark(reader)
         named = _named(reader, provider, table)

@@ -86,3 +86,26 @@ def test_a_table_that_was_written_to_meanwhile_is_asked_again(loaded: Billing, m
     monkeypatch.setattr(warehouse, "stored_files", stored_files)
     assert states(proof(loaded))["2026-11-01"] == ("proven", 1)
     assert not again
+
+
+def test_files_that_are_damaged_or_gone_are_named_and_the_rest_is_still_proven(bare: Billing):
+    # each by a load of its own, so that each is a file of its own
+    for day in DAYS:
+        load(bare, day, day, Hand("costs", [row(day) for _ in range(3)]))
+    whole = proof(bare)
+    assert whole.files
+    assert [(one.state, one.sha256 in whole.named_hashes) for one in whole.files] == [("whole", True)] * 3
+
+    raw = bare.parts.warehouse.io_folder(bare.tenant).parent / "raw"
+    of = {part[1]: raw / one.name for one in whole.files for part in one.slices}
+    content = bytearray(of["2026-11-01"].read_bytes())
+    content[len(content) // 2] ^= 1
+    of["2026-11-01"].chmod(0o600)
+    of["2026-11-01"].write_bytes(content)
+    of["2026-11-03"].unlink()
+
+    found = proof(bare)
+    assert states(found) == {"2026-11-01": ("damaged", 0), "2026-11-03": ("missing", 0), "2026-11-02": ("proven", 3)}
+    assert [one.state for one in found.files or ()] == ["damaged", "missing", "whole"]
+    assert found.slices[0].says.endswith("has other bytes than when it was kept")
+    assert "restore" in found.says
