@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -14,13 +15,14 @@ from src.core.costs.completeness import STATUSES, calendar_of, together
 from src.core.costs.daily import read_daily
 from src.core.costs.model_sources import ModelSources
 from src.core.costs.models import ModelQuestion, read_models
-from src.core.costs.question import CostQuestion, Filters
+from src.core.costs.question import CostQuestion, Filters, GroupName
 from src.core.costs.reader import CostReader
 from src.core.costs.run_sight import RunSight
 from src.core.costs.sight import CredentialSight, SeenDays, UnreadSource
 from src.core.costs.statement import read_statement
 from src.core.costs.summary import read_summary
 from src.core.costs.used_since import UsedSince
+from src.core.ledger.tables.credentials import CredentialRecord
 from tests.core.costs.bills import CONFIGS, NOW, cost, mark, marks, publish, reader
 
 OCTOBER = Window(date(2026, 10, 1), date(2026, 10, 31))
@@ -46,7 +48,7 @@ def since(asked: CostReader, day: date, provider: str = "openai") -> CostReader:
     return replace(asked, used=UsedSince({provider: day}))
 
 
-def words(asked: CostReader, window: Window, *groups: str, provider: str | None = None) -> list[str]:
+def words(asked: CostReader, window: Window, *groups: GroupName, provider: str | None = None) -> list[str]:
     return [line.standing.status for line in read_daily(asked, CostQuestion(window, Filters(provider), groups), 500).lines]
 
 
@@ -102,8 +104,8 @@ def test_what_was_read_goes_before_what_was_said(added):
 
 
 def test_of_one_that_was_stored_and_never_read_days_before_its_use_are_not_expected_either(added):
-    record = SimpleNamespace(credential_name="new", created_at=NOW, org_slug="acme_corp", provider="anthropic")
-    unread = replace(since(added, FIFTH), sight=CredentialSight({"anthropic": [UnreadSource("org", record)]}))  # type: ignore[list-item]
+    record = cast("CredentialRecord", SimpleNamespace(credential_name="new", created_at=NOW, org_slug="acme_corp", provider="anthropic"))
+    unread = replace(since(added, FIFTH), sight=CredentialSight({"anthropic": [UnreadSource("org", record)]}))
     assert words(unread, OCTOBER) == ["partial"] * 31
     both = replace(unread, used=UsedSince({"openai": FIFTH, "anthropic": date(2026, 11, 19)}))
     assert words(both, OCTOBER) == ["complete"] * 31

@@ -156,7 +156,8 @@ class DuckDBWarehouse:
                 _apply(instance, schema, lambda cursor: carry_out(cursor, instance.raw, plan, self._clock.now(), claim))
             committed = True
         finally:
-            instance.reclaim.settle(claimed, [], committed=committed)
+            # after a fatal error in the commit nobody knows: the next opening asks the list
+            instance.reclaim.settle(claimed, [], committed=None if instance.broken and not committed else committed)
         instance.tables[schema.name] = schema
         return plan.change
 

@@ -27,7 +27,7 @@ from src.core.engine.duckdb.conditions import DuckDBCondition, conditions, guard
 from src.core.engine.duckdb.faults import RETRY_SECONDS
 from src.core.engine.duckdb.instance import FENCES, HOUSEKEEPING, Instance
 from src.core.engine.duckdb.staging import Incoming, StagedFiles, incoming, stage
-from src.core.engine.duckdb.store.landing import Answer
+from src.core.engine.duckdb.store.landing import AnsweredRows
 from src.core.engine.duckdb.store.writing import RawWriting
 from src.core.engine.duckdb.types import quoted
 from src.core.engine.loadable import match_columns
@@ -141,7 +141,7 @@ class DuckDBPublication:
             guard = guarded(part, self._instance.catalogue().need(table), match_columns(given, self._instance.catalogue().need(table)))
             if table in self._instance.catalogue().sliced:
                 self._fence_table(table)
-                return self._kept(table, Answer(rendered.sql, values, given), rendered.names, guard)
+                return self._kept(table, AnsweredRows(rendered.sql, values, given), rendered.names, guard)
             values |= guard.values
             return _count(self._cursor.execute(f"INSERT INTO {quoted(table)} BY NAME SELECT * FROM ({rendered.sql}){guard.clause}", values))
 
@@ -196,7 +196,7 @@ class DuckDBPublication:
             self._raw.show()
         return rendered
 
-    def _kept(self, table: str, answer: Answer, names: tuple[str, ...], guard: DuckDBCondition) -> int:
+    def _kept(self, table: str, answer: AnsweredRows, names: tuple[str, ...], guard: DuckDBCondition) -> int:
         staged = names[0] if len(names) == 1 else ""
         if self._files.get(staged):
             kept = self._raw.adopt(table, self._files[staged], staged, answer, guard)

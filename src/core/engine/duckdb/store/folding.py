@@ -10,7 +10,7 @@ import duckdb
 from src.core.base.faults import Fault
 from src.core.engine.duckdb.instance import Instance
 from src.core.engine.duckdb.store.damage import is_whole, lost_rows
-from src.core.engine.duckdb.store.landing import Landing
+from src.core.engine.duckdb.store.landing import FileLanding
 from src.core.engine.duckdb.store.listing import (
     FILES,
     KeptFile,
@@ -100,7 +100,7 @@ def _folded(instance: Instance, table: SlicedTable, files: Sequence[KeptFile]) -
             with instance.gate.preparing(give_way):
                 rows = rows_of(instance.raw, table, files, readings_of(cursor, table.name))
                 columns = ", ".join(quoted(name) for name in table.columns)
-                kept = Landing(cursor, instance.raw, table, claim).write(f"SELECT {columns} FROM ({rows})")
+                kept = FileLanding(cursor, instance.raw, table, claim).write(f"SELECT {columns} FROM ({rows})")
             with instance.gate.alone() as alone:
                 if alone and instance.schema_lock.acquire(blocking=False):
                     try:

@@ -28,9 +28,9 @@ from src.core.engine.duckdb.store.listing import (
     SPAN,
     SUFFIX,
     USED,
+    FileReading,
     KeptFile,
     KeptSlice,
-    Reading,
     SlicedTable,
     keep_reading,
     place_of,
@@ -53,7 +53,7 @@ NO_GUARD: Final = DuckDBCondition()
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AnsweredRows:
     """A statement that has columns of a table, with its values."""
 
     sql: str
@@ -62,7 +62,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Landing:
+class FileLanding:
     """Where files of one table go, in one transaction. `claim` is told of each place before anything lies there."""
 
     cursor: duckdb.DuckDBPyConnection
@@ -70,7 +70,7 @@ class Landing:
     table: SlicedTable
     claim: Callable[[str], None]
 
-    def take(self, paths: Sequence[Path], reading: Reading, guard: DuckDBCondition = NO_GUARD) -> tuple[KeptFile, ...]:
+    def take(self, paths: Sequence[Path], reading: FileReading, guard: DuckDBCondition = NO_GUARD) -> tuple[KeptFile, ...]:
         """These files go into the store, once all of their rows were seen to fit. They may lie anywhere the database may read."""
         name = keep_reading(self.cursor, self.table.name, reading)
         facts = _facts(self.cursor, self.table, paths, reading, guard)
@@ -110,13 +110,13 @@ def _refused_by(folder: Path) -> Iterator[None]:
         raise refused_folder(folder, refused) from refused
 
 
-def own_reading(columns: Iterable[str]) -> Reading:
+def own_reading(columns: Iterable[str]) -> FileReading:
     """Of files that have columns of their table already."""
     names = tuple(columns)
-    return Reading(f"SELECT {', '.join((*map(quoted, names), *SPAN, FILE))} FROM {PLACE}", names)
+    return FileReading(f"SELECT {', '.join((*map(quoted, names), *SPAN, FILE))} FROM {PLACE}", names)
 
 
-def reading_of(answer: Answer, staged: str, casts: str) -> Reading | None:
+def reading_of(answer: AnsweredRows, staged: str, casts: str) -> FileReading | None:
     """A statement over a staged source as a reading; None where what it answers is not its source row by row.
 
     `casts` are the staged source's own columns, over its files.
@@ -139,7 +139,7 @@ def reading_of(answer: Answer, staged: str, casts: str) -> Reading | None:
     [table] = query.find_all(exp.Table)
     table.replace(source.find(exp.Subquery))
     text = query.sql(dialect="duckdb", identify=True)
-    return Reading(text.replace('"x_place"', PLACE), tuple(answer.columns))
+    return FileReading(text.replace('"x_place"', PLACE), tuple(answer.columns))
 
 
 def _row_by_row(query: exp.Select, staged: str) -> bool:
@@ -161,7 +161,7 @@ class _FileFacts:
 
 
 def _facts(
-    cursor: duckdb.DuckDBPyConnection, table: SlicedTable, paths: Sequence[Path], reading: Reading, guard: DuckDBCondition
+    cursor: duckdb.DuckDBPyConnection, table: SlicedTable, paths: Sequence[Path], reading: FileReading, guard: DuckDBCondition
 ) -> dict[str, _FileFacts]:
     """What each file holds, by slice; and the proof that each value is of its column's type, for nothing asks a file that is kept again."""
     absent = table.required - set(reading.columns)

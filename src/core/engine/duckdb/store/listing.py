@@ -53,7 +53,7 @@ class SlicedTable:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class FileReading:
     """How the columns of files become those of their table."""
 
     sql: str
@@ -157,7 +157,7 @@ def take_files(cursor: duckdb.DuckDBPyConnection, table: str, files: Sequence[Ke
         cursor.execute(TAKE, {"table": table, "files": [f"{one.file} {one.reading}" for one in files]})
 
 
-def keep_reading(cursor: duckdb.DuckDBPyConnection, table: str, reading: Reading) -> str:
+def keep_reading(cursor: duckdb.DuckDBPyConnection, table: str, reading: FileReading) -> str:
     """Its name: of the same text the same."""
     name = hashlib.sha256(f"{reading.sql} {reading.columns}".encode()).hexdigest()[:16]
     if not cursor.execute(
@@ -168,6 +168,6 @@ def keep_reading(cursor: duckdb.DuckDBPyConnection, table: str, reading: Reading
     return name
 
 
-def readings_of(cursor: duckdb.DuckDBPyConnection, table: str) -> dict[str, Reading]:
+def readings_of(cursor: duckdb.DuckDBPyConnection, table: str) -> dict[str, FileReading]:
     found = cursor.execute(f"SELECT reading, sql, columns FROM {READINGS} WHERE table_name = $table", {"table": table}).fetchall()
-    return {name: Reading(sql, tuple(columns)) for name, sql, columns in found}
+    return {name: FileReading(sql, tuple(columns)) for name, sql, columns in found}

@@ -9,7 +9,7 @@ from typing import Any, Final
 import duckdb
 
 from src.core.base.schema import SliceColumns, TableSchema
-from src.core.engine.duckdb.store.landing import Landing
+from src.core.engine.duckdb.store.landing import FileLanding
 from src.core.engine.duckdb.store.listing import (
     FILES,
     READINGS,
@@ -93,7 +93,7 @@ def _carry_over(cursor: duckdb.DuckDBPyConnection, raw: Path, table: SlicedTable
     """Puts what a table holds into files, and these in its place; several slices in a file, for each is asked for by its days."""
     held = cursor.sql(f"SELECT * FROM {quoted(table.name)} LIMIT 0")
     kinds = {name: column_in(kind) for name, kind in zip(held.columns, held.types, strict=True)}
-    landing, files = Landing(cursor, raw, table, claim), list[KeptFile]()
+    landing, files = FileLanding(cursor, raw, table, claim), list[KeptFile]()
     for chunk in _chunks(cursor, table, kinds):
         rows, values = _rows_of(chunk, table, kinds)
         files += landing.write(rows, values)

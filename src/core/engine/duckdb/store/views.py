@@ -15,8 +15,8 @@ from src.core.engine.duckdb.store.listing import (
     FILE,
     PLACE,
     SPAN,
+    FileReading,
     KeptFile,
-    Reading,
     SlicedTable,
     files_of,
     keep_table,
@@ -65,7 +65,7 @@ def make_anew(cursor: duckdb.DuckDBPyConnection, raw: Path, tables: Sequence[Sli
     cursor.commit()
 
 
-def rows_of(raw: Path, table: SlicedTable, files: Sequence[KeptFile], readings: Mapping[str, Reading]) -> str:
+def rows_of(raw: Path, table: SlicedTable, files: Sequence[KeptFile], readings: Mapping[str, FileReading]) -> str:
     by_reading: dict[str, list[KeptFile]] = defaultdict(list)
     lost: list[KeptFile] = []
     for one in files:
@@ -95,7 +95,7 @@ def _lost(raw: Path, table: SlicedTable, file: KeptFile) -> str:
     return f"SELECT {columns}, {span}, {literal(str(raw / file.file))} AS {FILE} WHERE {said} IS NULL"
 
 
-def _typed(table: SlicedTable, reading: Reading, paths: Iterable[str]) -> str:
+def _typed(table: SlicedTable, reading: FileReading, paths: Iterable[str]) -> str:
     rows = reading.sql.replace(PLACE, f"read_parquet([{', '.join(map(literal, paths))}], {HIVE})")
     # a column that came to the table later is not in what was read before
     told = {name: f"x.{quoted(name)}" if name in reading.columns else "NULL" for name in table.columns}

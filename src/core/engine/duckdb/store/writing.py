@@ -14,7 +14,7 @@ from src.core.base.faults import Rejected
 from src.core.engine.duckdb.conditions import DuckDBCondition, conditions
 from src.core.engine.duckdb.staging import StagedFiles
 from src.core.engine.duckdb.store.damage import is_whole, lost_rows
-from src.core.engine.duckdb.store.landing import Answer, Landing, reading_of
+from src.core.engine.duckdb.store.landing import AnsweredRows, FileLanding, reading_of
 from src.core.engine.duckdb.store.listing import (
     FILE,
     USED,
@@ -96,7 +96,7 @@ class RawWriting:
         rows = statement.expression.sql(dialect="duckdb", identify=True)
         return self.write(table, f"SELECT * FROM ({rows}) AS x ({', '.join(map(quoted, columns))})", values)
 
-    def adopt(self, table: str, files: Sequence[StagedFiles], staged: str, answer: Answer, guard: DuckDBCondition) -> int | None:
+    def adopt(self, table: str, files: Sequence[StagedFiles], staged: str, answer: AnsweredRows, guard: DuckDBCondition) -> int | None:
         """Keeps staged files as they came, of each row what the statement says; None where it does not answer row by row."""
         sliced = self._table(table)
         readings = [reading_of(answer, staged, one.casts) for one in files]
@@ -127,8 +127,8 @@ class RawWriting:
         self._take(sliced.name, files)
         return sum(one.rows for one in files) - self._add(sliced.name, kept)
 
-    def _landing(self, sliced: SlicedTable) -> Landing:
-        return Landing(self.cursor, self.raw, sliced, self._claimed)
+    def _landing(self, sliced: SlicedTable) -> FileLanding:
+        return FileLanding(self.cursor, self.raw, sliced, self._claimed)
 
     def _claimed(self, file: str) -> None:
         self.claim(file)
