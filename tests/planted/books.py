@@ -232,8 +232,8 @@ DEFECTS = (
         "daily costs",
         "a provider that fell silent is not missed",
         "configs/costs/daily.sql",
-        "LEFT JOIN awaited ON awaited.first_day <= days.usage_date AND 'provider' IN (@group_1, @group_2)",
-        "LEFT JOIN awaited ON awaited.first_day = days.usage_date AND 'provider' IN (@group_1, @group_2)",
+        "LEFT JOIN awaited ON (awaited.used_since IS NULL OR awaited.used_since <= days.usage_date) AND 'provider' IN (@group_1, @group_2)",
+        "LEFT JOIN awaited ON awaited.used_since = days.usage_date AND 'provider' IN (@group_1, @group_2)",
         ("tests/core/costs/test_daily.py::test_a_provider_that_fell_silent_is_seen_beside_one_that_did_not",),
     ),
     Defect(

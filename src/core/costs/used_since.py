@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, Self
 
+from src.core.base.documents import read_text
 from src.core.base.faults import Conflict, Flaw, Missing, Rejected
 from src.core.base.identity import Actor, Tenant
 from src.core.base.window import EARLIEST
 from src.core.costs.sight import Row, SeenDays
-from src.core.engine.port import Warehouse
 from src.core.ledger.store import Unit
 from src.core.step.books.reasons import NO_CALL
 from src.core.step.context import Services
@@ -18,7 +18,7 @@ from src.core.step.reconciliation import rules
 from src.core.step.reconciliation.rules import RulesChange
 
 TOLD_DAYS: Final = "x_cost_daily"
-FIRST_USE: Final = "SELECT MIN(usage_date) AS day FROM x_cost_daily WHERE provider = @provider AND completeness <> 'missing'"
+FIRST_USE: Final = "costs/first_use.sql"
 
 
 @dataclass(frozen=True)
@@ -96,16 +96,17 @@ def tell(services: Services, actor: Actor, tenant: Tenant, provider: str, since:
             f"{since} is no day since which {provider} can be used; name one from {EARLIEST} to {today}",
             flaws=[Flaw("is to come, or before all days that costs are kept for", "since")],
         )
-    used = None if since is None else _first_use(services.warehouse, tenant, provider)
+    used = None if since is None else _first_use(services, tenant, provider)
     if since is not None and used is not None and used < since:
         raise Conflict(f"{provider} tells of use on {used}, before {since}; name that day or an earlier one")
     rules.change(services, actor, tenant, RulesChange(provider, {rules.USED_SINCE: since}))
 
 
-def _first_use(warehouse: Warehouse, tenant: Tenant, provider: str) -> date | None:
+def _first_use(services: Services, tenant: Tenant, provider: str) -> date | None:
+    question = read_text(services.settings.configs_dir / FIRST_USE, f"configs/{FIRST_USE}")
     try:
-        warehouse.columns(tenant, TOLD_DAYS)
+        services.warehouse.columns(tenant, TOLD_DAYS)
     except Missing:
         return None
-    day: date | None = warehouse.query(tenant, FIRST_USE, {"provider": provider}).to_pylist()[0]["day"]
+    day: date | None = services.warehouse.query(tenant, question, {"provider": provider}).to_pylist()[0]["day"]
     return day
