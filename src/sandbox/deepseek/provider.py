@@ -13,7 +13,7 @@ from src.sandbox.deepseek.keys import DeepseekKeys
 from src.sandbox.deepseek.service import DeepseekService
 from src.sandbox.keyed import NamedKeysApi
 
-MONTHS_LAID = 3
+MONTHS_LAID = 4  # on the first of a month three whole ones are before it
 
 
 class Deepseek(NamedKeysApi[DeepseekKeys]):
@@ -44,7 +44,7 @@ class Deepseek(NamedKeysApi[DeepseekKeys]):
         return records(account_of(name), first, last, self.now())
 
     def _lay(self, name: str) -> None:
-        """The last months, this one as far as it has come: what a person would have downloaded."""
+        """This month as far as it has come, and those before it: what a person would have downloaded."""
         first, last = month_of(self.now().date())
         for _ in range(MONTHS_LAID):
             file = self._exports / f"deepseek-{name}-{first:%Y-%m}.zip"

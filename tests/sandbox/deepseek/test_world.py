@@ -147,9 +147,9 @@ def test_one_model_was_billed_as_another_for_a_while():
     assert [*told, billed_as("deepseek-v4-pro", AS_FLASH_UNTIL)] == ["pro now", "flash now", "pro now"]
 
 
-def test_last_months_exports_lie_beside_the_credentials(tmp_path: Path):
+def test_exports_of_this_month_and_of_three_whole_ones_lie_beside_the_credentials(tmp_path: Path):
     with sandboxed(tmp_path / "sandbox", HeldClock()) as sandbox:
-        for month in (date(2026, 9, 1), date(2026, 10, 1), TODAY):
+        for month in (date(2026, 8, 1), date(2026, 9, 1), date(2026, 10, 1), TODAY):
             file = tmp_path / "sandbox" / "exports" / f"deepseek-demo-{month:%Y-%m}.zip"
             assert file.read_bytes() == deepseek_of(sandbox).export("demo", *month_of(month))
         assert (tmp_path / "sandbox" / "credentials" / "deepseek-demo.txt").read_text().strip() == deepseek_of(sandbox).key("demo")
