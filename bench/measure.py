@@ -24,6 +24,8 @@ class Sample:
     wall: float
     cpu: float
     peak_mb: float
+    said: str = ""
+    """What it printed beside its measure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ def run(argv: Sequence[str]) -> Sample:
         raise SystemExit(f"{' '.join(argv)} ended with {child.returncode}")
     wall = time.perf_counter() - started
     own = [line.removeprefix(MARK) for line in said.splitlines() if line.startswith(MARK)]
-    return Sample(float(own[-1]) if own else wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * RSS_UNIT / MEGABYTE)
+    rest = "\n".join(line for line in said.splitlines() if not line.startswith(MARK))
+    return Sample(float(own[-1]) if own else wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * RSS_UNIT / MEGABYTE, rest)
 
 
 def show(found: Comparison) -> None:
