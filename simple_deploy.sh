@@ -51,6 +51,7 @@ settle() {
     secrets=CA_ROOT_API_KEY=$root_key_secret:${SECRET_VERSION:-latest}
     if [ "$ledger" = postgresql ]; then secrets=$secrets,LEDGER_URL=$ledger_secret:${SECRET_VERSION:-latest}; fi
     if [ -n "${SMTP_PASSWORD_SECRET:-}" ]; then secrets=$secrets,SMTP_PASSWORD=$SMTP_PASSWORD_SECRET:${SECRET_VERSION:-latest}; fi
+    if [ -n "${AWS_KEY_SECRET:-}" ]; then secrets=$secrets,PLATFORM_AWS_SECRET_ACCESS_KEY=$AWS_KEY_SECRET:${SECRET_VERSION:-latest}; fi
 }
 
 check_cors() {
@@ -164,6 +165,7 @@ grant_all() {
     fi
     grant_secret "$root_key_secret"
     if [ -n "${SMTP_PASSWORD_SECRET:-}" ]; then grant_secret "$SMTP_PASSWORD_SECRET"; fi
+    if [ -n "${AWS_KEY_SECRET:-}" ]; then grant_secret "$AWS_KEY_SECRET"; fi
     run gcloud kms keys add-iam-policy-binding "$KMS_KEY_NAME" "--member=serviceAccount:$account" \
         --role=roles/cloudkms.cryptoKeyEncrypterDecrypter --format=none
 }
@@ -260,6 +262,7 @@ check_tools
 check_secret "$root_key_secret" "the root key"
 if [ "$ledger" = postgresql ]; then check_secret "$ledger_secret" "the URL of the ledger"; fi
 if [ -n "${SMTP_PASSWORD_SECRET:-}" ]; then check_secret "$SMTP_PASSWORD_SECRET" "the password of SMTP_USERNAME"; fi
+if [ -n "${AWS_KEY_SECRET:-}" ]; then check_secret "$AWS_KEY_SECRET" "the secret of PLATFORM_AWS_ACCESS_KEY_ID"; fi
 if [ "$grant" = yes ]; then grant_all; fi
 build
 deploy

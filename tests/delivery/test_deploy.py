@@ -125,16 +125,23 @@ def test_postgresql_brings_its_socket_its_secret_and_workers(stand_ins):
     assert "--role=roles/cloudsql.client" in {argument for each in stand_ins.asked for argument in each}
 
 
-def test_the_password_of_the_mail_server_comes_from_its_secret(stand_ins):
-    stand_ins.settings |= {"SMTP_HOST": "smtp.example.com", "SMTP_PASSWORD_SECRET": "smtp-password"}
+@pytest.mark.parametrize(
+    ("given", "secret", "variable"),
+    [
+        ({"SMTP_HOST": "smtp.example.com"}, "SMTP_PASSWORD_SECRET", "SMTP_PASSWORD"),
+        ({"PLATFORM_AWS_ACCESS_KEY_ID": "AKIAEXAMPLE"}, "AWS_KEY_SECRET", "PLATFORM_AWS_SECRET_ACCESS_KEY"),
+    ],
+)
+def test_what_others_ask_the_service_for_comes_from_its_secret(stand_ins, given: dict[str, str], secret: str, variable: str):
+    stand_ins.settings |= {**given, secret: "kept-there"}
 
     done = stand_ins.run(DEPLOY, "prod", "--grant")
 
     assert done.returncode == 0, done.stderr
     for command in (*stand_ins.asked_for("run", "deploy"), *stand_ins.asked_for("run", "jobs", "deploy")):
-        assert flag(command, "--set-secrets").endswith(",SMTP_PASSWORD=smtp-password:latest")
-    assert environments(stand_ins)[-1]["SMTP_HOST"] == "smtp.example.com"
-    assert [each for each in stand_ins.asked_for("secrets", "add-iam-policy-binding") if "smtp-password" in each]
+        assert flag(command, "--set-secrets").endswith(f",{variable}=kept-there:latest")
+    assert given.items() <= environments(stand_ins)[-1].items()
+    assert [each for each in stand_ins.asked_for("secrets", "add-iam-policy-binding") if "kept-there" in each]
 
 
 @pytest.mark.parametrize("there", [True, False])

@@ -30,7 +30,7 @@ PARAMETERS = {
     **dict.fromkeys(("first", "last", "first_day", "last_day", "previous_day", "previous_last", "after_day", "until_day"), "DATE"),
     **dict.fromkeys(("own_from", "load_floor", "load_ceiling", "fills_from"), "DATE"),
     **dict.fromkeys(("days", "slices", "first_read", "new", "restated", "settled"), "ARRAY<DATE>"),
-    **dict.fromkeys(("accounts", "months", "run_ids", "providers", "children", "currencies", "unread"), "ARRAY<STRING>"),
+    **dict.fromkeys(("accounts", "months", "run_ids", "providers", "children", "currencies", "unread", "used_since"), "ARRAY<STRING>"),
     **dict.fromkeys(("warn_share", "hold_share", "least"), "NUMERIC"),
     **dict.fromkeys(("page_rows", "groups_shown", "changes_shown"), "INT64"),
     **dict.fromkeys(("first_moment", "moment_after", "told_at"), "TIMESTAMP"),

@@ -64,7 +64,8 @@ class Listing:
     reads: Window | None = None
     """The days of which slices are read, where they are others than those of the run: what is told of this moment alone."""
     begins: date | None = None
-    """The first slice that the source has at all, where it was looked for before it too: what was before is not known."""
+    """The first slice that the source has at all, where it was looked for before it too: what was before is not known. Of one that has
+    none so far the day that it was made on, or the last that was looked at."""
     made: datetime | None = None
     """When the source itself was made, where it tells: another of the same name holds rows of its own."""
     holds: Callable[[Sequence[Slice]], Mapping[str, SliceDays]] | None = None

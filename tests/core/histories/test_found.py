@@ -47,6 +47,21 @@ def test_what_an_export_is_filled_with_when_it_begins_counts_once(world: Clouds,
     read(world, OTHER)
 
 
+@pytest.mark.parametrize("since", [0, 8])
+def test_days_before_an_export_that_holds_nothing_yet_are_not_whole_once_it_was_read(world: Clouds, since: int):
+    begun(world, OTHER)
+    world.charge(RESELLER, SINCE + timedelta(1))
+    world.pass_days(40)
+    read(world, OTHER)
+    assert statuses(world)[SINCE + timedelta(1)] == "complete"
+    world.store(RESELLER, world.begin(RESELLER))
+    assert world.run(RESELLER, SINCE + timedelta(since), world.here.clock.today)
+    world.check()
+    assert statuses(world)[SINCE + timedelta(1)] == "partial"
+    world.pass_days(1)
+    read(world, RESELLER)
+
+
 def test_of_a_reseller_s_export_made_anew_a_customer_s_own_tells_nothing_of_the_reseller_s_days(world: Clouds):
     reseller, customer = world.begin(RESELLER), world.begin(CUSTOMER)
     for account in (RESELLER, CUSTOMER, OTHER):

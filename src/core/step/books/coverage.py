@@ -251,9 +251,11 @@ def _gaps(row: Row) -> tuple[Gap, ...]:
 
 def _begins(listing: Listing, before: SourceState) -> date | None:
     """A source that put its oldest slices away begins where they were read."""
-    if before.begins is not None and not any(one.first < before.begins for one in listing.slices):
+    read = [one.first for one in before.loaded.values() if one.version != EMPTY]
+    # what an empty one was taken to begin on, for want of a better day, its first slice tells better
+    guessed = not read and listing.made is None and listing.begins is not None
+    if before.begins is not None and not guessed and not any(one.first < before.begins for one in listing.slices):
         return before.begins
-    read = (one.first for one in before.loaded.values() if one.version != EMPTY)
     return None if listing.begins is None else min([listing.begins, *read])
 
 

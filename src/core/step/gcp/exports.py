@@ -43,11 +43,12 @@ class ExportSource:
         made, holds = self.export.made(self.table.table), partial(self.export.holds, self.table.table)
         # also of the first day that is asked for it is to be known whether it is that on which the export began
         known = made is not None and made.date() < everything.start
-        if not days or (days[0].first == everything.start and known):
+        if days and days[0].first == everything.start and known:
             return Listing(days, everything, made=made, holds=holds)
         # of the days without rows before the first it is not known whether there was nothing, or no export yet
         before = self.export.load_days(self.table.table, EARLIEST, everything.start - timedelta(1))
-        return Listing(days, everything, begins=None if before else days[0].first, made=made, holds=holds)
+        first = days[0].first if days else made.date() if made else everything.end
+        return Listing(days, everything, begins=None if before else first, made=made, holds=holds)
 
     def fetch(self, slices: Sequence[Slice], into: Path, on_bytes: OnBytes) -> tuple[Path, ...]:
         return self.export.fetch(self.table.table, slices, into, on_bytes)
