@@ -12,6 +12,7 @@ from src.core.base.faults import Conflict, Unavailable
 from src.core.base.window import Window
 from src.core.processors.gcp.bq_etl import BigQueryETLEngine
 from src.core.providers.export import TablePlace
+from src.core.step.books.gaps import month_before
 from src.core.step.gcp.exports import ExportSource
 from tests.core.histories.customer import Customer
 from tests.core.histories.exports import Export
@@ -109,7 +110,7 @@ class Clouds:
         """What it has not told of so far it tells now, as written today."""
         self.moment += 1
         for one in self.truth.charges:
-            if one.account in export.accounts and one not in export.told:
+            if one.account in export.accounts and one not in export.told and one.day >= month_before(export.made_at.date()):
                 export.write(one, self.here.clock.now(), self.moment)
 
     def charge(self, account: str, day: date) -> Charge:
@@ -123,8 +124,8 @@ class Clouds:
         return made
 
     def restate(self, account: str, load_day: date) -> Charge | None:
-        """A load day that is over is written anew, and has a row more."""
-        there = [one for one in self.exports.values() if account in one.accounts and load_day in one.parts]
+        """A load day that is over is written anew, and has a row more, in every export that was there by then."""
+        there = [one for one in self.exports.values() if account in one.accounts and one.holds_day(load_day)]
         if not there:
             return None
         self.moment += 1
@@ -135,7 +136,7 @@ class Clouds:
 
     def put_away(self, export: Export, load_day: date) -> None:
         self.moment += 1
-        rows = export.parts.pop(load_day, [])
+        rows = export.put_away(load_day)
         held = {one.charge for other in self.exports.values() for rows in other.parts.values() for one in rows}
         self.truth.unknowable |= {one.charge for one in rows} - held - self.listed
 
@@ -146,7 +147,11 @@ class Clouds:
                 continue
             if told == "half" and one.day.toordinal() % 2:
                 continue
-            if told == "as it was" and before:
+            # a provider fills an export that begins with what was used since the month before; a copy holds what it is a copy of
+            copied = told == "as it was" and before is not None
+            if not copied and one.day < month_before(made.made_at.date()):
+                continue
+            if copied and before:
                 days = [day for day, rows in before.parts.items() if any(row.charge == one for row in rows)]
                 for day in days:
                     made.write(one, at, self.moment, day)

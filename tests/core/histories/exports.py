@@ -43,6 +43,8 @@ class Export:
     """By load day."""
     changed: dict[date, int] = field(default_factory=dict)
     """The moment at which each of them was written to last: its version."""
+    gone: set[date] = field(default_factory=set)
+    """Load days that were put away."""
     told: set[Charge] = field(default_factory=set)
     """Whatever was written to it, also what was put away since."""
     since_ever: bool = False
@@ -59,6 +61,14 @@ class Export:
         self.parts.setdefault(day, []).append(WrittenRow(charge, at))
         self.changed[day] = moment
         self.told.add(charge)
+
+    def holds_day(self, load_day: date) -> bool:
+        """Whether what is written to that load day by now is written to this one too."""
+        return load_day in self.parts or (self.made_at.date() <= load_day and load_day not in self.gone)
+
+    def put_away(self, load_day: date) -> list[WrittenRow]:
+        self.gone.add(load_day)
+        return self.parts.pop(load_day, [])
 
     def load_days(self, table: str, since: date, until: date) -> tuple[Slice, ...]:
         return tuple(
