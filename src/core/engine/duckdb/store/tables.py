@@ -131,9 +131,9 @@ def _rows_of(chunk: _Chunk, table: SlicedTable, held: Mapping[str, Column]) -> t
         terms.append(f"CAST({quoted(by.source)} AS VARCHAR) IS NOT DISTINCT FROM $x_source")
         values["x_source"] = chunk.source
     if by.slice in held:
-        keys = [key for key in chunk.slices if key is not None]
-        terms.append(f"coalesce(CAST({quoted(by.slice)} AS VARCHAR) = ANY($x_slices), {str(len(keys) < len(chunk.slices)).lower()})")
-        values["x_slices"] = keys
+        of_no_slice = f" OR {quoted(by.slice)} IS NULL" if None in chunk.slices else ""
+        terms.append(f"(CAST({quoted(by.slice)} AS VARCHAR) = ANY($x_slices){of_no_slice})")
+        values["x_slices"] = [key for key in chunk.slices if key is not None]
     if by.day in held and chunk.first is not None:
         # the rows of a slice may lack their day, so that this only spares reading
         terms.append(f"({quoted(by.day)} IS NULL OR CAST({quoted(by.day)} AS DATE) BETWEEN $x_first AND $x_last)")
