@@ -49,7 +49,9 @@ NOW = TableSchema(
 # as it was declared by a release that knew no slices
 BEFORE = replace(NOW, slices=None)
 MONDAY = date(2026, 11, 16)
-OF_SERVICES = "SELECT source_table, service.id AS service_id, COUNT(*) AS n, SUM(cost) AS cost FROM gcp_raw GROUP BY source_table, service.id"
+OF_SERVICES = (
+    "SELECT source_table, service.id AS service_id, COUNT(*) AS n, SUM(cost) AS cost FROM gcp_raw GROUP BY source_table, service.id"
+)
 OF_CREDITS = "SELECT number, (SELECT SUM(c.amount) FROM UNNEST(credits) AS c) AS credits FROM gcp_raw"
 VIEWS = {"of_services": OF_SERVICES, "of_credits": OF_CREDITS}
 IS_REAL = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'gcp_raw'"
@@ -92,7 +94,7 @@ def row(source: str | None, written: date | None, number: int) -> dict[str, obje
 
 def rows() -> list[dict[str, object]]:
     """Of two sources and of none, of several slices and of none; each stands twice, as rows of a bill may."""
-    slices = [(source, MONDAY + timedelta(each)) for source in ("a", "b'\"") for each in range(4)]
+    slices: list[tuple[str | None, date | None]] = [(source, MONDAY + timedelta(each)) for source in ("a", "b'\"") for each in range(4)]
     slices += [("a", None), (None, MONDAY), (None, None)]
     made = [row(*one, number) for one in slices for number in range(1, 31)]
     return made + made
@@ -197,14 +199,11 @@ def test_a_reload_of_a_carried_slice_replaces_it_alone(warehouse):
 
 
 def test_what_fails_before_the_commit_leaves_the_table_and_no_file(folder, warehouse, monkeypatch):
-    made = tables.make_views
-
-    def fails(*given) -> None:
-        made(*given)
+    def fails(*given: object) -> None:
         raise LookupError("given up")
 
     told = seen(warehouse)
-    monkeypatch.setattr(tables, "make_views", fails)
+    monkeypatch.setattr(tables, "make_views", fails)  # its last step
     with pytest.raises(LookupError):
         warehouse.ensure_table(ACME, NOW)
     monkeypatch.undo()
