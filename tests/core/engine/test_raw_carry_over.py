@@ -15,6 +15,7 @@ import duckdb
 import pytest
 
 from src.core.base.clock import SystemClock
+from src.core.base.faults import Conflict
 from src.core.base.schema import Field, Partition, SliceColumns, TableSchema
 from src.core.engine import open_warehouse
 from src.core.engine.duckdb.store import tables
@@ -162,6 +163,15 @@ def test_each_row_stands_exactly_once_after_it_is_carried_over(folder, monkeypat
         assert warehouse.tables(ACME) == ("gcp_raw",)
     assert not is_real(folder)
     require_same_rows(folder)
+
+
+def test_a_table_stays_one_that_files_would_not_hold_all_of(folder, warehouse, monkeypatch):
+    chunks = tables._chunks
+    monkeypatch.setattr(tables, "_chunks", lambda *given: list(chunks(*given))[1:])
+    with pytest.raises(Conflict, match="it stays the table that it is"):
+        warehouse.ensure_table(ACME, NOW)
+    warehouse.close()
+    assert is_real(folder)
 
 
 def test_a_column_that_came_since_is_null_in_what_was_carried_over(folder, warehouse):

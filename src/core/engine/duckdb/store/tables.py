@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import duckdb
 
+from src.core.base.faults import Conflict
 from src.core.base.schema import SliceColumns, TableSchema
 from src.core.engine.duckdb.store.landing import FileLanding
 from src.core.engine.duckdb.store.listing import (
@@ -97,6 +98,9 @@ def _carry_over(cursor: duckdb.DuckDBPyConnection, raw: Path, table: SlicedTable
     for chunk in _chunks(cursor, table, kinds):
         rows, values = _rows_of(chunk, table, kinds)
         files += landing.write(rows, values)
+    [(count,)] = cursor.execute(f"SELECT count(*) FROM {quoted(table.name)}").fetchall()
+    if count != (carried := sum(one.rows for one in files)):
+        raise Conflict(f"{table.name} holds {count} rows, and its files would hold {carried}; it stays the table that it is")
     cursor.execute(f"DROP TABLE {quoted(table.name)}")
     add_files(cursor, table.name, files, CARRIED, at)
 
